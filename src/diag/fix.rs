@@ -1,0 +1,1 @@
+//! Applies fixes to a text.

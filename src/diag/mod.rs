@@ -1,0 +1,151 @@
+//! One [`Diagnostic`] type for everything that can be wrong with a spec.
+//!
+//! A message says *what* (lower case, facts first), *where* (primary label), *because of what* (secondary labels on the
+//! producer), and *what next* (help, and a fix where it is mechanical). Codes live in one table (`codes.rs`), each with an
+//! explanation file under `explain/`. Failures of the world (file, device, disk) are not diagnostics: each room has a
+//! small error enum for those. Only `render/human.rs` knows miette.
+
+pub mod codes;
+pub mod fix;
+pub mod render;
+pub mod suggest;
+
+pub use codes::Code;
+
+use crate::source::Span;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The spec cannot be run.
+    Error,
+    /// Legal and suspicious.
+    Warning,
+    /// Worth knowing; nothing to do.
+    Advice,
+}
+
+/// A place in a text and what to say about it (may be empty).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+}
+
+/// Whether a fix may be applied without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applicability {
+    /// `check --fix` applies it: the meaning is certain.
+    Safe,
+    /// Shown, applied only on request in an editor: the meaning is a guess.
+    Maybe,
+}
+
+/// Text edits that mend the problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What the fix does, as a command: "replace `widht` with `width`".
+    pub title: String,
+    pub edits: Vec<Edit>,
+    pub applicability: Applicability,
+}
+
+/// Replace the text at `span` (empty for an insertion) by `text`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    pub span: Span,
+    pub text: String,
+}
+
+/// A problem in the user's spec, with everything a renderer or an editor needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub code: Code,
+    pub severity: Severity,
+    pub message: String,
+    /// `None` only where no text exists to point at.
+    pub primary: Option<Label>,
+    pub secondary: Vec<Label>,
+    pub help: Option<String>,
+    pub fixes: Vec<Fix>,
+}
+
+impl Diagnostic {
+    /// A diagnostic of the code's own severity. The label text may be empty.
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            primary: Some(Label { span, text: String::new() }),
+            secondary: Vec::new(),
+            help: None,
+            fixes: Vec::new(),
+        }
+    }
+
+    /// Sets the text at the primary place.
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(p) = &mut self.primary {
+            p.text = text.into();
+        }
+        self
+    }
+
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.secondary.push(Label { span, text: text.into() });
+        self
+    }
+
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    pub fn fix(mut self, title: impl Into<String>, span: Span, text: impl Into<String>, a: Applicability) -> Self {
+        self.fixes.push(Fix { title: title.into(), edits: vec![Edit { span, text: text.into() }], applicability: a });
+        self
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Collects diagnostics; every pass takes one and goes on after reporting.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    pub fn push(&mut self, d: Diagnostic) {
+        self.list.push(d);
+    }
+
+    pub fn extend(&mut self, other: impl IntoIterator<Item = Diagnostic>) {
+        self.list.extend(other);
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(Diagnostic::is_error)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// In order of file and place, exact duplicates dropped.
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|d| (d.primary.as_ref().map(|l| l.span), d.severity, d.code.name()));
+        self.list.dedup();
+        self.list
+    }
+}

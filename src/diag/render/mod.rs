@@ -1,0 +1,1 @@
+//! Diagnostics to people (miette), to one line, to JSON and to SARIF.

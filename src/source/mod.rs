@@ -1,0 +1,138 @@
+//! Source files, byte spans, and the way from a byte offset to a line and a column.
+//!
+//! Everything that points into a user's text does it with a [`Span`]: a file id and a byte range. Spans stand
+//! beside values and never take part in equality of meaning. Nothing in this room knows the language.
+
+use std::path::{Path, PathBuf};
+
+/// Index of a file in a [`SourceMap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u32);
+
+/// A half-open byte range in one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    pub file: FileId,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    pub fn new(file: FileId, start: usize, end: usize) -> Span {
+        Span { file, start: start as u32, end: end as u32 }
+    }
+
+    /// The smallest span that covers both; the file is the first one's.
+    pub fn to(self, other: Span) -> Span {
+        Span { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+/// A value with the place it came from. Equality looks at the value only.
+#[derive(Debug, Clone)]
+pub struct Spanned<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+impl<T: PartialEq> PartialEq for Spanned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// A position for people: line and column count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineCol {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// One text with its name.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// The name shown to people: the path as given, or `std/NAME.mtl` for the standard library.
+    pub name: String,
+    /// Where it was read from; `None` for embedded or in-memory text.
+    pub path: Option<PathBuf>,
+    pub text: String,
+    line_starts: Vec<u32>,
+}
+
+impl SourceFile {
+    pub fn new(name: String, path: Option<PathBuf>, text: String) -> SourceFile {
+        let mut line_starts = vec![0];
+        line_starts.extend(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1));
+        SourceFile { name, path, text, line_starts }
+    }
+
+    /// Line and column (characters, from 1) of a byte offset; an offset past the end gives the end.
+    pub fn line_col(&self, offset: u32) -> LineCol {
+        let (line, start) = self.line_of(offset);
+        let text = &self.text[start..self.clamp(offset)];
+        LineCol { line: line + 1, column: text.chars().count() + 1 }
+    }
+
+    /// Line and column counted from 0, the column in UTF-16 units, as editors ask for.
+    pub fn utf16_position(&self, offset: u32) -> (usize, usize) {
+        let (line, start) = self.line_of(offset);
+        (line, self.text[start..self.clamp(offset)].encode_utf16().count())
+    }
+
+    /// Byte range of a line (counted from 0) without its line end.
+    pub fn line_range(&self, line: usize) -> std::ops::Range<usize> {
+        let start = self.line_starts.get(line).map_or(self.text.len(), |s| *s as usize);
+        let end = self.line_starts.get(line + 1).map_or(self.text.len(), |s| *s as usize - 1);
+        start..end.max(start)
+    }
+
+    fn line_of(&self, offset: u32) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|s| *s <= offset) - 1;
+        (line, self.line_starts[line] as usize)
+    }
+
+    fn clamp(&self, offset: u32) -> usize {
+        let mut at = (offset as usize).min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+/// All files of one compilation, the standard library's included.
+#[derive(Debug, Clone, Default)]
+pub struct SourceMap {
+    files: Vec<SourceFile>,
+}
+
+impl SourceMap {
+    pub fn add(&mut self, name: impl Into<String>, path: Option<&Path>, text: impl Into<String>) -> FileId {
+        self.files.push(SourceFile::new(name.into(), path.map(Path::to_path_buf), text.into()));
+        FileId(self.files.len() as u32 - 1)
+    }
+
+    pub fn file(&self, id: FileId) -> &SourceFile {
+        &self.files[id.0 as usize]
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(i, f)| (FileId(i as u32), f))
+    }
+
+    pub fn text(&self, span: Span) -> &str {
+        &self.file(span.file).text[span.range()]
+    }
+
+    pub fn line_col(&self, span: Span) -> LineCol {
+        self.file(span.file).line_col(span.start)
+    }
+}

@@ -2,5 +2,8 @@
 
 pub mod diag;
 pub mod fmt;
+pub mod ops;
+pub mod random;
+pub mod schema;
 pub mod source;
 pub mod syntax;

@@ -1,0 +1,130 @@
+//! One file per op: its parameters and docs, shape rule, parameter count, MACs, kernel and gradient test. The front half
+//! (everything but [`Op::forward`]) is pure arithmetic on shapes; the back half knows candle.
+//!
+//! Adding an op: a file here with a `pub static DEF: OpDef`, and a line in [`table`]. Shapes leave the batch out: a value of
+//! type `[c, h, w]` is a tensor `[batch, c, h, w]` at run time.
+
+mod linear;
+pub mod types;
+
+use std::fmt::Debug;
+
+use candle_core::{Result, Tensor};
+
+use crate::random::Randomness;
+use crate::schema::{Args, CallDef};
+pub use types::{Dim, Field, Fields, TensorType};
+
+/// How many values an op takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    /// One, through a chain: `x -> relu`.
+    One,
+    /// Two or more, as arguments: `add(a, b)`.
+    Many,
+}
+
+/// An entry of the op table.
+pub struct OpDef {
+    pub call: CallDef,
+    pub arity: Arity,
+    /// Fixes the op for the types it is given. The result is a chain to be applied in order: most ops give one link, `match`
+    /// gives none where shapes agree already.
+    pub make: fn(&Args, &[TensorType]) -> std::result::Result<Vec<Box<dyn Op>>, OpError>,
+}
+
+/// Why an op cannot take what it is given: facts first, then the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpError {
+    /// "takes an image of `[channels, height, width]`, and this is `[128]`"
+    pub message: String,
+    pub help: Option<String>,
+    /// The output would be empty (its own code), rather than the input being of the wrong kind.
+    pub empty: bool,
+}
+
+impl OpError {
+    pub fn new(message: impl Into<String>) -> OpError {
+        OpError { message: message.into(), help: None, empty: false }
+    }
+    pub fn help(mut self, text: impl Into<String>) -> OpError {
+        self.help = Some(text.into());
+        self
+    }
+}
+
+/// An op with its parameters fixed and its input types known.
+pub trait Op: Debug + Send + Sync {
+    /// The name in the table.
+    fn name(&self) -> &'static str;
+
+    /// Type of the output, batch left out.
+    fn output(&self) -> TensorType;
+
+    /// Weights and buffers, in the order [`Op::forward`] gets them.
+    fn weights(&self) -> Vec<WeightDef> {
+        Vec::new()
+    }
+
+    /// Multiply-accumulates per sample, as the field counts them: convolutions, linear layers and gates; norms,
+    /// activations and pools count as none. `None` while a size is open.
+    fn macs(&self) -> Option<u64> {
+        Some(0)
+    }
+
+    /// `inputs[i]` is `[batch, dims of the i-th input type...]`; gives `[batch, dims of the output type...]`. All gradients
+    /// are right for f32 and f64, on the CPU by own kernels where candle's are wrong or slow, elsewhere by compositions
+    /// whose gradients are right.
+    fn forward(&self, inputs: &[Tensor], weights: &[Tensor], pass: &mut Pass) -> Result<Tensor>;
+}
+
+/// What a forward pass carries beside values.
+pub struct Pass {
+    /// Batch statistics and dropout, or running statistics and none.
+    pub train: bool,
+    pub random: Randomness,
+    /// Position in training, the counter of every draw.
+    pub step: u64,
+    /// Which op of the plan is running; two dropouts differ by it.
+    pub site: u64,
+    /// New values of the running op's buffers: index into its weights, value. The model writes them after the op has run.
+    pub buffers: Vec<(usize, Tensor)>,
+}
+
+/// A weight (trained) or a buffer (running statistics).
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightDef {
+    /// "weight", "bias", "running_mean": the last part of its stable name, PyTorch's names where it has one.
+    pub name: String,
+    pub shape: Vec<Dim>,
+    pub init: Init,
+    /// Trained by the optimiser; false for buffers, which are no parameters.
+    pub trained: bool,
+}
+
+/// Initial values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    Const(f64),
+    /// U(-bound, bound).
+    Uniform {
+        bound: f64,
+    },
+    /// N(0, std^2).
+    Normal {
+        std: f64,
+    },
+    /// U(-1/sqrt(fan), 1/sqrt(fan)) with the fan known only when the shape is: PyTorch's default for linear and conv.
+    FanIn,
+}
+
+static TABLE: &[&OpDef] = &[&linear::DEF];
+
+/// The op table, by name.
+pub fn table() -> &'static [&'static OpDef] {
+    TABLE
+}
+
+pub fn find(name: &str) -> Option<&'static OpDef> {
+    table().iter().copied().find(|d| d.call.name == name)
+}

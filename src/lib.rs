@@ -2,6 +2,7 @@
 
 pub mod diag;
 pub mod fmt;
+pub mod objective;
 pub mod ops;
 pub mod random;
 pub mod schema;

@@ -31,7 +31,7 @@ pub fn fixable(diags: &[Diagnostic], which: Applicability) -> usize {
 }
 
 /// The fixes that can be made together, in the order of the diagnostics.
-fn select<'d>(diags: &'d [Diagnostic], which: Applicability, valid: impl Fn(&Edit) -> bool) -> Vec<&'d Fix> {
+fn select(diags: &[Diagnostic], which: Applicability, valid: impl Fn(&Edit) -> bool) -> Vec<&Fix> {
     let mut taken = Taken::default();
     let allowed = |f: &&Fix| f.applicability == Applicability::Safe || which == Applicability::Maybe;
     diags

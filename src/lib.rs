@@ -1,5 +1,6 @@
 //! `mtlc`: the compiler and tool for `.mtl`.
 
+pub mod data;
 pub mod diag;
 pub mod fmt;
 pub mod objective;

@@ -1,0 +1,345 @@
+//! From columns to plain numbers: standardised fields, scaled arrays, labels and masks, all flat `f32`, row after row.
+//!
+//! Statistics and vocabularies are the frozen schema's, so encoding does not depend on which rows are read.
+
+use super::DataError;
+use super::evaluate::{Bound, Cell};
+use super::freeze::{ColumnFacts, Facts, Schema};
+use super::label::{Label, Term};
+use super::raw::{MISSING, Raw, SPLITS, Values};
+use crate::objective::TaskKind;
+
+/// What an input takes from the data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputSpec {
+    pub name: String,
+    pub from: InputFrom,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum InputFrom {
+    /// `fields`: one f32 per column. A number is standardised by the training mean and deviation (missing: 0, the mean);
+    /// a category is its number in the vocabulary (missing or unknown: 0).
+    Fields { columns: Vec<String> },
+    /// `f32[...]`: the values of these columns side by side.
+    Dense {
+        columns: Vec<String>,
+        /// The ends that the storage range maps to.
+        scale: Option<[f64; 2]>,
+        /// Subtract the training mean and divide by the deviation (after `scale` nothing remains of it, so one or none).
+        normalize: bool,
+    },
+}
+
+/// A task's label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelSpec {
+    pub task: String,
+    pub kind: TaskKind,
+    pub label: Label,
+    /// Where the sample counts; missing counts as no.
+    pub mask: Option<Label>,
+}
+
+/// All splits, encoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    pub train: Table,
+    pub validation: Table,
+    pub test: Table,
+    /// Things worth telling the user that are no errors.
+    pub notes: Vec<String>,
+}
+
+/// One split, encoded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    pub rows: usize,
+    /// As in the list of inputs given to [`encode`].
+    pub inputs: Vec<InputData>,
+    /// As in the list of labels given to [`encode`].
+    pub labels: Vec<LabelData>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputData {
+    pub name: String,
+    /// Values per sample.
+    pub size: usize,
+    /// `[rows * size]`.
+    pub values: Vec<f32>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelData {
+    pub task: String,
+    /// Labels per sample: 1 for binary and classes (0/1, or the class number), n for multilabel and regression, one per
+    /// pixel (and channel) for dense kinds.
+    pub size: usize,
+    /// `[rows * size]`; 0 where masked.
+    pub values: Vec<f32>,
+    /// `[rows]`, 1 where the label counts; `None` if all do.
+    pub mask: Option<Vec<f32>>,
+}
+
+/// Encodes all splits by the schema's facts.
+pub fn encode(raw: &Raw, schema: &Schema, inputs: &[InputSpec], labels: &[LabelSpec]) -> Result<Dataset, DataError> {
+    let mut notes = raw.notes.clone();
+    let mut table = |s: usize| -> Result<Table, DataError> {
+        Ok(Table {
+            rows: raw.splits[s].rows,
+            inputs: inputs.iter().map(|i| input(raw, schema, s, i, &mut notes)).collect::<Result<_, _>>()?,
+            labels: labels.iter().map(|l| label(raw, schema, s, l, &mut notes)).collect::<Result<_, _>>()?,
+        })
+    };
+    let [train, validation, test] = [table(0)?, table(1)?, table(2)?];
+    notes.dedup();
+    Ok(Dataset { train, validation, test, notes })
+}
+
+/// A column's values in a split, and its facts.
+fn column<'a>(raw: &'a Raw, schema: &'a Schema, s: usize, name: &str) -> Result<Column<'a>, DataError> {
+    let missing = |place: &str| DataError::Column {
+        column: name.into(),
+        context: format!(" in {place}"),
+        help: format!(
+            "its columns are {}",
+            crate::diag::suggest::listing(schema.columns.iter().map(|c| c.name.as_str()))
+        ),
+    };
+    let at = raw.index(name).ok_or_else(|| missing("the data"))?;
+    let facts = schema.column(name).ok_or_else(|| missing("the schema"))?;
+    let values = &raw.splits[s].columns[at];
+    if values.is_text() != matches!(facts.facts, Facts::Category { .. }) {
+        return Err(DataError::option(
+            format!("column `{name}` is of another kind than the frozen schema says"),
+            "freeze the schema again with `mtlc data freeze`",
+        ));
+    }
+    Ok(Column { at, values, facts })
+}
+
+struct Column<'a> {
+    at: usize,
+    values: &'a Values,
+    facts: &'a ColumnFacts,
+}
+
+/// Category number of each dictionary entry: its place in the frozen vocabulary from 1, or 0.
+fn numbering(dictionary: &[String], facts: &ColumnFacts) -> Vec<u32> {
+    let Facts::Category { values } = &facts.facts else { return Vec::new() };
+    let place: std::collections::HashMap<&str, u32> =
+        values.iter().enumerate().map(|(i, (v, _))| (v.as_str(), i as u32 + 1)).collect();
+    dictionary.iter().map(|w| place.get(w.as_str()).copied().unwrap_or(0)).collect()
+}
+
+fn input(
+    raw: &Raw,
+    schema: &Schema,
+    s: usize,
+    spec: &InputSpec,
+    notes: &mut Vec<String>,
+) -> Result<InputData, DataError> {
+    let rows = raw.splits[s].rows;
+    let (names, dense) = match &spec.from {
+        InputFrom::Fields { columns } => (columns, None),
+        InputFrom::Dense { columns, scale, normalize } => (columns, Some((*scale, *normalize))),
+    };
+    let columns = names.iter().map(|n| column(raw, schema, s, n)).collect::<Result<Vec<_>, _>>()?;
+    let size = match dense {
+        None => columns.len(),
+        Some(_) => columns.iter().map(|c| raw.columns[c.at].elements()).sum(),
+    };
+    let mut values = vec![0f32; rows * size];
+    let mut offset = 0;
+    for c in &columns {
+        let k = raw.columns[c.at].elements();
+        let name = &c.facts.name;
+        match (c.values, &c.facts.facts, dense) {
+            (Values::Text(codes), _, None) => {
+                let numbers = numbering(&raw.columns[c.at].dictionary, c.facts);
+                for (row, code) in codes.iter().enumerate() {
+                    values[row * size + offset] = if *code == MISSING { 0.0 } else { numbers[*code as usize] as f32 };
+                }
+            }
+            (Values::Text(_), ..) => {
+                return Err(DataError::option(
+                    format!("input `{}` holds numbers, and column `{name}` is text", spec.name),
+                    "declare the input as `fields` to encode categories",
+                ));
+            }
+            (_, _, None) if k != 1 => {
+                return Err(DataError::option(
+                    format!("column `{name}` holds {k} numbers per sample; a field is one"),
+                    "declare it as an input of its own, `f32[...]`",
+                ));
+            }
+            (numbers, Facts::Numeric { mean, std, min, max }, _) => {
+                let (scale, normalize) = dense.unwrap_or((None, true));
+                let (shift, factor, base) = match scale {
+                    Some([low, high]) => {
+                        let [a, b] = c.facts.range.unwrap_or([*min, *max]);
+                        if a == b {
+                            return Err(DataError::Constant { column: name.clone(), value: a });
+                        }
+                        (a, (high - low) / (b - a), low)
+                    }
+                    None if normalize && *std == 0.0 => {
+                        if dense.is_some() {
+                            return Err(DataError::Constant { column: name.clone(), value: *min });
+                        }
+                        if s == 0 {
+                            notes.push(format!(
+                                "column `{name}` holds the same number, {min}, in every training row: it is encoded as 0 and says nothing"
+                            ));
+                        }
+                        (*mean, 0.0, 0.0)
+                    }
+                    None if normalize => (*mean, 1.0 / std, 0.0),
+                    None => (0.0, 1.0, 0.0),
+                };
+                for row in 0..rows {
+                    for i in 0..k {
+                        let v = numbers.number(row * k + i);
+                        // A missing number takes the training mean: 0 once standardised.
+                        let v = if v.is_nan() { *mean } else { v };
+                        values[row * size + offset + i] = ((v - shift) * factor + base) as f32;
+                    }
+                }
+            }
+            _ => unreachable!("`column` compared the kinds"),
+        }
+        offset += if dense.is_some() { k } else { 1 };
+    }
+    Ok(InputData { name: spec.name.clone(), size, values })
+}
+
+fn label(
+    raw: &Raw,
+    schema: &Schema,
+    s: usize,
+    spec: &LabelSpec,
+    notes: &mut Vec<String>,
+) -> Result<LabelData, DataError> {
+    let split = &raw.splits[s];
+    let bound = spec.label.bind(raw)?;
+    // A whole array as label: one column, several values per sample.
+    let whole = match bound.terms.as_slice() {
+        [Term::Column(_, at)] if raw.columns[*at].elements() != 1 => Some(*at),
+        _ => None,
+    };
+    let size = whole.map_or(bound.terms.len(), |at| raw.columns[at].elements());
+    let mut values = vec![0f32; split.rows * size];
+    let mut mask = vec![1f32; split.rows];
+    let numbers = match bound.terms.as_slice() {
+        [Term::Column(name, at)] if split.columns[*at].is_text() => {
+            numbering(&raw.columns[*at].dictionary, column(raw, schema, s, name)?.facts)
+        }
+        _ => Vec::new(),
+    };
+    let fail = |row: usize, value: String, allowed: &str| DataError::Label {
+        place: split.place(row),
+        task: spec.task.clone(),
+        value,
+        allowed: allowed.into(),
+    };
+    let mut unknown = 0;
+    for row in 0..split.rows {
+        for k in 0..size {
+            let cell = match whole {
+                Some(at) => Cell::Number(split.columns[at].number(row * size + k)),
+                None => bound.cell(&bound.terms[k], s, row),
+            };
+            let v = match cell {
+                Cell::Missing => {
+                    mask[row] = 0.0;
+                    continue;
+                }
+                Cell::Bool(b) => f64::from(b),
+                Cell::Number(v) => v,
+                Cell::Text(text) => {
+                    let Some((code, TaskKind::Classes(_))) =
+                        text_code(&bound, &split.columns, row).zip(Some(spec.kind))
+                    else {
+                        return Err(fail(row, format!("{text:?}"), "it must be a number, or true or false"));
+                    };
+                    match numbers[code as usize] {
+                        0 => {
+                            // A class that training never showed cannot be learned or scored.
+                            unknown += 1;
+                            mask[row] = 0.0;
+                            continue;
+                        }
+                        n => f64::from(n - 1),
+                    }
+                }
+            };
+            if let Some(allowed) = refused(spec.kind, v) {
+                return Err(fail(row, format!("{v}"), &allowed));
+            }
+            values[row * size + k] = v as f32;
+        }
+    }
+    if unknown > 0 {
+        let split = SPLITS[s];
+        notes.push(format!(
+            "task `{}`: {unknown} {split} rows hold a class that training never shows; they are masked",
+            spec.task
+        ));
+    }
+    if let Some(m) = &spec.mask {
+        let bound = m.bind(raw)?;
+        for (row, keep) in mask.iter_mut().enumerate() {
+            if bound.cell(&bound.terms[0], s, row) != Cell::Bool(true) {
+                *keep = 0.0;
+            }
+        }
+    }
+    for (row, keep) in mask.iter().enumerate().filter(|(_, k)| **k == 0.0) {
+        debug_assert_eq!(*keep, 0.0);
+        values[row * size..(row + 1) * size].fill(0.0);
+    }
+    one_sided(spec, s, size, &values, &mask, notes);
+    let mask = mask.contains(&0.0).then_some(mask);
+    Ok(LabelData { task: spec.task.clone(), size, values, mask })
+}
+
+fn text_code(bound: &Bound, columns: &[Values], row: usize) -> Option<u32> {
+    match bound.terms.as_slice() {
+        [Term::Column(_, at)] => match &columns[*at] {
+            Values::Text(codes) => Some(codes[row]),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Why a number cannot be a label of this kind.
+fn refused(kind: TaskKind, v: f64) -> Option<String> {
+    match kind {
+        _ if !v.is_finite() => Some("it must be a finite number".into()),
+        TaskKind::Binary | TaskKind::Multilabel(_) if v != 0.0 && v != 1.0 => Some("it must be 0 or 1".into()),
+        TaskKind::Classes(n) if v.fract() != 0.0 || v < 0.0 || n.is_some_and(|n| v >= n as f64) => Some(match n {
+            Some(n) => format!("`classes({n})` takes whole numbers from 0 to {}", n - 1),
+            None => "`classes` takes whole numbers from 0".into(),
+        }),
+        _ => None,
+    }
+}
+
+/// Notes a binary label that has one value only: AUC is undefined there, and in training there is nothing to learn.
+fn one_sided(spec: &LabelSpec, s: usize, size: usize, values: &[f32], mask: &[f32], notes: &mut Vec<String>) {
+    if !matches!(spec.kind, TaskKind::Binary) || values.is_empty() {
+        return;
+    }
+    let counted = || values.chunks(size).zip(mask).filter(|(_, m)| **m != 0.0).map(|(v, _)| v[0]);
+    let split = SPLITS[s];
+    match counted().next() {
+        None => notes.push(format!("task `{}`: no {split} row has a label", spec.task)),
+        Some(first) if counted().all(|v| v == first) => notes.push(format!(
+            "task `{}`: every {split} label is {first}; AUC is undefined and there is nothing to tell apart",
+            spec.task
+        )),
+        _ => {}
+    }
+}

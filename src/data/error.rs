@@ -1,0 +1,91 @@
+//! What can go wrong with data on disk: file, row and column by name, and the way out in [`DataError::help`].
+
+use std::path::{Path, PathBuf};
+
+/// A failure of the world of data. `Display` states the facts; [`DataError::help`] says what to do. Rows of tables count
+/// lines of the file from 1, samples of arrays count from 0 as their tools do.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    #[error("no file `{}`", path.display())]
+    NotFound { path: PathBuf },
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("`{}` ends early: {detail}", path.display())]
+    Truncated { path: PathBuf, detail: String },
+    #[error("`{}` is not {expected}: {found}", path.display())]
+    Magic { path: PathBuf, expected: &'static str, found: String },
+    #[error("`{}`, {}: {found} cells where {expected} are expected", path.display(), at(*line))]
+    Ragged { path: PathBuf, line: u64, found: usize, expected: usize },
+    #[error("`{}`, {}: {detail}", path.display(), at(*line))]
+    Text { path: PathBuf, line: u64, detail: String },
+    #[error("`{}`, {}, column `{column}`: {text:?} is not a number", path.display(), at(*line))]
+    NotANumber { path: PathBuf, line: u64, column: String, text: String },
+    #[error("{place}, column `{column}`: {value} is not a finite number")]
+    NotFinite { place: String, column: String, value: f64 },
+    #[error("{place}: `{}` has {left} samples and `{}` has {right}", first.display(), second.display())]
+    Lengths { place: String, first: PathBuf, left: usize, second: PathBuf, right: usize },
+    #[error("the {split} split has no rows")]
+    EmptySplit { split: &'static str, why: String },
+    #[error("column `{column}` holds the same number, {value}, in every training row")]
+    Constant { column: String, value: f64 },
+    #[error("{place}: the label of task `{task}` is {value}, and {allowed}")]
+    Label { place: String, task: String, value: String, allowed: String },
+    #[error("no column `{column}`{context}")]
+    Column { column: String, context: String, help: String },
+    #[error("{message}")]
+    Option { message: String, help: String },
+    #[error("data format `{format}` checks but does not run yet")]
+    Unavailable { format: &'static str },
+}
+
+fn at(line: u64) -> String {
+    format!("line {line}")
+}
+
+impl DataError {
+    pub(super) fn read(path: &Path, source: std::io::Error) -> DataError {
+        match source.kind() {
+            std::io::ErrorKind::NotFound => DataError::NotFound { path: path.to_path_buf() },
+            std::io::ErrorKind::UnexpectedEof => {
+                DataError::Truncated { path: path.to_path_buf(), detail: "the compressed stream is cut off".into() }
+            }
+            _ => DataError::Read { path: path.to_path_buf(), source },
+        }
+    }
+
+    pub(super) fn option(message: impl Into<String>, help: impl Into<String>) -> DataError {
+        DataError::Option { message: message.into(), help: help.into() }
+    }
+
+    /// The way out, where there is one to name.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            DataError::NotFound { path } if path.components().any(|c| c.as_os_str() == "full") => {
+                "`examples/data/fetch.sh` brings the full Census-Income and MNIST files into `examples/data/full/`"
+                    .into()
+            }
+            DataError::NotFound { .. } => {
+                "paths are relative to the folder of the `.mtl` file that has the `data` item".into()
+            }
+            DataError::Truncated { .. } => "copy or fetch the file again and compare its sha256".into(),
+            DataError::Ragged { .. } => {
+                "each row needs one cell per column; cells that contain the delimiter stand in double quotes".into()
+            }
+            DataError::NotANumber { column, .. } => format!(
+                "take `{column}` out of `numeric` to read it as categories, or add the text to `missing` if it means that"
+            ),
+            DataError::NotFinite { .. } => {
+                "remove or replace the value; in tables a missing cell is an empty one".into()
+            }
+            DataError::EmptySplit { why, .. } => why.clone(),
+            DataError::Constant { column, .. } => {
+                format!("a constant says nothing: leave `{column}` out with `except = [{column}]` or `drop`")
+            }
+            DataError::Column { help, .. } | DataError::Option { help, .. } if !help.is_empty() => help.clone(),
+            DataError::Unavailable { .. } => {
+                "the spec can be checked; to run it, export the columns as `.npy` and use `format = npy`".into()
+            }
+            _ => return None,
+        })
+    }
+}

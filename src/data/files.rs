@@ -1,0 +1,48 @@
+//! Reading files: relative to the spec, compressed or not, with the facts that a schema records.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{DataError, FileFact, LoadContext};
+
+/// A file's contents, decompressed if it is gzip (by its first bytes, not its name), with its path for messages.
+pub struct Opened {
+    pub path: PathBuf,
+    pub bytes: Vec<u8>,
+    pub fact: FileFact,
+}
+
+/// Reads `written`, which is relative to the spec's folder.
+pub fn open(written: &str, context: &LoadContext) -> Result<Opened, DataError> {
+    let path = resolve(written, context.base);
+    let stored = std::fs::read(&path).map_err(|e| DataError::read(&path, e))?;
+    let fact =
+        FileFact { path: written.to_string(), sha256: hex(&Sha256::digest(&stored)), bytes: stored.len() as u64 };
+    let bytes = if stored.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::with_capacity(stored.len() * 4);
+        flate2::read::MultiGzDecoder::new(stored.as_slice())
+            .read_to_end(&mut plain)
+            .map_err(|e| DataError::read(&path, e))?;
+        plain
+    } else {
+        stored
+    };
+    Ok(Opened { path, bytes, fact })
+}
+
+/// Whether the file, or the same name with `.gz`, exists; gives the name that does.
+pub fn either(written: &str, context: &LoadContext) -> String {
+    let zipped = format!("{written}.gz");
+    let there = |w: &str| resolve(w, context.base).is_file();
+    if !there(written) && there(&zipped) { zipped } else { written.to_string() }
+}
+
+fn resolve(written: &str, base: &Path) -> PathBuf {
+    base.join(written)
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,261 @@
+//! `format = idx`: MNIST's array files, compressed or not. Columns `image` and `label`.
+//!
+//! An idx file is two zero bytes, a type code, the number of dimensions, each size as a big-endian `u32`, then the values
+//! big-endian in C order.
+
+use super::raw::{Part, Raw, RawColumn, Values};
+use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
+use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, files};
+use crate::diag::{Diagnostic, codes};
+use crate::schema::{Args, AttrDef, CallDef, NUMBER, Need, Ty, Value};
+use crate::source::Span;
+
+pub(super) const RANGE: AttrDef = AttrDef {
+    name: "range",
+    ty: Ty::List(&NUMBER),
+    need: Need::Optional,
+    doc: "Smallest and largest value that an image can hold, which an input's `scale` maps from. Absent: those of the training split.",
+};
+
+pub static DEF: FormatDef = FormatDef {
+    call: CallDef {
+        name: "idx",
+        doc: "Images and labels in MNIST's idx files. Columns: `image` `[1, height, width]` and `label`.",
+        args: &[
+            AttrDef { name: "images", ty: Ty::Path, need: Need::Required, doc: "Training images." },
+            AttrDef { name: "labels", ty: Ty::Path, need: Need::Required, doc: "Training labels, in the same order." },
+            AttrDef {
+                name: "validation",
+                ty: SHARE_TY,
+                need: Need::Default("share(0.1, of = train)"),
+                doc: "A share of the training or the test files.",
+            },
+            AttrDef {
+                name: "test",
+                ty: SHARE_TY,
+                need: Need::Optional,
+                doc: "A share of the training files, where there are no test files. Neither: there is no test split.",
+            },
+            AttrDef { name: "test_images", ty: Ty::Path, need: Need::Optional, doc: "Test images." },
+            AttrDef { name: "test_labels", ty: Ty::Path, need: Need::Optional, doc: "Test labels." },
+            RANGE,
+            SPLIT_SEED,
+        ],
+    },
+    outline: |args| Outline {
+        columns: Some(vec![
+            KnownColumn { shape: None, ..KnownColumn::numeric("image", &[]) },
+            KnownColumn::numeric("label", &[]),
+        ])
+        .filter(|_| args.get("images").is_some()),
+        missing: Vec::new(),
+    },
+    check,
+    load,
+    runs: true,
+};
+
+fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
+    let mut found = check_range(args, item);
+    let [images, labels] = ["test_images", "test_labels"].map(|n| args.get(n).is_some());
+    if images != labels {
+        let (has, lacks) = if images { ("test_images", "test_labels") } else { ("test_labels", "test_images") };
+        found.push(
+            Diagnostic::new(
+                codes::TYPE_MISSING_ATTRIBUTE,
+                args.span(has).unwrap_or(item),
+                format!("`{has}` needs `{lacks}` beside it"),
+            )
+            .help(format!("add `{lacks} = \"...\"`")),
+        );
+    }
+    if images && args.get("test").is_some() {
+        let span = args.span("test").unwrap_or(item);
+        found.push(
+            Diagnostic::new(codes::TYPE_ARGUMENTS, span, "the test split is given twice: as files and as a share")
+                .help("keep `test_images` and `test_labels`, or `test`"),
+        );
+    }
+    found
+}
+
+pub(super) fn check_range(args: &Args, item: Span) -> Vec<Diagnostic> {
+    match range(args) {
+        Some(Ok(_)) | None => Vec::new(),
+        Some(Err(())) => vec![
+            Diagnostic::new(
+                codes::TYPE_RANGE,
+                args.span("range").unwrap_or(item),
+                "a range is two numbers, the smaller first",
+            )
+            .help("for example `range = [0, 16]`"),
+        ],
+    }
+}
+
+/// The `range` attribute, if given; `Err` if it is not two rising numbers.
+pub(super) fn range(args: &Args) -> Option<Result<[f64; 2], ()>> {
+    args.get("range")?;
+    let number = |v: &Value| match v {
+        Value::Int(i) => Some(*i as f64),
+        Value::Float(f) => Some(*f),
+        _ => None,
+    };
+    let ends: Option<Vec<f64>> = args.list("range").iter().map(|v| number(&v.value)).collect();
+    Some(match ends.as_deref() {
+        Some([a, b]) if a < b => Ok([*a, *b]),
+        _ => Err(()),
+    })
+}
+
+/// An idx file: all sizes, and the values.
+pub(super) struct Array {
+    pub sizes: Vec<usize>,
+    pub values: Values,
+    pub path: std::path::PathBuf,
+    pub fact: super::FileFact,
+}
+
+pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataError> {
+    let file = files::open(written, context)?;
+    let b = &file.bytes;
+    let path = file.path;
+    let magic = |found: String| DataError::Magic { path: path.clone(), expected: "an idx file", found };
+    if b.len() < 4 {
+        return Err(DataError::Truncated { path, detail: format!("{} bytes, no room for a header", b.len()) });
+    }
+    if b[0] != 0 || b[1] != 0 || b[3] == 0 {
+        return Err(magic(format!("it begins with {}, not 00 00 TYPE DIMENSIONS", files::hex(&b[..4]))));
+    }
+    let rank = b[3] as usize;
+    let start = 4 + 4 * rank;
+    if b.len() < start {
+        return Err(DataError::Truncated { path, detail: format!("the header names {rank} sizes and stops") });
+    }
+    let sizes: Vec<usize> =
+        b[4..start].chunks_exact(4).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize).collect();
+    let count = sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
+    let width = match b[2] {
+        0x08 | 0x09 => 1,
+        0x0b => 2,
+        0x0c | 0x0d => 4,
+        0x0e => 8,
+        other => return Err(magic(format!("type code {other:#04x} does not exist"))),
+    };
+    let wanted = count.and_then(|n| n.checked_mul(width)).unwrap_or(usize::MAX);
+    let body = &b[start..];
+    if body.len() < wanted {
+        let detail = format!("the header promises {sizes:?} values ({wanted} bytes), and {} bytes follow", body.len());
+        return Err(DataError::Truncated { path, detail });
+    }
+    if body.len() > wanted {
+        return Err(magic(format!("{} bytes follow after the last value", body.len() - wanted)));
+    }
+    let values = match b[2] {
+        0x08 => Values::U8(body.to_vec()),
+        0x09 => Values::I64(body.iter().map(|v| *v as i8 as i64).collect()),
+        0x0b => Values::I64(body.chunks_exact(2).map(|c| i16::from_be_bytes([c[0], c[1]]) as i64).collect()),
+        0x0c => Values::I64(
+            body.chunks_exact(4).map(|c| i32::from_be_bytes(c.try_into().expect("four bytes")) as i64).collect(),
+        ),
+        0x0d => {
+            Values::F32(body.chunks_exact(4).map(|c| f32::from_be_bytes(c.try_into().expect("four bytes"))).collect())
+        }
+        _ => {
+            Values::F64(body.chunks_exact(8).map(|c| f64::from_be_bytes(c.try_into().expect("eight bytes"))).collect())
+        }
+    };
+    refuse_not_finite(&values, count.unwrap_or(0) / sizes[0].max(1), &path, "the array")?;
+    Ok(Array { sizes, values, path, fact: file.fact })
+}
+
+/// Arrays have no cells that may be missing: a NaN is an error.
+pub(super) fn refuse_not_finite(
+    v: &Values,
+    elements: usize,
+    path: &std::path::Path,
+    column: &str,
+) -> Result<(), DataError> {
+    let bad = match v {
+        Values::F32(v) => v.iter().position(|x| !x.is_finite()),
+        Values::F64(v) => v.iter().position(|x| !x.is_finite()),
+        _ => None,
+    };
+    match bad {
+        Some(i) => Err(DataError::NotFinite {
+            place: format!("`{}`, sample {}", path.display(), i / elements.max(1)),
+            column: column.into(),
+            value: v.number(i),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Images and labels of one split, and the shapes per sample. A picture without channels gets one.
+pub(super) fn pair(images: Array, labels: Array) -> Result<(Part, [Vec<usize>; 2]), DataError> {
+    if images.sizes[0] != labels.sizes[0] {
+        return Err(DataError::Lengths {
+            place: "images and labels disagree".into(),
+            first: images.path,
+            left: images.sizes[0],
+            second: labels.path,
+            right: labels.sizes[0],
+        });
+    }
+    let image_shape = match &images.sizes[1..] {
+        [h, w] => vec![1, *h, *w],
+        other => other.to_vec(),
+    };
+    let shapes = [image_shape, labels.sizes[1..].to_vec()];
+    let rows = images.sizes[0];
+    let part = Part {
+        rows,
+        columns: vec![images.values, labels.values],
+        source: images.path,
+        origin: Vec::new(),
+        unit: "sample",
+    };
+    Ok((part, shapes))
+}
+
+fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
+    let mut facts = Vec::new();
+    let mut open = |name: &str| -> Result<Array, DataError> {
+        let array = read(args.str(name), context)?;
+        facts.push(array.fact.clone());
+        Ok(array)
+    };
+    let images = open("images")?;
+    let image_path = images.path.clone();
+    let (train, shapes) = pair(images, open("labels")?)?;
+    let test = match args.get("test_images") {
+        Some(_) => {
+            let (part, test_shapes) = pair(open("test_images")?, open("test_labels")?)?;
+            if test_shapes != shapes {
+                return Err(DataError::option(
+                    format!(
+                        "test images and labels are {test_shapes:?} per sample, those of `{}` {shapes:?}",
+                        image_path.display()
+                    ),
+                    "all splits of one data set have the same shapes",
+                ));
+            }
+            Some(part)
+        }
+        None => None,
+    };
+    let [image, label] = shapes;
+    let columns = vec![
+        RawColumn { range: range(args).and_then(Result::ok), ..RawColumn::new("image", &image) },
+        RawColumn::new("label", &label),
+    ];
+    let parts = Parts {
+        train,
+        validation: None,
+        test,
+        validation_share: share(args, "validation"),
+        test_share: share(args, "test"),
+        seed: args.size("split_seed") as u64,
+    };
+    parts.assemble(DEF.call.name, columns, facts, Vec::new())
+}

@@ -1,0 +1,77 @@
+//! Where samples come from: one file per format, splits, frozen facts, labels, and encoding to plain numbers.
+//!
+//! The way of the data: a format's [`FormatDef::load`] gives [`Raw`] (as read, per split); [`Schema::freeze`] takes the facts
+//! that a spec may rely on; [`label::check_label`] fits label expressions to those facts; [`encode`] turns all of it into a
+//! [`Dataset`] of flat `f32`; [`Batches`] deals it out. Nothing here knows candle or a network. Nothing is downloaded.
+//!
+//! Adding a format: a file here with a `pub static DEF: FormatDef`, and a line in [`table`].
+
+mod batches;
+mod csv;
+pub mod encode;
+mod error;
+mod evaluate;
+mod files;
+mod freeze;
+mod idx;
+pub mod label;
+pub mod outline;
+mod raw;
+mod schema_text;
+mod split;
+
+use std::path::Path;
+
+pub use batches::{Batch, Batches};
+pub use encode::{Dataset, InputFrom, InputSpec, LabelSpec, Table, encode};
+pub use error::DataError;
+pub use freeze::{ColumnFacts, Facts, Schema};
+pub use outline::{Known, KnownColumn, KnownKind, Outline};
+pub use raw::{FileFact, Part, Raw, RawColumn, SPLITS, Split, Values};
+
+use crate::diag::Diagnostic;
+use crate::schema::{Args, CallDef};
+use crate::source::Span;
+
+/// What a format needs to know beside its attributes.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadContext<'a> {
+    /// The folder of the `.mtl` that has the `data` item: paths are relative to it.
+    pub base: &'a Path,
+}
+
+/// An entry of the format table.
+pub struct FormatDef {
+    /// Name, docs and attributes (without `format` itself).
+    pub call: CallDef,
+    /// What the attributes alone say about columns: exact for generators, nothing for a table with a header.
+    pub outline: fn(&Args) -> Outline,
+    /// Mistakes between attributes that each are legal. The span is the data item's, for what has no better place.
+    pub check: fn(&Args, Span) -> Vec<Diagnostic>,
+    pub load: fn(&Args, &LoadContext) -> Result<Raw, DataError>,
+    /// False: specs check, and `load` refuses by name.
+    pub runs: bool,
+}
+
+impl FormatDef {
+    /// Column names, where the text alone tells them.
+    pub fn columns(&self, args: &Args) -> Option<Vec<String>> {
+        Some((self.outline)(args).columns?.into_iter().map(|c| c.name).collect())
+    }
+}
+
+static TABLE: &[&FormatDef] = &[&csv::DEF, &idx::DEF];
+
+/// The format table, by name.
+pub fn table() -> &'static [&'static FormatDef] {
+    TABLE
+}
+
+pub fn find(name: &str) -> Option<&'static FormatDef> {
+    table().iter().copied().find(|d| d.call.name == name)
+}
+
+/// For formats whose attributes cannot contradict each other.
+fn nothing_to_check(_: &Args, _: Span) -> Vec<Diagnostic> {
+    Vec::new()
+}

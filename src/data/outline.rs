@@ -1,0 +1,202 @@
+//! What is known about a data set's columns before or after freezing, in one shape that checks read: names, kinds, shapes,
+//! vocabularies. Each of them may be open.
+
+use std::sync::Arc;
+
+use super::freeze::{Facts, Schema};
+use crate::diag::{Code, Diagnostic, codes, suggest};
+use crate::ops::{Field, Fields};
+use crate::source::Span;
+use crate::syntax::ast::{Expr, ExprKind, Name};
+
+/// What attributes alone say. `None`: open until the schema is frozen.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outline {
+    pub columns: Option<Vec<KnownColumn>>,
+    /// Cells that mean "missing".
+    pub missing: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownColumn {
+    pub name: String,
+    pub kind: KnownKind,
+    /// Sizes per sample; `None` while open, empty for one value.
+    pub shape: Option<Vec<usize>>,
+    pub groups: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum KnownKind {
+    Open,
+    /// With the smallest and largest training value, where frozen.
+    Numeric(Option<[f64; 2]>),
+    /// With the training vocabulary, where frozen.
+    Category(Option<Vec<String>>),
+}
+
+impl KnownColumn {
+    pub fn numeric(name: impl Into<String>, shape: &[usize]) -> KnownColumn {
+        KnownColumn {
+            name: name.into(),
+            kind: KnownKind::Numeric(None),
+            shape: Some(shape.to_vec()),
+            groups: Vec::new(),
+        }
+    }
+
+    pub fn open(name: impl Into<String>) -> KnownColumn {
+        KnownColumn { name: name.into(), kind: KnownKind::Open, shape: None, groups: Vec::new() }
+    }
+
+    pub fn group(mut self, name: &str) -> KnownColumn {
+        self.groups.push(name.into());
+        self
+    }
+}
+
+/// A named data set as far as it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The name of the `data` item.
+    pub data: String,
+    pub outline: Outline,
+    /// Whether this comes from a frozen schema: then nothing is open.
+    pub frozen: bool,
+}
+
+impl Known {
+    pub fn from_outline(data: impl Into<String>, outline: Outline) -> Known {
+        Known { data: data.into(), outline, frozen: false }
+    }
+
+    pub fn from_schema(data: impl Into<String>, schema: &Schema) -> Known {
+        let columns = schema
+            .columns
+            .iter()
+            .map(|c| KnownColumn {
+                name: c.name.clone(),
+                kind: match &c.facts {
+                    Facts::Numeric { min, max, .. } => KnownKind::Numeric(Some([*min, *max])),
+                    Facts::Category { values, .. } => {
+                        KnownKind::Category(Some(values.iter().map(|(v, _)| v.clone()).collect()))
+                    }
+                },
+                shape: Some(c.shape.clone()),
+                groups: c.groups.clone(),
+            })
+            .collect();
+        let outline = Outline { columns: Some(columns), missing: schema.missing.clone() };
+        Known { data: data.into(), outline, frozen: true }
+    }
+
+    pub fn column(&self, name: &str) -> Option<&KnownColumn> {
+        self.outline.columns.as_ref()?.iter().find(|c| c.name == name)
+    }
+
+    /// Members of a group of columns, in order; `None` if there is no such group or columns are open.
+    pub fn group(&self, name: &str) -> Option<Vec<String>> {
+        let of = |c: &&KnownColumn| c.groups.iter().any(|g| g == name);
+        let members: Vec<String> = self.outline.columns.as_ref()?.iter().filter(of).map(|c| c.name.clone()).collect();
+        (!members.is_empty()).then_some(members)
+    }
+
+    /// Sizes per sample of a column; `None` while open.
+    pub fn shape(&self, column: &str) -> Option<Vec<usize>> {
+        self.column(column)?.shape.clone()
+    }
+
+    /// The type of an input made of these columns: open until kinds and vocabularies are frozen.
+    pub fn fields(&self, columns: &[String]) -> Fields {
+        let field = |name: &String| match &self.column(name)?.kind {
+            KnownKind::Numeric(_) => Some(Field::Numeric),
+            KnownKind::Category(Some(values)) => Some(Field::Category { values: values.len() + 1 }),
+            _ => None,
+        };
+        Fields(columns.iter().map(field).collect::<Option<Vec<_>>>().map(Arc::from))
+    }
+
+    /// Checks that a column exists; open columns pass. The diagnostic has a suggestion and the list.
+    pub fn require(&self, column: &Name) -> Result<Option<&KnownColumn>, Diagnostic> {
+        let Some(columns) = &self.outline.columns else { return Ok(None) };
+        match columns.iter().find(|c| c.name == column.text) {
+            Some(c) => Ok(Some(c)),
+            None => Err(self.unknown(codes::DATA_COLUMN, &column.text, column.span)),
+        }
+    }
+
+    pub(super) fn unknown(&self, code: Code, name: &str, span: Span) -> Diagnostic {
+        let names = || self.outline.columns.iter().flatten().map(|c| c.name.as_str());
+        let d = Diagnostic::new(code, span, format!("data `{}` has no column `{name}`", self.data));
+        let list = format!("its columns are {}", suggest::listing(names()));
+        match suggest::nearest(name, names()) {
+            Some(near) => d.label(format!("did you mean `{near}`?")).help(list).fix(
+                format!("replace `{name}` with `{near}`"),
+                span,
+                super::schema_text::name(near),
+                crate::diag::Applicability::Maybe,
+            ),
+            None => d.label("no such column").help(list),
+        }
+    }
+
+    /// The columns that an input takes: `from = census` (all), `census.image` (one, or a group), `census[age, sex]`, less
+    /// `except`. `None` while the names are open. `dropped` are names that `drop` took out: naming them again is harmless.
+    pub fn select(
+        &self,
+        from: &Expr,
+        except: &[Name],
+        dropped: &[String],
+    ) -> Result<Option<Vec<String>>, Vec<Diagnostic>> {
+        let mut wrong = Vec::new();
+        let chosen: Option<Vec<String>> = match &from.kind {
+            ExprKind::Path(parts) if parts.len() == 1 => {
+                self.outline.columns.as_ref().map(|c| c.iter().map(|c| c.name.clone()).collect())
+            }
+            ExprKind::Path(parts) if parts.len() == 2 => match self.group(&parts[1].text) {
+                Some(members) => Some(members),
+                None => self.require(&parts[1]).map(|_| Some(vec![parts[1].text.clone()])).unwrap_or_else(|d| {
+                    wrong.push(d);
+                    None
+                }),
+            },
+            ExprKind::Index { items, .. } => {
+                let mut names = Vec::new();
+                for item in items {
+                    match as_name(item).map(|n| (self.require(&n).map(|_| ()), n)) {
+                        Some((Ok(()), n)) => names.push(n.text),
+                        Some((Err(d), _)) => wrong.push(d),
+                        None => wrong.push(
+                            Diagnostic::new(codes::DATA_COLUMN, item.span, "a column is given by its name")
+                                .help(format!("for example `{}[age, \"marital status\"]`", self.data)),
+                        ),
+                    }
+                }
+                Some(names)
+            }
+            _ => {
+                wrong.push(
+                    Diagnostic::new(codes::DATA_COLUMN, from.span, "this does not select columns of a data set")
+                        .help(format!("write `{0}`, `{0}.COLUMN` or `{0}[COLUMN, COLUMN]`", self.data)),
+                );
+                None
+            }
+        };
+        for name in except.iter().filter(|n| !dropped.contains(&n.text)) {
+            wrong.extend(self.require(name).err());
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        Ok(chosen.map(|c| c.into_iter().filter(|c| !except.iter().any(|e| e.text == *c)).collect()))
+    }
+}
+
+/// An expression that is a bare or quoted name.
+pub(super) fn as_name(e: &Expr) -> Option<Name> {
+    match &e.kind {
+        ExprKind::Path(parts) if parts.len() == 1 => Some(parts[0].clone()),
+        ExprKind::Str(text) => Some(Name { text: text.clone(), quoted: true, span: e.span }),
+        _ => None,
+    }
+}

@@ -1,0 +1,359 @@
+//! A frozen schema as text: printed as a `schema` item, and read back from the tree, strictly.
+
+use std::fmt::Write;
+
+use super::freeze::{ColumnFacts, Facts, Schema};
+use super::outline::as_name;
+use super::raw::{FileFact, SPLITS};
+use crate::diag::{Diagnostic, codes, suggest};
+use crate::source::Span;
+use crate::syntax::ast::{self, Attr, Entry, Expr, ExprKind, Item, Nested, UnaryOp};
+
+const WORDS: &[&str] = &["and", "or", "not", "in", "for", "on", "over", "true", "false"];
+
+/// A name as the language writes it: bare where it can be, else quoted.
+pub fn name(text: &str) -> String {
+    let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let word = first && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let taken = WORDS.contains(&text) || ast::ITEM_KEYWORDS.contains(&text) || ast::NESTED_KEYWORDS.contains(&text);
+    if word && !taken { text.into() } else { quoted(text) }
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The shortest text that reads back as the same number.
+fn number(v: f64) -> String {
+    let text = format!("{v:?}");
+    text.strip_suffix(".0").map(str::to_string).unwrap_or(text)
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+impl Schema {
+    /// A `schema NAME { ... }` item, the same text for the same facts, with a line end.
+    pub fn to_mtl(&self, schema: &str) -> String {
+        self.print(&name(schema), true)
+    }
+
+    /// Facts alone, for digests: paths of files are left out, their sha256 stay.
+    pub fn digest_text(&self) -> String {
+        self.print("_", false)
+    }
+
+    fn print(&self, schema: &str, paths: bool) -> String {
+        let mut out = String::new();
+        let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string");
+        line(format!("schema {schema} {{"));
+        line(format!("  format = {}", name(&self.format)));
+        if !self.missing.is_empty() {
+            line(format!("  missing = {}", list(self.missing.iter().map(|m| quoted(m)))));
+        }
+        for f in &self.files {
+            let path = if paths { quoted(&f.path) } else { "_".into() };
+            line(format!("  file {path} {{ bytes = {}, sha256 = {} }}", f.bytes, quoted(&f.sha256)));
+        }
+        for (split, rows) in SPLITS.iter().zip(self.rows) {
+            line(format!("  split {split} {{ rows = {rows} }}"));
+        }
+        for c in &self.columns {
+            line(column_text(c));
+        }
+        line("}".into());
+        out
+    }
+}
+
+fn column_text(c: &ColumnFacts) -> String {
+    let mut first = Vec::new();
+    let mut lists = Vec::new();
+    match &c.facts {
+        Facts::Numeric { mean, std, min, max } => {
+            first.push("kind = numeric".to_string());
+            if !c.shape.is_empty() {
+                first.push(format!("shape = {}", list(c.shape.iter().map(|s| s.to_string()))));
+            }
+            for (key, v) in [("mean", mean), ("std", std), ("min", min), ("max", max)] {
+                first.push(format!("{key} = {}", number(*v)));
+            }
+        }
+        Facts::Category { values } => {
+            first.push("kind = category".to_string());
+            lists.push(format!("values = {}", list(values.iter().map(|(v, _)| quoted(v)))));
+            lists.push(format!("counts = {}", list(values.iter().map(|(_, n)| n.to_string()))));
+        }
+    }
+    if c.missing > 0 {
+        first.push(format!("missing = {}", c.missing));
+    }
+    if let Some(r) = &c.range {
+        first.push(format!("range = {}", list(r.iter().map(|v| number(*v)))));
+    }
+    if !c.groups.is_empty() {
+        first.push(format!("groups = {}", list(c.groups.iter().map(|g| name(g)))));
+    }
+    let head = format!("  column {} {{", name(&c.name));
+    if lists.is_empty() {
+        return format!("{head} {} }}", first.join(", "));
+    }
+    format!("{head}\n    {}\n    {}\n  }}", first.join(", "), lists.join("\n    "))
+}
+
+impl Schema {
+    /// Reads a `schema` item. Strict: unknown, repeated and missing facts are errors.
+    pub fn from_ast(item: &Item) -> Result<Schema, Vec<Diagnostic>> {
+        let mut read = Read { errors: Vec::new() };
+        let schema = read.schema(item);
+        match schema {
+            Some(schema) if read.errors.is_empty() => Ok(schema),
+            _ => Err(read.errors),
+        }
+    }
+}
+
+/// Reads facts and collects what is wrong with them.
+struct Read {
+    errors: Vec<Diagnostic>,
+}
+
+impl Read {
+    fn wrong<T>(&mut self, span: Span, message: impl Into<String>) -> Option<T> {
+        self.errors.push(
+            Diagnostic::new(codes::DATA_SCHEMA, span, message)
+                .help("a schema is written by `mtlc data freeze`; freeze again rather than edit"),
+        );
+        None
+    }
+
+    fn schema(&mut self, item: &Item) -> Option<Schema> {
+        let Some(body) = &item.body else { return self.wrong(item.span, "a schema needs a body") };
+        let (mut files, mut columns) = (Vec::new(), Vec::<ColumnFacts>::new());
+        let mut rows = [None; 3];
+        let mut attrs = Vec::new();
+        for entry in &body.entries {
+            match entry {
+                Entry::Attr(a) => attrs.push(a),
+                Entry::Nested(n) if n.keyword.text == "file" => files.extend(self.file(n)),
+                Entry::Nested(n) if n.keyword.text == "split" => self.split(n, &mut rows),
+                Entry::Nested(n) if n.keyword.text == "column" => {
+                    if let Some(c) = self.column(n) {
+                        if columns.iter().any(|o| o.name == c.name) {
+                            self.wrong::<()>(n.span, format!("column `{}` stands twice", c.name));
+                        }
+                        columns.push(c);
+                    }
+                }
+                Entry::Nested(n) => {
+                    self.wrong::<()>(
+                        n.keyword.span,
+                        format!("a schema has no `{}`; it has `file`, `split` and `column`", n.keyword.text),
+                    );
+                }
+                Entry::Edge(e) => {
+                    self.wrong::<()>(e.span, "a schema has no edges");
+                }
+            }
+        }
+        let mut entries = self.entries(attrs, &["format", "missing"]);
+        let format = entries.need(self, "format", item.span, text);
+        let missing = entries.maybe(self, "missing", |e| list_of(e, string)).unwrap_or_default();
+        for (split, rows) in SPLITS.iter().zip(&rows) {
+            if rows.is_none() {
+                self.wrong::<()>(item.span, format!("the schema lacks `split {split} {{ rows = ... }}`"));
+            }
+        }
+        Some(Schema { format: format?, missing, files, rows: [rows[0]?, rows[1]?, rows[2]?], columns })
+    }
+
+    fn file(&mut self, n: &Nested) -> Option<FileFact> {
+        let path = self.one_name(n)?;
+        let mut e = self.body(n, &["bytes", "sha256"]);
+        let bytes = e.need(self, "bytes", n.span, size);
+        let sha256 = e.need(self, "sha256", n.span, string);
+        let sha256 = sha256?;
+        if sha256.len() != 64 || !sha256.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
+            return self.wrong(n.span, "a sha256 is 64 lower-case hexadecimal digits");
+        }
+        Some(FileFact { path, sha256, bytes: bytes? as u64 })
+    }
+
+    fn split(&mut self, n: &Nested, rows: &mut [Option<usize>; 3]) {
+        let Some(split) = self.one_name(n) else { return };
+        let mut e = self.body(n, &["rows"]);
+        let count = e.need(self, "rows", n.span, size);
+        match SPLITS.iter().position(|s| *s == split) {
+            None => {
+                self.wrong::<()>(
+                    n.span,
+                    format!("no split is called `{split}`; they are `train`, `validation`, `test`"),
+                );
+            }
+            Some(s) if rows[s].is_some() => {
+                self.wrong::<()>(n.span, format!("split `{split}` stands twice"));
+            }
+            Some(s) => rows[s] = count,
+        }
+    }
+
+    fn column(&mut self, n: &Nested) -> Option<ColumnFacts> {
+        let column = self.one_name(n)?;
+        let keys = ["kind", "shape", "mean", "std", "min", "max", "missing", "range", "groups", "values", "counts"];
+        let mut e = self.body(n, &keys);
+        let kind = e.need(self, "kind", n.span, text)?;
+        let missing = e.maybe(self, "missing", size).unwrap_or(0);
+        let groups = e.maybe(self, "groups", |e| list_of(e, text)).unwrap_or_default();
+        let range = match e.maybe(self, "range", |e| list_of(e, float)) {
+            None => None,
+            Some(ends) => match ends[..] {
+                [a, b] => Some([a, b]),
+                _ => return self.wrong(n.span, "a range has two ends"),
+            },
+        };
+        let mut shape = Vec::new();
+        let facts = match kind.as_str() {
+            "numeric" => {
+                shape = e.maybe(self, "shape", |e| list_of(e, size)).unwrap_or_default();
+                let [mean, std, min, max] = ["mean", "std", "min", "max"].map(|k| e.need(self, k, n.span, float));
+                Facts::Numeric { mean: mean?, std: std?, min: min?, max: max? }
+            }
+            "category" => {
+                let values = e.need(self, "values", n.span, |e| list_of(e, string));
+                let counts = e.need(self, "counts", n.span, |e| list_of(e, size));
+                let (values, counts) = (values?, counts?);
+                if values.len() != counts.len() {
+                    return self.wrong(n.span, format!("{} values have {} counts", values.len(), counts.len()));
+                }
+                let pairs: Vec<(String, usize)> = values.into_iter().zip(counts).collect();
+                let falling = |w: &[(String, usize)]| w[0].1 > w[1].1 || (w[0].1 == w[1].1 && w[0].0 < w[1].0);
+                if !pairs.windows(2).all(falling) {
+                    return self.wrong(n.span, "values stand most frequent first, then alphabetically, each once");
+                }
+                Facts::Category { values: pairs }
+            }
+            other => return self.wrong(n.span, format!("a column is `numeric` or `category`, not `{other}`")),
+        };
+        e.rest(self, &kind);
+        Some(ColumnFacts { name: column, shape, facts, missing, range, groups })
+    }
+
+    fn one_name(&mut self, n: &Nested) -> Option<String> {
+        match n.names.as_slice() {
+            [one] => Some(one.text.clone()),
+            _ => self.wrong(n.span, format!("`{}` needs one name", n.keyword.text)),
+        }
+    }
+
+    fn body<'a>(&mut self, n: &'a Nested, keys: &[&str]) -> Entries<'a> {
+        let entries = n.body.iter().flat_map(|b| &b.entries);
+        let mut attrs = Vec::new();
+        for entry in entries {
+            match entry {
+                Entry::Attr(a) => attrs.push(a),
+                _ => {
+                    self.wrong::<()>(
+                        n.span,
+                        format!("`{}` holds facts of the form `key = value` only", n.keyword.text),
+                    );
+                }
+            }
+        }
+        self.entries(attrs, keys)
+    }
+
+    fn entries<'a>(&mut self, attrs: Vec<&'a Attr>, keys: &[&str]) -> Entries<'a> {
+        let mut known: Vec<&'a Attr> = Vec::new();
+        for a in attrs {
+            if !keys.contains(&a.key.text.as_str()) {
+                let near = suggest::nearest(&a.key.text, keys.iter().copied());
+                let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                self.wrong::<()>(a.key.span, format!("a schema has no fact `{}` here{near}", a.key.text));
+            } else if known.iter().any(|k| k.key.text == a.key.text) {
+                self.wrong::<()>(a.key.span, format!("`{}` stands twice", a.key.text));
+            } else {
+                known.push(a);
+            }
+        }
+        Entries { attrs: known }
+    }
+}
+
+/// The facts of one body, taken out as they are read.
+struct Entries<'a> {
+    attrs: Vec<&'a Attr>,
+}
+
+impl Entries<'_> {
+    fn maybe<T>(&mut self, read: &mut Read, key: &str, of: impl Fn(&Expr) -> Option<T>) -> Option<T> {
+        let at = self.attrs.iter().position(|a| a.key.text == key)?;
+        let attr = self.attrs.remove(at);
+        let value = of(&attr.value);
+        if value.is_none() && attr.value.kind != ExprKind::Missing {
+            read.wrong::<()>(attr.value.span, format!("this cannot be the value of `{key}`"));
+        }
+        value
+    }
+
+    fn need<T>(&mut self, read: &mut Read, key: &str, span: Span, of: impl Fn(&Expr) -> Option<T>) -> Option<T> {
+        if !self.attrs.iter().any(|a| a.key.text == key) {
+            return read.wrong(span, format!("`{key}` is missing here"));
+        }
+        self.maybe(read, key, of)
+    }
+
+    /// Facts that the kind of column does not have.
+    fn rest(self, read: &mut Read, kind: &str) {
+        for a in self.attrs {
+            read.wrong::<()>(a.key.span, format!("a column of kind `{kind}` has no `{}`", a.key.text));
+        }
+    }
+}
+
+fn string(e: &Expr) -> Option<String> {
+    match &e.kind {
+        ExprKind::Str(s) => Some(s.clone()),
+        _ => None,
+    }
+}
+
+fn text(e: &Expr) -> Option<String> {
+    as_name(e).map(|n| n.text)
+}
+
+pub(super) fn float(e: &Expr) -> Option<f64> {
+    match &e.kind {
+        ExprKind::Int(v) => Some(*v as f64),
+        ExprKind::Float(v) => Some(*v),
+        ExprKind::Unary { op: UnaryOp::Neg, operand } => float(operand).map(|v| -v),
+        _ => None,
+    }
+}
+
+fn size(e: &Expr) -> Option<usize> {
+    match &e.kind {
+        ExprKind::Int(v) => usize::try_from(*v).ok(),
+        _ => None,
+    }
+}
+
+fn list_of<T>(e: &Expr, of: impl Fn(&Expr) -> Option<T>) -> Option<Vec<T>> {
+    match &e.kind {
+        ExprKind::List(items) => items.iter().map(of).collect(),
+        _ => None,
+    }
+}

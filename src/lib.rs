@@ -3,10 +3,14 @@
 pub mod data;
 pub mod diag;
 pub mod fmt;
+pub mod hir;
+pub mod ir;
 pub mod objective;
 pub mod ops;
 pub mod optim;
 pub mod random;
 pub mod schema;
+pub mod search;
 pub mod source;
+pub mod std;
 pub mod syntax;

@@ -10,7 +10,7 @@ use super::schema::{self, ItemDef, Part};
 use super::*;
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{AttrDef, Need, Ty};
-use crate::source::{SourceMap, Span, Spanned};
+use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{Attr, Body as AstBody, Edge, Entry, Item, Name, Nested};
 
 /// What a run changes about a spec.

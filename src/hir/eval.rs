@@ -416,7 +416,22 @@ pub fn call(expr: &Expr, defs: &[&'static CallDef], scope: &Scope, diags: &mut D
         return None;
     };
     let args = arguments(def.name, def.args, args, expr.span, scope, diags)?;
+    if let Some(refusal) = refusal(def, &args) {
+        let at = args.span(refusal.argument).unwrap_or(expr.span);
+        let message = format!("`{}` of `{}` {}", refusal.argument, def.name, refusal.message);
+        diags.push(Diagnostic::new(codes::TYPE_ARGUMENTS, at, message));
+        return None;
+    }
     Some(Call { name: def.name, args })
+}
+
+/// What the types of single arguments cannot say.
+fn refusal(def: &'static CallDef, args: &Args) -> Option<crate::optim::Refusal> {
+    if let Some(o) = crate::optim::optimizers().iter().find(|o| std::ptr::eq(&o.call, def)) {
+        return (o.check)(args).err();
+    }
+    let schedule = crate::optim::schedules().iter().find(|s| std::ptr::eq(&s.call, def))?;
+    (schedule.check)(args).err()
 }
 
 /// Reads arguments by position and by name, fills in defaults.

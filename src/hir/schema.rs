@@ -64,16 +64,16 @@ fn formats() -> Vec<&'static CallDef> {
     crate::data::table().iter().map(|f| &f.call).collect()
 }
 fn losses() -> Vec<&'static CallDef> {
-    crate::objective::losses().iter().map(|f| &f.call).collect()
+    crate::objective::losses().iter().map(|d| &d.call).collect()
 }
 fn metrics() -> Vec<&'static CallDef> {
-    crate::objective::metrics().iter().map(|f| &f.call).collect()
+    crate::objective::metrics().iter().map(|d| &d.call).collect()
 }
 pub fn optimizers() -> Vec<&'static CallDef> {
-    crate::optim::optimizers()
+    crate::optim::optimizer_calls()
 }
 pub fn schedules() -> Vec<&'static CallDef> {
-    crate::optim::schedules()
+    crate::optim::schedule::schedule_calls()
 }
 fn strategies() -> Vec<&'static CallDef> {
     crate::search::strategies().iter().map(|s| &s.call).collect()

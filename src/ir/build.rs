@@ -14,7 +14,7 @@ use crate::hir::{Reads, Space, Spec, TopoSource, Topology};
 enum Parent {
     Direct(NodeIndex),
     Selected(ChoiceId, StageId, Rc<[NodeIndex]>),
-    Mixed(StageId, Rc<[NodeIndex]>),
+    Mixed(Rc<[NodeIndex]>),
 }
 
 struct Builder<'a> {
@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
             None => None,
             Some((_, Parent::Direct(p))) => self.on_path(p, q),
             Some((_, Parent::Selected(choice, of, candidates))) => self.selected(choice, of, &candidates, q),
-            Some((_, Parent::Mixed(_, members))) => self.common(&members, q),
+            Some((_, Parent::Mixed(members))) => self.common(&members, q),
         };
         self.carried.insert((node, q), found);
         found
@@ -306,7 +306,7 @@ impl Builder<'_> {
                         self.graph.add_edge(*q, node, Role::Query(i));
                     }
                     values.push(node);
-                    parents.push((*p, Parent::Mixed(*p, candidates.clone())));
+                    parents.push((*p, Parent::Mixed(candidates.clone())));
                 }
             }
         }
@@ -331,7 +331,7 @@ impl Builder<'_> {
                         match way {
                             Parent::Direct(p) => self.on_path(p, *s)?,
                             Parent::Selected(choice, of, candidates) => self.selected(choice, of, &candidates, *s)?,
-                            Parent::Mixed(_, members) => self.common(&members, *s)?,
+                            Parent::Mixed(members) => self.common(&members, *s)?,
                         }
                     }
                 },
@@ -464,7 +464,7 @@ impl Builder<'_> {
                 }
                 TopoSource::Mix(m) => {
                     let (node, of, members) = self.mix(topology, *m, nodes, mixes, diags)?;
-                    (node, of, Parent::Mixed(of, members.into()))
+                    (node, of, Parent::Mixed(members.into()))
                 }
             };
             match primary.iter().position(|p| *p == of) {

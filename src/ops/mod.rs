@@ -33,6 +33,12 @@ pub struct OpDef {
     pub make: fn(&Args, &[TensorType]) -> std::result::Result<Vec<Box<dyn Op>>, OpError>,
 }
 
+impl std::fmt::Debug for OpDef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.call.name)
+    }
+}
+
 /// Why an op cannot take what it is given: facts first, then the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpError {

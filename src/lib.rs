@@ -5,6 +5,7 @@ pub mod diag;
 pub mod fmt;
 pub mod objective;
 pub mod ops;
+pub mod optim;
 pub mod random;
 pub mod schema;
 pub mod source;

@@ -24,6 +24,17 @@ pub enum Severity {
     Advice,
 }
 
+impl Severity {
+    /// The word shown to people and written to machine formats.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Advice => "advice",
+        }
+    }
+}
+
 /// A place in a text and what to say about it (may be empty).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
@@ -38,6 +49,16 @@ pub enum Applicability {
     Safe,
     /// Shown, applied only on request in an editor: the meaning is a guess.
     Maybe,
+}
+
+impl Applicability {
+    /// The word written to machine formats.
+    pub fn name(self) -> &'static str {
+        match self {
+            Applicability::Safe => "safe",
+            Applicability::Maybe => "maybe",
+        }
+    }
 }
 
 /// Text edits that mend the problem.

@@ -1,6 +1,12 @@
 //! What a task is judged by: its kind, losses and metrics, one file each. The front half (names, docs, which kinds they fit)
 //! is read by checking; the back half knows candle.
 
+pub mod loss;
+pub mod metric;
+
+pub use loss::{LossDef, default_loss, find_loss, losses};
+pub use metric::{Better, Labelled, Meter, MetricDef, default_metrics, find_metric, metrics};
+
 /// The kind of a task, which fixes the shape of its output and of its labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TaskKind {

@@ -124,6 +124,11 @@ impl SourceMap {
         &self.files[id.0 as usize]
     }
 
+    /// The file of that id, if this map has it: for readers that must take any span, such as the renderers.
+    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
+        self.files.get(id.0 as usize)
+    }
+
     pub fn files(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(i, f)| (FileId(i as u32), f))
     }

@@ -3,7 +3,7 @@
 
 use crate::source::{Span, Spanned};
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct File {
     /// The number after `mtl` on the first line.
     pub edition: Option<Spanned<i64>>,
@@ -67,13 +67,14 @@ pub struct Body {
     pub span: Option<Span>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     /// `key = value`; the key may be quoted.
     Attr(Attr),
     /// `a, "b" <- source`
     Edge(Edge),
-    /// `stage s = chain`, `level c1 { ... }`, `heads { ... }`, `column age { ... }`, `stage s[i in 1..4] = ...`
+    /// `stage s = chain`, `level c1 { ... }`, `heads { ... }`, `column age { ... }`, `stage s[i in 1..4] = ...`; also a key
+    /// whose value is a body, `searched = { ... }`.
     Nested(Nested),
 }
 
@@ -112,6 +113,26 @@ impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
     }
+}
+
+/// Equality of meaning: every field but the span.
+macro_rules! equal_but_span {
+    ($($ty:ident { $($field:ident),* })*) => {
+        $(impl PartialEq for $ty {
+            fn eq(&self, other: &Self) -> bool {
+                $(self.$field == other.$field)&&*
+            }
+        })*
+    };
+}
+
+equal_but_span! {
+    Item { keyword, names, index, params, ty, targets, on, over, value, body }
+    Param { name, ty, default }
+    Body { entries }
+    Attr { key, value }
+    Edge { targets, source }
+    Nested { keyword, names, index, value, body }
 }
 
 /// Precedence, loosest first: `->`, `or`, `and`, `not`, comparison and `in` (not chained), `..`, `+ -`, `* / %`, unary `-`,

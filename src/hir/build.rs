@@ -1,0 +1,438 @@
+//! Items to [`Spec`]: headers and attributes against the schema table, then each kind of item in the order in which they need
+//! one another. Every item is read whatever is wrong with the others.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::eval::{self, Const, Scope};
+use super::import::{Gathered, Importer, Loaded, Loader};
+use super::schema::{self, ItemDef, Part};
+use super::*;
+use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
+use crate::schema::{AttrDef, Need, Ty};
+use crate::source::{SourceMap, Span, Spanned};
+use crate::syntax::ast::{Attr, Body as AstBody, Edge, Entry, Item, Name, Nested};
+
+/// What a run changes about a spec.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `--set name=value`, in order.
+    pub set: Vec<(String, String)>,
+    /// Schemas frozen from the data themselves, by data name; one written in the spec goes first.
+    pub schemas: HashMap<String, data::Schema>,
+}
+
+/// Resolves `root` and all it imports.
+pub fn lower(
+    root: FileId,
+    path: Option<&Path>,
+    sources: &mut SourceMap,
+    load: Loader,
+    options: &Options,
+    diags: &mut Diagnostics,
+) -> Spec {
+    let gathered = Importer::new(sources, load, diags).gather(root, path);
+    let Gathered { items, topologies } = gathered;
+    let mut builder = Builder { diags, scope: Scope::default(), blocks: HashMap::new(), spec: Spec::default(), root };
+    builder.run(&items, &topologies, options);
+    builder.spec
+}
+
+pub(super) struct Builder<'a> {
+    pub diags: &'a mut Diagnostics,
+    /// The file's parameters.
+    pub scope: Scope,
+    /// Block templates by name.
+    pub blocks: HashMap<String, Item>,
+    pub spec: Spec,
+    pub root: FileId,
+}
+
+/// A body read against its table entry.
+pub(super) struct Fields<'t> {
+    pub args: Args,
+    /// Entries of the user's own names, where the body is open.
+    pub own: Vec<&'t Attr>,
+    pub nested: Vec<&'t Nested>,
+    pub edges: Vec<&'t Edge>,
+    /// A required attribute is missing or unreadable.
+    pub broken: bool,
+}
+
+impl Builder<'_> {
+    fn run(&mut self, items: &[Loaded], topologies: &[Loaded], options: &Options) {
+        let mut good: Vec<&Loaded> = Vec::new();
+        for loaded in items {
+            if self.header(&loaded.item) {
+                good.push(loaded);
+            }
+        }
+        for loaded in good.iter().filter(|l| !l.library) {
+            self.spec.written.push(Written { item: loaded.item.clone(), base: loaded.base.clone() });
+        }
+        let of = |kw: &'static str| good.iter().copied().filter(move |l| l.item.keyword.text == kw);
+        self.params(&of("param").collect::<Vec<_>>(), options);
+        self.duplicates(&of("block").filter(|l| !l.library).collect::<Vec<_>>(), "block");
+        for l in of("block").filter(|l| l.library).chain(of("block").filter(|l| !l.library)) {
+            self.blocks.insert(l.item.names[0].text.clone(), l.item.clone());
+        }
+        self.datas(&of("data").collect::<Vec<_>>(), &of("schema").collect::<Vec<_>>(), options);
+        self.inputs(&of("input").collect::<Vec<_>>());
+        self.tasks(&of("task").collect::<Vec<_>>());
+        let spaces: Vec<&Loaded> = of("space").collect();
+        let imported: Vec<&Loaded> = topologies.iter().filter(|l| self.header(&l.item)).collect();
+        let topologies: Vec<&Loaded> = of("topology").chain(imported).collect();
+        self.at_most_one(&spaces, "space");
+        self.at_most_one(&topologies, "topology");
+        let over = spaces.iter().chain(&topologies).filter_map(|l| l.item.over.clone()).collect::<Vec<_>>();
+        self.backbones(&of("backbone").collect::<Vec<_>>(), &over);
+        self.heads(&of("head").collect::<Vec<_>>());
+        if let Some(s) = spaces.first() {
+            self.space(&s.item);
+        }
+        let searches: Vec<&Loaded> = of("search").collect();
+        for s in &searches {
+            self.search(&s.item);
+        }
+        if let Some(t) = topologies.first() {
+            self.topology(&t.item);
+        }
+        let trains: Vec<&Loaded> = of("train").collect();
+        self.at_most_one(&trains, "train");
+        if let Some(t) = trains.first() {
+            let def = schema::item("train").expect("in the table");
+            let fields = self.fields(&t.item.keyword, t.item.body.as_ref(), def.attrs, def, t.item.span);
+            self.spec.train = Some(Train { args: fields.args });
+        }
+        let provenances: Vec<&Loaded> = of("provenance").collect();
+        self.at_most_one(&provenances, "provenance");
+        if let Some(p) = provenances.first() {
+            let def = schema::item("provenance").expect("in the table");
+            let fields = self.fields(&p.item.keyword, p.item.body.as_ref(), def.attrs, def, p.item.span);
+            if !fields.broken {
+                self.spec.provenance = Some(Provenance { args: fields.args, span: p.item.span });
+            }
+        }
+    }
+
+    /// Checks the parts of a header; false where the item cannot be used.
+    fn header(&mut self, item: &Item) -> bool {
+        let Some(def) = schema::item(&item.keyword.text) else {
+            let words = schema::items().iter().map(|i| i.keyword);
+            self.diags.push(eval::unknown_word(&item.keyword, words, "an item", codes::SYNTAX_UNKNOWN_ITEM));
+            return false;
+        };
+        let h = def.header;
+        let mut ok = true;
+        let n = item.names.len();
+        if n < h.names.0 || n > h.names.1 {
+            let (span, what) = match n < h.names.0 {
+                true => (item.keyword.span, format!("a `{}` needs a name", def.keyword)),
+                false => (item.names[h.names.1].span, format!("a `{}` takes no such name", def.keyword)),
+            };
+            self.diags.push(Diagnostic::new(codes::SYNTAX_HEADER, span, what).help(format!("write `{}`", def.form)));
+            ok = false;
+        }
+        let parts: [(&str, Part, Option<Span>); 8] = [
+            ("[...]", h.index, item.index.as_ref().map(|i| i.span)),
+            ("parameters in brackets", h.params, item.params.as_ref().map(|p| p.span)),
+            (": TYPE", h.ty, item.ty.as_ref().map(|e| e.span)),
+            ("for TARGET", h.targets, item.targets.first().map(|e| e.span)),
+            ("on LEVEL", h.on, item.on.first().map(|n| n.span)),
+            ("over BACKBONE", h.over, item.over.as_ref().map(|n| n.span)),
+            ("= VALUE", h.value, item.value.as_ref().map(|e| e.span)),
+            ("{ ... }", h.body, item.body.as_ref().map(|b| b.span.unwrap_or(item.span))),
+        ];
+        for (what, part, found) in parts {
+            match (part, found) {
+                (Part::Must, None) => {
+                    let at = item.names.last().map_or(item.keyword.span, |n| n.span);
+                    self.diags.push(
+                        Diagnostic::new(codes::SYNTAX_HEADER, at, format!("this `{}` lacks `{what}`", def.keyword))
+                            .help(format!("write `{}`", def.form)),
+                    );
+                    ok = false;
+                }
+                (Part::No, Some(span)) => {
+                    self.diags.push(
+                        Diagnostic::new(codes::SYNTAX_HEADER, span, format!("a `{}` takes no `{what}`", def.keyword))
+                            .help(format!("write `{}`", def.form)),
+                    );
+                    ok = false;
+                }
+                _ => {}
+            }
+        }
+        ok
+    }
+
+    fn params(&mut self, items: &[&Loaded], options: &Options) {
+        self.duplicates(items, "param");
+        let mut unknown: Vec<&str> = options.set.iter().map(|(k, _)| k.as_str()).collect();
+        for l in items {
+            let item = &l.item;
+            let name = &item.names[0];
+            let (Some(ty_expr), Some(value)) = (&item.ty, &item.value) else { continue };
+            unknown.retain(|k| *k != name.text);
+            let Some(ty) = self.param_type(ty_expr) else { continue };
+            let (default, bounds) = match &value.kind {
+                ast::ExprKind::Binary { op: ast::BinaryOp::In, left, right } => (&**left, Some(&**right)),
+                _ => (value, None),
+            };
+            let scope = self.scope.clone();
+            let bounds = bounds.and_then(|b| self.bounds(b, &scope));
+            let mut found = self.param_value(default, &ty, bounds, None);
+            for (_, text) in options.set.iter().filter(|(k, _)| *k == name.text) {
+                match crate::syntax::expression(text) {
+                    Some(mut e) => {
+                        e.span = name.span;
+                        found = self.param_value(&e, &ty, bounds, Some(text));
+                    }
+                    None => self.diags.push(Diagnostic::new(
+                        codes::TYPE_PARAM,
+                        name.span,
+                        format!("`--set {}={text}`: the value cannot be read", name.text),
+                    )),
+                }
+            }
+            if let Some(v) = found {
+                self.scope.set(&name.text, v.clone());
+                self.spec.params.push(Param { name: name.text.clone(), value: v, span: name.span });
+            } else {
+                // A wrong value is reported; whatever uses the parameter stays silent.
+                self.scope.set(&name.text, Const::Open);
+            }
+        }
+        for name in unknown {
+            let at = Span::new(self.root, 0, 0);
+            let names: Vec<&str> = items.iter().map(|l| l.item.names[0].text.as_str()).collect();
+            let mut d = Diagnostic::new(codes::TYPE_PARAM, at, format!("`--set {name}`: there is no such parameter"));
+            d = match suggest::nearest(name, names.iter().copied()) {
+                Some(near) => d.help(format!("did you mean `{near}`?")),
+                None if names.is_empty() => d.help("the spec declares no parameters"),
+                None => d.help(format!("parameters: {}", suggest::listing(names))),
+            };
+            self.diags.push(d);
+        }
+    }
+
+    pub(super) fn param_type(&mut self, expr: &ast::Expr) -> Option<Ty> {
+        let name = eval::as_name(expr)?;
+        match name.text.as_str() {
+            "int" => Some(Ty::Int { min: i64::MIN, max: i64::MAX }),
+            "float" => Some(crate::schema::NUMBER),
+            "bool" => Some(Ty::Bool),
+            "string" => Some(Ty::Str),
+            _ => {
+                let words = ["int", "float", "bool", "string"];
+                let wanted = "`int`, `float`, `bool` or `string`";
+                self.diags.push(eval::unknown_word(&name, words.into_iter(), wanted, codes::TYPE_MISMATCH));
+                None
+            }
+        }
+    }
+
+    fn bounds(&mut self, expr: &ast::Expr, scope: &Scope) -> Option<(f64, f64, Span)> {
+        let ast::ExprKind::Range { from, to } = &expr.kind else {
+            self.diags.push(
+                Diagnostic::new(codes::TYPE_MISMATCH, expr.span, "expected bounds such as `8..512`")
+                    .label("expected a range"),
+            );
+            return None;
+        };
+        let number = crate::schema::NUMBER;
+        let low = eval::value(from, &number, scope, self.diags)?;
+        let high = eval::value(to, &number, scope, self.diags)?;
+        match (low.value, high.value) {
+            (crate::schema::Value::Float(a), crate::schema::Value::Float(b)) => Some((a, b, expr.span)),
+            _ => None,
+        }
+    }
+
+    fn param_value(
+        &mut self,
+        expr: &ast::Expr,
+        ty: &Ty,
+        bounds: Option<(f64, f64, Span)>,
+        set: Option<&str>,
+    ) -> Option<Const> {
+        let scope = self.scope.clone();
+        let v = eval::value(expr, ty, &scope, self.diags)?;
+        let c = match v.value {
+            crate::schema::Value::Int(v) => Const::Int(v),
+            crate::schema::Value::Float(v) => Const::Float(v),
+            crate::schema::Value::Bool(v) => Const::Bool(v),
+            crate::schema::Value::Str(v) => Const::Str(v),
+            _ => return None,
+        };
+        let number = match &c {
+            Const::Int(v) => *v as f64,
+            Const::Float(v) => *v,
+            _ => return Some(c),
+        };
+        if let Some((low, high, span)) = bounds
+            && !(low..=high).contains(&number)
+        {
+            let who = if set.is_some() { "the value of `--set`" } else { "the default" };
+            self.diags.push(
+                Diagnostic::new(codes::TYPE_PARAM, expr.span, format!("{who}, {number}, is out of {low}..{high}"))
+                    .also(span, "bounds declared here"),
+            );
+            return None;
+        }
+        Some(c)
+    }
+
+    /// Reports all but the first of items that may stand once.
+    fn at_most_one(&mut self, items: &[&Loaded], what: &str) {
+        for extra in items.iter().skip(1) {
+            self.diags.push(
+                Diagnostic::new(codes::NAME_DUPLICATE, extra.item.keyword.span, format!("a second `{what}`: a spec has one"))
+                    .also(items[0].item.keyword.span, "the first")
+                    .help(format!("keep one `{what}`, or put the other into a file of its own")),
+            );
+        }
+    }
+
+    pub(super) fn duplicates(&mut self, items: &[&Loaded], what: &str) {
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        for l in items {
+            let Some(name) = l.item.names.first() else { continue };
+            match seen.get(name.text.as_str()) {
+                Some(first) => self.diags.push(duplicate(what, name, *first)),
+                None => {
+                    seen.insert(&name.text, name.span);
+                }
+            }
+        }
+    }
+
+    /// Reads a body against `attrs` and the nested entries and openness of `def`. A wrong attribute is reported and takes its default.
+    pub(super) fn fields<'t>(
+        &mut self,
+        who: &Name,
+        body: Option<&'t AstBody>,
+        attrs: &[AttrDef],
+        def: &ItemDef,
+        span: Span,
+    ) -> Fields<'t> {
+        let mut out =
+            Fields { args: Args::default(), own: Vec::new(), nested: Vec::new(), edges: Vec::new(), broken: false };
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        let mut failed: Vec<&str> = Vec::new();
+        let scope = self.scope.clone();
+        for entry in body.map(|b| b.entries.as_slice()).unwrap_or_default() {
+            match entry {
+                Entry::Attr(a) => {
+                    if let Some(first) = seen.get(a.key.text.as_str()) {
+                        self.diags.push(duplicate("attribute", &a.key, *first));
+                        continue;
+                    }
+                    seen.insert(&a.key.text, a.key.span);
+                    match attrs.iter().find(|d| d.name == a.key.text) {
+                        Some(d) => match eval::value(&a.value, &d.ty, &scope, self.diags) {
+                            Some(v) => out.args.set(d.name, v, true),
+                            None => failed.push(d.name),
+                        },
+                        None if def.open => out.own.push(a),
+                        None => self.unknown_attribute(who, &a.key, attrs, def),
+                    }
+                }
+                Entry::Nested(n) => {
+                    if def.open || def.nested.iter().any(|d| d.keyword == n.keyword.text) {
+                        out.nested.push(n);
+                    } else {
+                        self.unknown_attribute(who, &n.keyword, attrs, def);
+                    }
+                }
+                Entry::Edge(e) if def.keyword == "topology" => out.edges.push(e),
+                Entry::Edge(e) => self.diags.push(
+                    Diagnostic::new(codes::SYNTAX_UNEXPECTED, e.span, format!("`<-` does not belong into a `{}`", def.keyword))
+                        .help("`<-` connects the nodes of a `topology`; an attribute is written `name = value`"),
+                ),
+            }
+        }
+        for d in attrs {
+            if out.args.get(d.name).is_some() {
+                continue;
+            }
+            match d.need {
+                Need::Optional => {}
+                Need::Default(text) => out.args.set(d.name, eval::default_value(text, &d.ty, span), false),
+                Need::Required => {
+                    out.broken = true;
+                    if !failed.contains(&d.name) {
+                        self.diags.push(
+                            Diagnostic::new(
+                                codes::TYPE_MISSING_ATTRIBUTE,
+                                who.span,
+                                format!("this `{}` lacks `{}`", def.keyword, d.name),
+                            )
+                            .label(format!("`{}` is missing", d.name))
+                            .help(format!("{}: {}. {}", d.name, d.ty.describe(), d.doc)),
+                        );
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn unknown_attribute(&mut self, who: &Name, key: &Name, attrs: &[AttrDef], def: &ItemDef) {
+        let known: Vec<&str> =
+            attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
+        let mut d = Diagnostic::new(
+            codes::NAME_UNKNOWN_ATTRIBUTE,
+            key.span,
+            format!("a `{}` has no attribute `{}`", def.keyword, key.text),
+        );
+        d = match suggest::nearest(&key.text, known.iter().copied()) {
+            Some(near) => d.label(format!("did you mean `{near}`?")).fix(
+                format!("replace `{}` with `{near}`", key.text),
+                key.span,
+                near,
+                Applicability::Safe,
+            ),
+            None if known.is_empty() => d.label("unknown").help(format!("`{}` takes no attributes", who.text)),
+            None => d.label("unknown").help(format!("known: {}", suggest::listing(known))),
+        };
+        self.diags.push(d);
+    }
+
+    /// Something of that name, or the report with the nearest.
+    pub(super) fn unknown_name<'n>(
+        &mut self,
+        what: &str,
+        name: &Name,
+        known: impl Iterator<Item = &'n str> + Clone,
+    ) {
+        let mut d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("there is no {what} `{}`", name.text));
+        d = match suggest::nearest(&name.text, known.clone()) {
+            Some(near) => d.label(format!("did you mean `{near}`?")).fix(
+                format!("replace `{}` with `{near}`", name.text),
+                name.span,
+                if name.quoted { format!("{near:?}") } else { quoted_if_needed(near) },
+                Applicability::Safe,
+            ),
+            None if known.clone().next().is_none() => d.label("unknown").help(format!("the spec declares no {what}")),
+            None => d.label("unknown").help(format!("known: {}", suggest::listing(known))),
+        };
+        self.diags.push(d);
+    }
+}
+
+pub(super) fn duplicate(what: &str, name: &Name, first: Span) -> Diagnostic {
+    Diagnostic::new(codes::NAME_DUPLICATE, name.span, format!("the {what} `{}` is defined twice", name.text))
+        .label("again here")
+        .also(first, "first defined here")
+        .help("rename one of them, or remove it")
+}
+
+/// A name as it must be written: bare where it is an identifier, else in quotes.
+pub fn quoted_if_needed(name: &str) -> String {
+    let mut chars = name.chars();
+    let bare = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if bare { name.to_string() } else { format!("{name:?}") }
+}
+

@@ -1,0 +1,571 @@
+//! From expressions to checked values: arithmetic on parameters, and the types of the schema table. Every problem is reported
+//! where it stands; `None` means "already reported" and silences what would follow.
+
+use std::collections::HashMap;
+
+use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
+use crate::schema::{Args, AttrDef, Budget, Call, CallDef, Cost, Duration, Need, Reference, Ty, Value};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
+
+/// A value known while compiling.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Const {
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Str(String),
+    /// A size that stays open until a data schema is frozen.
+    Open,
+}
+
+impl Const {
+    pub fn describe(&self) -> String {
+        match self {
+            Const::Int(v) => format!("the number {v}"),
+            Const::Float(v) => format!("the number {v}"),
+            Const::Bool(v) => format!("`{v}`"),
+            Const::Str(v) => format!("the text {v:?}"),
+            Const::Open => "a size that is open until the data schema is frozen".into(),
+        }
+    }
+
+    fn number(&self) -> Option<f64> {
+        match self {
+            Const::Int(v) => Some(*v as f64),
+            Const::Float(v) => Some(*v),
+            _ => None,
+        }
+    }
+}
+
+/// Names with a value: parameters of the file, of a block or a backbone, the index of a repetition.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    values: HashMap<String, Const>,
+}
+
+impl Scope {
+    pub fn set(&mut self, name: &str, value: Const) {
+        self.values.insert(name.to_string(), value);
+    }
+    pub fn get(&self, name: &str) -> Option<&Const> {
+        self.values.get(name)
+    }
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let mut names: Vec<&str> = self.values.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+}
+
+/// What an expression is, for messages.
+pub fn describe(expr: &Expr) -> String {
+    match &expr.kind {
+        ExprKind::Int(v) => format!("the number {v}"),
+        ExprKind::Float(v) => format!("the number {v}"),
+        ExprKind::Str(v) => format!("the text {v:?}"),
+        ExprKind::Path(p) => format!("the name `{}`", dotted(p)),
+        ExprKind::Star => "`*`".into(),
+        ExprKind::List(_) => "a list".into(),
+        ExprKind::Call { callee, .. } => match &callee.kind {
+            ExprKind::Path(p) => format!("a call of `{}`", dotted(p)),
+            _ => "a call".into(),
+        },
+        ExprKind::Index { .. } => "a selection in brackets".into(),
+        ExprKind::Unary { .. } | ExprKind::Binary { .. } => "a computed value".into(),
+        ExprKind::Range { .. } => "a range".into(),
+        ExprKind::Chain(_) => "a chain of ops".into(),
+        ExprKind::Quantity { unit, .. } => format!("a number of {}", unit.text),
+        ExprKind::Missing => "nothing".into(),
+    }
+}
+
+pub fn dotted(path: &[Name]) -> String {
+    path.iter().map(|n| n.text.as_str()).collect::<Vec<_>>().join(".")
+}
+
+/// The single name an expression is, bare or quoted.
+pub fn as_name(expr: &Expr) -> Option<Name> {
+    match &expr.kind {
+        ExprKind::Path(p) if p.len() == 1 => Some(p[0].clone()),
+        ExprKind::Str(s) => Some(Name { text: s.clone(), quoted: true, span: expr.span }),
+        _ => None,
+    }
+}
+
+fn mismatch(expr: &Expr, wanted: &str, diags: &mut Diagnostics) {
+    if expr.kind == ExprKind::Missing {
+        return;
+    }
+    let found = describe(expr);
+    diags.push(
+        Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected {wanted}, found {found}"))
+            .label(format!("expected {wanted}")),
+    );
+}
+
+/// Evaluates arithmetic over parameters.
+pub fn constant(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<Const> {
+    match &expr.kind {
+        ExprKind::Int(v) => Some(Const::Int(*v)),
+        ExprKind::Float(v) => Some(Const::Float(*v)),
+        ExprKind::Str(s) => Some(Const::Str(s.clone())),
+        ExprKind::Path(p) if p.len() == 1 && !p[0].quoted => match p[0].text.as_str() {
+            "true" => Some(Const::Bool(true)),
+            "false" => Some(Const::Bool(false)),
+            name => match scope.get(name) {
+                Some(v) => Some(v.clone()),
+                None => {
+                    unknown_value(&p[0], scope, diags);
+                    None
+                }
+            },
+        },
+        ExprKind::Unary { op: UnaryOp::Neg, operand } => match constant(operand, scope, diags)? {
+            Const::Int(v) => Some(Const::Int(v.checked_neg()?)),
+            Const::Float(v) => Some(Const::Float(-v)),
+            Const::Open => Some(Const::Open),
+            _ => {
+                mismatch(operand, "a number", diags);
+                None
+            }
+        },
+        ExprKind::Binary { op, left, right } => {
+            let a = constant(left, scope, diags);
+            let b = constant(right, scope, diags);
+            arithmetic(expr, *op, (left, a?), (right, b?), diags)
+        }
+        _ => {
+            mismatch(expr, "a value", diags);
+            None
+        }
+    }
+}
+
+fn unknown_value(name: &Name, scope: &Scope, diags: &mut Diagnostics) {
+    let mut d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("`{}` has no value here", name.text))
+        .label("not a parameter");
+    if let Some(near) = suggest::nearest(&name.text, scope.names()) {
+        d = d.help(format!("did you mean `{near}`?")).fix(
+            format!("replace `{}` with `{near}`", name.text),
+            name.span,
+            near,
+            Applicability::Safe,
+        );
+    } else {
+        let names: Vec<&str> = scope.names().collect();
+        d = d.help(if names.is_empty() {
+            format!("declare it: `param {}: int = ...`", name.text)
+        } else {
+            format!("known here: {}; or declare it: `param {}: int = ...`", suggest::listing(names), name.text)
+        });
+    }
+    diags.push(d);
+}
+
+fn arithmetic(whole: &Expr, op: BinaryOp, l: (&Expr, Const), r: (&Expr, Const), diags: &mut Diagnostics) -> Option<Const> {
+    use BinaryOp::*;
+    if l.1 == Const::Open || r.1 == Const::Open {
+        return Some(Const::Open);
+    }
+    let (Some(x), Some(y)) = (l.1.number(), r.1.number()) else {
+        let wrong = if l.1.number().is_none() { l.0 } else { r.0 };
+        mismatch(wrong, "a number", diags);
+        return None;
+    };
+    let too_large = |diags: &mut Diagnostics| {
+        diags.push(Diagnostic::new(codes::TYPE_RANGE, whole.span, "this number is too large to compute"));
+        None
+    };
+    if let (Const::Int(a), Const::Int(b)) = (&l.1, &r.1) {
+        let (a, b) = (*a, *b);
+        let exact = match op {
+            Add => a.checked_add(b),
+            Sub => a.checked_sub(b),
+            Mul => a.checked_mul(b),
+            Div | Rem if b == 0 => {
+                diags.push(Diagnostic::new(codes::TYPE_RANGE, whole.span, "division by zero"));
+                return None;
+            }
+            Div if a % b != 0 => return Some(Const::Float(x / y)),
+            Div => a.checked_div(b),
+            Rem => a.checked_rem(b),
+            _ => {
+                mismatch(whole, "a value; comparisons belong in labels and budgets", diags);
+                return None;
+            }
+        };
+        return match exact {
+            Some(v) => Some(Const::Int(v)),
+            None => too_large(diags),
+        };
+    }
+    let v = match op {
+        Add => x + y,
+        Sub => x - y,
+        Mul => x * y,
+        Div => x / y,
+        Rem => x % y,
+        _ => {
+            mismatch(whole, "a value; comparisons belong in labels and budgets", diags);
+            return None;
+        }
+    };
+    if v.is_finite() { Some(Const::Float(v)) } else { too_large(diags) }
+}
+
+/// Reads `expr` as a value of type `ty`.
+pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Option<Spanned<Value>> {
+    if expr.kind == ExprKind::Missing {
+        return None;
+    }
+    let at = |value: Value| Some(Spanned { value, span: expr.span });
+    match ty {
+        Ty::Bool => match constant_of(expr, ty, scope, diags)? {
+            Const::Bool(b) => at(Value::Bool(b)),
+            c => wrong(expr, ty, &c, diags),
+        },
+        Ty::Int { min, max } => match constant_of(expr, ty, scope, diags)? {
+            Const::Int(v) if v < *min || v > *max => out_of_range(expr, ty, &v.to_string(), diags),
+            Const::Int(v) => at(Value::Int(v)),
+            Const::Float(v) => {
+                let mut d = Diagnostic::new(
+                    codes::TYPE_NOT_WHOLE,
+                    expr.span,
+                    format!("this gives {v}, and {} is needed", ty.describe()),
+                )
+                .label(format!("= {v}"));
+                if let ExprKind::Binary { op: BinaryOp::Div, .. } = expr.kind {
+                    d = d.help("choose parameters that divide evenly");
+                }
+                diags.push(d);
+                None
+            }
+            c => wrong(expr, ty, &c, diags),
+        },
+        Ty::Float { min, max } => {
+            let c = constant_of(expr, ty, scope, diags)?;
+            match c.number() {
+                Some(v) if v < *min || v > *max => out_of_range(expr, ty, &v.to_string(), diags),
+                Some(v) => at(Value::Float(v)),
+                None => wrong(expr, ty, &c, diags),
+            }
+        }
+        Ty::Str => match constant_of(expr, ty, scope, diags)? {
+            Const::Str(s) => at(Value::Str(s)),
+            c => wrong(expr, ty, &c, diags),
+        },
+        Ty::Path => match constant_of(expr, ty, scope, diags)? {
+            Const::Str(s) => at(Value::Path(s)),
+            c => wrong(expr, ty, &c, diags),
+        },
+        Ty::Name => match &expr.kind {
+            ExprKind::Path(p) => at(Value::Name(p.iter().map(|n| n.text.clone()).collect())),
+            ExprKind::Str(s) => at(Value::Name(vec![s.clone()])),
+            _ => {
+                mismatch(expr, "a name", diags);
+                None
+            }
+        },
+        Ty::OneOf(words) => {
+            let Some(name) = as_name(expr) else {
+                mismatch(expr, &ty.describe(), diags);
+                return None;
+            };
+            if words.contains(&name.text.as_str()) {
+                return at(Value::Name(vec![name.text]));
+            }
+            diags.push(unknown_word(&name, words.iter().copied(), &ty.describe(), codes::TYPE_MISMATCH));
+            None
+        }
+        Ty::Call(calls) => call(expr, &calls(), scope, diags).and_then(|c| at(Value::Call(c))),
+        Ty::List(inner) => {
+            let items: Vec<Option<Spanned<Value>>> = match &expr.kind {
+                ExprKind::List(items) => items.iter().map(|e| value(e, inner, scope, diags)).collect(),
+                _ => vec![value(expr, inner, scope, diags)],
+            };
+            at(Value::List(items.into_iter().collect::<Option<Vec<_>>>()?))
+        }
+        Ty::AnyOf(tys) => {
+            for t in *tys {
+                let mut quiet = Diagnostics::default();
+                if let Some(v) = value(expr, t, scope, &mut quiet) {
+                    return Some(v);
+                }
+            }
+            // The message of the alternative that reads the same kind of expression says most.
+            let mut best: Option<Diagnostics> = None;
+            for t in *tys {
+                let mut d = Diagnostics::default();
+                value(expr, t, scope, &mut d);
+                let specific = d.iter().all(|d| d.code != codes::TYPE_MISMATCH);
+                if specific && best.is_none() {
+                    best = Some(d);
+                }
+            }
+            match best {
+                Some(b) => diags.extend(b.into_sorted()),
+                None => mismatch(expr, &ty.describe(), diags),
+            }
+            None
+        }
+        Ty::Duration => match &expr.kind {
+            ExprKind::Quantity { value: number, unit } => {
+                let v = value(number, &crate::schema::NON_NEGATIVE, scope, diags)?;
+                let Value::Float(v) = v.value else { return None };
+                let steps = unit.text.starts_with("step");
+                at(Value::Duration(if steps { Duration::Steps(v) } else { Duration::Epochs(v) }))
+            }
+            _ => match value(expr, &crate::schema::NON_NEGATIVE, scope, diags)?.value {
+                Value::Float(v) => at(Value::Duration(Duration::Epochs(v))),
+                _ => None,
+            },
+        },
+        Ty::Budget => budget(expr, scope, diags).and_then(|b| at(Value::Budget(b))),
+        Ty::Expr => at(Value::Expr(expr.clone())),
+    }
+}
+
+/// A constant, or the mismatch said in the words of the type wanted.
+fn constant_of(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Option<Const> {
+    match &expr.kind {
+        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Unary { op: UnaryOp::Neg, .. } => {
+            constant(expr, scope, diags)
+        }
+        ExprKind::Path(p) if p.len() == 1 && !p[0].quoted => constant(expr, scope, diags),
+        ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem, .. } => {
+            constant(expr, scope, diags)
+        }
+        _ => {
+            mismatch(expr, &ty.describe(), diags);
+            None
+        }
+    }
+}
+
+fn wrong<T>(expr: &Expr, ty: &Ty, found: &Const, diags: &mut Diagnostics) -> Option<T> {
+    // An open size cannot be judged yet: the schema decides.
+    if *found == Const::Open {
+        return None;
+    }
+    let wanted = ty.describe();
+    let mut d = Diagnostic::new(
+        codes::TYPE_MISMATCH,
+        expr.span,
+        format!("expected {wanted}, found {}", found.describe()),
+    )
+    .label(format!("expected {wanted}"));
+    if let (Const::Str(s), Ty::Int { .. } | Ty::Float { .. } | Ty::Bool) = (found, ty)
+        && (s.parse::<f64>().is_ok() || s == "true" || s == "false")
+    {
+        d = d.fix("remove the quotes", expr.span, s.clone(), Applicability::Safe);
+    }
+    diags.push(d);
+    None
+}
+
+fn out_of_range<T>(expr: &Expr, ty: &Ty, found: &str, diags: &mut Diagnostics) -> Option<T> {
+    diags.push(
+        Diagnostic::new(codes::TYPE_RANGE, expr.span, format!("{found} is out of range: {} is needed", ty.describe()))
+            .label(ty.describe()),
+    );
+    None
+}
+
+/// "`concatt` is not one of ...", with the nearest.
+pub fn unknown_word<'a>(
+    name: &Name,
+    words: impl Iterator<Item = &'a str> + Clone,
+    wanted: &str,
+    code: crate::diag::Code,
+) -> Diagnostic {
+    let d = Diagnostic::new(code, name.span, format!("`{}` is not known here: expected {wanted}", name.text));
+    match suggest::nearest(&name.text, words.clone()) {
+        Some(near) => d.label(format!("did you mean `{near}`?")).fix(
+            format!("replace `{}` with `{near}`", name.text),
+            name.span,
+            near,
+            Applicability::Safe,
+        ),
+        None => d.label("unknown").help(format!("known: {}", suggest::listing(words))),
+    }
+}
+
+/// Reads a call of one of `defs`; a bare name is a call without arguments.
+pub fn call(expr: &Expr, defs: &[&'static CallDef], scope: &Scope, diags: &mut Diagnostics) -> Option<Call> {
+    let wanted = || format!("one of {}", suggest::listing(defs.iter().map(|d| d.name)));
+    let (name, args): (Name, &[Arg]) = match &expr.kind {
+        ExprKind::Call { callee, args } => match as_name(callee) {
+            Some(n) => (n, args),
+            None => {
+                mismatch(expr, &wanted(), diags);
+                return None;
+            }
+        },
+        _ => match as_name(expr) {
+            Some(n) => (n, &[]),
+            None => {
+                mismatch(expr, &wanted(), diags);
+                return None;
+            }
+        },
+    };
+    let Some(def) = defs.iter().find(|d| d.name == name.text) else {
+        diags.push(unknown_word(&name, defs.iter().map(|d| d.name), &wanted(), codes::NAME_UNKNOWN_CALL));
+        return None;
+    };
+    let args = arguments(def.name, def.args, args, expr.span, scope, diags)?;
+    Some(Call { name: def.name, args })
+}
+
+/// Reads arguments by position and by name, fills in defaults.
+pub fn arguments(
+    callee: &str,
+    defs: &'static [AttrDef],
+    args: &[Arg],
+    span: Span,
+    scope: &Scope,
+    diags: &mut Diagnostics,
+) -> Option<Args> {
+    let mut out = Args::default();
+    let mut ok = true;
+    let mut position = 0;
+    let mut seen: Vec<(&str, Span)> = Vec::new();
+    for arg in args {
+        let def = match &arg.name {
+            Some(n) => match defs.iter().find(|d| d.name == n.text) {
+                Some(d) => d,
+                None => {
+                    let d = unknown_argument(callee, n, defs);
+                    diags.push(d);
+                    ok = false;
+                    continue;
+                }
+            },
+            None => match defs.get(position) {
+                Some(d) => {
+                    position += 1;
+                    d
+                }
+                None => {
+                    let count = match defs.len() {
+                        0 => "no arguments".to_string(),
+                        1 => "one argument".to_string(),
+                        n => format!("at most {n} arguments"),
+                    };
+                    diags.push(
+                        Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, format!("`{callee}` takes {count}"))
+                            .label("one too many"),
+                    );
+                    ok = false;
+                    continue;
+                }
+            },
+        };
+        if let Some((_, first)) = seen.iter().find(|(n, _)| *n == def.name) {
+            diags.push(
+                Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, format!("`{}` is given twice", def.name))
+                    .label("again here")
+                    .also(*first, "first given here"),
+            );
+            ok = false;
+            continue;
+        }
+        seen.push((def.name, arg.value.span));
+        match value(&arg.value, &def.ty, scope, diags) {
+            Some(v) => out.set(def.name, v, true),
+            None => ok = false,
+        }
+    }
+    for def in defs {
+        if out.get(def.name).is_some() || seen.iter().any(|(n, _)| *n == def.name) {
+            continue;
+        }
+        match def.need {
+            Need::Optional => {}
+            Need::Default(text) => out.set(def.name, default_value(text, &def.ty, span), false),
+            Need::Required => {
+                diags.push(
+                    Diagnostic::new(codes::TYPE_MISSING_ATTRIBUTE, span, format!("`{callee}` needs `{}`", def.name))
+                        .label(format!("`{}` is missing", def.name))
+                        .help(format!("{}: {}. {}", def.name, def.ty.describe(), def.doc)),
+                );
+                ok = false;
+            }
+        }
+    }
+    ok.then_some(out)
+}
+
+fn unknown_argument(callee: &str, name: &Name, defs: &'static [AttrDef]) -> Diagnostic {
+    let d =
+        Diagnostic::new(codes::TYPE_ARGUMENTS, name.span, format!("`{callee}` has no argument called `{}`", name.text));
+    match suggest::nearest(&name.text, defs.iter().map(|d| d.name)) {
+        Some(near) => d.label(format!("did you mean `{near}`?")).fix(
+            format!("replace `{}` with `{near}`", name.text),
+            name.span,
+            near,
+            Applicability::Safe,
+        ),
+        None if defs.is_empty() => d.label("unknown").help(format!("`{callee}` takes no arguments")),
+        None => {
+            d.label("unknown").help(format!("`{callee}` takes {}", suggest::listing(defs.iter().map(|d| d.name))))
+        }
+    }
+}
+
+/// A default of the table, which is text of the language; a default that cannot be read is a bug here.
+pub fn default_value(text: &'static str, ty: &Ty, span: Span) -> Spanned<Value> {
+    let expr = crate::syntax::expression(text).unwrap_or_else(|| panic!("the default `{text}` cannot be read"));
+    let mut diags = Diagnostics::default();
+    let v = value(&expr, ty, &Scope::default(), &mut diags);
+    let v = v.unwrap_or_else(|| panic!("the default `{text}` is wrong: {:?}", diags.into_sorted()));
+    Spanned { value: respan(v.value, span), span }
+}
+
+fn respan(value: Value, span: Span) -> Value {
+    match value {
+        Value::List(items) => {
+            Value::List(items.into_iter().map(|i| Spanned { value: respan(i.value, span), span }).collect())
+        }
+        other => other,
+    }
+}
+
+fn budget(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<Budget> {
+    let shape = |diags: &mut Diagnostics| {
+        mismatch(expr, "a budget such as `params <= 2.2M` or `macs <= 0.6 * independent`", diags);
+        None
+    };
+    let ExprKind::Binary { op: BinaryOp::Le | BinaryOp::Lt, left, right } = &expr.kind else { return shape(diags) };
+    let of = match as_name(left) {
+        Some(n) if n.text == "params" => Cost::Params,
+        Some(n) if n.text == "macs" => Cost::Macs,
+        Some(n) => {
+            diags.push(unknown_word(&n, ["params", "macs"].into_iter(), "`params` or `macs`", codes::TYPE_MISMATCH));
+            return None;
+        }
+        None => return shape(diags),
+    };
+    let reference = |e: &Expr| match as_name(e).as_ref().map(|n| n.text.as_str()) {
+        Some("independent") => Some(Reference::Independent),
+        Some("shared") => Some(Reference::Shared),
+        _ => None,
+    };
+    let (number, relative_to) = match &right.kind {
+        ExprKind::Binary { op: BinaryOp::Mul, left, right } => match (reference(left), reference(right)) {
+            (None, Some(r)) => (Some(&**left), Some(r)),
+            (Some(r), None) => (Some(&**right), Some(r)),
+            _ => (None, None),
+        },
+        _ => (None, None),
+    };
+    if let Some(r) = reference(right) {
+        return Some(Budget { of, at_most: 1.0, relative_to: Some(r) });
+    }
+    match value(number.unwrap_or(right), &crate::schema::POSITIVE, scope, diags)?.value {
+        Value::Float(at_most) => Some(Budget { of, at_most, relative_to }),
+        _ => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! Gathers the items of a file and of all it imports. Reading files is a closure of the caller's, so that an editor's unsaved
+//! text counts. Imports are by path relative to the importing file; a cycle is an error, a file imported twice counts once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::{self, ast};
+
+/// Reads a file as text.
+pub type Loader<'a> = &'a dyn Fn(&Path) -> std::io::Result<String>;
+
+/// An item with where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub item: ast::Item,
+    pub base: PathBuf,
+    /// Part of the standard library: may be shadowed, is not written into derived files.
+    pub library: bool,
+}
+
+/// Everything a compilation reads.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    pub items: Vec<Loaded>,
+    /// `topology` items brought by `use topology`.
+    pub topologies: Vec<Loaded>,
+}
+
+pub struct Importer<'a> {
+    pub sources: &'a mut SourceMap,
+    pub load: Loader<'a>,
+    pub diags: &'a mut Diagnostics,
+    done: HashMap<PathBuf, ()>,
+    stack: Vec<(PathBuf, Option<Span>)>,
+    library: HashMap<&'static str, ()>,
+    out: Gathered,
+}
+
+impl<'a> Importer<'a> {
+    pub fn new(sources: &'a mut SourceMap, load: Loader<'a>, diags: &'a mut Diagnostics) -> Self {
+        Importer {
+            sources,
+            load,
+            diags,
+            done: HashMap::new(),
+            stack: Vec::new(),
+            library: HashMap::new(),
+            out: Gathered::default(),
+        }
+    }
+
+    /// The items of `root` and its imports, in reading order.
+    pub fn gather(mut self, root: FileId, path: Option<&Path>) -> Gathered {
+        let text = self.sources.file(root).text.clone();
+        let base = path.and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
+        if let Some(p) = path {
+            self.stack.push((normal(p), None));
+        }
+        let parsed = syntax::parse(root, &text);
+        self.diags.extend(parsed.diagnostics.iter().cloned());
+        self.items(parsed.file(), &base, false);
+        // The prelude: blocks of the library are always in scope, and may be shadowed.
+        self.module("prelude", None);
+        self.out
+    }
+
+    fn items(&mut self, file: ast::File, base: &Path, library: bool) {
+        for item in file.items {
+            if item.keyword.text == "use" {
+                self.import(&item, base);
+            } else {
+                self.out.items.push(Loaded { item, base: base.to_path_buf(), library });
+            }
+        }
+    }
+
+    fn import(&mut self, item: &ast::Item, base: &Path) {
+        match item.names.as_slice() {
+            [name] if name.quoted => self.file(&name.text, name.span, base, false),
+            [word, name] if word.text == "topology" && name.quoted => self.file(&name.text, name.span, base, true),
+            [word, name] if word.text == "std" => self.module_by_name(&name.text, name.span),
+            [name] if name.text.starts_with("std.") => self.module_by_name(&name.text[4..], name.span),
+            _ => self.diags.push(
+                Diagnostic::new(codes::SYNTAX_HEADER, item.span, "this import names neither a file nor a library module")
+                    .help("write `use \"file.mtl\"`, `use std.resnet18`, or `use topology \"derived.mtl\"`"),
+            ),
+        }
+    }
+
+    fn module_by_name(&mut self, name: &str, span: Span) {
+        if self.module(name, Some(span)) {
+            return;
+        }
+        let names: Vec<&str> = crate::std::modules().iter().map(|m| m.0).filter(|m| *m != "prelude").collect();
+        let mut d = Diagnostic::new(
+            codes::IMPORT_NOT_FOUND,
+            span,
+            format!("the standard library has no module `{name}`"),
+        );
+        d = match suggest::nearest(name, names.iter().copied()) {
+            Some(near) => d.label(format!("did you mean `std.{near}`?")).fix(
+                format!("replace it with `std.{near}`"),
+                span,
+                format!("std.{near}"),
+                Applicability::Safe,
+            ),
+            None => d.help(format!("modules: {}", suggest::listing(names))),
+        };
+        self.diags.push(d);
+    }
+
+    fn module(&mut self, name: &str, _from: Option<Span>) -> bool {
+        let Some((name, text)) = crate::std::modules().iter().find(|m| m.0 == name) else { return false };
+        if self.library.insert(name, ()).is_some() {
+            return true;
+        }
+        let id = self.sources.add(format!("std/{name}.mtl"), None, *text);
+        let parsed = syntax::parse(id, text);
+        self.diags.extend(parsed.diagnostics.iter().cloned());
+        self.items(parsed.file(), Path::new(""), true);
+        true
+    }
+
+    fn file(&mut self, name: &str, span: Span, base: &Path, topology_only: bool) {
+        let path = base.join(name);
+        let key = normal(&path);
+        if let Some(at) = self.stack.iter().position(|(p, _)| *p == key) {
+            let chain: Vec<String> =
+                self.stack[at..].iter().map(|(p, _)| p.display().to_string()).chain([key.display().to_string()]).collect();
+            self.diags.push(
+                Diagnostic::new(codes::IMPORT_CYCLE, span, format!("this import closes a circle: {}", chain.join(" -> ")))
+                    .label("imports a file that is still being read")
+                    .help("move what both need into a third file and import that"),
+            );
+            return;
+        }
+        if !topology_only && self.done.contains_key(&key) {
+            return;
+        }
+        let text = match (self.load)(&path) {
+            Ok(t) => t,
+            Err(e) => {
+                self.diags.push(
+                    Diagnostic::new(codes::IMPORT_NOT_FOUND, span, format!("cannot read `{name}`: {}", reason(&e)))
+                        .label(format!("looked for {}", path.display()))
+                        .help("paths are relative to the file that they stand in"),
+                );
+                return;
+            }
+        };
+        let id = self.sources.add(path.display().to_string(), Some(&path), text.clone());
+        let parsed = syntax::parse(id, &text);
+        self.diags.extend(parsed.diagnostics.iter().cloned());
+        self.stack.push((key.clone(), Some(span)));
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        if topology_only {
+            let found: Vec<ast::Item> =
+                parsed.file().items.into_iter().filter(|i| i.keyword.text == "topology").collect();
+            if found.is_empty() {
+                self.diags.push(
+                    Diagnostic::new(codes::IMPORT_NO_TOPOLOGY, span, format!("`{name}` holds no topology"))
+                        .help("derive one with `mtlc derive RUN -o FILE`, or import the whole file with `use \"...\"`"),
+                );
+            }
+            let loaded = found.into_iter().map(|item| Loaded { item, base: folder.clone(), library: false });
+            self.out.topologies.extend(loaded);
+        } else {
+            self.done.insert(key, ());
+            self.items(parsed.file(), &folder, false);
+        }
+        self.stack.pop();
+    }
+}
+
+/// "no such file" rather than an operating system's number.
+fn reason(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => "no such file".into(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),
+        _ => e.to_string(),
+    }
+}
+
+/// A path with `.` and `..` folded, so that two spellings of one file are one.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

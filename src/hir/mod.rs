@@ -1,0 +1,352 @@
+//! The spec with names resolved: ids, not strings; spans beside; parameters, repetitions, templates and imports expanded. What
+//! could not be read is absent and already reported. Nothing here knows shapes or costs: that is `check`.
+
+pub mod build;
+pub mod eval;
+mod flow;
+mod import;
+mod items;
+pub mod schema;
+mod spaces;
+mod topologies;
+
+pub use build::{Options, lower};
+
+use std::path::PathBuf;
+
+use crate::data;
+use crate::objective::TaskKind;
+use crate::ops::{OpDef, TensorType};
+use crate::schema::{Args, Call};
+use crate::search::StrategyDef;
+use crate::source::{FileId, Span};
+use crate::syntax::ast;
+
+macro_rules! ids {
+    ($($name:ident),*) => {$(
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub usize);
+    )*};
+}
+ids!(DataId, InputId, TaskId, StageId, HeadId);
+
+/// A whole compilation unit. At most one backbone is the network's; others may be defined and are listed too.
+#[derive(Debug, Default)]
+pub struct Spec {
+    pub params: Vec<Param>,
+    pub data: Vec<Data>,
+    pub inputs: Vec<Input>,
+    pub tasks: Vec<Task>,
+    pub families: Vec<Family>,
+    pub heads: Vec<Head>,
+    /// The backbone that the space or the topology stands over, or the only one.
+    pub backbone: Option<Backbone>,
+    pub space: Option<Space>,
+    pub searches: Vec<Search>,
+    pub topology: Option<Topology>,
+    pub train: Option<Train>,
+    pub provenance: Option<Provenance>,
+    /// The items as written, imports of the user's expanded in place, for emitting derived files.
+    pub written: Vec<Written>,
+}
+
+/// One item of the user's, with the file it stood in.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub item: ast::Item,
+    /// The folder that its paths are relative to.
+    pub base: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Param {
+    pub name: String,
+    pub value: eval::Const,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub struct Data {
+    pub name: String,
+    pub span: Span,
+    pub format: &'static data::FormatDef,
+    pub args: Args,
+    /// Paths in `args` are relative to this folder.
+    pub base: PathBuf,
+    pub schema: Option<data::Schema>,
+}
+
+#[derive(Debug)]
+pub struct Input {
+    pub name: String,
+    pub span: Span,
+    pub ty: TensorType,
+    pub ty_span: Span,
+    /// Where its values come from; `None` for a network without data.
+    pub from: Option<Columns>,
+    pub args: Args,
+}
+
+/// Columns of a data set, as an input or a family names them.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    pub data: DataId,
+    /// `None`: all of them.
+    pub names: Option<Vec<String>>,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub struct Family {
+    pub name: String,
+    pub tasks: std::ops::Range<usize>,
+    /// Its members are known only when the data schema is frozen; one task stands for all.
+    pub open: bool,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub struct Task {
+    pub name: String,
+    pub span: Span,
+    pub kind: TaskKind,
+    pub kind_span: Span,
+    pub family: Option<usize>,
+    pub label: Option<Label>,
+    pub mask: Option<Label>,
+    pub loss: Call,
+    pub loss_span: Option<Span>,
+    pub metrics: Vec<Call>,
+    pub weight: f64,
+    /// Its head; absent where none is declared (reported) or its size is open.
+    pub head: Option<HeadId>,
+}
+
+/// An expression over the columns of one data set.
+#[derive(Debug, Clone)]
+pub struct Label {
+    pub data: DataId,
+    pub expr: ast::Expr,
+}
+
+/// A decoder: instantiated per task, since `outputs` differs.
+#[derive(Debug)]
+pub struct Head {
+    pub reads: Vec<Read>,
+    pub body: Body,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub struct Backbone {
+    pub name: String,
+    pub span: Span,
+    pub stages: Vec<Stage>,
+}
+
+#[derive(Debug)]
+pub struct Stage {
+    pub name: String,
+    pub span: Span,
+    pub reads: Vec<Read>,
+    pub body: Body,
+}
+
+/// Something a stage or a head reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Read {
+    Input(InputId),
+    Stage(StageId),
+}
+
+/// The dataflow of a stage or head: templates and repetitions expanded to ops. Nodes are in order.
+#[derive(Debug, Clone, Default)]
+pub struct Body {
+    pub nodes: Vec<FlowNode>,
+    pub out: Flow,
+}
+
+#[derive(Debug, Clone)]
+pub struct FlowNode {
+    pub op: &'static OpDef,
+    pub args: Args,
+    pub inputs: Vec<Flow>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The i-th thing that the stage reads.
+    Source(usize),
+    Node(usize),
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Flow::Source(0)
+    }
+}
+
+#[derive(Debug)]
+pub struct Space {
+    pub name: String,
+    pub span: Span,
+    /// One per stage of the backbone, in its order.
+    pub levels: Vec<Level>,
+    pub heads: HeadLevel,
+}
+
+#[derive(Debug, Clone)]
+pub struct Level {
+    pub stage: StageId,
+    pub copies: usize,
+    pub reads: Reads,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub struct HeadLevel {
+    /// A head on every copy of what it reads, of which the search keeps one.
+    pub per_copy: bool,
+    pub reads: Reads,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub enum Reads {
+    One,
+    Some(Mix),
+    All(Mix),
+}
+
+impl Reads {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Reads::One => "one",
+            Reads::Some(_) => "some",
+            Reads::All(_) => "all",
+        }
+    }
+    pub fn mix(&self) -> Option<&Mix> {
+        match self {
+            Reads::One => None,
+            Reads::Some(m) | Reads::All(m) => Some(m),
+        }
+    }
+}
+
+/// How several values become one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mix {
+    pub gate: Gate,
+    /// Empty for gates without a query; several: the search chooses one.
+    pub queries: Vec<Query>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gate {
+    Softmax,
+    Sigmoid,
+    Sum,
+    Mean,
+}
+
+impl Gate {
+    pub fn word(self) -> &'static str {
+        match self {
+            Gate::Softmax => "softmax",
+            Gate::Sigmoid => "sigmoid",
+            Gate::Sum => "sum",
+            Gate::Mean => "mean",
+        }
+    }
+    pub fn has_query(self) -> bool {
+        matches!(self, Gate::Softmax | Gate::Sigmoid)
+    }
+    pub fn from_word(word: &str) -> Gate {
+        match word {
+            "softmax" => Gate::Softmax,
+            "sigmoid" => Gate::Sigmoid,
+            "sum" => Gate::Sum,
+            _ => Gate::Mean,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Query {
+    Read(Read),
+    /// The mean of what may be read.
+    Previous,
+}
+
+#[derive(Debug)]
+pub struct Search {
+    pub strategy: &'static StrategyDef,
+    pub args: Args,
+    /// The arguments of `single { ... }`.
+    pub single: Option<Args>,
+    /// Which stages' levels it decides, and whether the heads'; both full when `on` is absent.
+    pub stages: Vec<StageId>,
+    pub heads: bool,
+    pub on_span: Option<Span>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Train {
+    pub args: Args,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    pub name: String,
+    pub nodes: Vec<TopoNode>,
+    pub mixes: Vec<TopoMix>,
+    /// What each task reads, by task id; tasks that could not be read are absent.
+    pub tasks: Vec<(TaskId, Vec<TopoSource>, Option<Span>)>,
+    pub span: Option<Span>,
+}
+
+/// A copy of a stage.
+#[derive(Debug, Clone)]
+pub struct TopoNode {
+    pub stage: StageId,
+    /// "a", "b", ...
+    pub copy: String,
+    /// What it reads; stages that its path passes already (skips) are not repeated.
+    pub reads: Vec<TopoSource>,
+    pub span: Option<Span>,
+}
+
+#[derive(Debug, Clone)]
+pub struct TopoMix {
+    pub name: String,
+    pub gate: Gate,
+    pub query: Option<TopoSource>,
+    pub members: Vec<TopoSource>,
+    pub span: Option<Span>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TopoSource {
+    Input(InputId),
+    /// Index into `nodes`; nodes come before their readers.
+    Node(usize),
+    /// Index into `mixes`.
+    Mix(usize),
+}
+
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    pub args: Args,
+    pub span: Span,
+}
+
+/// What `lower` needs to know about the world: where the root file stands and how to read others.
+pub struct Origin {
+    pub root: FileId,
+    /// Folder of the root file.
+    pub base: PathBuf,
+}

@@ -1,0 +1,182 @@
+//! A `space` item to one [`Level`] per stage.
+
+use super::build::Builder;
+use super::eval;
+use super::*;
+use crate::diag::{Diagnostic, codes};
+use crate::schema::{COUNT, Ty, Value};
+use crate::syntax::ast::{Entry, Item, Name};
+
+impl Builder<'_> {
+    pub(super) fn space(&mut self, item: &Item) {
+        let def = schema::item("space").expect("in the table");
+        let fields = self.fields(&item.keyword, item.body.as_ref(), &[], def, item.span);
+        let Some(stage_names) =
+            self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
+        else {
+            return;
+        };
+        let mut levels: Vec<Option<Level>> = vec![None; stage_names.len()];
+        let mut heads: Option<HeadLevel> = None;
+        let mut last: Option<usize> = None;
+        let scope = self.scope.clone();
+        for n in &fields.nested {
+            let inner = def.nested.iter().find(|d| d.keyword == n.keyword.text).expect("fields checked it");
+            match inner.keyword {
+                "level" => {
+                    let Some(name) = n.names.first() else {
+                        self.diags.push(
+                            Diagnostic::new(codes::SYNTAX_HEADER, n.keyword.span, "a `level` names a stage")
+                                .help(format!("write `{}`", inner.form)),
+                        );
+                        continue;
+                    };
+                    let args = self.fields(name, n.body.as_ref(), inner.attrs, inner, n.span).args;
+                    let copies = match args.get("copies") {
+                        Some(Value::Int(c)) => *c as usize,
+                        _ => self.spec.tasks.len().max(1),
+                    };
+                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else { continue };
+                    for (label, _) in self.repeated(n, name, &scope) {
+                        let name = Name { text: label, ..name.clone() };
+                        self.level(&name, copies, reads.clone(), &stage_names, &mut levels, &mut last);
+                    }
+                }
+                "tree" => {
+                    for entry in n.body.as_ref().map(|b| b.entries.as_slice()).unwrap_or_default() {
+                        let Entry::Attr(a) = entry else { continue };
+                        let ty = Ty::AnyOf(&[COUNT, Ty::OneOf(&["any"])]);
+                        let Some(v) = eval::value(&a.value, &ty, &scope, self.diags) else { continue };
+                        let copies = match v.value {
+                            Value::Int(c) => c as usize,
+                            _ => self.spec.tasks.len().max(1),
+                        };
+                        self.level(&a.key, copies, Reads::One, &stage_names, &mut levels, &mut last);
+                    }
+                }
+                _ => {
+                    if let Some(first) = &heads {
+                        self.diags.push(
+                            Diagnostic::new(codes::NAME_DUPLICATE, n.keyword.span, "`heads` is given twice")
+                                .also(first.span, "first given here"),
+                        );
+                        continue;
+                    }
+                    let args = self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args;
+                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else { continue };
+                    heads = Some(HeadLevel { per_copy: args.str("per") == "copy", reads, span: n.keyword.span });
+                }
+            }
+        }
+        let missing: Vec<&str> = stage_names
+            .iter()
+            .zip(&levels)
+            .filter(|(_, l)| l.is_none())
+            .map(|(s, _)| s.as_str())
+            .collect();
+        let at = item.over.as_ref().map_or(item.span, |n| n.span);
+        if !missing.is_empty() {
+            // A level that is there and could not be read is reported already.
+            let written = |s: &str| fields.nested.iter().any(|n| n.names.iter().any(|m| m.text == s));
+            if !missing.iter().any(|s| written(s)) {
+                let stages = crate::diag::suggest::listing(missing.iter().copied());
+                let line = missing.iter().map(|s| format!("level {s} {{ copies = 1 }}")).collect::<Vec<_>>().join("; ");
+                self.diags.push(
+                    Diagnostic::new(codes::SPACE_STAGE_MISSING, at, format!("no level for {stages}"))
+                        .label("every stage of the backbone has a level")
+                        .help(format!("to share such a stage by all tasks, add: {line}")),
+                );
+            }
+            return;
+        }
+        let heads = heads.unwrap_or(HeadLevel { per_copy: false, reads: Reads::One, span: at });
+        let name = item.names.first().map_or_else(|| "space".to_string(), |n| n.text.clone());
+        self.spec.space =
+            Some(Space { name, span: at, levels: levels.into_iter().flatten().collect(), heads });
+    }
+
+    fn level(
+        &mut self,
+        name: &Name,
+        copies: usize,
+        reads: Reads,
+        stages: &[String],
+        levels: &mut [Option<Level>],
+        last: &mut Option<usize>,
+    ) {
+        let Some(i) = stages.iter().position(|s| *s == name.text) else {
+            self.unknown_name("stage", name, stages.iter().map(String::as_str));
+            return;
+        };
+        if let Some(first) = &levels[i] {
+            let d = super::build::duplicate("level", name, first.span);
+            self.diags.push(d);
+            return;
+        }
+        if last.is_some_and(|l| l > i) {
+            self.diags.push(
+                Diagnostic::new(codes::SPACE_ORDER, name.span, format!("the level of `{}` stands after a later stage's", name.text))
+                    .help("levels stand in the order of the backbone's stages"),
+            );
+        }
+        *last = Some(last.map_or(i, |l| l.max(i)));
+        if copies > 10_000 {
+            self.diags.push(
+                Diagnostic::new(codes::SPACE_COPIES, name.span, format!("{copies} copies of one stage"))
+                    .help("more copies than tasks are never used; at most 10,000 are allowed"),
+            );
+            return;
+        }
+        levels[i] = Some(Level { stage: StageId(i), copies, reads, span: name.span });
+    }
+
+    fn reads(&mut self, call: &Call, span: Span) -> Option<Reads> {
+        if call.name == "one" {
+            return Some(Reads::One);
+        }
+        let gate = Gate::from_word(call.args.str("gate"));
+        let at = call.args.span("query").unwrap_or(span);
+        let mut queries = Vec::new();
+        for v in call.args.list("query") {
+            let Value::Name(path) = &v.value else { continue };
+            let text = path.join(".");
+            if text == "previous" {
+                queries.push(Query::Previous);
+                continue;
+            }
+            let stages = self.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+            let stage = stages.iter().position(|s| s.name == text).map(|i| Read::Stage(StageId(i)));
+            let input = self.spec.inputs.iter().position(|i| i.name == text).map(|i| Read::Input(InputId(i)));
+            match stage.or(input) {
+                Some(r) => queries.push(Query::Read(r)),
+                None => {
+                    let known: Vec<String> = stages
+                        .iter()
+                        .map(|s| s.name.clone())
+                        .chain(self.spec.inputs.iter().map(|i| i.name.clone()))
+                        .chain(["previous".into()])
+                        .collect();
+                    let n = Name { text, quoted: false, span: v.span };
+                    self.unknown_name("stage or input", &n, known.iter().map(String::as_str));
+                    return None;
+                }
+            }
+        }
+        if gate.has_query() && queries.is_empty() {
+            self.diags.push(
+                Diagnostic::new(codes::SPACE_QUERY, at, format!("a `{}` gate needs a query", gate.word()))
+                    .help("name what the gate reads: `query = previous`, or a stage or input"),
+            );
+            return None;
+        }
+        if !gate.has_query() && !queries.is_empty() {
+            self.diags.push(
+                Diagnostic::new(codes::SPACE_QUERY, at, format!("a `{}` gate reads no query", gate.word()))
+                    .help("remove `query`, or use `gate = softmax`"),
+            );
+            return None;
+        }
+        let mix = Mix { gate, queries, span };
+        Some(if call.name == "some" { Reads::Some(mix) } else { Reads::All(mix) })
+    }
+}

@@ -1,0 +1,291 @@
+//! A `topology` item to nodes, mixes and what each task reads.
+
+use std::collections::HashMap;
+
+use super::build::Builder;
+use super::eval;
+use super::*;
+use crate::diag::{Diagnostic, codes, suggest};
+use crate::syntax::ast::{Edge, Expr, ExprKind, Item, Name};
+
+/// What a name on the left or right of `<-` is.
+#[derive(Clone, Copy)]
+enum Node {
+    Source(TopoSource),
+    /// Declared further down, or could not be read.
+    Later,
+}
+
+impl Builder<'_> {
+    pub(super) fn topology(&mut self, item: &Item) {
+        let def = schema::item("topology").expect("in the table");
+        let fields = self.fields(&item.keyword, item.body.as_ref(), &[], def, item.span);
+        let Some(stages) = self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
+        else {
+            return;
+        };
+        let mut topology = Topology {
+            name: item.names.first().map(|n| n.text.clone()).unwrap_or_default(),
+            span: Some(item.over.as_ref().map_or(item.span, |n| n.span)),
+            ..Topology::default()
+        };
+        let mut known: HashMap<String, Node> = HashMap::new();
+        for (i, input) in self.spec.inputs.iter().enumerate() {
+            known.insert(input.name.clone(), Node::Source(TopoSource::Input(InputId(i))));
+        }
+        // Left-hand sides first, so that a forward reference is told from a typing slip.
+        for e in &fields.edges {
+            for t in &e.targets {
+                known.entry(text_of(t)).or_insert(Node::Later);
+            }
+        }
+        let tasks: HashMap<String, usize> =
+            self.spec.tasks.iter().enumerate().map(|(i, t)| (t.name.clone(), i)).collect();
+        let mut task_reads: Vec<Option<(Vec<TopoSource>, Span)>> = vec![None; self.spec.tasks.len()];
+        let mut spans: HashMap<String, Span> = HashMap::new();
+        let mut broken = false;
+        for edge in &fields.edges {
+            broken |= self.edge(edge, &stages, &tasks, &mut topology, &mut known, &mut task_reads, &mut spans).is_none();
+        }
+        let at = topology.span.expect("set above");
+        let missing: Vec<&str> = task_reads
+            .iter()
+            .zip(&self.spec.tasks)
+            .filter(|(r, _)| r.is_none())
+            .map(|(_, t)| t.name.as_str())
+            .collect();
+        if !missing.is_empty() && !broken {
+            self.diags.push(
+                Diagnostic::new(codes::TOPOLOGY_TASK, at, format!("no line attaches {}", suggest::listing(missing)))
+                    .label("every task reads a node")
+                    .help("add a line such as `TASK <- STAGE.a`"),
+            );
+        }
+        topology.tasks = task_reads
+            .into_iter()
+            .enumerate()
+            .filter_map(|(t, r)| r.map(|(reads, span)| (TaskId(t), reads, Some(span))))
+            .collect();
+        self.spec.topology = Some(topology);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn edge(
+        &mut self,
+        edge: &Edge,
+        stages: &[String],
+        tasks: &HashMap<String, usize>,
+        topology: &mut Topology,
+        known: &mut HashMap<String, Node>,
+        task_reads: &mut [Option<(Vec<TopoSource>, Span)>],
+        spans: &mut HashMap<String, Span>,
+    ) -> Option<()> {
+        let mut ok = true;
+        // A named mix: `m1 <- mix(...)[...]`.
+        let single = match edge.targets.as_slice() {
+            [t] => eval::as_name(t),
+            _ => None,
+        };
+        let is_mix_line = single.as_ref().is_some_and(|n| !tasks.contains_key(&n.text) && as_mix(&edge.source).is_some());
+        if is_mix_line {
+            let name = single.expect("checked");
+            if let Some(first) = spans.get(&name.text) {
+                let d = super::build::duplicate("mix", &name, *first);
+                self.diags.push(d);
+                return None;
+            }
+            spans.insert(name.text.clone(), name.span);
+            let source = self.mix(&edge.source, &name.text, Some(edge.span), topology, known)?;
+            known.insert(name.text.clone(), Node::Source(source));
+            return Some(());
+        }
+        let reads = self.sources(&edge.source, topology, known)?;
+        for target in &edge.targets {
+            let text = text_of(target);
+            if let Some(t) = tasks.get(&text).copied() {
+                if let Some((_, first)) = &task_reads[t] {
+                    self.diags.push(
+                        Diagnostic::new(codes::TOPOLOGY_TASK, target.span, format!("the task `{text}` is attached twice"))
+                            .label("again here")
+                            .also(*first, "first attached here")
+                            .help("to read several copies, use a mix: `mix(mean)[x.a, x.b]`"),
+                    );
+                    ok = false;
+                    continue;
+                }
+                task_reads[t] = Some((reads.clone(), target.span));
+                continue;
+            }
+            let ExprKind::Path(parts) = &target.kind else {
+                self.not_a_node(target, stages, tasks);
+                ok = false;
+                continue;
+            };
+            let [stage, copy] = parts.as_slice() else {
+                self.not_a_node(target, stages, tasks);
+                ok = false;
+                continue;
+            };
+            let Some(s) = stages.iter().position(|n| *n == stage.text) else {
+                let mut d = Diagnostic::new(codes::TOPOLOGY_STAGE, stage.span, format!("the backbone has no stage `{}`", stage.text));
+                d = match suggest::nearest(&stage.text, stages.iter().map(String::as_str)) {
+                    Some(near) => d.label(format!("did you mean `{near}`?")).fix(
+                        format!("replace `{}` with `{near}`", stage.text),
+                        stage.span,
+                        near,
+                        crate::diag::Applicability::Safe,
+                    ),
+                    None => d.help(format!("stages: {}", suggest::listing(stages.iter().map(String::as_str)))),
+                };
+                self.diags.push(d);
+                ok = false;
+                continue;
+            };
+            if let Some(first) = spans.get(&text) {
+                let n = Name { text: text.clone(), quoted: false, span: target.span };
+                let d = super::build::duplicate("node", &n, *first);
+                self.diags.push(d);
+                ok = false;
+                continue;
+            }
+            spans.insert(text.clone(), target.span);
+            topology.nodes.push(TopoNode {
+                stage: StageId(s),
+                copy: copy.text.clone(),
+                reads: reads.clone(),
+                span: Some(target.span),
+            });
+            known.insert(text, Node::Source(TopoSource::Node(topology.nodes.len() - 1)));
+        }
+        ok.then_some(())
+    }
+
+    fn not_a_node(&mut self, target: &Expr, stages: &[String], tasks: &HashMap<String, usize>) {
+        let text = text_of(target);
+        let d = Diagnostic::new(codes::TOPOLOGY_TASK, target.span, format!("`{text}` is neither a task nor a copy of a stage"));
+        let mut names: Vec<&str> = tasks.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let d = match suggest::nearest(&text, names.iter().copied()) {
+            Some(near) => d.label(format!("did you mean `{near}`?")).fix(
+                format!("replace `{text}` with `{near}`"),
+                target.span,
+                super::build::quoted_if_needed(near),
+                crate::diag::Applicability::Maybe,
+            ),
+            None if stages.contains(&text) => d.help(format!("name the copy: `{text}.a`")),
+            None => d.help("a line is `STAGE.COPY <- SOURCE`, `TASK <- SOURCE`, or `NAME <- mix(...)[...]`"),
+        };
+        self.diags.push(d);
+    }
+
+    fn sources(&mut self, expr: &Expr, topology: &mut Topology, known: &HashMap<String, Node>) -> Option<Vec<TopoSource>> {
+        match &expr.kind {
+            ExprKind::List(items) => items.iter().map(|e| self.source(e, topology, known)).collect(),
+            _ => Some(vec![self.source(expr, topology, known)?]),
+        }
+    }
+
+    fn source(&mut self, expr: &Expr, topology: &mut Topology, known: &HashMap<String, Node>) -> Option<TopoSource> {
+        if expr.kind == ExprKind::Missing {
+            return None;
+        }
+        if as_mix(expr).is_some() {
+            let name = format!("m{}", topology.mixes.len() + 1);
+            return self.mix(expr, &name, Some(expr.span), topology, known);
+        }
+        let text = text_of(expr);
+        match known.get(&text) {
+            Some(Node::Source(s)) => Some(*s),
+            Some(Node::Later) => {
+                self.diags.push(
+                    Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("`{text}` is connected further down, or not at all"))
+                        .label("not connected yet")
+                        .help("lines stand in order: a node comes after all that it reads"),
+                );
+                None
+            }
+            None => {
+                let mut names: Vec<&str> = known.keys().map(String::as_str).collect();
+                names.sort_unstable();
+                let d = Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("there is no node or input `{text}`"));
+                let d = match suggest::nearest(&text, names.iter().copied()) {
+                    Some(near) => d.label(format!("did you mean `{near}`?")).fix(
+                        format!("replace `{text}` with `{near}`"),
+                        expr.span,
+                        near,
+                        crate::diag::Applicability::Maybe,
+                    ),
+                    None => d.label("unknown").help(format!("known: {}", suggest::listing(names))),
+                };
+                self.diags.push(d);
+                None
+            }
+        }
+    }
+
+    fn mix(
+        &mut self,
+        expr: &Expr,
+        name: &str,
+        span: Option<Span>,
+        topology: &mut Topology,
+        known: &HashMap<String, Node>,
+    ) -> Option<TopoSource> {
+        let (args, members) = as_mix(expr).expect("checked by the caller");
+        let mut gate = None;
+        let mut query = None;
+        for (i, a) in args.iter().enumerate() {
+            match a.name.as_ref().map(|n| n.text.as_str()) {
+                Some("query") => query = Some(self.source(&a.value, topology, known)?),
+                Some("gate") => gate = eval::as_name(&a.value),
+                None if i == 0 => gate = eval::as_name(&a.value),
+                _ => {
+                    self.diags.push(
+                        Diagnostic::new(codes::TYPE_ARGUMENTS, a.value.span, "`mix` takes a gate and a query")
+                            .help("write `mix(softmax, query = embed.a)[low.a, low.b]`, or `mix(mean)[low.a, low.b]`"),
+                    );
+                    return None;
+                }
+            }
+        }
+        let words = ["softmax", "sigmoid", "sum", "mean"];
+        let gate = match gate {
+            Some(n) if words.contains(&n.text.as_str()) => Gate::from_word(&n.text),
+            Some(n) => {
+                let wanted = "`softmax`, `sigmoid`, `sum` or `mean`";
+                self.diags.push(eval::unknown_word(&n, words.into_iter(), wanted, codes::TYPE_MISMATCH));
+                return None;
+            }
+            None => Gate::Mean,
+        };
+        if gate.has_query() != query.is_some() {
+            let what = match gate.has_query() {
+                true => format!("a `{}` gate needs a query", gate.word()),
+                false => format!("a `{}` gate reads no query", gate.word()),
+            };
+            self.diags.push(Diagnostic::new(codes::SPACE_QUERY, expr.span, what));
+            return None;
+        }
+        let members: Option<Vec<TopoSource>> = members.iter().map(|m| self.source(m, topology, known)).collect();
+        topology.mixes.push(TopoMix { name: name.to_string(), gate, query, members: members?, span });
+        Some(TopoSource::Mix(topology.mixes.len() - 1))
+    }
+}
+
+/// `mix(...)[...]`
+fn as_mix(expr: &Expr) -> Option<(&[ast::Arg], &[Expr])> {
+    let ExprKind::Index { base, items } = &expr.kind else { return None };
+    match &base.kind {
+        ExprKind::Call { callee, args } if eval::as_name(callee).is_some_and(|n| n.text == "mix") => Some((args, items)),
+        ExprKind::Path(p) if p.len() == 1 && p[0].text == "mix" => Some((&[], items)),
+        _ => None,
+    }
+}
+
+fn text_of(expr: &Expr) -> String {
+    match &expr.kind {
+        ExprKind::Path(p) => eval::dotted(p),
+        ExprKind::Str(s) => s.clone(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,58 @@
+//! `cross_entropy(label_smoothing = 0)`: softmax cross-entropy on logits, per sample or per pixel.
+
+use candle_core::{DType, Result, Tensor, bail};
+
+use super::{LossDef, align_mask, clean_labels, in_full_precision, masked_mean};
+use crate::objective::TaskKind;
+use crate::schema::{Args, AttrDef, CallDef, FRACTION, Need};
+
+pub static DEF: LossDef = LossDef {
+    call: CallDef {
+        name: "cross_entropy",
+        doc: "Cross-entropy of the softmax of n logits and a class index: -(1 - e) log p[label] - e / n sum(log p).",
+        args: &[AttrDef {
+            name: "label_smoothing",
+            ty: FRACTION,
+            need: Need::Default("0"),
+            doc: "Share e of the target spread evenly over all classes (Szegedy et al. 2016).",
+        }],
+    },
+    fits: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
+    default_for: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
+    forward,
+};
+
+/// Logits `[batch, n]` or `[batch, n, h, w]`; one class index from 0 per sample or pixel, as a whole f32.
+fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    let x = in_full_precision(output)?;
+    let classes = x.dim(1)?;
+    let mut dims = x.dims().to_vec();
+    dims[1] = 1;
+    let shape = dims.into();
+    let mask = align_mask(mask, &shape)?;
+    let labels = clean_labels(labels, &shape, DType::F32, mask.as_ref())?;
+    let index = class_index(&labels, classes)?;
+
+    let shifted = x.broadcast_sub(&x.detach().max_keepdim(1)?)?;
+    let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
+    let mut losses = log_p.gather(&index, 1)?.neg()?;
+    let smoothing = args.float("label_smoothing");
+    if smoothing > 0.0 {
+        losses = (losses.affine(1.0 - smoothing, 0.0)? - log_p.mean_keepdim(1)?.affine(smoothing, 0.0)?)?;
+    }
+    masked_mean(&losses, mask.as_ref())
+}
+
+/// Class indices, checked on the CPU; on other devices, where a look would wait for the queue, held within range.
+fn class_index(labels: &Tensor, classes: usize) -> Result<Tensor> {
+    if labels.device().is_cpu() {
+        let wrong = |l: &f32| !(l.fract() == 0.0 && *l >= 0.0 && (*l as usize) < classes);
+        if let Some(label) = labels.flatten_all()?.to_vec1::<f32>()?.into_iter().find(wrong) {
+            bail!("label {label} is not one of {classes} classes, counted from 0; a missing label needs a mask")
+        }
+        labels.to_dtype(DType::U32)
+    } else {
+        let last = classes.saturating_sub(1) as f64;
+        labels.clamp(0f64, last)?.to_dtype(DType::U32)
+    }
+}

@@ -1,0 +1,32 @@
+//! `huber(delta = 1)`: squared near zero, absolute beyond.
+
+use candle_core::{Result, Tensor};
+
+use super::{Aligned, LossDef, align, masked_mean};
+use crate::objective::TaskKind;
+use crate::schema::{Args, AttrDef, CallDef, Need, POSITIVE};
+
+pub static DEF: LossDef = LossDef {
+    call: CallDef {
+        name: "huber",
+        doc: "Huber loss of d = x - y: d^2 / 2 where |d| <= delta, delta (|d| - delta / 2) beyond.",
+        args: &[AttrDef {
+            name: "delta",
+            ty: POSITIVE,
+            need: Need::Default("1"),
+            doc: "Error, in units of the label, from which the loss grows linearly (Huber 1964).",
+        }],
+    },
+    fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
+    default_for: |_| false,
+    forward,
+};
+
+/// l = c (d - c / 2) with c = clamp(d, -delta, delta) held constant, so the gradient is c itself.
+fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    let Aligned { output, labels, mask } = align(output, labels, mask)?;
+    let delta = args.float("delta");
+    let d = (output - labels)?;
+    let c = d.detach().clamp(-delta, delta)?;
+    masked_mean(&(&c * (&d - c.affine(0.5, 0.0)?)?)?, mask.as_ref())
+}

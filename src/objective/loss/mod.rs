@@ -1,0 +1,121 @@
+//! Losses, one file each: name, docs, which kinds of task they fit, and the value with its gradient.
+//!
+//! Adding a loss: a file here with a `pub static DEF: LossDef`, and a line in [`losses`].
+//!
+//! **Shapes.** An output is `[batch, n]`, or `[batch, n, h, w]` for dense kinds. Labels hold one number per output (same
+//! number of elements), or one class index per sample or pixel. A mask is 1 where a label counts and 0 where it is missing:
+//! one number per sample (`[batch]`, `[batch, 1]`), per pixel (`[batch, h, w]`, `[batch, 1, h, w]`) or per label.
+//!
+//! **Value.** With l the loss of one label and m its mask, L = sum(m l) / max(sum(m), 1): the mean over what is labelled,
+//! and 0 with zero gradient where nothing is. Labels under a 0 of the mask are never read, so they may be NaN.
+
+mod bce;
+mod cosine;
+mod cross_entropy;
+mod huber;
+mod l1;
+mod mse;
+
+use candle_core::{DType, Result, Shape, Tensor, bail};
+
+use super::TaskKind;
+use crate::schema::{Args, CallDef};
+
+/// An entry of the table of losses.
+pub struct LossDef {
+    pub call: CallDef,
+    /// Kinds of task that it may be written for.
+    pub fits: fn(TaskKind) -> bool,
+    /// Kinds of task that have it when none is written; exactly one loss per kind.
+    pub default_for: fn(TaskKind) -> bool,
+    /// `(arguments, output, labels, mask)` to a scalar in the output's dtype (f32 for half precision). Only the output
+    /// gets a gradient.
+    pub forward: fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>,
+}
+
+static TABLE: &[&LossDef] = &[&bce::DEF, &cross_entropy::DEF, &mse::DEF, &l1::DEF, &huber::DEF, &cosine::DEF];
+
+/// All losses, in the order of the reference.
+pub fn losses() -> &'static [&'static LossDef] {
+    TABLE
+}
+
+pub fn find_loss(name: &str) -> Option<&'static LossDef> {
+    losses().iter().copied().find(|d| d.call.name == name)
+}
+
+/// The loss of a task that names none.
+pub fn default_loss(kind: TaskKind) -> &'static LossDef {
+    losses().iter().copied().find(|d| (d.default_for)(kind)).expect("every kind has a default loss")
+}
+
+/// For `Ty::Call`.
+pub fn loss_calls() -> Vec<&'static CallDef> {
+    losses().iter().map(|d| &d.call).collect()
+}
+
+/// Output, labels and mask of one shape.
+struct Aligned {
+    output: Tensor,
+    labels: Tensor,
+    mask: Option<Tensor>,
+}
+
+/// For losses with one label per output.
+fn align(output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Aligned> {
+    let output = in_full_precision(output)?;
+    let mask = align_mask(mask, output.shape())?;
+    let labels = clean_labels(labels, output.shape(), output.dtype(), mask.as_ref())?;
+    Ok(Aligned { output, labels, mask })
+}
+
+/// Half precision is summed in f32.
+fn in_full_precision(output: &Tensor) -> Result<Tensor> {
+    match output.dtype() {
+        DType::F32 | DType::F64 => Ok(output.clone()),
+        _ => output.to_dtype(DType::F32),
+    }
+}
+
+/// The mask as 0 and 1 (u8) in the shape of the labels' losses.
+fn align_mask(mask: Option<&Tensor>, shape: &Shape) -> Result<Option<Tensor>> {
+    let Some(mask) = mask else { return Ok(None) };
+    let mut dims = vec![1; shape.rank()];
+    dims[0] = shape.dims()[0];
+    let pixels: usize = shape.dims().iter().skip(2).product();
+    let mask = if mask.elem_count() == shape.elem_count() {
+        mask.reshape(shape)?
+    } else if mask.elem_count() == dims[0] {
+        mask.reshape(dims)?
+    } else if mask.elem_count() == dims[0] * pixels {
+        dims[2..].copy_from_slice(&shape.dims()[2..]);
+        mask.reshape(dims)?
+    } else {
+        bail!("a mask of {:?} does not fit labels of {shape:?}", mask.shape())
+    };
+    Ok(Some(mask.detach().ne(0f64)?.broadcast_as(shape)?.contiguous()?))
+}
+
+/// Labels in the losses' shape and dtype, 0 where masked.
+fn clean_labels(labels: &Tensor, shape: &Shape, dtype: DType, mask: Option<&Tensor>) -> Result<Tensor> {
+    if labels.elem_count() != shape.elem_count() {
+        bail!("labels of {:?} do not fit an output of {shape:?}", labels.shape())
+    }
+    let labels = labels.detach().reshape(shape)?.to_dtype(dtype)?;
+    match mask {
+        Some(mask) => mask.where_cond(&labels, &labels.zeros_like()?),
+        None => Ok(labels),
+    }
+}
+
+/// sum(m l) / max(sum(m), 1) over all labels; `mask` is aligned.
+fn masked_mean(losses: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    match mask {
+        Some(mask) => {
+            let count = mask.to_dtype(losses.dtype())?.sum_all()?.maximum(1f64)?;
+            mask.where_cond(losses, &losses.zeros_like()?)?.sum_all()?.div(&count)
+        }
+        None if losses.elem_count() == 0 => losses.sum_all(),
+        None => losses.mean_all(),
+    }
+}

@@ -1,0 +1,97 @@
+//! Gradients in the order of the weights, and clipping by their global norm.
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Result, Tensor, Var};
+use rayon::prelude::*;
+
+/// The gradients of one step, in the order of the weights. Clipping reads them once and rewrites nothing: the factor is
+/// applied inside [`super::Optimizer::step`].
+#[derive(Debug, Clone)]
+pub struct Gradients {
+    list: Vec<Option<Tensor>>,
+    scale: f64,
+}
+
+impl Gradients {
+    /// From a backward pass; a weight that the loss did not reach has none.
+    pub fn from_store(weights: &[(&str, &Var)], store: &GradStore) -> Gradients {
+        Gradients::from_fn(weights, |_, var| store.get(var).cloned())
+    }
+
+    /// From anything that knows them by name or by weight.
+    pub fn from_fn(weights: &[(&str, &Var)], mut grad: impl FnMut(&str, &Var) -> Option<Tensor>) -> Gradients {
+        Gradients { list: weights.iter().map(|(name, var)| grad(name, var)).collect(), scale: 1.0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The i-th weight's gradient, before clipping.
+    pub fn get(&self, i: usize) -> Option<&Tensor> {
+        self.list[i].as_ref()
+    }
+
+    /// The factor that clipping asks for; 1 before.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// Euclidean norm of all gradients together, before clipping; missing ones count as zero. On the CPU summed in f64 over
+    /// chunks of a fixed size in a fixed order: the same for any number of threads.
+    pub fn norm(&self) -> Result<f64> {
+        let (mut host, mut device) = (0.0, Vec::new());
+        for grad in self.list.iter().flatten() {
+            match (grad.device().is_cpu(), grad.dtype()) {
+                (true, DType::F64) => host += square_sum(&grad.flatten_all()?.to_vec1::<f64>()?),
+                (true, dtype) => {
+                    let grad = if dtype == DType::F32 { grad.clone() } else { grad.to_dtype(DType::F32)? };
+                    let grad = grad.contiguous()?;
+                    let (storage, layout) = grad.storage_and_layout();
+                    let candle_core::Storage::Cpu(storage) = &*storage else { unreachable!("the device is the CPU") };
+                    let (start, end) = layout.contiguous_offsets().expect("made contiguous");
+                    host += square_sum(&storage.as_slice::<f32>()?[start..end]);
+                }
+                // One number per tensor, and one wait for all.
+                (false, _) => device.push(grad.to_dtype(DType::F32)?.sqr()?.sum_all()?),
+            }
+        }
+        if !device.is_empty() {
+            host += Tensor::stack(&device, 0)?.to_vec1::<f32>()?.into_iter().map(f64::from).sum::<f64>();
+        }
+        Ok(host.sqrt())
+    }
+
+    /// Scales all gradients by min(1, max / (norm + 1e-6)), as PyTorch's `clip_grad_norm_`, and gives the norm from before. A
+    /// norm that is not finite makes the step's weights so; look at it before stepping.
+    pub fn clip_norm(&mut self, max: f64) -> Result<f64> {
+        let norm = self.norm()?;
+        let factor = max / (norm + 1e-6);
+        self.scale = if factor >= 1.0 { 1.0 } else { factor };
+        Ok(norm)
+    }
+}
+
+/// In f64, eight sums side by side within chunks of a fixed size.
+fn square_sum<T: Copy + Into<f64> + Sync>(values: &[T]) -> f64 {
+    let chunk = |chunk: &[T]| {
+        let mut lanes = [0.0; 8];
+        for part in chunk.chunks(8) {
+            for (lane, v) in lanes.iter_mut().zip(part) {
+                let v: f64 = (*v).into();
+                *lane += v * v;
+            }
+        }
+        lanes.iter().sum::<f64>()
+    };
+    const CHUNK: usize = 1 << 16;
+    if values.len() <= CHUNK {
+        chunk(values)
+    } else {
+        values.par_chunks(CHUNK).map(chunk).collect::<Vec<f64>>().iter().sum()
+    }
+}

@@ -1,0 +1,270 @@
+//! Optimisers, one file each, with clipping ([`Gradients`]) and [`schedule`]s of the learning rate.
+//!
+//! Update rules are PyTorch's, term by term. On the CPU each weight is updated in place in one pass over weight, gradient and
+//! state; on other devices the same rule is composed of tensor operations. Weights are walked in the order in which they
+//! are given, and every element is computed on its own, so results do not depend on hash order or on the number of threads.
+//!
+//! Adding an optimiser: a file here with a `pub static DEF: OptimizerDef` and a [`Rule`], and a line in [`optimizers`].
+
+mod adam;
+mod adamw;
+mod gradients;
+mod host;
+pub mod schedule;
+mod sgd;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
+
+use crate::schema::{Args, AttrDef, Call, CallDef, NON_NEGATIVE, Need};
+pub use gradients::Gradients;
+use host::Host;
+pub use schedule::{Schedule, ScheduleDef, find_schedule, schedules};
+
+/// An entry of the table of optimisers.
+pub struct OptimizerDef {
+    pub call: CallDef,
+    /// What types alone cannot say.
+    pub check: fn(&Args) -> std::result::Result<(), Refusal>,
+    make: fn(&Args) -> Box<dyn Rule>,
+}
+
+/// An argument that its neighbours rule out, for a diagnostic at that argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub argument: &'static str,
+    /// "needs a momentum above 0"
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(argument: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal { argument, message: message.into() }
+    }
+}
+
+static TABLE: &[&OptimizerDef] = &[&sgd::DEF, &adam::DEF, &adamw::DEF];
+
+/// All optimisers, in the order of the reference.
+pub fn optimizers() -> &'static [&'static OptimizerDef] {
+    TABLE
+}
+
+pub fn find_optimizer(name: &str) -> Option<&'static OptimizerDef> {
+    optimizers().iter().copied().find(|d| d.call.name == name)
+}
+
+/// For `Ty::Call`.
+pub fn optimizer_calls() -> Vec<&'static CallDef> {
+    optimizers().iter().map(|d| &d.call).collect()
+}
+
+/// What a step does with a weight that the loss did not reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// As if its gradient were zero: moments and weight decay advance.
+    Zero,
+    /// Weight, state and the weight's own count of steps stay as they are.
+    Skip,
+}
+
+/// What a rule needs to know beside weight, gradient and state.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// Learning rate of this step.
+    lr: f64,
+    /// This weight's updates, this one included: from 1.
+    step: u64,
+    /// Factor on the gradient, from clipping.
+    scale: f64,
+}
+
+/// How one weight is updated. State starts at zero, in the weight's shape and dtype.
+trait Rule: Debug + Send + Sync {
+    /// Names of the state tensors, two at most.
+    fn slots(&self) -> &'static [&'static str];
+
+    /// In place, on slices of one length; slots that the rule does not have are empty.
+    fn f32(&self, at: Moment, weight: &mut [f32], grad: &[f32], slots: [&mut [f32]; 2]);
+
+    /// See [`Rule::f32`].
+    fn f64(&self, at: Moment, weight: &mut [f64], grad: &[f64], slots: [&mut [f64]; 2]);
+
+    /// The same by tensor operations, for any device: gives the new weight and replaces the slots.
+    fn tensors(&self, at: Moment, weight: &Tensor, grad: &Tensor, slots: &mut [Tensor]) -> Result<Tensor>;
+}
+
+/// State of one weight.
+#[derive(Debug)]
+struct State {
+    name: String,
+    shape: Vec<usize>,
+    device: Device,
+    step: u64,
+    slots: Slots,
+}
+
+#[derive(Debug)]
+enum Slots {
+    F32(Host<f32>),
+    F64(Host<f64>),
+    /// Other devices and dtypes.
+    Tensors(Vec<Tensor>),
+}
+
+/// An optimiser with the state of its weights.
+#[derive(Debug)]
+pub struct Optimizer {
+    rule: Box<dyn Rule>,
+    lr: f64,
+    states: Vec<State>,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl Optimizer {
+    /// Panics on a call that is no optimiser: checking has seen to that.
+    pub fn new(call: &Call, weights: &[(&str, &Var)]) -> Result<Optimizer> {
+        let def = find_optimizer(call.name).unwrap_or_else(|| panic!("`{}` is no optimiser", call.name));
+        if let Err(refusal) = (def.check)(&call.args) {
+            bail!("{}: {} {}", call.name, refusal.argument, refusal.message)
+        }
+        let rule = (def.make)(&call.args);
+        let (mut states, mut by_name) = (Vec::with_capacity(weights.len()), BTreeMap::new());
+        for (name, var) in weights {
+            if by_name.insert(name.to_string(), states.len()).is_some() {
+                bail!("two weights are named {name}")
+            }
+            let (elements, used) = (var.elem_count(), rule.slots().len());
+            let slots = match var.dtype() {
+                DType::F32 if on_host(var) => Slots::F32(Host::new(elements, used)),
+                DType::F64 if on_host(var) => Slots::F64(Host::new(elements, used)),
+                _ => Slots::Tensors((0..used).map(|_| var.zeros_like()).collect::<Result<_>>()?),
+            };
+            let shape = var.dims().to_vec();
+            states.push(State { name: name.to_string(), shape, device: var.device().clone(), step: 0, slots });
+        }
+        Ok(Optimizer { rule, lr: call.args.float("lr"), states, by_name })
+    }
+
+    /// The `lr` as written; a schedule multiplies it.
+    pub fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    /// One step over these weights, in this order. `grads[i]` is the i-th weight's; `lr` is this step's rate. A weight not
+    /// given here is left alone, as under [`Missing::Skip`].
+    pub fn step(&mut self, weights: &[(&str, &Var)], grads: &Gradients, lr: f64, missing: Missing) -> Result<()> {
+        if grads.len() != weights.len() {
+            bail!("{} gradients for {} weights", grads.len(), weights.len())
+        }
+        for (i, (name, var)) in weights.iter().enumerate() {
+            let grad = grads.get(i);
+            if grad.is_none() && missing == Missing::Skip {
+                continue;
+            }
+            // Usually the order is the one of `new`.
+            let at = match self.states.get(i) {
+                Some(state) if state.name == *name => i,
+                _ => match self.by_name.get(*name) {
+                    Some(at) => *at,
+                    None => bail!("the optimiser has no weight named {name}"),
+                },
+            };
+            let state = &mut self.states[at];
+            if state.shape != var.dims() || grad.is_some_and(|g| g.dims() != var.dims()) {
+                let grad = grad.map(|g| g.dims());
+                bail!("weight {name}: state is {:?}, weight {:?}, gradient {grad:?}", state.shape, var.dims())
+            }
+            state.step += 1;
+            let moment = Moment { lr, step: state.step, scale: grads.scale() };
+            let rule = self.rule.as_ref();
+            match &mut state.slots {
+                Slots::F32(slots) => slots.update(var, grad, |w, g, s| rule.f32(moment, w, g, s))?,
+                Slots::F64(slots) => slots.update(var, grad, |w, g, s| rule.f64(moment, w, g, s))?,
+                Slots::Tensors(slots) => {
+                    let weight = var.as_tensor().detach();
+                    let grad = match grad {
+                        Some(g) => g.detach().to_dtype(weight.dtype())?,
+                        None => weight.zeros_like()?,
+                    };
+                    let grad = if moment.scale == 1.0 { grad } else { grad.affine(moment.scale, 0.0)? };
+                    var.set(&rule.tensors(moment, &weight, &grad, slots)?.contiguous()?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All state, in the order of the weights: `NAME/step` (i64 scalar), then `NAME/SLOT` in the weight's shape.
+    pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut all = Vec::new();
+        for state in &self.states {
+            let name = &state.name;
+            all.push((format!("{name}/step"), Tensor::new(state.step as i64, &Device::Cpu)?));
+            for (i, slot) in self.rule.slots().iter().enumerate() {
+                let tensor = match &state.slots {
+                    Slots::F32(host) => host.save(i, &state.shape)?,
+                    Slots::F64(host) => host.save(i, &state.shape)?,
+                    Slots::Tensors(tensors) => tensors[i].clone(),
+                };
+                all.push((format!("{name}/{slot}"), tensor));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Puts back what [`Optimizer::state`] gave, in any order. Fails, and changes nothing, if a name is missing or unknown, or
+    /// a shape or dtype differs.
+    pub fn load_state(&mut self, saved: &[(String, Tensor)]) -> Result<()> {
+        let mut expected = BTreeMap::new();
+        for (name, tensor) in self.state()? {
+            expected.insert(name, tensor);
+        }
+        let mut given = BTreeMap::new();
+        for (name, tensor) in saved {
+            match expected.get(name) {
+                None => bail!("optimiser state {name} belongs to no weight"),
+                Some(e) if e.dims() != tensor.dims() || e.dtype() != tensor.dtype() => bail!(
+                    "optimiser state {name} is {:?} {:?}, not {:?} {:?}",
+                    tensor.dtype(),
+                    tensor.dims(),
+                    e.dtype(),
+                    e.dims()
+                ),
+                Some(_) => given.insert(name.as_str(), tensor),
+            };
+        }
+        if let Some(name) = expected.keys().find(|name| !given.contains_key(name.as_str())) {
+            bail!("no optimiser state {name}")
+        }
+        for state in &mut self.states {
+            let name = &state.name;
+            state.step = given[format!("{name}/step").as_str()].to_scalar::<i64>()? as u64;
+            for (i, slot) in self.rule.slots().iter().enumerate() {
+                let tensor = given[format!("{name}/{slot}").as_str()];
+                match &mut state.slots {
+                    Slots::F32(host) => host.load(i, tensor)?,
+                    Slots::F64(host) => host.load(i, tensor)?,
+                    Slots::Tensors(tensors) => tensors[i] = tensor.to_device(&state.device)?.copy()?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the in-place pass can take it.
+fn on_host(var: &Var) -> bool {
+    var.device().is_cpu() && var.is_contiguous()
+}
+
+/// `lr`, the first argument of every optimiser.
+const LR: AttrDef =
+    AttrDef { name: "lr", ty: NON_NEGATIVE, need: Need::Required, doc: "Learning rate; a schedule multiplies it." };
+
+/// `weight_decay`
+const fn weight_decay(default: &'static str, doc: &'static str) -> AttrDef {
+    AttrDef { name: "weight_decay", ty: NON_NEGATIVE, need: Need::Default(default), doc }
+}

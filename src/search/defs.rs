@@ -1,0 +1,225 @@
+//! Strategies whose definitions check and whose procedures are still to come. Each moves to a file of its own when it runs.
+
+use super::{Offer, StrategyDef};
+use crate::hir::schema::{optimizers, schedules};
+use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NATURAL, NON_NEGATIVE, Need, POSITIVE, Ty};
+
+const fn attr(name: &'static str, ty: Ty, need: Need, doc: &'static str) -> AttrDef {
+    AttrDef { name, ty, need, doc }
+}
+
+const EPOCHS: AttrDef = attr("epochs", COUNT, Need::Default("30"), "Passes over the training split.");
+const BATCH: AttrDef = attr("batch", COUNT, Need::Default("64"), "Samples per step.");
+const WEIGHTS: AttrDef = attr("weights", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "Optimiser of the weights.");
+const CHOICES: AttrDef = attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-2)"), "Optimiser of the choices.");
+const SCHEDULE: AttrDef = attr("schedule", Ty::Call(schedules), Need::Optional, "Factor on the learning rates.");
+const BUDGET: AttrDef = attr("budget", Ty::Budget, Need::Optional, "Largest size of the result.");
+
+static CHOOSE: [CallDef; 2] = [
+    CallDef { name: "exact", doc: "All trees, where their number allows.", args: &[] },
+    CallDef {
+        name: "beam",
+        doc: "Beam search over the levels.",
+        args: &[attr("width", COUNT, Need::Default("10"), "Candidates kept per level.")],
+    },
+];
+fn choose() -> Vec<&'static CallDef> {
+    CHOOSE.iter().collect()
+}
+static BASELINE: [CallDef; 2] = [
+    CallDef {
+        name: "moving_average",
+        doc: "Exponential moving average of rewards.",
+        args: &[attr("decay", FRACTION, Need::Default("0.9"), "Share of the old value.")],
+    },
+    CallDef { name: "none", doc: "No baseline.", args: &[] },
+];
+fn baselines() -> Vec<&'static CallDef> {
+    BASELINE.iter().collect()
+}
+
+const fn def(
+    call: CallDef,
+    paper: &'static str,
+    decides: &'static [Offer],
+    requires: &'static [Offer],
+    budget: bool,
+) -> StrategyDef {
+    StrategyDef { call, paper, decides, requires, most_levels: None, budget, single: false, runs: false }
+}
+
+pub static AFFINITY: StrategyDef = StrategyDef {
+    single: true,
+    ..def(
+        CallDef {
+            name: "affinity",
+            doc: "Branched Multi-Task Networks: single-task networks first, then the tree whose clusters agree most under a budget.",
+            args: &[
+                attr("measure", Ty::OneOf(&["rsa"]), Need::Default("rsa"), "Representation similarity analysis."),
+                attr("samples", COUNT, Need::Default("500"), "Held-out samples that dissimilarities are measured on."),
+                attr("choose", Ty::Call(choose), Need::Default("exact"), "How the tree is found."),
+                BUDGET,
+            ],
+        },
+        "Vandenhende et al. 2020, Branched Multi-Task Networks",
+        &[Offer::Tree],
+        &[Offer::Tree],
+        true,
+    )
+};
+
+pub static GROUP: StrategyDef = StrategyDef {
+    most_levels: Some(1),
+    ..def(
+        CallDef {
+            name: "group",
+            doc: "DMTG: a relaxed categorical over groups weighs the losses of every task's heads; one-shot.",
+            args: &[
+                attr("epochs", COUNT, Need::Default("100"), "Passes over the training split."),
+                attr("batch", COUNT, Need::Default("256"), "Samples per step."),
+                attr("temperature", Ty::Call(schedules), Need::Default("constant(2.5)"), "Temperature of the relaxed categorical."),
+                WEIGHTS,
+                attr("choices", Ty::Call(optimizers), Need::Optional, "Absent: the weights' optimiser, as published."),
+                SCHEDULE,
+                attr("entropy", NON_NEGATIVE, Need::Default("0"), "Weight of the entropy term."),
+            ],
+        },
+        "Gao et al. 2024, DMTG: One-Shot Differentiable Multi-Task Grouping",
+        &[Offer::HeadPerCopy],
+        &[Offer::HeadPerCopy],
+        false,
+    )
+};
+
+pub static REINFORCE: StrategyDef = def(
+    CallDef {
+        name: "reinforce",
+        doc: "MTNAS: routes are sampled and reinforced by a validation reward, alternating with weight steps.",
+        args: &[
+            EPOCHS,
+            attr("batch", COUNT, Need::Default("1024"), "Samples per step."),
+            attr("reward", Ty::OneOf(&["validation_auc", "validation_loss"]), Need::Default("validation_auc"), "What is reinforced."),
+            attr("baseline", Ty::Call(baselines), Need::Default("moving_average(0.9)"), "Subtracted from the reward."),
+            WEIGHTS,
+            attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "Optimiser of the choices."),
+            SCHEDULE,
+        ],
+    },
+    "Chen et al. 2021, Boosting Share Routing for Multi-task Learning",
+    &[Offer::Routes, Offer::Tree],
+    &[],
+    false,
+);
+
+pub static EXPECTED_COST: StrategyDef = def(
+    CallDef {
+        name: "expected_cost",
+        doc: "BMTAS: a relaxed copy per task and level, with the expected cost in the loss.",
+        args: &[
+            attr("epochs", COUNT, Need::Default("160"), "Passes over the training split."),
+            BATCH,
+            attr("temperature", Ty::Call(schedules), Need::Default("linear(5, 0.1)"), "Temperature of the relaxed categorical."),
+            attr("lambda", NON_NEGATIVE, Need::Default("0.05"), "Weight of the expected cost."),
+            attr("split", FRACTION, Need::Default("0.2"), "Share of the training split that choices are trained on."),
+            WEIGHTS,
+            CHOICES,
+            SCHEDULE,
+        ],
+    },
+    "Bruggemann et al. 2020, Automated Search for Resource-Efficient Branched Multi-Task Networks",
+    &[Offer::Tree],
+    &[Offer::Tree],
+    false,
+);
+
+pub static PAIRWISE: StrategyDef = StrategyDef {
+    single: true,
+    ..def(
+        CallDef {
+            name: "pairwise",
+            doc: "TreeMTL: all trees ranked by networks of two tasks.",
+            args: &[EPOCHS, BATCH, BUDGET],
+        },
+        "Zhang et al. 2022, A Tree-Structured Multi-Task Model Recommender",
+        &[Offer::Tree],
+        &[Offer::Tree],
+        true,
+    )
+};
+
+pub static SNR: StrategyDef = def(
+    CallDef {
+        name: "snr",
+        doc: "Sub-network routing: hard-concrete gates on connections with an L0 penalty.",
+        args: &[
+            EPOCHS,
+            BATCH,
+            attr("penalty", NON_NEGATIVE, Need::Default("1e-4"), "Weight of the L0 penalty."),
+            attr("temperature", POSITIVE, Need::Default("0.9"), "Beta of the hard-concrete distribution."),
+            WEIGHTS,
+            CHOICES,
+            SCHEDULE,
+        ],
+    },
+    "Ma et al. 2019, SNR: Sub-Network Routing",
+    &[Offer::Routes],
+    &[Offer::Routes],
+    false,
+);
+
+pub static DSELECT_K: StrategyDef = def(
+    CallDef {
+        name: "dselect_k",
+        doc: "Differentiable selection of k sub-networks by smooth steps.",
+        args: &[
+            EPOCHS,
+            BATCH,
+            attr("k", COUNT, Need::Default("2"), "How many are selected."),
+            attr("gamma", POSITIVE, Need::Default("1"), "Width of the smooth step."),
+            attr("entropy", NON_NEGATIVE, Need::Default("1e-6"), "Weight of the entropy term."),
+            WEIGHTS,
+            CHOICES,
+            SCHEDULE,
+        ],
+    },
+    "Hazimeh et al. 2021, DSelect-k",
+    &[Offer::Routes],
+    &[Offer::Routes],
+    false,
+);
+
+pub static RANDOM: StrategyDef = def(
+    CallDef {
+        name: "random",
+        doc: "Uniform draws from the space, the best on validation kept.",
+        args: &[attr("draws", COUNT, Need::Default("8"), "How many."), attr("seed", NATURAL, Need::Optional, "Absent: the run's."), BUDGET],
+    },
+    "Li and Talwalkar 2019, the baseline",
+    &[Offer::Tree, Offer::Routes],
+    &[],
+    true,
+);
+
+pub static ALL_SHARED: StrategyDef = def(
+    CallDef { name: "all_shared", doc: "One copy of everything for all tasks.", args: &[] },
+    "hard parameter sharing (Caruana 1997)",
+    &[Offer::Tree, Offer::Routes, Offer::HeadPerCopy],
+    &[],
+    false,
+);
+
+pub static INDEPENDENT: StrategyDef = def(
+    CallDef { name: "independent", doc: "Every task its own network.", args: &[] },
+    "single-task networks",
+    &[Offer::Tree, Offer::HeadPerCopy],
+    &[],
+    false,
+);
+
+pub static FULL: StrategyDef = def(
+    CallDef { name: "full", doc: "Every route taken: MMoE where heads mix all experts.", args: &[] },
+    "Ma et al. 2018, MMoE",
+    &[Offer::Routes],
+    &[Offer::Routes],
+    false,
+);

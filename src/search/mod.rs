@@ -1,0 +1,71 @@
+//! Strategies. A strategy is a parametrisation, an estimator and a procedure; each has a file of its own with a
+//! `pub static DEF: StrategyDef` (what it is called, its attributes, what it can decide) and, where it runs already, its procedure.
+//! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only.
+
+mod defs;
+pub mod learn_to_branch;
+
+use crate::schema::CallDef;
+
+/// What a level or the heads leave to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Offer {
+    /// Readers choose one parent: a tree level.
+    Tree,
+    /// Readers choose a subset, and perhaps a query: routes.
+    Routes,
+    /// Tasks choose among heads on every copy.
+    HeadPerCopy,
+}
+
+impl Offer {
+    pub fn describe(self) -> &'static str {
+        match self {
+            Offer::Tree => "a level that reads `one`",
+            Offer::Routes => "a level that reads `some`",
+            Offer::HeadPerCopy => "heads `per = copy`",
+        }
+    }
+}
+
+/// An entry of the strategy table: one row of "what fits what".
+pub struct StrategyDef {
+    pub call: CallDef,
+    /// Published name and source, for messages and the reference.
+    pub paper: &'static str,
+    /// What it can decide.
+    pub decides: &'static [Offer],
+    /// Must be offered somewhere in its part of the space; empty: any of `decides`, or nothing at all for fixed rules.
+    pub requires: &'static [Offer],
+    /// Most levels with something to choose that it can decide at once.
+    pub most_levels: Option<usize>,
+    /// Can keep a budget.
+    pub budget: bool,
+    /// Takes `single { ... }`.
+    pub single: bool,
+    /// Runs already; others check, draw and count, and are refused by name at `run`.
+    pub runs: bool,
+}
+
+static TABLE: &[&StrategyDef] = &[
+    &learn_to_branch::DEF,
+    &defs::AFFINITY,
+    &defs::GROUP,
+    &defs::REINFORCE,
+    &defs::EXPECTED_COST,
+    &defs::PAIRWISE,
+    &defs::SNR,
+    &defs::DSELECT_K,
+    &defs::RANDOM,
+    &defs::ALL_SHARED,
+    &defs::INDEPENDENT,
+    &defs::FULL,
+];
+
+pub fn strategies() -> &'static [&'static StrategyDef] {
+    TABLE
+}
+
+pub fn strategy(name: &str) -> Option<&'static StrategyDef> {
+    TABLE.iter().copied().find(|s| s.call.name == name)
+}

@@ -1,0 +1,436 @@
+//! The sentences: what is wrong with the text, said for people, with a fix where it is mechanical.
+//!
+//! Nothing here decides what is an error; the reader does, and calls. No rule or kind of the tree is named to anyone.
+
+use super::ast::{ITEM_KEYWORDS, NESTED_KEYWORDS, Name};
+use super::read::{Reader, tokens};
+use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken};
+use crate::diag::{Applicability, Diagnostic, codes, suggest};
+use crate::source::Span;
+
+impl Reader<'_> {
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.out.push(diagnostic);
+    }
+
+    pub(super) fn report(&mut self, code: codes::Code, span: Span, message: String, label: &str) {
+        self.push(Diagnostic::new(code, span, message).label(label));
+    }
+
+    fn at(&self, start: usize, end: usize) -> Span {
+        Span::new(self.file, start, end)
+    }
+
+    // ---- edition ----
+
+    pub(super) fn report_no_edition(&mut self) {
+        let start = if self.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let place = self.at(start, start);
+        let d = Diagnostic::new(codes::SYNTAX_EDITION, place, "the file does not begin with `mtl 1`")
+            .label("expected `mtl 1`, the edition of the language that the file is written in")
+            .fix("insert `mtl 1`", place, "mtl 1\n\n", Applicability::Safe);
+        self.push(d);
+    }
+
+    pub(super) fn report_edition_word(&mut self, span: Span, word: &str) {
+        let d = Diagnostic::new(codes::SYNTAX_EDITION, span, format!("`{word}` is not the word of the edition line"))
+            .label("expected `mtl 1`")
+            .fix("replace with `mtl 1`", span, "mtl 1", Applicability::Maybe);
+        self.push(d);
+    }
+
+    pub(super) fn report_edition_number(&mut self, span: Span) {
+        let text = &self.text[span.range()];
+        let message = if text == "mtl" {
+            "the edition line has no number".to_string()
+        } else {
+            format!("`{text}` is not an edition that this compiler knows")
+        };
+        let d = Diagnostic::new(codes::SYNTAX_EDITION, span, message).label("expected `mtl 1`").fix(
+            "replace with `mtl 1`",
+            span,
+            "mtl 1",
+            Applicability::Maybe,
+        );
+        self.push(d);
+    }
+
+    // ---- items ----
+
+    /// Reports an item whose keyword does not exist; the keyword that was meant, if that is plain.
+    pub(super) fn unknown_item(
+        &mut self,
+        node: &SyntaxNode,
+        keyword: &Name,
+        previous: Option<&SyntaxNode>,
+    ) -> Option<&'static str> {
+        let word = keyword.text.as_str();
+        let has_header = node.children().any(|c| !matches!(c.kind(), Kind::Body | Kind::Expr | Kind::MissingValue));
+        let has_value = tokens(node).any(|t| t.kind() == Kind::Eq);
+        let has_body = node.children().any(|c| c.kind() == Kind::Body);
+        if word == "mtl" {
+            self.report(
+                codes::SYNTAX_EDITION,
+                keyword.span,
+                "the edition line stands first in a file".to_string(),
+                "not here",
+            );
+            return None;
+        }
+        let belongs_inside = NESTED_KEYWORDS.contains(&word) || !has_header && (has_value || !has_body);
+        if belongs_inside {
+            self.stray(self.span(node.text_range()), previous);
+            return None;
+        }
+        let meant = suggest::nearest(word, ITEM_KEYWORDS.iter().copied());
+        let d = Diagnostic::new(codes::SYNTAX_UNKNOWN_ITEM, keyword.span, format!("there is no item called `{word}`"));
+        let d = match meant {
+            Some(meant) => {
+                let near = strsim::damerau_levenshtein(&word.to_lowercase(), meant) == 1;
+                let how = if near { Applicability::Safe } else { Applicability::Maybe };
+                d.label(format!("did you mean `{meant}`?")).fix(
+                    format!("replace `{word}` with `{meant}`"),
+                    keyword.span,
+                    meant,
+                    how,
+                )
+            }
+            None => d
+                .label("not the keyword of an item")
+                .help(format!("an item begins with one of {}", listing(ITEM_KEYWORDS))),
+        };
+        self.push(d);
+        self.stray = None;
+        ITEM_KEYWORDS.iter().copied().find(|k| Some(*k) == meant)
+    }
+
+    /// Text at the top level that is not even shaped like an item.
+    pub(super) fn stray_text(&mut self, token: &SyntaxToken, previous: Option<&SyntaxNode>) {
+        let span = self.trimmed(token);
+        self.stray(span, previous);
+    }
+
+    /// Lines outside of every item: one problem for all that follow one another.
+    fn stray(&mut self, span: Span, previous: Option<&SyntaxNode>) {
+        if let Some(first) = self.stray {
+            let whole = first.to(span);
+            let last = self.out.iter_mut().rev().find(|d| d.primary.as_ref().is_some_and(|l| l.span == first));
+            if let Some(label) = last.and_then(|d| d.primary.as_mut()) {
+                label.span = whole;
+                label.text = "these lines belong to no item".to_string();
+                self.stray = Some(whole);
+                return;
+            }
+        }
+        self.stray = Some(span);
+        let text = &self.text[span.range()];
+        let message = match text.chars().next() {
+            Some(c @ ('}' | ']' | ')')) => format!("`{c}` closes nothing"),
+            _ => format!("`{}` stands outside of every item", excerpt(text)),
+        };
+        let mut d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, message).label("this belongs to no item");
+        if let Some(item) = previous {
+            let keyword = tokens(item).next().map(|t| t.text().to_string()).unwrap_or_default();
+            let open = !item.children().any(|c| matches!(c.kind(), Kind::Body | Kind::Expr));
+            let end = self.span(item.text_range());
+            let end = self.at(end.end as usize, end.end as usize);
+            if open {
+                d = d.also(end, "expected `{` here").help(format!("is a `{{` missing after `{keyword}`?")).fix(
+                    "insert `{`",
+                    end,
+                    " {",
+                    Applicability::Maybe,
+                );
+            } else if item.children().any(|c| c.kind() == Kind::Body) {
+                d = d.also(end, format!("`{keyword}` ends here")).help("is this `}` one too many?");
+            }
+        } else {
+            d = d.help(format!("an item begins with one of {}", listing(ITEM_KEYWORDS)));
+        }
+        self.push(d);
+    }
+
+    pub(super) fn report_header_order(&mut self, span: Span, message: String) {
+        let d = Diagnostic::new(codes::SYNTAX_HEADER, span, message)
+            .label("out of place")
+            .help("a header reads: keyword, names, `[ ]`, `( )`, `: type`, `for`, `on`, `over`, `=`, `{ }`");
+        self.push(d);
+    }
+
+    pub(super) fn report_equals_body(&mut self, node: &SyntaxNode) {
+        let Some(eq) = tokens(node).find(|t| t.kind() == Kind::Eq) else { return };
+        let span = self.span(eq.text_range());
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "no `=` before the body of an item")
+            .label("not needed")
+            .fix("remove `=`", span, "", Applicability::Safe);
+        self.push(d);
+    }
+
+    // ---- entries ----
+
+    /// A word or a list of names with nothing after it.
+    pub(super) fn report_lone(&mut self, node: &SyntaxNode) {
+        let span = self.span(node.text_range());
+        let text = excerpt(&self.text[span.range()]);
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` says nothing by itself"))
+            .label("expected `= value`, `{ ... }` or `<- source` after it");
+        self.push(d);
+    }
+
+    pub(super) fn report_missing_source(&mut self, span: Span) {
+        self.report(
+            codes::SYNTAX_MISSING_VALUE,
+            span,
+            "a source is missing after `<-`".into(),
+            "expected what is read",
+        );
+    }
+
+    pub(super) fn report_missing_value(&mut self, span: Span, name: Option<&Name>) {
+        let label = match name {
+            Some(name) => format!("expected the value of `{}`", name.text),
+            None => "expected a value".to_string(),
+        };
+        self.report(codes::SYNTAX_MISSING_VALUE, span, "a value is missing after `=`".into(), &label);
+    }
+
+    // ---- expressions ----
+
+    pub(super) fn missing_operand(&mut self, node: &SyntaxNode, span: Span) {
+        let before = node.prev_sibling_or_token().filter(|e| !e.kind().is_trivia());
+        let sign = before.map(|e| e.to_string()).unwrap_or_default();
+        let at = span.start as usize;
+        if sign == "/" && self.text[at..].starts_with(['/', '*']) {
+            let slashes = self.at(at - 1, at + 1);
+            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, slashes, "a comment begins with `#`")
+                .label("this is a division")
+                .fix("replace with `#`", slashes, "#", Applicability::Maybe);
+            self.push(d);
+            self.explained = Some(at);
+            return;
+        }
+        let d = Diagnostic::new(codes::SYNTAX_MISSING_VALUE, span, format!("a value is missing after `{sign}`"))
+            .label("expected a value");
+        self.push(d);
+    }
+
+    pub(super) fn report_chained(&mut self, span: Span, sign: &str) {
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "comparisons cannot be chained")
+            .label(format!("a second comparison, `{sign}`"))
+            .help("compare twice and join with `and`");
+        self.push(d);
+    }
+
+    pub(super) fn report_missing_part(&mut self, span: Span, path: &str) {
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("a name is missing after `{path}`"))
+            .label("expected a name");
+        self.push(d);
+    }
+
+    pub(super) fn report_group(&mut self, span: Span, count: usize) {
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "parentheses hold one value");
+        let d = if count == 0 { d.label("empty") } else { d.label(format!("{count} here")) };
+        self.push(d.help("a list is written `[a, b]`"));
+    }
+
+    /// Whether something inside `span` is already reported, so that nothing needs to follow from it.
+    pub(super) fn has_problem_inside(&self, span: Span) -> bool {
+        let inside = |at: Span| at.start >= span.start && at.end <= span.end;
+        self.out.iter().rev().take(4).any(|d| d.primary.as_ref().is_some_and(|l| inside(l.span)))
+    }
+
+    pub(super) fn report_escape(&mut self, span: Span, why: String) {
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, why)
+            .label("in this string")
+            .help(r#"the escapes are `\"`, `\\`, `\n`, `\t`, `\r` and `\u{...}`"#);
+        self.push(d);
+    }
+
+    pub(super) fn report_open_string(&mut self, span: Span) {
+        let end = self.at(span.end as usize, span.end as usize);
+        let start = self.at(span.start as usize, span.start as usize + 1);
+        let d = Diagnostic::new(codes::SYNTAX_UNCLOSED, start, "a string is never closed")
+            .label("opened here")
+            .also(end, "expected `\"` before the end of the line")
+            .fix("insert `\"`", end, "\"", Applicability::Maybe);
+        self.push(d);
+    }
+
+    pub(super) fn report_number(&mut self, span: Span, message: String, help: Option<&str>) {
+        let mut d = Diagnostic::new(codes::SYNTAX_NUMBER, span, message);
+        d.help = help.map(str::to_string);
+        self.push(d);
+    }
+
+    // ---- brackets and what separates the things between them ----
+
+    /// Looks at commas, strange text and the closing bracket of a list, a call, a header or a body.
+    pub(super) fn separators(&mut self, node: &SyntaxNode) {
+        let in_body = node.kind() == Kind::Body;
+        let mut open = None;
+        let mut before: Option<SyntaxElement> = None;
+        let mut comma: Option<SyntaxToken> = None;
+        let mut line_end = false;
+        for child in node.children_with_tokens() {
+            match child.kind() {
+                Kind::LBrace | Kind::LBracket | Kind::LParen => open = Some(self.span(child.text_range())),
+                Kind::RBrace | Kind::RBracket | Kind::RParen | Kind::Comment => {}
+                Kind::Whitespace => line_end |= child.as_token().is_some_and(|t| t.text().contains(['\n', '\r'])),
+                Kind::Comma => {
+                    let repeated = comma.is_some() || before.is_none();
+                    if let (true, Some(token)) = (repeated, child.as_token()) {
+                        self.report_spare_comma(token);
+                    }
+                    comma = child.into_token();
+                }
+                Kind::MissingClose => {
+                    let end = self.span(child.text_range());
+                    self.report_unclosed(node.kind(), open.unwrap_or(end), end);
+                }
+                kind => {
+                    let strange = matches!(kind, Kind::Odd | Kind::Junk);
+                    if kind == Kind::Odd {
+                        child.as_token().into_iter().for_each(|t| self.junk(t));
+                    }
+                    let separated = comma.is_some() || in_body && line_end;
+                    if let (false, Some(before)) = (separated || strange, &before)
+                        && !matches!(before.kind(), Kind::Odd | Kind::Junk)
+                        && !ends_missing(before)
+                    {
+                        let end = self.span(before.text_range()).end as usize;
+                        self.report_missing_comma(self.at(end, end), in_body);
+                    }
+                    before = Some(child);
+                    comma = None;
+                    line_end = false;
+                }
+            }
+        }
+    }
+
+    fn report_missing_comma(&mut self, span: Span, in_body: bool) {
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma is missing")
+            .label(if in_body { "expected `,` or a line end" } else { "expected `,`" })
+            .fix("insert `,`", span, ",", Applicability::Safe);
+        self.push(d);
+    }
+
+    fn report_spare_comma(&mut self, token: &SyntaxToken) {
+        let span = self.span(token.text_range());
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma with nothing before it")
+            .label("one too many")
+            .fix("remove the comma", span, "", Applicability::Safe);
+        self.push(d);
+    }
+
+    fn report_unclosed(&mut self, kind: Kind, open: Span, end: Span) {
+        let (bracket, close) = match kind {
+            Kind::Body => ("{", "}"),
+            Kind::List | Kind::Index => ("[", "]"),
+            _ => ("(", ")"),
+        };
+        let insertion = if kind == Kind::Body { "\n}" } else { close };
+        let d = Diagnostic::new(codes::SYNTAX_UNCLOSED, open, format!("`{bracket}` is never closed"))
+            .label("opened here")
+            .also(end, format!("expected `{close}` here"))
+            .fix(format!("insert `{close}`"), end, insertion, Applicability::Maybe);
+        self.push(d);
+    }
+
+    // ---- text that belongs nowhere ----
+
+    fn trimmed(&self, token: &SyntaxToken) -> Span {
+        let start = usize::from(token.text_range().start());
+        let text = token.text();
+        let lead = text.len() - text.trim_start().len();
+        self.at(start + lead, start + text.trim_end().len().max(lead))
+    }
+
+    /// A second look at text that could not be read.
+    pub(super) fn junk(&mut self, token: &SyntaxToken) {
+        let span = self.trimmed(token);
+        let text = &self.text[span.range()];
+        let Some(first) = text.chars().next() else { return };
+        if self.explained.take() == Some(span.start as usize) {
+            return;
+        }
+        let head = self.at(span.start as usize, span.start as usize + first.len_utf8());
+        let d = |message: String| Diagnostic::new(codes::SYNTAX_UNEXPECTED, head, message);
+        let d = match first {
+            '}' | ']' | ')' => d(format!("`{first}` closes nothing")).label("no bracket of this kind is open here"),
+            ';' if text.len() == 1 => d("`;` is not needed".into()).label("a line end is enough").fix(
+                "remove `;`",
+                head,
+                "",
+                Applicability::Safe,
+            ),
+            ';' => d("`;` separates nothing here".into()).label("expected `,` or a line end").fix(
+                "replace `;` with `,`",
+                head,
+                ",",
+                Applicability::Safe,
+            ),
+            ':' => d("a value is set with `=`, not `:`".into()).label("expected `=`").fix(
+                "replace `:` with `=`",
+                head,
+                " =",
+                Applicability::Maybe,
+            ),
+            '\'' => d("text is quoted with `\"`".into()).label("not a quote here"),
+            '/' if text.starts_with("//") || text.starts_with("/*") => {
+                d("a comment begins with `#`".into()).label("not a comment")
+            }
+            '.' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                let help = "write the zero: `0.5`";
+                Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number does not begin with `.`").help(help)
+            }
+            c if c.is_control() || !c.is_ascii() && (c.is_whitespace() || !c.is_alphanumeric()) => {
+                d(format!("the character U+{:04X} does not belong here", c as u32)).label(if c.is_whitespace() {
+                    "looks like a blank and is none"
+                } else {
+                    "not part of the language outside of strings and comments"
+                })
+            }
+            c if !c.is_ascii() => d(format!("a name with `{c}` is written in quotes"))
+                .label("names without quotes are made of a-z, A-Z, 0-9 and `_`"),
+            _ => {
+                let text = excerpt(text);
+                Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` does not belong here"))
+                    .label("not expected here")
+            }
+        };
+        self.push(d);
+    }
+}
+
+/// Whether the last thing in an element is missing, so that what follows it is explained.
+fn ends_missing(element: &SyntaxElement) -> bool {
+    use Kind::*;
+    let mut last = element.clone();
+    while let SyntaxElement::Node(node) = &last {
+        if matches!(
+            node.kind(),
+            MissingValue | MissingOperand | MissingName | MissingType | MissingArrow | MissingClose
+        ) {
+            return true;
+        }
+        match node.last_child_or_token() {
+            Some(child) => last = child,
+            None => return false,
+        }
+    }
+    matches!(last.kind(), Junk)
+}
+
+/// The beginning of a text, on one line.
+fn excerpt(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.chars().count() <= 30 {
+        return line.to_string();
+    }
+    line.chars().take(27).chain("...".chars()).collect()
+}
+
+fn listing(words: &[&'static str]) -> String {
+    words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+}

@@ -30,7 +30,7 @@ impl Batches {
     /// Batches of one epoch.
     pub fn per_epoch(&self) -> usize {
         let full = self.rows / self.batch;
-        let partial = self.rows % self.batch > 0;
+        let partial = !self.rows.is_multiple_of(self.batch);
         full + usize::from(partial && (!self.drop_last || full == 0))
     }
 

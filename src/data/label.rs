@@ -67,10 +67,10 @@ pub fn check_label(expr: &Expr, kind: TaskKind, data: &[Known]) -> Result<Label,
         ExprKind::List(items) => items.iter().map(|e| with_span(check.term(e), e.span)).collect(),
         _ => vec![with_span(check.term(expr), expr.span)],
     };
-    if check.errors.is_empty() {
-        if let Err(d) = fits(&check, expr, kind, &terms) {
-            check.errors.push(*d);
-        }
+    if check.errors.is_empty()
+        && let Err(d) = fits(&check, expr, kind, &terms)
+    {
+        check.errors.push(*d);
     }
     check.finish(expr.span, terms.into_iter().map(|(t, ..)| t).collect())
 }
@@ -351,7 +351,7 @@ impl Check<'_> {
         self.home = Some(at);
         let known = &self.data[at];
         match known.require(column) {
-            Err(d) => self.wrong(d),
+            Err(d) => self.wrong(*d),
             Ok(found) => (Term::Column(column.text.clone(), usize::MAX), found.map_or(Type::Open, type_of)),
         }
     }

@@ -7,18 +7,25 @@
 //! Adding a format: a file here with a `pub static DEF: FormatDef`, and a line in [`table`].
 
 mod batches;
+mod celeba;
 mod csv;
 pub mod encode;
 mod error;
 mod evaluate;
 mod files;
 mod freeze;
+mod generated;
 mod idx;
 pub mod label;
+mod ltb_synthetic;
+mod mmoe_synthetic;
+mod multi_mnist;
+mod npy;
 pub mod outline;
 mod raw;
 mod schema_text;
 mod split;
+mod zip;
 
 use std::path::Path;
 
@@ -66,7 +73,8 @@ impl FormatDef {
     }
 }
 
-static TABLE: &[&FormatDef] = &[&csv::DEF, &idx::DEF];
+static TABLE: &[&FormatDef] =
+    &[&csv::DEF, &idx::DEF, &multi_mnist::DEF, &npy::DEF, &ltb_synthetic::DEF, &mmoe_synthetic::DEF, &celeba::DEF];
 
 /// The format table, by name.
 pub fn table() -> &'static [&'static FormatDef] {

@@ -117,11 +117,11 @@ impl Known {
     }
 
     /// Checks that a column exists; open columns pass. The diagnostic has a suggestion and the list.
-    pub fn require(&self, column: &Name) -> Result<Option<&KnownColumn>, Diagnostic> {
+    pub fn require(&self, column: &Name) -> Result<Option<&KnownColumn>, Box<Diagnostic>> {
         let Some(columns) = &self.outline.columns else { return Ok(None) };
         match columns.iter().find(|c| c.name == column.text) {
             Some(c) => Ok(Some(c)),
-            None => Err(self.unknown(codes::DATA_COLUMN, &column.text, column.span)),
+            None => Err(Box::new(self.unknown(codes::DATA_COLUMN, &column.text, column.span))),
         }
     }
 
@@ -156,7 +156,7 @@ impl Known {
             ExprKind::Path(parts) if parts.len() == 2 => match self.group(&parts[1].text) {
                 Some(members) => Some(members),
                 None => self.require(&parts[1]).map(|_| Some(vec![parts[1].text.clone()])).unwrap_or_else(|d| {
-                    wrong.push(d);
+                    wrong.push(*d);
                     None
                 }),
             },
@@ -165,7 +165,7 @@ impl Known {
                 for item in items {
                     match as_name(item).map(|n| (self.require(&n).map(|_| ()), n)) {
                         Some((Ok(()), n)) => names.push(n.text),
-                        Some((Err(d), _)) => wrong.push(d),
+                        Some((Err(d), _)) => wrong.push(*d),
                         None => wrong.push(
                             Diagnostic::new(codes::DATA_COLUMN, item.span, "a column is given by its name")
                                 .help(format!("for example `{}[age, \"marital status\"]`", self.data)),
@@ -183,7 +183,7 @@ impl Known {
             }
         };
         for name in except.iter().filter(|n| !dropped.contains(&n.text)) {
-            wrong.extend(self.require(name).err());
+            wrong.extend(self.require(name).err().map(|d| *d));
         }
         if !wrong.is_empty() {
             return Err(wrong);

@@ -29,6 +29,7 @@ fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
+            c if c.is_control() => write!(out, "\\u{{{:x}}}", c as u32).expect("writing to a string"),
             c => out.push(c),
         }
     }

@@ -120,14 +120,16 @@ impl Parts {
     }
 }
 
+/// Positions in a file.
+type Rows = Vec<u32>;
+
 /// Draws disjoint shares of `rows` rows: what is left, and one sorted list per share.
-#[allow(clippy::type_complexity)]
 fn draw(
     rows: usize,
     shares: &[Option<Share>],
     seed: u64,
     purpose: &str,
-) -> Result<(Vec<u32>, Vec<Option<Vec<u32>>>), DataError> {
+) -> Result<(Rows, Vec<Option<Rows>>), DataError> {
     if shares.iter().all(Option::is_none) {
         return Ok(((0..rows as u32).collect(), vec![None; shares.len()]));
     }

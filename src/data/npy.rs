@@ -1,0 +1,277 @@
+//! `format = npy`: columns from NumPy's `.npy` files, or from all arrays of one `.npz`.
+//!
+//! Read are bool, u8, i32, i64, f32 and f64, little-endian, in C order; the first dimension counts samples.
+
+use std::path::{Path, PathBuf};
+
+use super::idx::refuse_not_finite;
+use super::raw::{Part, Raw, RawColumn, Values};
+use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
+use super::{DataError, FileFact, FormatDef, KnownColumn, LoadContext, Outline, csv, files, zip};
+use crate::diag::{Diagnostic, codes};
+use crate::schema::{Args, AttrDef, CallDef, Need, Ty, Value};
+use crate::source::Span;
+
+const FILES: Ty = Ty::List(&Ty::Path);
+const FILES_OR_SHARE: Ty = Ty::AnyOf(&[SHARE_TY, FILES]);
+
+pub static DEF: FormatDef = FormatDef {
+    call: CallDef {
+        name: "npy",
+        doc: "Arrays in NumPy's files. Columns are the arrays of the `.npz`, or the `.npy` files by their names.",
+        args: &[
+            AttrDef {
+                name: "train",
+                ty: FILES,
+                need: Need::Required,
+                doc: "One `.npz`, or a list of `.npy` files, one per column.",
+            },
+            AttrDef {
+                name: "validation",
+                ty: FILES_OR_SHARE,
+                need: Need::Default("share(0.1, of = train)"),
+                doc: "The same for validation, or a share of another split's files.",
+            },
+            AttrDef {
+                name: "test",
+                ty: FILES_OR_SHARE,
+                need: Need::Optional,
+                doc: "The same for the test. Absent: there is no test split.",
+            },
+            AttrDef {
+                name: "columns",
+                ty: Ty::List(&Ty::Name),
+                need: Need::Optional,
+                doc: "Names for the `.npy` files of every split, in order. Absent: the file names without their ends.",
+            },
+            SPLIT_SEED,
+        ],
+    },
+    outline: |args| Outline {
+        columns: names(args).map(|n| n.into_iter().map(KnownColumn::open).collect()),
+        missing: Vec::new(),
+    },
+    check,
+    load,
+    runs: true,
+};
+
+/// Column names, unless an `.npz` holds them.
+fn names(args: &Args) -> Option<Vec<String>> {
+    if args.get("columns").is_some() {
+        return Some(csv::names(args, "columns").into_iter().map(|n| n.value).collect());
+    }
+    let files = paths(args, "train")?;
+    if files.iter().any(|f| f.ends_with(".npz")) { None } else { Some(files.iter().map(|f| stem(f)).collect()) }
+}
+
+fn paths(args: &Args, attribute: &str) -> Option<Vec<String>> {
+    let text = |v: &Value| match v {
+        Value::Path(p) | Value::Str(p) => Some(p.clone()),
+        _ => None,
+    };
+    match args.get(attribute)? {
+        Value::List(items) => items.iter().map(|v| text(&v.value)).collect(),
+        one => text(one).map(|p| vec![p]),
+    }
+}
+
+fn stem(path: &str) -> String {
+    let name = Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    name.strip_suffix(".gz").unwrap_or(&name).trim_end_matches(".npy").to_string()
+}
+
+fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for split in ["train", "validation", "test"] {
+        let Some(files) = paths(args, split) else { continue };
+        let span = args.span(split).unwrap_or(item);
+        if files.len() > 1 && files.iter().any(|f| f.ends_with(".npz")) {
+            found.push(
+                Diagnostic::new(codes::TYPE_MISMATCH, span, "an `.npz` stands among other files")
+                    .help("give one `.npz` that holds all arrays, or one `.npy` per column"),
+            );
+        }
+        if let Some(names) = names(args)
+            && files.len() != names.len()
+            && !files.iter().any(|f| f.ends_with(".npz"))
+        {
+            found.push(
+                Diagnostic::new(
+                    codes::TYPE_MISMATCH,
+                    span,
+                    format!("`{split}` has {} files, and the columns are {}", files.len(), names.len()),
+                )
+                .help("every split has one file per column, in the same order"),
+            );
+        }
+    }
+    found
+}
+
+/// One array: sizes per file and its values.
+struct Array {
+    name: String,
+    sizes: Vec<usize>,
+    values: Values,
+    path: PathBuf,
+}
+
+/// All arrays of one split, and what was read.
+fn split(
+    files: &[String],
+    columns: Option<&[String]>,
+    context: &LoadContext,
+    facts: &mut Vec<FileFact>,
+) -> Result<Vec<Array>, DataError> {
+    let mut arrays = Vec::new();
+    for (i, written) in files.iter().enumerate() {
+        let file = files::open(written, context)?;
+        facts.push(file.fact);
+        if zip::is_zip(&file.bytes) {
+            for (member, bytes) in zip::members(&file.bytes, &file.path)? {
+                let name = member.trim_end_matches(".npy").to_string();
+                let path = PathBuf::from(format!("{}:{member}", file.path.display()));
+                arrays.push(parse(&bytes, name, path)?);
+            }
+        } else {
+            let name = columns.and_then(|c| c.get(i).cloned()).unwrap_or_else(|| stem(written));
+            arrays.push(parse(&file.bytes, name, file.path)?);
+        }
+    }
+    Ok(arrays)
+}
+
+/// Reads one `.npy`.
+fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
+    let magic = |found: String| DataError::Magic { path: path.clone(), expected: "an array that can be read", found };
+    let short = |detail: &str| DataError::Truncated { path: path.clone(), detail: detail.into() };
+    if !b.starts_with(b"\x93NUMPY") {
+        return Err(magic(format!("it begins with {}, not 93 \"NUMPY\"", files::hex(&b[..b.len().min(6)]))));
+    }
+    let (length, start): (usize, usize) = match (b.get(6), b.get(8..12)) {
+        (Some(1), Some(n)) => (u16::from_le_bytes([n[0], n[1]]) as usize, 10),
+        (Some(2 | 3), Some(n)) => (u32::from_le_bytes([n[0], n[1], n[2], n[3]]) as usize, 12),
+        (Some(v), Some(_)) => return Err(magic(format!("version {v} of the format"))),
+        _ => return Err(short("no room for a header")),
+    };
+    let header = b.get(start..start.saturating_add(length)).ok_or_else(|| short("the header is cut off"))?;
+    let header = String::from_utf8_lossy(header).into_owned();
+    let field = |key: &str| {
+        let at = header.find(&format!("'{key}':"))? + key.len() + 3;
+        Some(header[at..].trim_start())
+    };
+    let (Some(dtype), Some(order), Some(shape)) = (field("descr"), field("fortran_order"), field("shape")) else {
+        return Err(magic(format!("a header without `descr`, `fortran_order` or `shape`: {}", header.trim())));
+    };
+    let dtype = dtype.trim_start_matches(['\'', '"']).split(['\'', '"']).next().unwrap_or("").to_string();
+    if order.starts_with("True") {
+        return Err(magic("Fortran order; save it with `np.ascontiguousarray`".into()));
+    }
+    let inside = shape.trim_start_matches('(').split(')').next().unwrap_or("");
+    let sizes: Option<Vec<usize>> =
+        inside.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| s.parse().ok()).collect();
+    let Some(sizes) = sizes.filter(|s| !s.is_empty()) else {
+        return Err(magic(format!("shape ({inside}); the first dimension must count samples")));
+    };
+    let width = match dtype.as_str() {
+        "|b1" | "|u1" | "<u1" => 1,
+        "<i4" | "<f4" => 4,
+        "<i8" | "<f8" => 8,
+        other => return Err(magic(format!("type `{other}`; read are bool, u8, i32, i64, f32 and f64, little-endian"))),
+    };
+    let wanted = sizes.iter().try_fold(width, |n: usize, s| n.checked_mul(*s)).unwrap_or(usize::MAX);
+    let body = &b[start + length..];
+    if body.len() < wanted {
+        return Err(short(&format!("shape {sizes:?} needs {wanted} bytes, and {} follow the header", body.len())));
+    }
+    let body = &body[..wanted];
+    let four = |c: &[u8]| -> [u8; 4] { c.try_into().expect("four bytes") };
+    let eight = |c: &[u8]| -> [u8; 8] { c.try_into().expect("eight bytes") };
+    let values = match dtype.as_str() {
+        "<i4" => Values::I64(body.chunks_exact(4).map(|c| i32::from_le_bytes(four(c)) as i64).collect()),
+        "<i8" => Values::I64(body.chunks_exact(8).map(|c| i64::from_le_bytes(eight(c))).collect()),
+        "<f4" => Values::F32(body.chunks_exact(4).map(|c| f32::from_le_bytes(four(c))).collect()),
+        "<f8" => Values::F64(body.chunks_exact(8).map(|c| f64::from_le_bytes(eight(c))).collect()),
+        _ => Values::U8(body.to_vec()),
+    };
+    refuse_not_finite(&values, sizes[1..].iter().product(), &path, &name)?;
+    Ok(Array { name, sizes, values, path })
+}
+
+fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
+    let named = args.get("columns").is_some().then(|| names(args).unwrap_or_default());
+    let mut facts = Vec::new();
+    let train = split(&paths(args, "train").unwrap_or_default(), named.as_deref(), context, &mut facts)?;
+    let columns: Vec<RawColumn> = train.iter().map(|a| RawColumn::new(a.name.clone(), &a.sizes[1..])).collect();
+    let mut seen = std::collections::HashSet::new();
+    if let Some(twice) = columns.iter().find(|c| !seen.insert(&c.name)) {
+        return Err(DataError::option(
+            format!("two arrays are called `{}`", twice.name),
+            "give each its own name with `columns = [...]`",
+        ));
+    }
+    let mut other = |name: &str| match paths(args, name) {
+        None => Ok(None),
+        Some(files) => part(split(&files, named.as_deref(), context, &mut facts)?, &columns).map(Some),
+    };
+    let (validation, test) = (other("validation")?, other("test")?);
+    let parts = Parts {
+        train: part(train, &columns)?,
+        validation,
+        test,
+        validation_share: share(args, "validation"),
+        test_share: share(args, "test"),
+        seed: args.size("split_seed") as u64,
+    };
+    parts.assemble(DEF.call.name, columns, facts, Vec::new())
+}
+
+/// Puts a split's arrays in the order of the columns, and compares their samples and shapes.
+fn part(mut arrays: Vec<Array>, columns: &[RawColumn]) -> Result<Part, DataError> {
+    let mut out: Vec<Array> = Vec::new();
+    for c in columns {
+        let Some(at) = arrays.iter().position(|a| a.name == c.name) else {
+            let there = arrays.iter().chain(&out).map(|a| a.name.as_str());
+            return Err(DataError::Column {
+                column: c.name.clone(),
+                context: " in this split, and the training split has it".into(),
+                help: format!(
+                    "this split has {}; with `.npy` files, `columns = [...]` names them alike",
+                    crate::diag::suggest::listing(there)
+                ),
+            });
+        };
+        let a = arrays.swap_remove(at);
+        if a.sizes[1..] != c.shape[..] {
+            return Err(DataError::option(
+                format!(
+                    "`{}` holds {:?} per sample, and the training split {:?}",
+                    a.path.display(),
+                    &a.sizes[1..],
+                    c.shape
+                ),
+                "all splits of one data set have the same shapes",
+            ));
+        }
+        if let Some(first) = out.first()
+            && first.sizes[0] != a.sizes[0]
+        {
+            return Err(DataError::Lengths {
+                place: "arrays of one split disagree".into(),
+                first: first.path.clone(),
+                left: first.sizes[0],
+                second: a.path,
+                right: a.sizes[0],
+            });
+        }
+        out.push(a);
+    }
+    Ok(Part {
+        rows: out.first().map_or(0, |a| a.sizes[0]),
+        source: out.first().map(|a| a.path.clone()).unwrap_or_default(),
+        columns: out.into_iter().map(|a| a.values).collect(),
+        origin: Vec::new(),
+        unit: "sample",
+    })
+}

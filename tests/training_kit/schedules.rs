@@ -51,10 +51,10 @@ fn rate_falls_by_three_percent_every_2_4_epochs() {
             near(stairs.value(k * length + 1, per_epoch as usize, 100), 0.97f64.powi(k as i32));
         }
     }
-    // 1.1 * 10 is a little more than 11 in binary: the stair still comes after 11 steps.
+    // 1.1 * 50 is a little more than 55 in binary: the stair still comes after 55 steps.
     let stairs = schedule("exponential", &[("rate", number(0.5)), ("every", epochs(1.1))]);
-    near(stairs.value(11, 10, 30), 1.0);
-    near(stairs.value(12, 10, 30), 0.5);
+    near(stairs.value(55, 50, 30), 1.0);
+    near(stairs.value(56, 50, 30), 0.5);
     let smooth = schedule("exponential", &[every[0].clone(), every[1].clone(), ("smooth", Value::Bool(true))]);
     near(smooth.value(3001, 2500, 30), 0.97f64.sqrt());
 }

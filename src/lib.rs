@@ -1,5 +1,6 @@
 //! `mtlc`: the compiler and tool for `.mtl`.
 
+pub mod check;
 pub mod data;
 pub mod diag;
 pub mod fmt;
@@ -8,6 +9,7 @@ pub mod ir;
 pub mod objective;
 pub mod ops;
 pub mod optim;
+pub mod plan;
 pub mod random;
 pub mod schema;
 pub mod search;

@@ -75,7 +75,6 @@ pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
     let heads = shapes::heads(&spec, &stages, diags);
     let supernet = spec.space.as_ref().and_then(|s| ir::supernet(&spec, s, diags));
     let fixed = spec.topology.as_ref().and_then(|t| ir::fixed(&spec, t, diags));
-    shapes::mixes(&spec, supernet.as_ref(), &stages, diags);
     fit::fit(&spec, supernet.as_ref(), &stages, &heads, diags);
     lints::lints(&spec, diags);
     let open = shapes::open(&spec, &stages, &heads, diags);

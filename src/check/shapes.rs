@@ -179,24 +179,6 @@ fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorTyp
     )
 }
 
-/// Gates can read any query of known size; values that are mixed have one shape by construction.
-pub fn mixes(spec: &Spec, supernet: Option<&Network>, stages: &[Option<Typed>], diags: &mut Diagnostics) {
-    let (Some(space), Some(_)) = (&spec.space, supernet) else { return };
-    let levels = space.levels.iter().map(|l| &l.reads).chain([&space.heads.reads]);
-    for mix in levels.filter_map(|r| r.mix()) {
-        for q in &mix.queries {
-            if let Query::Read(Read::Stage(s)) = q
-                && let Some(t) = &stages[s.0]
-                && matches!(t.ty, TensorType::Fields(_))
-            {
-                diags.push(
-                    Diagnostic::new(codes::SPACE_QUERY, mix.span, "a gate cannot read table columns as they are")
-                        .help("query a stage that embeds them, or `previous`"),
-                );
-            }
-        }
-    }
-}
 
 /// Reports once what stays open without a schema; true if anything does.
 pub fn open(spec: &Spec, stages: &[Option<Typed>], heads: &[Option<Typed>], diags: &mut Diagnostics) -> bool {

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod data;
 pub mod diag;
+pub mod driver;
 pub mod fmt;
 pub mod hir;
 pub mod ir;

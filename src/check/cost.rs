@@ -88,10 +88,9 @@ pub fn network_cost(checked: &Checked, network: &Network) -> NetworkCost {
     for node in &network.order {
         let cost = match &network.graph[*node] {
             Node::Stage { stage, .. } => checked.stages[stage.0].cost,
-            Node::Head { task, .. } => checked.heads[task.0].as_ref().map_or(
-                Cost { params: None, macs: None, activations: None },
-                |h: &Typed| h.cost,
-            ),
+            Node::Head { task, .. } => checked.heads[task.0]
+                .as_ref()
+                .map_or(Cost { params: None, macs: None, activations: None }, |h: &Typed| h.cost),
             Node::Mix { .. } => mix_cost(checked, network, *node),
             _ => continue,
         };

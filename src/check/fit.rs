@@ -59,9 +59,13 @@ pub fn fit(
             match deciders.as_slice() {
                 [_] => {}
                 [] => diags.push(
-                    Diagnostic::new(codes::SEARCH_OVERLAP, level_span(at), format!("no strategy decides `{}`", level_name(at)))
-                        .label("left open")
-                        .help(format!("add it to a search: `search ... on {}`", level_name(at))),
+                    Diagnostic::new(
+                        codes::SEARCH_OVERLAP,
+                        level_span(at),
+                        format!("no strategy decides `{}`", level_name(at)),
+                    )
+                    .label("left open")
+                    .help(format!("add it to a search: `search ... on {}`", level_name(at))),
                 ),
                 [first, second, ..] => diags.push(
                     Diagnostic::new(
@@ -107,8 +111,12 @@ pub fn fit(
             && mine.len() > most
         {
             diags.push(
-                misfit(search, format!("`{}` decides {most} level, and {} are to be decided", def.call.name, mine.len()), [].iter())
-                    .also(level_span(mine[most].0), format!("`{}` is one too many", level_name(mine[most].0))),
+                misfit(
+                    search,
+                    format!("`{}` decides {most} level, and {} are to be decided", def.call.name, mine.len()),
+                    [].iter(),
+                )
+                .also(level_span(mine[most].0), format!("`{}` is one too many", level_name(mine[most].0))),
             );
             continue;
         }
@@ -116,11 +124,7 @@ pub fn fit(
     }
 }
 
-fn misfit<'a>(
-    search: &Search,
-    message: String,
-    fitting: impl Iterator<Item = &'a &'static StrategyDef>,
-) -> Diagnostic {
+fn misfit<'a>(search: &Search, message: String, fitting: impl Iterator<Item = &'a &'static StrategyDef>) -> Diagnostic {
     let names: Vec<&str> = fitting.map(|s| s.call.name).collect();
     let d = Diagnostic::new(codes::SEARCH_MISFIT, search.on_span.unwrap_or(search.span), message);
     if names.is_empty() {
@@ -130,13 +134,7 @@ fn misfit<'a>(
     }
 }
 
-fn budget(
-    spec: &Spec,
-    search: &Search,
-    stages: &[Option<Typed>],
-    heads: &[Option<Typed>],
-    diags: &mut Diagnostics,
-) {
+fn budget(spec: &Spec, search: &Search, stages: &[Option<Typed>], heads: &[Option<Typed>], diags: &mut Diagnostics) {
     // Only strategies that can keep one have the attribute; for the others `budget` is an unknown attribute.
     let Some(budget) = search.args.budget("budget") else { return };
     let span = search.args.span("budget").unwrap_or(search.span);

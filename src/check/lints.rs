@@ -26,8 +26,12 @@ fn unread_stages(spec: &Spec, diags: &mut Diagnostics) {
     for (i, stage) in backbone.stages.iter().enumerate() {
         if !read.contains(&StageId(i)) {
             diags.push(
-                Diagnostic::new(codes::BACKBONE_UNREAD, stage.span, format!("nothing reads the stage `{}`", stage.name))
-                    .help("remove it, or read it in a later stage or a head with `from`"),
+                Diagnostic::new(
+                    codes::BACKBONE_UNREAD,
+                    stage.span,
+                    format!("nothing reads the stage `{}`", stage.name),
+                )
+                .help("remove it, or read it in a later stage or a head with `from`"),
             );
         }
     }
@@ -45,7 +49,11 @@ fn spare_copies(spec: &Spec, diags: &mut Diagnostics) {
                 Diagnostic::new(
                     codes::SPACE_SPARE_COPIES,
                     level.span,
-                    format!("{} copies for {tasks} task{}: at most {tasks} can be used", level.copies, if tasks == 1 { "" } else { "s" }),
+                    format!(
+                        "{} copies for {tasks} task{}: at most {tasks} can be used",
+                        level.copies,
+                        if tasks == 1 { "" } else { "s" }
+                    ),
                 )
                 .help(format!("`copies = {tasks}`, or `copies = any`")),
             );

@@ -2,8 +2,7 @@
 
 use super::{Cost, Typed, TypedOp};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::hir::{Body, Flow, Query, Read, Spec};
-use crate::ir::Network;
+use crate::hir::{Body, Flow, Read, Spec};
 use crate::ops::{OpError, TensorType};
 use crate::source::Span;
 
@@ -81,13 +80,7 @@ fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags
     Some(Typed { ops, out, ty, cost })
 }
 
-fn mismatch(
-    body: &Body,
-    at: usize,
-    types: &[TensorType],
-    producers: &[(Span, String)],
-    e: OpError,
-) -> Diagnostic {
+fn mismatch(body: &Body, at: usize, types: &[TensorType], producers: &[(Span, String)], e: OpError) -> Diagnostic {
     let node = &body.nodes[at];
     let merge = types.len() > 1;
     let code = match (e.empty, merge) {
@@ -162,7 +155,9 @@ fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorTyp
     }
     let wanted = if dense { format!("f32[{outputs}, height, width]") } else { format!("f32[{outputs}]") };
     let help = match (dense, sizes.len()) {
-        (false, 3) => "flatten the image first: `global_avg_pool -> linear(outputs)` or `flatten -> linear(outputs)`".to_string(),
+        (false, 3) => {
+            "flatten the image first: `global_avg_pool -> linear(outputs)` or `flatten -> linear(outputs)`".to_string()
+        }
         (false, _) => "end the head with `linear(outputs)`".to_string(),
         (true, _) => "end the head with `conv(outputs, kernel = 1)`".to_string(),
     };
@@ -178,7 +173,6 @@ fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorTyp
         .help(help),
     )
 }
-
 
 /// Reports once what stays open without a schema; true if anything does.
 pub fn open(spec: &Spec, stages: &[Option<Typed>], heads: &[Option<Typed>], diags: &mut Diagnostics) -> bool {

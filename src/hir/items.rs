@@ -27,7 +27,13 @@ impl Builder<'_> {
                 })
             });
             let Some(format) = format else {
-                self.fields(&item.keyword, item.body.as_ref(), def.attrs, &schema::ItemDef { open: true, ..*def }, item.span);
+                self.fields(
+                    &item.keyword,
+                    item.body.as_ref(),
+                    def.attrs,
+                    &schema::ItemDef { open: true, ..*def },
+                    item.span,
+                );
                 continue;
             };
             let Some(name) = eval::as_name(&format.value) else { continue };
@@ -87,8 +93,12 @@ impl Builder<'_> {
             if expr.kind != ExprKind::Missing {
                 let found = eval::describe(expr);
                 self.diags.push(
-                    Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected columns of a data set, found {found}"))
-                        .help("write `from = data.column`, `from = data`, or `from = data[a, b]`"),
+                    Diagnostic::new(
+                        codes::TYPE_MISMATCH,
+                        expr.span,
+                        format!("expected columns of a data set, found {found}"),
+                    )
+                    .help("write `from = data.column`, `from = data`, or `from = data[a, b]`"),
                 );
             }
             return None;
@@ -147,7 +157,8 @@ impl Builder<'_> {
             {
                 let span = fields.args.span("scale").unwrap_or(item.span);
                 self.diags.push(
-                    Diagnostic::new(codes::TYPE_MISMATCH, span, "`scale` takes two numbers").help("write `scale = [-1, 1]`"),
+                    Diagnostic::new(codes::TYPE_MISMATCH, span, "`scale` takes two numbers")
+                        .help("write `scale = [-1, 1]`"),
                 );
             }
             let Some(ty_expr) = &item.ty else { continue };
@@ -228,8 +239,12 @@ impl Builder<'_> {
             if let Some(index) = &item.index {
                 let Some(from) = from.clone() else {
                     self.diags.push(
-                        Diagnostic::new(codes::TASK_LABEL, name.span, format!("the family `{}` has no `from`", name.text))
-                            .help("say which columns its tasks are: `from = celeba.attributes`"),
+                        Diagnostic::new(
+                            codes::TASK_LABEL,
+                            name.span,
+                            format!("the family `{}` has no `from`", name.text),
+                        )
+                        .help("say which columns its tasks are: `from = celeba.attributes`"),
                     );
                     continue;
                 };
@@ -245,7 +260,9 @@ impl Builder<'_> {
                 open = star
                     && match (&columns.names, &group) {
                         (None, _) => true,
-                        (Some(n), Some(g)) => n.len() == 1 && n[0] == *g && self.spec.data[columns.data.0].known.column(g).is_none(),
+                        (Some(n), Some(g)) => {
+                            n.len() == 1 && n[0] == *g && self.spec.data[columns.data.0].known.column(g).is_none()
+                        }
                         _ => false,
                     };
                 let all = columns.names.clone().unwrap_or_default();
@@ -333,8 +350,7 @@ impl Builder<'_> {
     }
 
     fn task_kind(&mut self, expr: &Expr) -> Option<TaskKind> {
-        static KINDS: &[&str] =
-            &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
+        static KINDS: &[&str] = &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
         let (name, arg) = match &expr.kind {
             ExprKind::Call { callee, args } => (eval::as_name(callee)?, args.first().map(|a| &a.value)),
             ExprKind::Missing => return None,
@@ -397,9 +413,13 @@ impl Builder<'_> {
         let fitting: Vec<&str> = objective::losses().iter().filter(|l| (l.fits)(kind)).map(|l| l.call.name).collect();
         let span = args.span("loss").expect("given");
         self.diags.push(
-            Diagnostic::new(codes::TASK_LOSS, span, format!("the loss `{}` does not fit a `{}` task", call.name, kind.name()))
-                .label(format!("not for `{}`", kind.name()))
-                .help(format!("fitting: {}", suggest::listing(fitting))),
+            Diagnostic::new(
+                codes::TASK_LOSS,
+                span,
+                format!("the loss `{}` does not fit a `{}` task", call.name, kind.name()),
+            )
+            .label(format!("not for `{}`", kind.name()))
+            .help(format!("fitting: {}", suggest::listing(fitting))),
         );
         default
     }
@@ -419,9 +439,13 @@ impl Builder<'_> {
             let fitting: Vec<&str> =
                 objective::metrics().iter().filter(|m| (m.fits)(kind)).map(|m| m.call.name).collect();
             self.diags.push(
-                Diagnostic::new(codes::TASK_METRIC, v.span, format!("the metric `{}` does not fit a `{}` task", call.name, kind.name()))
-                    .label(format!("not for `{}`", kind.name()))
-                    .help(format!("fitting: {}", suggest::listing(fitting))),
+                Diagnostic::new(
+                    codes::TASK_METRIC,
+                    v.span,
+                    format!("the metric `{}` does not fit a `{}` task", call.name, kind.name()),
+                )
+                .label(format!("not for `{}`", kind.name()))
+                .help(format!("fitting: {}", suggest::listing(fitting))),
             );
         }
         out
@@ -439,8 +463,12 @@ impl Builder<'_> {
         }
         if let (Some(a), Some(b)) = (over.first(), over.iter().find(|n| n.text != over[0].text)) {
             self.diags.push(
-                Diagnostic::new(codes::NAME_DUPLICATE, b.span, "the space and the topology stand over different backbones")
-                    .also(a.span, "the other one"),
+                Diagnostic::new(
+                    codes::NAME_DUPLICATE,
+                    b.span,
+                    "the space and the topology stand over different backbones",
+                )
+                .also(a.span, "the other one"),
             );
         }
         let pick = |n: &str| own.iter().chain(items.iter().filter(|l| l.library)).find(|l| l.item.names[0].text == n);
@@ -474,7 +502,9 @@ impl Builder<'_> {
                         inputs.push((p.name.text.clone(), read));
                     }
                 }
-                Some(_) => self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &self.scope.clone(), &mut scope)?,
+                Some(_) => {
+                    self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &self.scope.clone(), &mut scope)?
+                }
             }
         }
         self.stages(item, item, scope, inputs)
@@ -508,8 +538,12 @@ impl Builder<'_> {
         let template = template.item.clone();
         if template.value.is_some() {
             self.diags.push(
-                Diagnostic::new(codes::NAME_CYCLE, callee.span, "a backbone is made from one that has stages of its own")
-                    .also(template.names[0].span, "this one is made from another"),
+                Diagnostic::new(
+                    codes::NAME_CYCLE,
+                    callee.span,
+                    "a backbone is made from one that has stages of its own",
+                )
+                .also(template.names[0].span, "this one is made from another"),
             );
             return None;
         }
@@ -550,7 +584,8 @@ impl Builder<'_> {
         }
         let fields = self.fields(&item.keyword, item.body.as_ref(), &[], def, item.span);
         let mut readable: HashMap<String, Read> = inputs.iter().cloned().collect();
-        let later: HashSet<String> = fields.nested.iter().flat_map(|n| n.names.iter().map(|n| n.text.clone())).collect();
+        let later: HashSet<String> =
+            fields.nested.iter().flat_map(|n| n.names.iter().map(|n| n.text.clone())).collect();
         let mut stages: Vec<Stage> = Vec::new();
         let mut spans: HashMap<String, Span> = HashMap::new();
         let mut ok = true;
@@ -573,7 +608,16 @@ impl Builder<'_> {
                     0 => inputs.first().map(|(_, r)| *r),
                     n => Some(Read::Stage(StageId(n - 1))),
                 };
-                let built = self.body_of(nested.value.as_ref(), nested.body.as_ref(), stage_def, &name, scope, &readable, &later, previous);
+                let built = self.body_of(
+                    nested.value.as_ref(),
+                    nested.body.as_ref(),
+                    stage_def,
+                    &name,
+                    scope,
+                    &readable,
+                    &later,
+                    previous,
+                );
                 ok &= built.is_some();
                 let (reads, body) = built.unwrap_or_default();
                 readable.insert(name.text.clone(), Read::Stage(StageId(stages.len())));
@@ -599,11 +643,18 @@ impl Builder<'_> {
             .collect()
     }
 
-    pub(super) fn repetition(&mut self, index: &[Expr], span: Span, scope: &Scope) -> Option<(Option<String>, i64, i64)> {
+    pub(super) fn repetition(
+        &mut self,
+        index: &[Expr],
+        span: Span,
+        scope: &Scope,
+    ) -> Option<(Option<String>, i64, i64)> {
         let wrong = |this: &mut Self| {
-            this.diags.push(
-                Diagnostic::new(codes::TYPE_MISMATCH, span, "expected a repetition: `[4]`, `[1..4]` or `[i in 1..4]`"),
-            );
+            this.diags.push(Diagnostic::new(
+                codes::TYPE_MISMATCH,
+                span,
+                "expected a repetition: `[4]`, `[1..4]` or `[i in 1..4]`",
+            ));
             None
         };
         let [expr] = index else { return wrong(self) };
@@ -757,9 +808,11 @@ impl Builder<'_> {
                     (0..self.spec.tasks.len()).map(|t| (t, 3)).collect()
                 } else {
                     let Some(name) = eval::as_name(target) else {
-                        self.diags.push(
-                            Diagnostic::new(codes::TYPE_MISMATCH, target.span, "expected a task, a family, a kind, or `*`"),
-                        );
+                        self.diags.push(Diagnostic::new(
+                            codes::TYPE_MISMATCH,
+                            target.span,
+                            "expected a task, a family, a kind, or `*`",
+                        ));
                         continue;
                     };
                     let family = self.spec.families.iter().position(|f| f.name == name.text);
@@ -792,8 +845,12 @@ impl Builder<'_> {
                 for (t, rank) in hits {
                     match best[t] {
                         Some((r, other)) if r == rank && rank < 2 => {
-                            let d = Diagnostic::new(codes::NAME_DUPLICATE, target.span, format!("a second head for `{}`", self.spec.tasks[t].name))
-                                .also(items[other].item.keyword.span, "the first");
+                            let d = Diagnostic::new(
+                                codes::NAME_DUPLICATE,
+                                target.span,
+                                format!("a second head for `{}`", self.spec.tasks[t].name),
+                            )
+                            .also(items[other].item.keyword.span, "the first");
                             if !self.diags.iter().any(|e| e.primary.as_ref().map(|p| p.span) == Some(target.span)) {
                                 self.diags.push(d);
                             }
@@ -829,7 +886,16 @@ impl Builder<'_> {
                     scope.set("outputs", outputs.map_or(Const::Open, |n| Const::Int(n as i64)));
                     let name = Name { text: "head".into(), quoted: false, span: item.keyword.span };
                     let none = HashSet::new();
-                    let built = self.body_of(item.value.as_ref(), item.body.as_ref(), def, &name, scope, &readable, &none, last);
+                    let built = self.body_of(
+                        item.value.as_ref(),
+                        item.body.as_ref(),
+                        def,
+                        &name,
+                        scope,
+                        &readable,
+                        &none,
+                        last,
+                    );
                     let id = built.map(|(reads, body)| {
                         self.spec.heads.push(Head { reads, body, span: item.keyword.span });
                         HeadId(self.spec.heads.len() - 1)
@@ -842,10 +908,15 @@ impl Builder<'_> {
         }
         if let Some(t) = missing.first() {
             let task = &self.spec.tasks[*t];
-            let more = if missing.len() > 1 { format!(" (nor have {} others)", missing.len() - 1) } else { String::new() };
+            let more =
+                if missing.len() > 1 { format!(" (nor have {} others)", missing.len() - 1) } else { String::new() };
             self.diags.push(
-                Diagnostic::new(codes::BACKBONE_NO_HEAD, task.span, format!("the task `{}` has no head{more}", task.name))
-                    .help("declare one, for all tasks if they agree: `head for * = linear(outputs)`"),
+                Diagnostic::new(
+                    codes::BACKBONE_NO_HEAD,
+                    task.span,
+                    format!("the task `{}` has no head{more}", task.name),
+                )
+                .help("declare one, for all tasks if they agree: `head for * = linear(outputs)`"),
             );
         }
     }
@@ -867,8 +938,12 @@ impl Builder<'_> {
         for n in &fields.nested {
             if !strategy.single {
                 self.diags.push(
-                    Diagnostic::new(codes::NAME_UNKNOWN_ATTRIBUTE, n.keyword.span, format!("`{}` trains no single-task networks", name.text))
-                        .help("remove `single { ... }`"),
+                    Diagnostic::new(
+                        codes::NAME_UNKNOWN_ATTRIBUTE,
+                        n.keyword.span,
+                        format!("`{}` trains no single-task networks", name.text),
+                    )
+                    .help("remove `single { ... }`"),
                 );
                 continue;
             }

@@ -131,7 +131,9 @@ impl Lowering<'_> {
         for c in &self.network.choices {
             let of = &stages[c.of.0].name;
             self.symbols.choices.push(match c.reader {
-                crate::ir::Reader::Stage(s, copy) => format!("{}.{}", stages[s.0].name, self.network.copy_name(s, copy)),
+                crate::ir::Reader::Stage(s, copy) => {
+                    format!("{}.{}", stages[s.0].name, self.network.copy_name(s, copy))
+                }
                 crate::ir::Reader::Head(t) => format!("heads.{}", self.checked.spec.tasks[t.0].name),
             });
             let names = (0..c.candidates).map(|i| format!("{of}.{}", self.network.copy_name(c.of, i))).collect();
@@ -152,7 +154,13 @@ impl Lowering<'_> {
             Node::Select { choice, .. } => {
                 let inputs = self.network.candidates(node).iter().map(|c| self.values[c]).collect();
                 let output = self.value();
-                self.plan.steps.push(Step { kind: Kind::Select(choice.0), inputs, output, weights: vec![], unit: None });
+                self.plan.steps.push(Step {
+                    kind: Kind::Select(choice.0),
+                    inputs,
+                    output,
+                    weights: vec![],
+                    unit: None,
+                });
                 self.values.insert(node, output);
             }
             Node::Mix { choice: Some(_), .. } => return Err(NotYet::Routes),

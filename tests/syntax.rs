@@ -205,3 +205,71 @@ fn deep_brackets_fit_into_a_small_stack() {
     let text = format!("mtl 1\ntrain {{ x = {}", "[".repeat(mtlc::syntax::MAX_DEPTH));
     assert_eq!(read(&text).diagnostics[0].code.name(), "mtl::syntax::too_deep");
 }
+
+// ---- formatting ----
+
+fn comments(text: &str) -> Vec<String> {
+    let tokens = read(text).syntax().descendants_with_tokens().filter_map(|e| e.into_token()).collect::<Vec<_>>();
+    let comments = tokens.iter().filter(|t| t.kind() == mtlc::syntax::Kind::Comment);
+    comments.map(|t| t.text().trim_end().to_string()).collect()
+}
+
+/// The laws, for one text; whether the text was free of errors, so that they apply.
+fn formatting_keeps_meaning(text: &str) -> bool {
+    let Ok(once) = mtlc::fmt::format(text) else { return false };
+    let again = mtlc::fmt::format(&once).unwrap_or_else(|e| panic!("{:?}\n{text}\n--- became\n{once}", e[0]));
+    assert_eq!(once, again, "formatting twice differs from formatting once:\n{text}");
+    assert!(read(text).file() == read(&once).file(), "the meaning changed:\n{text}\n--- became\n{once}");
+    assert_eq!(comments(text), comments(&once), "\n{text}\n--- became\n{once}");
+    assert!(
+        once.ends_with('\n')
+            && !once.ends_with("\n\n")
+            && !once.contains([' ', '\t'].map(|c| format!("{c}\n")).as_slice()[0].as_str())
+    );
+    true
+}
+
+#[test]
+fn formatting_the_corpus_keeps_its_meaning() {
+    for (name, text) in corpus::FILES {
+        assert!(formatting_keeps_meaning(text), "{name}");
+    }
+}
+
+/// Blanks, line ends and comments put wherever they may stand.
+fn relayout(text: &str, dice: &mut Dice) -> String {
+    let parse = read(text);
+    let mut out = String::new();
+    for token in parse.syntax().descendants_with_tokens().filter_map(|e| e.into_token()) {
+        match token.kind() {
+            mtlc::syntax::Kind::Whitespace if dice.roll(12) == 0 => out.push_str(
+                ["  ", "\n", "\n\n\n", " # note\n", "\n# own line\n", "\n\n  # a\n\n  # b\n\n"][dice.roll(6)],
+            ),
+            mtlc::syntax::Kind::Comma if dice.roll(6) == 0 => {
+                out.push_str([",\n", ", # after\n", ",\n# own\n", " ,"][dice.roll(4)])
+            }
+            mtlc::syntax::Kind::LBracket | mtlc::syntax::Kind::LParen if dice.roll(8) == 0 => {
+                out.push_str(token.text());
+                out.push_str(["\n", " # open\n", "\n # own\n"][dice.roll(3)]);
+            }
+            _ => out.push_str(token.text()),
+        }
+    }
+    out
+}
+
+#[test]
+fn formatting_keeps_the_meaning_of_any_layout() {
+    let mut dice = Dice(7);
+    let mut clean = 0;
+    for round in 0..3000 {
+        let (_, text) = corpus::FILES[round % corpus::FILES.len()];
+        // One item at a time: a whole file rarely survives.
+        let parse = read(text);
+        let items: Vec<String> = parse.syntax().children().skip(1).map(|n| n.to_string()).collect();
+        let item = &items[dice.roll(items.len())];
+        let changed = if dice.roll(3) == 0 { mutate(item, &mut dice) } else { relayout(item, &mut dice) };
+        clean += usize::from(formatting_keeps_meaning(&format!("mtl 1\n{changed}\n")));
+    }
+    assert!(clean > 500, "only {clean} of the texts were legal");
+}

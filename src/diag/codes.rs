@@ -32,7 +32,7 @@ impl Code {
     }
     /// All codes, in table order.
     pub fn all() -> impl Iterator<Item = Code> {
-        TABLE.iter().map(|e| Code(e))
+        TABLE.iter().map(Code)
     }
     /// The code of that name; the leading `mtl::` may be left out.
     pub fn find(name: &str) -> Option<Code> {

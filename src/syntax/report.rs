@@ -177,6 +177,21 @@ impl Reader<'_> {
         self.push(d);
     }
 
+    /// `a.b -> c`, `a.b = c`: something else stands where `<-` should.
+    pub(super) fn report_not_an_edge(&mut self, node: &SyntaxNode, token: &SyntaxToken) {
+        let junk = self.trimmed(token);
+        let text = &self.text[junk.range()];
+        let sign = ["->", "< -", "<=", "=", "<", ":"].into_iter().find(|s| text.starts_with(s));
+        let name = excerpt(node.text().to_string().split(text).next().unwrap_or_default());
+        let Some(sign) = sign else { return self.junk(token) };
+        let start = junk.start as usize;
+        let place = self.at(start, start + sign.len());
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, format!("`{name}` takes `<-`, not `{sign}`"))
+            .label("expected `<-` and what is read")
+            .fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Maybe);
+        self.push(d);
+    }
+
     pub(super) fn report_missing_source(&mut self, span: Span) {
         self.report(
             codes::SYNTAX_MISSING_VALUE,
@@ -187,6 +202,12 @@ impl Reader<'_> {
     }
 
     pub(super) fn report_missing_value(&mut self, span: Span, name: Option<&Name>) {
+        // Strange text where the value should be is a problem of its own, and the only one.
+        let next = self.text[span.range().start..].trim_start_matches([' ', '\t']).chars().next();
+        let may_follow = |c: char| c.is_ascii_alphanumeric() || "_\"\r\n,)]}#{".contains(c);
+        if next.is_some_and(|c| !may_follow(c)) {
+            return;
+        }
         let label = match name {
             Some(name) => format!("expected the value of `{}`", name.text),
             None => "expected a value".to_string(),

@@ -18,7 +18,12 @@ impl Case {
     }
 
     pub fn describe(&self) -> String {
-        format!("{} {:?} on {:?}", self.def.call.name, self.args, self.inputs.iter().map(|t| t.to_string()).collect::<Vec<_>>())
+        format!(
+            "{} {:?} on {:?}",
+            self.def.call.name,
+            self.args,
+            self.inputs.iter().map(|t| t.to_string()).collect::<Vec<_>>()
+        )
     }
 }
 

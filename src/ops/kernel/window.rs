@@ -63,10 +63,10 @@ impl Kernel<1> for Max {
                     let (mut best, mut at) = (x[first], first);
                     for iy in rows.clone() {
                         let from = iy * s.w;
-                        for i in from + columns.start..from + columns.end {
+                        for (i, v) in x[from..from + s.w].iter().enumerate().take(columns.end).skip(columns.start) {
                             // A NaN must stay one.
-                            if x[i] > best || x[i].is_nan() {
-                                (best, at) = (x[i], i);
+                            if *v > best || v.is_nan() {
+                                (best, at) = (*v, from + i);
                             }
                         }
                     }

@@ -61,6 +61,12 @@ pub struct FormatDef {
     pub runs: bool,
 }
 
+impl std::fmt::Debug for FormatDef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.call.name)
+    }
+}
+
 impl FormatDef {
     /// Column names, where the text alone tells them.
     pub fn columns(&self, args: &Args) -> Option<Vec<String>> {

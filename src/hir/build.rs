@@ -10,7 +10,7 @@ use super::schema::{self, ItemDef, Part};
 use super::*;
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{AttrDef, Need, Ty};
-use crate::source::{SourceMap, Span, Spanned};
+use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{Attr, Body as AstBody, Edge, Entry, Item, Name, Nested};
 
 /// What a run changes about a spec.
@@ -287,9 +287,13 @@ impl Builder<'_> {
     fn at_most_one(&mut self, items: &[&Loaded], what: &str) {
         for extra in items.iter().skip(1) {
             self.diags.push(
-                Diagnostic::new(codes::NAME_DUPLICATE, extra.item.keyword.span, format!("a second `{what}`: a spec has one"))
-                    .also(items[0].item.keyword.span, "the first")
-                    .help(format!("keep one `{what}`, or put the other into a file of its own")),
+                Diagnostic::new(
+                    codes::NAME_DUPLICATE,
+                    extra.item.keyword.span,
+                    format!("a second `{what}`: a spec has one"),
+                )
+                .also(items[0].item.keyword.span, "the first")
+                .help(format!("keep one `{what}`, or put the other into a file of its own")),
             );
         }
     }
@@ -347,8 +351,12 @@ impl Builder<'_> {
                 }
                 Entry::Edge(e) if def.keyword == "topology" => out.edges.push(e),
                 Entry::Edge(e) => self.diags.push(
-                    Diagnostic::new(codes::SYNTAX_UNEXPECTED, e.span, format!("`<-` does not belong into a `{}`", def.keyword))
-                        .help("`<-` connects the nodes of a `topology`; an attribute is written `name = value`"),
+                    Diagnostic::new(
+                        codes::SYNTAX_UNEXPECTED,
+                        e.span,
+                        format!("`<-` does not belong into a `{}`", def.keyword),
+                    )
+                    .help("`<-` connects the nodes of a `topology`; an attribute is written `name = value`"),
                 ),
             }
         }
@@ -379,8 +387,7 @@ impl Builder<'_> {
     }
 
     fn unknown_attribute(&mut self, who: &Name, key: &Name, attrs: &[AttrDef], def: &ItemDef) {
-        let known: Vec<&str> =
-            attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
+        let known: Vec<&str> = attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
         let mut d = Diagnostic::new(
             codes::NAME_UNKNOWN_ATTRIBUTE,
             key.span,
@@ -400,12 +407,7 @@ impl Builder<'_> {
     }
 
     /// Something of that name, or the report with the nearest.
-    pub(super) fn unknown_name<'n>(
-        &mut self,
-        what: &str,
-        name: &Name,
-        known: impl Iterator<Item = &'n str> + Clone,
-    ) {
+    pub(super) fn unknown_name<'n>(&mut self, what: &str, name: &Name, known: impl Iterator<Item = &'n str> + Clone) {
         let mut d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("there is no {what} `{}`", name.text));
         d = match suggest::nearest(&name.text, known.clone()) {
             Some(near) => d.label(format!("did you mean `{near}`?")).fix(
@@ -435,4 +437,3 @@ pub fn quoted_if_needed(name: &str) -> String {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
     if bare { name.to_string() } else { format!("{name:?}") }
 }
-

@@ -164,7 +164,13 @@ fn unknown_value(name: &Name, scope: &Scope, diags: &mut Diagnostics) {
     diags.push(d);
 }
 
-fn arithmetic(whole: &Expr, op: BinaryOp, l: (&Expr, Const), r: (&Expr, Const), diags: &mut Diagnostics) -> Option<Const> {
+fn arithmetic(
+    whole: &Expr,
+    op: BinaryOp,
+    l: (&Expr, Const),
+    r: (&Expr, Const),
+    diags: &mut Diagnostics,
+) -> Option<Const> {
     use BinaryOp::*;
     if l.1 == Const::Open || r.1 == Const::Open {
         return Some(Const::Open);
@@ -334,9 +340,9 @@ fn constant_of(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> 
             constant(expr, scope, diags)
         }
         ExprKind::Path(p) if p.len() == 1 && !p[0].quoted => constant(expr, scope, diags),
-        ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem, .. } => {
-            constant(expr, scope, diags)
-        }
+        ExprKind::Binary {
+            op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem, ..
+        } => constant(expr, scope, diags),
         _ => {
             mismatch(expr, &ty.describe(), diags);
             None
@@ -350,12 +356,9 @@ fn wrong<T>(expr: &Expr, ty: &Ty, found: &Const, diags: &mut Diagnostics) -> Opt
         return None;
     }
     let wanted = ty.describe();
-    let mut d = Diagnostic::new(
-        codes::TYPE_MISMATCH,
-        expr.span,
-        format!("expected {wanted}, found {}", found.describe()),
-    )
-    .label(format!("expected {wanted}"));
+    let mut d =
+        Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected {wanted}, found {}", found.describe()))
+            .label(format!("expected {wanted}"));
     if let (Const::Str(s), Ty::Int { .. } | Ty::Float { .. } | Ty::Bool) = (found, ty)
         && (s.parse::<f64>().is_ok() || s == "true" || s == "false")
     {
@@ -416,7 +419,22 @@ pub fn call(expr: &Expr, defs: &[&'static CallDef], scope: &Scope, diags: &mut D
         return None;
     };
     let args = arguments(def.name, def.args, args, expr.span, scope, diags)?;
+    if let Some(refusal) = refusal(def, &args) {
+        let at = args.span(refusal.argument).unwrap_or(expr.span);
+        let message = format!("`{}` of `{}` {}", refusal.argument, def.name, refusal.message);
+        diags.push(Diagnostic::new(codes::TYPE_ARGUMENTS, at, message));
+        return None;
+    }
     Some(Call { name: def.name, args })
+}
+
+/// What the types of single arguments cannot say.
+fn refusal(def: &'static CallDef, args: &Args) -> Option<crate::optim::Refusal> {
+    if let Some(o) = crate::optim::optimizers().iter().find(|o| std::ptr::eq(&o.call, def)) {
+        return (o.check)(args).err();
+    }
+    let schedule = crate::optim::schedules().iter().find(|s| std::ptr::eq(&s.call, def))?;
+    (schedule.check)(args).err()
 }
 
 /// Reads arguments by position and by name, fills in defaults.
@@ -509,9 +527,7 @@ fn unknown_argument(callee: &str, name: &Name, defs: &'static [AttrDef]) -> Diag
             Applicability::Safe,
         ),
         None if defs.is_empty() => d.label("unknown").help(format!("`{callee}` takes no arguments")),
-        None => {
-            d.label("unknown").help(format!("`{callee}` takes {}", suggest::listing(defs.iter().map(|d| d.name))))
-        }
+        None => d.label("unknown").help(format!("`{callee}` takes {}", suggest::listing(defs.iter().map(|d| d.name)))),
     }
 }
 

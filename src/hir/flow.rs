@@ -47,7 +47,13 @@ impl Growing {
 
 impl Builder<'_> {
     /// The value of a dataflow expression. `None`: reported.
-    pub(super) fn flow(&mut self, expr: &Expr, names: &Names, body: &mut Growing, depth: &mut Vec<String>) -> Option<Flow> {
+    pub(super) fn flow(
+        &mut self,
+        expr: &Expr,
+        names: &Names,
+        body: &mut Growing,
+        depth: &mut Vec<String>,
+    ) -> Option<Flow> {
         match &expr.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => {
@@ -94,9 +100,13 @@ impl Builder<'_> {
             None if is_merge(expr) => self.apply(expr, Flow::Source(0), names, body, depth),
             None => {
                 self.diags.push(
-                    Diagnostic::new(codes::SPACE_READS, expr.span, "several values come in here, and this op takes one")
-                        .label("which one?")
-                        .help("start the chain with a name, or merge them: `concat(a, b) -> ...`, `add(a, b) -> ...`"),
+                    Diagnostic::new(
+                        codes::SPACE_READS,
+                        expr.span,
+                        "several values come in here, and this op takes one",
+                    )
+                    .label("which one?")
+                    .help("start the chain with a name, or merge them: `concat(a, b) -> ...`, `add(a, b) -> ...`"),
                 );
                 None
             }
@@ -104,7 +114,14 @@ impl Builder<'_> {
     }
 
     /// Applies a link to a value.
-    fn apply(&mut self, link: &Expr, input: Flow, names: &Names, body: &mut Growing, depth: &mut Vec<String>) -> Option<Flow> {
+    fn apply(
+        &mut self,
+        link: &Expr,
+        input: Flow,
+        names: &Names,
+        body: &mut Growing,
+        depth: &mut Vec<String>,
+    ) -> Option<Flow> {
         match &link.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => {
@@ -136,9 +153,13 @@ impl Builder<'_> {
 
     fn not_an_op<T>(&mut self, expr: &Expr) -> Option<T> {
         self.diags.push(
-            Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected an op or a block, found {}", eval::describe(expr)))
-                .label("not an op")
-                .help("a chain is written `conv(64) -> relu -> max_pool(2)`"),
+            Diagnostic::new(
+                codes::TYPE_MISMATCH,
+                expr.span,
+                format!("expected an op or a block, found {}", eval::describe(expr)),
+            )
+            .label("not an op")
+            .help("a chain is written `conv(64) -> relu -> max_pool(2)`"),
         );
         None
     }
@@ -158,8 +179,12 @@ impl Builder<'_> {
             if !body.full {
                 body.full = true;
                 self.diags.push(
-                    Diagnostic::new(codes::TYPE_RANGE, whole.span, format!("this stage expands to more than {MAX_NODES} ops"))
-                        .help("repeat fewer times, or split it into stages"),
+                    Diagnostic::new(
+                        codes::TYPE_RANGE,
+                        whole.span,
+                        format!("this stage expands to more than {MAX_NODES} ops"),
+                    )
+                    .help("repeat fewer times, or split it into stages"),
                 );
             }
             return None;
@@ -195,9 +220,13 @@ impl Builder<'_> {
                 }
                 if inputs.len() < 2 {
                     self.diags.push(
-                        Diagnostic::new(codes::TYPE_ARGUMENTS, whole.span, format!("`{}` merges two values or more", name.text))
-                            .label(format!("{} given", inputs.len()))
-                            .help(format!("write `{}(a, b)`", name.text)),
+                        Diagnostic::new(
+                            codes::TYPE_ARGUMENTS,
+                            whole.span,
+                            format!("`{}` merges two values or more", name.text),
+                        )
+                        .label(format!("{} given", inputs.len()))
+                        .help(format!("write `{}(a, b)`", name.text)),
                     );
                     return None;
                 }
@@ -221,9 +250,13 @@ impl Builder<'_> {
     ) -> Option<Flow> {
         if let Some(at) = depth.iter().position(|n| *n == name.text) {
             let circle: Vec<&str> = depth[at..].iter().map(String::as_str).chain([name.text.as_str()]).collect();
-            let d = Diagnostic::new(codes::NAME_CYCLE, name.span, format!("blocks use each other in a circle: {}", circle.join(" -> ")))
-                .also(block.names[0].span, "defined here")
-                .help("templates cannot be recursive; repeat with `n * block(...)`");
+            let d = Diagnostic::new(
+                codes::NAME_CYCLE,
+                name.span,
+                format!("blocks use each other in a circle: {}", circle.join(" -> ")),
+            )
+            .also(block.names[0].span, "defined here")
+            .help("templates cannot be recursive; repeat with `n * block(...)`");
             if !self.diags.iter().any(|e| e.code == d.code && e.primary == d.primary) {
                 self.diags.push(d);
             }
@@ -374,9 +407,13 @@ impl Builder<'_> {
                 }
                 None => {
                     self.diags.push(
-                        Diagnostic::new(codes::TYPE_MISSING_ATTRIBUTE, span, format!("`{callee}` needs `{}`", param.name.text))
-                            .label(format!("`{}` is missing", param.name.text))
-                            .also(param.span, "declared here, without a default"),
+                        Diagnostic::new(
+                            codes::TYPE_MISSING_ATTRIBUTE,
+                            span,
+                            format!("`{callee}` needs `{}`", param.name.text),
+                        )
+                        .label(format!("`{}` is missing", param.name.text))
+                        .also(param.span, "declared here, without a default"),
                     );
                     ok = false;
                 }
@@ -424,6 +461,8 @@ fn unknown_call(name: &Name, known: &[&str], what: &str) -> Diagnostic {
             near,
             crate::diag::Applicability::Safe,
         ),
-        None => d.label("unknown").help("`mtlc explain ops` lists the ops; a block is declared with `block NAME(...) = ...`"),
+        None => d
+            .label("unknown")
+            .help("`mtlc explain ops` lists the ops; a block is declared with `block NAME(...) = ...`"),
     }
 }

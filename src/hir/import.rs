@@ -83,8 +83,12 @@ impl<'a> Importer<'a> {
             [word, name] if word.text == "std" => self.module_by_name(&name.text, name.span),
             [name] if name.text.starts_with("std.") => self.module_by_name(&name.text[4..], name.span),
             _ => self.diags.push(
-                Diagnostic::new(codes::SYNTAX_HEADER, item.span, "this import names neither a file nor a library module")
-                    .help("write `use \"file.mtl\"`, `use std.resnet18`, or `use topology \"derived.mtl\"`"),
+                Diagnostic::new(
+                    codes::SYNTAX_HEADER,
+                    item.span,
+                    "this import names neither a file nor a library module",
+                )
+                .help("write `use \"file.mtl\"`, `use std.resnet18`, or `use topology \"derived.mtl\"`"),
             ),
         }
     }
@@ -94,11 +98,8 @@ impl<'a> Importer<'a> {
             return;
         }
         let names: Vec<&str> = crate::std::modules().iter().map(|m| m.0).filter(|m| *m != "prelude").collect();
-        let mut d = Diagnostic::new(
-            codes::IMPORT_NOT_FOUND,
-            span,
-            format!("the standard library has no module `{name}`"),
-        );
+        let mut d =
+            Diagnostic::new(codes::IMPORT_NOT_FOUND, span, format!("the standard library has no module `{name}`"));
         d = match suggest::nearest(name, names.iter().copied()) {
             Some(near) => d.label(format!("did you mean `std.{near}`?")).fix(
                 format!("replace it with `std.{near}`"),
@@ -127,12 +128,19 @@ impl<'a> Importer<'a> {
         let path = base.join(name);
         let key = normal(&path);
         if let Some(at) = self.stack.iter().position(|(p, _)| *p == key) {
-            let chain: Vec<String> =
-                self.stack[at..].iter().map(|(p, _)| p.display().to_string()).chain([key.display().to_string()]).collect();
+            let chain: Vec<String> = self.stack[at..]
+                .iter()
+                .map(|(p, _)| p.display().to_string())
+                .chain([key.display().to_string()])
+                .collect();
             self.diags.push(
-                Diagnostic::new(codes::IMPORT_CYCLE, span, format!("this import closes a circle: {}", chain.join(" -> ")))
-                    .label("imports a file that is still being read")
-                    .help("move what both need into a third file and import that"),
+                Diagnostic::new(
+                    codes::IMPORT_CYCLE,
+                    span,
+                    format!("this import closes a circle: {}", chain.join(" -> ")),
+                )
+                .label("imports a file that is still being read")
+                .help("move what both need into a third file and import that"),
             );
             return;
         }

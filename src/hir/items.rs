@@ -27,7 +27,13 @@ impl Builder<'_> {
                 })
             });
             let Some(format) = format else {
-                self.fields(&item.keyword, item.body.as_ref(), def.attrs, &schema::ItemDef { open: true, ..*def }, item.span);
+                self.fields(
+                    &item.keyword,
+                    item.body.as_ref(),
+                    def.attrs,
+                    &schema::ItemDef { open: true, ..*def },
+                    item.span,
+                );
                 continue;
             };
             let Some(name) = eval::as_name(&format.value) else { continue };
@@ -52,6 +58,12 @@ impl Builder<'_> {
                 },
                 None => options.schemas.get(&item.names[0].text).cloned(),
             };
+            self.diags.extend((found.check)(&fields.args, item.names[0].span));
+            let name = &item.names[0].text;
+            let known = match &frozen {
+                Some(s) => data::Known::from_schema(name, s),
+                None => data::Known::from_outline(name, (found.outline)(&fields.args)),
+            };
             self.spec.data.push(Data {
                 name: item.names[0].text.clone(),
                 span: item.names[0].span,
@@ -59,6 +71,7 @@ impl Builder<'_> {
                 args: fields.args,
                 base: l.base.clone(),
                 schema: frozen,
+                known,
             });
         }
         for s in schemas {
@@ -70,49 +83,48 @@ impl Builder<'_> {
         }
     }
 
-    /// Columns of a data set as `from` names them: `census`, `census.age`, `census[age, sex]`.
-    pub(super) fn columns(&mut self, expr: &Expr) -> Option<Columns> {
-        let (path, names): (&[Name], Option<Vec<Name>>) = match &expr.kind {
-            ExprKind::Path(p) if p.len() == 1 => (p, None),
-            ExprKind::Path(p) if p.len() == 2 => (&p[..1], Some(vec![p[1].clone()])),
-            ExprKind::Index { base, items } => match &base.kind {
-                ExprKind::Path(p) if p.len() == 1 => (p, Some(items.iter().filter_map(eval::as_name).collect())),
-                _ => return self.not_columns(expr),
-            },
-            ExprKind::Missing => return None,
-            _ => return self.not_columns(expr),
-        };
-        let data = self.data_named(&path[0])?;
-        let d = &self.spec.data[data.0];
-        let names = match names {
-            None => None,
-            Some(list) => {
-                let mut out = Vec::new();
-                let mut problems = Vec::new();
-                for n in &list {
-                    match d.group(&n.text) {
-                        Group::Members(m) => out.extend(m),
-                        Group::Open => out.push(n.text.clone()),
-                        Group::Unknown(known) => problems.push((n.clone(), known)),
-                    }
-                }
-                for (n, known) in problems {
-                    let name = self.spec.data[data.0].name.clone();
-                    let d = unknown_column(&n, &name, &known);
-                    self.diags.push(d);
-                }
-                Some(out)
+    /// Columns of a data set as `from` names them: `census`, `census.age`, `census[age, sex]`, less `except`.
+    pub(super) fn columns(&mut self, expr: &Expr, except: &[Name]) -> Option<Columns> {
+        let mut first: Option<Name> = None;
+        walk_paths(expr, &mut |p| {
+            first.get_or_insert_with(|| p[0].clone());
+        });
+        let Some(first) = first else {
+            if expr.kind != ExprKind::Missing {
+                let found = eval::describe(expr);
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::TYPE_MISMATCH,
+                        expr.span,
+                        format!("expected columns of a data set, found {found}"),
+                    )
+                    .help("write `from = data.column`, `from = data`, or `from = data[a, b]`"),
+                );
             }
+            return None;
         };
-        Some(Columns { data, names, span: expr.span })
-    }
-
-    fn not_columns<T>(&mut self, expr: &Expr) -> Option<T> {
-        self.diags.push(
-            Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected columns of a data set, found {}", eval::describe(expr)))
-                .help("write `from = data.column`, `from = data`, or `from = data[a, b]`"),
-        );
-        None
+        let data = self.data_named(&first)?;
+        let d = &self.spec.data[data.0];
+        let dropped: Vec<String> = d
+            .args
+            .iter()
+            .filter(|(k, _)| *k == "drop")
+            .flat_map(|(_, v)| match &v.value {
+                Value::List(items) => items.clone(),
+                _ => Vec::new(),
+            })
+            .filter_map(|v| match v.value {
+                Value::Name(n) => n.last().cloned(),
+                _ => None,
+            })
+            .collect();
+        match d.known.select(expr, except, &dropped) {
+            Ok(names) => Some(Columns { data, names, span: expr.span }),
+            Err(problems) => {
+                self.diags.extend(problems);
+                None
+            }
+        }
     }
 
     fn data_named(&mut self, name: &Name) -> Option<DataId> {
@@ -130,17 +142,27 @@ impl Builder<'_> {
         for l in items {
             let item = &l.item;
             let fields = self.fields(&item.keyword, item.body.as_ref(), def.attrs, def, item.span);
-            let from = fields.args.expr("from").cloned().and_then(|e| self.columns(&e));
+            let except: Vec<Name> = fields
+                .args
+                .list("except")
+                .iter()
+                .filter_map(|v| match &v.value {
+                    Value::Name(n) => Some(Name { text: n.last()?.clone(), quoted: false, span: v.span }),
+                    _ => None,
+                })
+                .collect();
+            let from = fields.args.expr("from").cloned().and_then(|e| self.columns(&e, &except));
             if let Some(v) = fields.args.get("scale")
                 && !matches!(v, Value::List(items) if items.len() == 2)
             {
                 let span = fields.args.span("scale").unwrap_or(item.span);
                 self.diags.push(
-                    Diagnostic::new(codes::TYPE_MISMATCH, span, "`scale` takes two numbers").help("write `scale = [-1, 1]`"),
+                    Diagnostic::new(codes::TYPE_MISMATCH, span, "`scale` takes two numbers")
+                        .help("write `scale = [-1, 1]`"),
                 );
             }
             let Some(ty_expr) = &item.ty else { continue };
-            let Some(ty) = self.tensor_type(ty_expr, from.as_ref(), &fields.args) else { continue };
+            let Some(ty) = self.tensor_type(ty_expr, from.as_ref()) else { continue };
             self.spec.inputs.push(Input {
                 name: item.names[0].text.clone(),
                 span: item.names[0].span,
@@ -153,11 +175,14 @@ impl Builder<'_> {
     }
 
     /// `f32[3, 64, 64]` or `fields`.
-    fn tensor_type(&mut self, expr: &Expr, from: Option<&Columns>, args: &Args) -> Option<TensorType> {
+    fn tensor_type(&mut self, expr: &Expr, from: Option<&Columns>) -> Option<TensorType> {
         if let Some(n) = eval::as_name(expr)
             && n.text == "fields"
         {
-            return Some(TensorType::Fields(self.field_types(from, args)));
+            return Some(TensorType::Fields(match from {
+                Some(Columns { data, names: Some(names), .. }) => self.spec.data[data.0].known.fields(names),
+                _ => FieldTypes(None),
+            }));
         }
         if let ExprKind::Index { base, items } = &expr.kind
             && eval::as_name(base).is_some_and(|n| n.text == "f32")
@@ -180,35 +205,6 @@ impl Builder<'_> {
             );
         }
         None
-    }
-
-    fn field_types(&mut self, from: Option<&Columns>, args: &Args) -> FieldTypes {
-        let Some(columns) = from else { return FieldTypes(None) };
-        let except: Vec<String> = args
-            .list("except")
-            .iter()
-            .filter_map(|v| match &v.value {
-                Value::Name(n) => n.last().cloned(),
-                _ => None,
-            })
-            .collect();
-        let d = &self.spec.data[columns.data.0];
-        let mut unknown = Vec::new();
-        for v in args.list("except") {
-            if let Value::Name(n) = &v.value
-                && let Some(last) = n.last()
-                && let Group::Unknown(known) = d.group(last)
-            {
-                unknown.push((Name { text: last.clone(), quoted: false, span: v.span }, known));
-            }
-        }
-        let types = d.field_types(columns.names.as_deref(), &except);
-        let name = d.name.clone();
-        for (n, known) in unknown {
-            let d = unknown_column(&n, &name, &known);
-            self.diags.push(d);
-        }
-        FieldTypes(types.map(Into::into))
     }
 
     pub(super) fn tasks(&mut self, items: &[&Loaded]) {
@@ -234,7 +230,7 @@ impl Builder<'_> {
             let metrics = self.task_metrics(kind, &fields.args);
             let weight = fields.args.float("weight");
             let loss_span = fields.args.span("loss").filter(|_| fields.args.is_given("loss"));
-            let mask = mask.and_then(|e| self.label(e, TaskKind::Binary));
+            let mask = mask.and_then(|e| self.label(&e, None));
             let first = self.spec.tasks.len();
             let name = &item.names[0];
             // Members: one for a plain task, the columns of a group for a family.
@@ -243,39 +239,46 @@ impl Builder<'_> {
             if let Some(index) = &item.index {
                 let Some(from) = from.clone() else {
                     self.diags.push(
-                        Diagnostic::new(codes::TASK_LABEL, name.span, format!("the family `{}` has no `from`", name.text))
-                            .help("say which columns its tasks are: `from = celeba.attributes`"),
+                        Diagnostic::new(
+                            codes::TASK_LABEL,
+                            name.span,
+                            format!("the family `{}` has no `from`", name.text),
+                        )
+                        .help("say which columns its tasks are: `from = celeba.attributes`"),
                     );
                     continue;
                 };
-                let Some(columns) = self.columns(&from) else { continue };
+                let Some(columns) = self.columns(&from, &[]) else { continue };
                 let star = index.value.iter().any(|e| e.kind == ExprKind::Star);
-                let data = &self.spec.data[columns.data.0];
-                open = columns.names.as_ref().is_some_and(|n| n.iter().any(|n| data.is_open(n)));
-                let data_name = data.name.clone();
+                let data_name = self.spec.data[columns.data.0].name.clone();
                 let listed: Vec<Name> = index.value.iter().filter_map(eval::as_name).collect();
+                // A group whose members are not known yet reads as one column of its own name.
+                let group = match &from.kind {
+                    ExprKind::Path(p) if p.len() == 2 => Some(p[1].text.clone()),
+                    _ => None,
+                };
+                open = star
+                    && match (&columns.names, &group) {
+                        (None, _) => true,
+                        (Some(n), Some(g)) => {
+                            n.len() == 1 && n[0] == *g && self.spec.data[columns.data.0].known.column(g).is_none()
+                        }
+                        _ => false,
+                    };
                 let all = columns.names.clone().unwrap_or_default();
                 let chosen: Vec<(String, Span)> = match (star, open) {
                     (true, true) => vec![(format!("{}[*]", name.text), name.span)],
                     (true, false) => all.iter().map(|n| (n.clone(), name.span)).collect(),
                     (false, _) => listed.iter().map(|n| (n.text.clone(), n.span)).collect(),
                 };
-                if !star {
-                    for n in &listed {
-                        if !open && !all.contains(&n.text) {
-                            let d = unknown_column(n, &data_name, &all);
-                            self.diags.push(d);
-                        }
-                    }
-                    open = false;
-                }
                 for (member, span) in chosen {
                     let path = vec![
                         Name { text: data_name.clone(), quoted: false, span: from.span },
-                        Name { text: member.clone(), quoted: true, span: from.span },
+                        Name { text: member.clone(), quoted: true, span: if star { from.span } else { span } },
                     ];
                     let expr = Expr { kind: ExprKind::Path(path), span: from.span };
-                    members.push((member, span, Some(Label { data: columns.data, expr })));
+                    let label = if open { None } else { self.label(&expr, Some(kind)) };
+                    members.push((member, span, label));
                 }
             } else {
                 let expr = label.or(from);
@@ -286,9 +289,9 @@ impl Builder<'_> {
                             .help("say what is to be learned: `label = data.column`, or `label = data.column == \"value\"`"),
                     );
                 }
-                let label = expr.and_then(|e| self.label(e, kind));
+                let label = expr.and_then(|e| self.label(&e, Some(kind)));
                 if let (TaskKind::Classes(None), Some(l)) = (kind, &label) {
-                    kind = TaskKind::Classes(self.spec.data[l.data.0].classes(&l.expr));
+                    kind = TaskKind::Classes(data::label::classes(&l.label, &self.spec.data[l.data.0].known));
                 }
                 members.push((name.text.clone(), name.span, label));
             }
@@ -324,34 +327,30 @@ impl Builder<'_> {
         }
     }
 
-    fn label(&mut self, expr: Expr, kind: TaskKind) -> Option<Label> {
-        let mut first: Option<Name> = None;
-        walk_paths(&expr, &mut |p| {
-            if p.len() >= 2 && first.is_none() {
-                first = Some(p[0].clone());
-            }
-        });
-        let Some(name) = first else {
-            if expr.kind != ExprKind::Missing {
-                self.diags.push(
-                    Diagnostic::new(codes::TASK_LABEL, expr.span, "this names no column of a data set")
-                        .help("columns are written `data.column`"),
-                );
-            }
-            return None;
-        };
-        let id = self.data_named(&name)?;
-        let d = &self.spec.data[id.0];
-        if let Err(problem) = d.check_label(&expr, kind) {
-            self.diags.push(*problem);
+    /// A label (of a kind) or a mask (without one).
+    fn label(&mut self, expr: &Expr, kind: Option<TaskKind>) -> Option<Label> {
+        if expr.kind == ExprKind::Missing {
             return None;
         }
-        Some(Label { data: id, expr })
+        let known: Vec<data::Known> = self.spec.data.iter().map(|d| d.known.clone()).collect();
+        let found = match kind {
+            Some(k) => data::label::check_label(expr, k, &known),
+            None => data::label::check_mask(expr, &known),
+        };
+        match found {
+            Ok(label) => {
+                let data = self.spec.data.iter().position(|d| d.name == label.data)?;
+                Some(Label { data: DataId(data), label })
+            }
+            Err(problems) => {
+                self.diags.extend(problems);
+                None
+            }
+        }
     }
 
     fn task_kind(&mut self, expr: &Expr) -> Option<TaskKind> {
-        static KINDS: &[&str] =
-            &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
+        static KINDS: &[&str] = &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
         let (name, arg) = match &expr.kind {
             ExprKind::Call { callee, args } => (eval::as_name(callee)?, args.first().map(|a| &a.value)),
             ExprKind::Missing => return None,
@@ -405,7 +404,7 @@ impl Builder<'_> {
     }
 
     fn task_loss(&mut self, kind: TaskKind, args: &Args) -> Call {
-        let default = objective::default_loss(kind);
+        let default = default_call(&objective::default_loss(kind).call);
         let Some(call) = args.opt_call("loss") else { return default };
         let def = objective::find_loss(call.name).expect("the table has it");
         if (def.fits)(kind) {
@@ -414,16 +413,20 @@ impl Builder<'_> {
         let fitting: Vec<&str> = objective::losses().iter().filter(|l| (l.fits)(kind)).map(|l| l.call.name).collect();
         let span = args.span("loss").expect("given");
         self.diags.push(
-            Diagnostic::new(codes::TASK_LOSS, span, format!("the loss `{}` does not fit a `{}` task", call.name, kind.name()))
-                .label(format!("not for `{}`", kind.name()))
-                .help(format!("fitting: {}", suggest::listing(fitting))),
+            Diagnostic::new(
+                codes::TASK_LOSS,
+                span,
+                format!("the loss `{}` does not fit a `{}` task", call.name, kind.name()),
+            )
+            .label(format!("not for `{}`", kind.name()))
+            .help(format!("fitting: {}", suggest::listing(fitting))),
         );
         default
     }
 
     fn task_metrics(&mut self, kind: TaskKind, args: &Args) -> Vec<Call> {
         if args.get("metrics").is_none() {
-            return objective::default_metrics(kind);
+            return objective::default_metrics(kind).iter().map(|m| default_call(&m.call)).collect();
         }
         let mut out = Vec::new();
         for v in args.list("metrics") {
@@ -436,9 +439,13 @@ impl Builder<'_> {
             let fitting: Vec<&str> =
                 objective::metrics().iter().filter(|m| (m.fits)(kind)).map(|m| m.call.name).collect();
             self.diags.push(
-                Diagnostic::new(codes::TASK_METRIC, v.span, format!("the metric `{}` does not fit a `{}` task", call.name, kind.name()))
-                    .label(format!("not for `{}`", kind.name()))
-                    .help(format!("fitting: {}", suggest::listing(fitting))),
+                Diagnostic::new(
+                    codes::TASK_METRIC,
+                    v.span,
+                    format!("the metric `{}` does not fit a `{}` task", call.name, kind.name()),
+                )
+                .label(format!("not for `{}`", kind.name()))
+                .help(format!("fitting: {}", suggest::listing(fitting))),
             );
         }
         out
@@ -456,8 +463,12 @@ impl Builder<'_> {
         }
         if let (Some(a), Some(b)) = (over.first(), over.iter().find(|n| n.text != over[0].text)) {
             self.diags.push(
-                Diagnostic::new(codes::NAME_DUPLICATE, b.span, "the space and the topology stand over different backbones")
-                    .also(a.span, "the other one"),
+                Diagnostic::new(
+                    codes::NAME_DUPLICATE,
+                    b.span,
+                    "the space and the topology stand over different backbones",
+                )
+                .also(a.span, "the other one"),
             );
         }
         let pick = |n: &str| own.iter().chain(items.iter().filter(|l| l.library)).find(|l| l.item.names[0].text == n);
@@ -491,7 +502,9 @@ impl Builder<'_> {
                         inputs.push((p.name.text.clone(), read));
                     }
                 }
-                Some(_) => self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &self.scope.clone(), &mut scope)?,
+                Some(_) => {
+                    self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &self.scope.clone(), &mut scope)?
+                }
             }
         }
         self.stages(item, item, scope, inputs)
@@ -525,8 +538,12 @@ impl Builder<'_> {
         let template = template.item.clone();
         if template.value.is_some() {
             self.diags.push(
-                Diagnostic::new(codes::NAME_CYCLE, callee.span, "a backbone is made from one that has stages of its own")
-                    .also(template.names[0].span, "this one is made from another"),
+                Diagnostic::new(
+                    codes::NAME_CYCLE,
+                    callee.span,
+                    "a backbone is made from one that has stages of its own",
+                )
+                .also(template.names[0].span, "this one is made from another"),
             );
             return None;
         }
@@ -567,7 +584,8 @@ impl Builder<'_> {
         }
         let fields = self.fields(&item.keyword, item.body.as_ref(), &[], def, item.span);
         let mut readable: HashMap<String, Read> = inputs.iter().cloned().collect();
-        let later: HashSet<String> = fields.nested.iter().flat_map(|n| n.names.iter().map(|n| n.text.clone())).collect();
+        let later: HashSet<String> =
+            fields.nested.iter().flat_map(|n| n.names.iter().map(|n| n.text.clone())).collect();
         let mut stages: Vec<Stage> = Vec::new();
         let mut spans: HashMap<String, Span> = HashMap::new();
         let mut ok = true;
@@ -590,7 +608,16 @@ impl Builder<'_> {
                     0 => inputs.first().map(|(_, r)| *r),
                     n => Some(Read::Stage(StageId(n - 1))),
                 };
-                let built = self.body_of(nested.value.as_ref(), nested.body.as_ref(), stage_def, &name, scope, &readable, &later, previous);
+                let built = self.body_of(
+                    nested.value.as_ref(),
+                    nested.body.as_ref(),
+                    stage_def,
+                    &name,
+                    scope,
+                    &readable,
+                    &later,
+                    previous,
+                );
                 ok &= built.is_some();
                 let (reads, body) = built.unwrap_or_default();
                 readable.insert(name.text.clone(), Read::Stage(StageId(stages.len())));
@@ -616,11 +643,18 @@ impl Builder<'_> {
             .collect()
     }
 
-    pub(super) fn repetition(&mut self, index: &[Expr], span: Span, scope: &Scope) -> Option<(Option<String>, i64, i64)> {
+    pub(super) fn repetition(
+        &mut self,
+        index: &[Expr],
+        span: Span,
+        scope: &Scope,
+    ) -> Option<(Option<String>, i64, i64)> {
         let wrong = |this: &mut Self| {
-            this.diags.push(
-                Diagnostic::new(codes::TYPE_MISMATCH, span, "expected a repetition: `[4]`, `[1..4]` or `[i in 1..4]`"),
-            );
+            this.diags.push(Diagnostic::new(
+                codes::TYPE_MISMATCH,
+                span,
+                "expected a repetition: `[4]`, `[1..4]` or `[i in 1..4]`",
+            ));
             None
         };
         let [expr] = index else { return wrong(self) };
@@ -774,9 +808,11 @@ impl Builder<'_> {
                     (0..self.spec.tasks.len()).map(|t| (t, 3)).collect()
                 } else {
                     let Some(name) = eval::as_name(target) else {
-                        self.diags.push(
-                            Diagnostic::new(codes::TYPE_MISMATCH, target.span, "expected a task, a family, a kind, or `*`"),
-                        );
+                        self.diags.push(Diagnostic::new(
+                            codes::TYPE_MISMATCH,
+                            target.span,
+                            "expected a task, a family, a kind, or `*`",
+                        ));
                         continue;
                     };
                     let family = self.spec.families.iter().position(|f| f.name == name.text);
@@ -809,8 +845,12 @@ impl Builder<'_> {
                 for (t, rank) in hits {
                     match best[t] {
                         Some((r, other)) if r == rank && rank < 2 => {
-                            let d = Diagnostic::new(codes::NAME_DUPLICATE, target.span, format!("a second head for `{}`", self.spec.tasks[t].name))
-                                .also(items[other].item.keyword.span, "the first");
+                            let d = Diagnostic::new(
+                                codes::NAME_DUPLICATE,
+                                target.span,
+                                format!("a second head for `{}`", self.spec.tasks[t].name),
+                            )
+                            .also(items[other].item.keyword.span, "the first");
                             if !self.diags.iter().any(|e| e.primary.as_ref().map(|p| p.span) == Some(target.span)) {
                                 self.diags.push(d);
                             }
@@ -846,7 +886,16 @@ impl Builder<'_> {
                     scope.set("outputs", outputs.map_or(Const::Open, |n| Const::Int(n as i64)));
                     let name = Name { text: "head".into(), quoted: false, span: item.keyword.span };
                     let none = HashSet::new();
-                    let built = self.body_of(item.value.as_ref(), item.body.as_ref(), def, &name, scope, &readable, &none, last);
+                    let built = self.body_of(
+                        item.value.as_ref(),
+                        item.body.as_ref(),
+                        def,
+                        &name,
+                        scope,
+                        &readable,
+                        &none,
+                        last,
+                    );
                     let id = built.map(|(reads, body)| {
                         self.spec.heads.push(Head { reads, body, span: item.keyword.span });
                         HeadId(self.spec.heads.len() - 1)
@@ -859,10 +908,15 @@ impl Builder<'_> {
         }
         if let Some(t) = missing.first() {
             let task = &self.spec.tasks[*t];
-            let more = if missing.len() > 1 { format!(" (nor have {} others)", missing.len() - 1) } else { String::new() };
+            let more =
+                if missing.len() > 1 { format!(" (nor have {} others)", missing.len() - 1) } else { String::new() };
             self.diags.push(
-                Diagnostic::new(codes::BACKBONE_NO_HEAD, task.span, format!("the task `{}` has no head{more}", task.name))
-                    .help("declare one, for all tasks if they agree: `head for * = linear(outputs)`"),
+                Diagnostic::new(
+                    codes::BACKBONE_NO_HEAD,
+                    task.span,
+                    format!("the task `{}` has no head{more}", task.name),
+                )
+                .help("declare one, for all tasks if they agree: `head for * = linear(outputs)`"),
             );
         }
     }
@@ -884,8 +938,12 @@ impl Builder<'_> {
         for n in &fields.nested {
             if !strategy.single {
                 self.diags.push(
-                    Diagnostic::new(codes::NAME_UNKNOWN_ATTRIBUTE, n.keyword.span, format!("`{}` trains no single-task networks", name.text))
-                        .help("remove `single { ... }`"),
+                    Diagnostic::new(
+                        codes::NAME_UNKNOWN_ATTRIBUTE,
+                        n.keyword.span,
+                        format!("`{}` trains no single-task networks", name.text),
+                    )
+                    .help("remove `single { ... }`"),
                 );
                 continue;
             }
@@ -923,17 +981,12 @@ impl Builder<'_> {
     }
 }
 
-fn unknown_column(name: &Name, data: &str, known: &[String]) -> Diagnostic {
-    let d = Diagnostic::new(codes::DATA_COLUMN, name.span, format!("`{data}` has no column `{}`", name.text));
-    match suggest::nearest(&name.text, known.iter().map(String::as_str)) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).fix(
-            format!("replace `{}` with `{near}`", name.text),
-            name.span,
-            super::build::quoted_if_needed(near),
-            crate::diag::Applicability::Maybe,
-        ),
-        None => d.label("unknown").help(format!("columns: {}", suggest::listing(known.iter().map(String::as_str)))),
-    }
+/// A call with every argument at its default.
+fn default_call(def: &'static crate::schema::CallDef) -> Call {
+    let nowhere = Span::new(FileId(0), 0, 0);
+    let mut quiet = crate::diag::Diagnostics::default();
+    let args = eval::arguments(def.name, def.args, &[], nowhere, &Scope::default(), &mut quiet);
+    Call { name: def.name, args: args.expect("a default loss or metric needs no arguments") }
 }
 
 /// Visits every dotted name of an expression.
@@ -959,14 +1012,4 @@ pub fn walk_paths(expr: &Expr, visit: &mut dyn FnMut(&[Name])) {
         ExprKind::Quantity { value, .. } => walk_paths(value, visit),
         ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Star | ExprKind::Missing => {}
     }
-}
-
-/// What a column name of a data set stands for.
-pub(super) enum Group {
-    /// One column, or the columns of a group.
-    Members(Vec<String>),
-    /// Not known until the schema is frozen.
-    Open,
-    /// No such column; the ones there are.
-    Unknown(Vec<String>),
 }

@@ -74,6 +74,8 @@ pub struct Data {
     /// Paths in `args` are relative to this folder.
     pub base: PathBuf,
     pub schema: Option<data::Schema>,
+    /// What is known of its columns: all of it with a schema, else what the attributes tell.
+    pub known: data::Known,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ pub struct Input {
 #[derive(Debug, Clone)]
 pub struct Columns {
     pub data: DataId,
-    /// `None`: all of them.
+    /// `None` while the names are open.
     pub names: Option<Vec<String>>,
     pub span: Span,
 }
@@ -126,7 +128,7 @@ pub struct Task {
 #[derive(Debug, Clone)]
 pub struct Label {
     pub data: DataId,
-    pub expr: ast::Expr,
+    pub label: data::label::Label,
 }
 
 /// A decoder: instantiated per task, since `outputs` differs.

@@ -27,17 +27,8 @@ pub struct Header {
     pub body: Part,
 }
 
-const PLAIN: Header = Header {
-    names: (1, 1),
-    index: No,
-    params: No,
-    ty: No,
-    targets: No,
-    on: No,
-    over: No,
-    value: No,
-    body: Must,
-};
+const PLAIN: Header =
+    Header { names: (1, 1), index: No, params: No, ty: No, targets: No, on: No, over: No, value: No, body: Must };
 
 /// A kind of item, or of nested entry.
 #[derive(Debug, Clone, Copy)]
@@ -64,16 +55,16 @@ fn formats() -> Vec<&'static CallDef> {
     crate::data::table().iter().map(|f| &f.call).collect()
 }
 fn losses() -> Vec<&'static CallDef> {
-    crate::objective::losses().iter().map(|f| &f.call).collect()
+    crate::objective::losses().iter().map(|d| &d.call).collect()
 }
 fn metrics() -> Vec<&'static CallDef> {
-    crate::objective::metrics().iter().map(|f| &f.call).collect()
+    crate::objective::metrics().iter().map(|d| &d.call).collect()
 }
 pub fn optimizers() -> Vec<&'static CallDef> {
-    crate::optim::optimizers()
+    crate::optim::optimizer_calls()
 }
 pub fn schedules() -> Vec<&'static CallDef> {
-    crate::optim::schedules()
+    crate::optim::schedule::schedule_calls()
 }
 fn strategies() -> Vec<&'static CallDef> {
     crate::search::strategies().iter().map(|s| &s.call).collect()
@@ -96,7 +87,11 @@ static MIX_ARGS: &[AttrDef] = &[
 
 static READS: [CallDef; 3] = [
     CallDef { name: "one", doc: "Exactly one copy of the level before: a categorical over parents.", args: &[] },
-    CallDef { name: "some", doc: "A non-empty subset, combined by a mix: a categorical over (subset, query).", args: MIX_ARGS },
+    CallDef {
+        name: "some",
+        doc: "A non-empty subset, combined by a mix: a categorical over (subset, query).",
+        args: MIX_ARGS,
+    },
     CallDef { name: "all", doc: "Every copy, through a mix; nothing to choose.", args: MIX_ARGS },
 ];
 fn reads() -> Vec<&'static CallDef> {
@@ -118,7 +113,12 @@ const TRAIN_ATTRS: &[AttrDef] = &[
         Need::Default("best"),
         "Which epoch's weights are kept: lowest validation loss, or the last.",
     ),
-    attr("patience", COUNT, Need::Optional, "Stop after this many epochs without a lower validation loss; absent: never."),
+    attr(
+        "patience",
+        COUNT,
+        Need::Optional,
+        "Stop after this many epochs without a lower validation loss; absent: never.",
+    ),
 ];
 
 /// Attributes of `train`, also of a strategy's `single { ... }`.
@@ -173,10 +173,30 @@ static ITEMS: &[ItemDef] = &[
         form: "input NAME: TYPE { from = DATA.COLUMN, ... }",
         header: Header { ty: Must, body: Maybe, ..PLAIN },
         attrs: &[
-            attr("from", Ty::Expr, Need::Optional, "The column, or for `fields` the data set or some of its columns: `census[age, sex]`."),
-            attr("except", Ty::List(&Ty::Name), Need::Optional, "For `fields`: columns to leave out (labels above all)."),
-            attr("scale", Ty::List(&NUMBER), Need::Optional, "`[low, high]`: the storage range is mapped linearly to it."),
-            attr("normalize", Ty::Bool, Need::Default("false"), "Subtract the training mean and divide by the training standard deviation."),
+            attr(
+                "from",
+                Ty::Expr,
+                Need::Optional,
+                "The column, or for `fields` the data set or some of its columns: `census[age, sex]`.",
+            ),
+            attr(
+                "except",
+                Ty::List(&Ty::Name),
+                Need::Optional,
+                "For `fields`: columns to leave out (labels above all).",
+            ),
+            attr(
+                "scale",
+                Ty::List(&NUMBER),
+                Need::Optional,
+                "`[low, high]`: the storage range is mapped linearly to it.",
+            ),
+            attr(
+                "normalize",
+                Ty::Bool,
+                Need::Default("false"),
+                "Subtract the training mean and divide by the training standard deviation.",
+            ),
         ],
         open: false,
         nested: &[],
@@ -189,11 +209,21 @@ static ITEMS: &[ItemDef] = &[
         header: Header { index: Maybe, ty: Must, body: Maybe, ..PLAIN },
         attrs: &[
             attr("label", Ty::Expr, Need::Optional, "An expression over columns: `census.income == \"50000+.\"`."),
-            attr("from", Ty::Expr, Need::Optional, "A column, or for a family a group of columns: `celeba.attributes`."),
+            attr(
+                "from",
+                Ty::Expr,
+                Need::Optional,
+                "A column, or for a family a group of columns: `celeba.attributes`.",
+            ),
             attr("mask", Ty::Expr, Need::Optional, "Samples for which this is false do not count for the task."),
             attr("loss", Ty::Call(losses), Need::Optional, "Absent: the usual one of the kind."),
             attr("metrics", Ty::List(&Ty::Call(metrics)), Need::Optional, "Absent: the usual ones of the kind."),
-            attr("weight", NON_NEGATIVE, Need::Default("1"), "Factor on the loss in the total (alpha_k of LTB, equation 1)."),
+            attr(
+                "weight",
+                NON_NEGATIVE,
+                Need::Default("1"),
+                "Factor on the loss in the total (alpha_k of LTB, equation 1).",
+            ),
         ],
         open: false,
         nested: &[],
@@ -233,7 +263,12 @@ static ITEMS: &[ItemDef] = &[
         doc: "The decoder of a task, of a family, or of all tasks of a kind. `outputs` is the number of outputs the task needs.",
         form: "head for TARGET, ... = CHAIN  |  head for TARGET { from = [STAGE, ...], out = CHAIN }",
         header: Header { names: (0, 0), targets: Must, value: Maybe, body: Maybe, ..PLAIN },
-        attrs: &[attr("from", Ty::List(&Ty::Name), Need::Optional, "Stages and inputs that it reads; absent: the last stage.")],
+        attrs: &[attr(
+            "from",
+            Ty::List(&Ty::Name),
+            Need::Optional,
+            "Stages and inputs that it reads; absent: the last stage.",
+        )],
         open: true,
         nested: &[],
         variants: None,
@@ -252,7 +287,12 @@ static ITEMS: &[ItemDef] = &[
                 form: "level STAGE { copies = N, reads = one }",
                 header: Header { index: Maybe, ..PLAIN },
                 attrs: &[
-                    attr("copies", Ty::AnyOf(&[COUNT, Ty::OneOf(&["any"])]), Need::Default("1"), "How many; `any`: as many as tasks."),
+                    attr(
+                        "copies",
+                        Ty::AnyOf(&[COUNT, Ty::OneOf(&["any"])]),
+                        Need::Default("1"),
+                        "How many; `any`: as many as tasks.",
+                    ),
                     READS_ATTR,
                 ],
                 open: false,
@@ -265,7 +305,12 @@ static ITEMS: &[ItemDef] = &[
                 form: "heads { per = task, reads = one }",
                 header: Header { names: (0, 0), ..PLAIN },
                 attrs: &[
-                    attr("per", Ty::OneOf(&["task", "copy"]), Need::Default("task"), "One head per task, or per task and copy of the last level."),
+                    attr(
+                        "per",
+                        Ty::OneOf(&["task", "copy"]),
+                        Need::Default("task"),
+                        "One head per task, or per task and copy of the last level.",
+                    ),
                     READS_ATTR,
                 ],
                 open: false,
@@ -334,7 +379,12 @@ static ITEMS: &[ItemDef] = &[
             attr("derived", Ty::Str, Need::Required, "Digest of the meaning of the search spec."),
             attr("strategy", Ty::Name, Need::Required, "The strategy that chose the topology."),
             attr("seed", crate::schema::NATURAL, Need::Required, "Seed of the search."),
-            attr("searched", Ty::Expr, Need::Optional, "What the search measured: `{ validation_loss = 0.2, epochs = 30 }`."),
+            attr(
+                "searched",
+                Ty::Expr,
+                Need::Optional,
+                "What the search measured: `{ validation_loss = 0.2, epochs = 30 }`.",
+            ),
             attr("self", Ty::Str, Need::Required, "Digest of this file's meaning without this block."),
         ],
         open: false,

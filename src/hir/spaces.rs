@@ -36,7 +36,9 @@ impl Builder<'_> {
                         Some(Value::Int(c)) => *c as usize,
                         _ => self.spec.tasks.len().max(1),
                     };
-                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else { continue };
+                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else {
+                        continue;
+                    };
                     for (label, _) in self.repeated(n, name, &scope) {
                         let name = Name { text: label, ..name.clone() };
                         self.level(&name, copies, reads.clone(), &stage_names, &mut levels, &mut last);
@@ -63,17 +65,15 @@ impl Builder<'_> {
                         continue;
                     }
                     let args = self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args;
-                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else { continue };
+                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else {
+                        continue;
+                    };
                     heads = Some(HeadLevel { per_copy: args.str("per") == "copy", reads, span: n.keyword.span });
                 }
             }
         }
-        let missing: Vec<&str> = stage_names
-            .iter()
-            .zip(&levels)
-            .filter(|(_, l)| l.is_none())
-            .map(|(s, _)| s.as_str())
-            .collect();
+        let missing: Vec<&str> =
+            stage_names.iter().zip(&levels).filter(|(_, l)| l.is_none()).map(|(s, _)| s.as_str()).collect();
         let at = item.over.as_ref().map_or(item.span, |n| n.span);
         if !missing.is_empty() {
             // A level that is there and could not be read is reported already.
@@ -91,8 +91,7 @@ impl Builder<'_> {
         }
         let heads = heads.unwrap_or(HeadLevel { per_copy: false, reads: Reads::One, span: at });
         let name = item.names.first().map_or_else(|| "space".to_string(), |n| n.text.clone());
-        self.spec.space =
-            Some(Space { name, span: at, levels: levels.into_iter().flatten().collect(), heads });
+        self.spec.space = Some(Space { name, span: at, levels: levels.into_iter().flatten().collect(), heads });
     }
 
     fn level(
@@ -115,8 +114,12 @@ impl Builder<'_> {
         }
         if last.is_some_and(|l| l > i) {
             self.diags.push(
-                Diagnostic::new(codes::SPACE_ORDER, name.span, format!("the level of `{}` stands after a later stage's", name.text))
-                    .help("levels stand in the order of the backbone's stages"),
+                Diagnostic::new(
+                    codes::SPACE_ORDER,
+                    name.span,
+                    format!("the level of `{}` stands after a later stage's", name.text),
+                )
+                .help("levels stand in the order of the backbone's stages"),
             );
         }
         *last = Some(last.map_or(i, |l| l.max(i)));

@@ -20,7 +20,8 @@ impl Builder<'_> {
     pub(super) fn topology(&mut self, item: &Item) {
         let def = schema::item("topology").expect("in the table");
         let fields = self.fields(&item.keyword, item.body.as_ref(), &[], def, item.span);
-        let Some(stages) = self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
+        let Some(stages) =
+            self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
         else {
             return;
         };
@@ -45,7 +46,8 @@ impl Builder<'_> {
         let mut spans: HashMap<String, Span> = HashMap::new();
         let mut broken = false;
         for edge in &fields.edges {
-            broken |= self.edge(edge, &stages, &tasks, &mut topology, &mut known, &mut task_reads, &mut spans).is_none();
+            broken |=
+                self.edge(edge, &stages, &tasks, &mut topology, &mut known, &mut task_reads, &mut spans).is_none();
         }
         let at = topology.span.expect("set above");
         let missing: Vec<&str> = task_reads
@@ -86,7 +88,8 @@ impl Builder<'_> {
             [t] => eval::as_name(t),
             _ => None,
         };
-        let is_mix_line = single.as_ref().is_some_and(|n| !tasks.contains_key(&n.text) && as_mix(&edge.source).is_some());
+        let is_mix_line =
+            single.as_ref().is_some_and(|n| !tasks.contains_key(&n.text) && as_mix(&edge.source).is_some());
         if is_mix_line {
             let name = single.expect("checked");
             if let Some(first) = spans.get(&name.text) {
@@ -105,10 +108,14 @@ impl Builder<'_> {
             if let Some(t) = tasks.get(&text).copied() {
                 if let Some((_, first)) = &task_reads[t] {
                     self.diags.push(
-                        Diagnostic::new(codes::TOPOLOGY_TASK, target.span, format!("the task `{text}` is attached twice"))
-                            .label("again here")
-                            .also(*first, "first attached here")
-                            .help("to read several copies, use a mix: `mix(mean)[x.a, x.b]`"),
+                        Diagnostic::new(
+                            codes::TOPOLOGY_TASK,
+                            target.span,
+                            format!("the task `{text}` is attached twice"),
+                        )
+                        .label("again here")
+                        .also(*first, "first attached here")
+                        .help("to read several copies, use a mix: `mix(mean)[x.a, x.b]`"),
                     );
                     ok = false;
                     continue;
@@ -127,7 +134,11 @@ impl Builder<'_> {
                 continue;
             };
             let Some(s) = stages.iter().position(|n| *n == stage.text) else {
-                let mut d = Diagnostic::new(codes::TOPOLOGY_STAGE, stage.span, format!("the backbone has no stage `{}`", stage.text));
+                let mut d = Diagnostic::new(
+                    codes::TOPOLOGY_STAGE,
+                    stage.span,
+                    format!("the backbone has no stage `{}`", stage.text),
+                );
                 d = match suggest::nearest(&stage.text, stages.iter().map(String::as_str)) {
                     Some(near) => d.label(format!("did you mean `{near}`?")).fix(
                         format!("replace `{}` with `{near}`", stage.text),
@@ -162,7 +173,11 @@ impl Builder<'_> {
 
     fn not_a_node(&mut self, target: &Expr, stages: &[String], tasks: &HashMap<String, usize>) {
         let text = text_of(target);
-        let d = Diagnostic::new(codes::TOPOLOGY_TASK, target.span, format!("`{text}` is neither a task nor a copy of a stage"));
+        let d = Diagnostic::new(
+            codes::TOPOLOGY_TASK,
+            target.span,
+            format!("`{text}` is neither a task nor a copy of a stage"),
+        );
         let mut names: Vec<&str> = tasks.keys().map(String::as_str).collect();
         names.sort_unstable();
         let d = match suggest::nearest(&text, names.iter().copied()) {
@@ -178,7 +193,12 @@ impl Builder<'_> {
         self.diags.push(d);
     }
 
-    fn sources(&mut self, expr: &Expr, topology: &mut Topology, known: &HashMap<String, Node>) -> Option<Vec<TopoSource>> {
+    fn sources(
+        &mut self,
+        expr: &Expr,
+        topology: &mut Topology,
+        known: &HashMap<String, Node>,
+    ) -> Option<Vec<TopoSource>> {
         match &expr.kind {
             ExprKind::List(items) => items.iter().map(|e| self.source(e, topology, known)).collect(),
             _ => Some(vec![self.source(expr, topology, known)?]),
@@ -198,16 +218,21 @@ impl Builder<'_> {
             Some(Node::Source(s)) => Some(*s),
             Some(Node::Later) => {
                 self.diags.push(
-                    Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("`{text}` is connected further down, or not at all"))
-                        .label("not connected yet")
-                        .help("lines stand in order: a node comes after all that it reads"),
+                    Diagnostic::new(
+                        codes::TOPOLOGY_SOURCE,
+                        expr.span,
+                        format!("`{text}` is connected further down, or not at all"),
+                    )
+                    .label("not connected yet")
+                    .help("lines stand in order: a node comes after all that it reads"),
                 );
                 None
             }
             None => {
                 let mut names: Vec<&str> = known.keys().map(String::as_str).collect();
                 names.sort_unstable();
-                let d = Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("there is no node or input `{text}`"));
+                let d =
+                    Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("there is no node or input `{text}`"));
                 let d = match suggest::nearest(&text, names.iter().copied()) {
                     Some(near) => d.label(format!("did you mean `{near}`?")).fix(
                         format!("replace `{text}` with `{near}`"),
@@ -276,7 +301,9 @@ impl Builder<'_> {
 fn as_mix(expr: &Expr) -> Option<(&[ast::Arg], &[Expr])> {
     let ExprKind::Index { base, items } = &expr.kind else { return None };
     match &base.kind {
-        ExprKind::Call { callee, args } if eval::as_name(callee).is_some_and(|n| n.text == "mix") => Some((args, items)),
+        ExprKind::Call { callee, args } if eval::as_name(callee).is_some_and(|n| n.text == "mix") => {
+            Some((args, items))
+        }
         ExprKind::Path(p) if p.len() == 1 && p[0].text == "mix" => Some((&[], items)),
         _ => None,
     }

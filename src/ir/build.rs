@@ -14,7 +14,7 @@ use crate::hir::{Reads, Space, Spec, TopoSource, Topology};
 enum Parent {
     Direct(NodeIndex),
     Selected(ChoiceId, StageId, Rc<[NodeIndex]>),
-    Mixed(StageId, Rc<[NodeIndex]>),
+    Mixed(Rc<[NodeIndex]>),
 }
 
 struct Builder<'a> {
@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
             None => None,
             Some((_, Parent::Direct(p))) => self.on_path(p, q),
             Some((_, Parent::Selected(choice, of, candidates))) => self.selected(choice, of, &candidates, q),
-            Some((_, Parent::Mixed(_, members))) => self.common(&members, q),
+            Some((_, Parent::Mixed(members))) => self.common(&members, q),
         };
         self.carried.insert((node, q), found);
         found
@@ -94,7 +94,13 @@ impl<'a> Builder<'a> {
     }
 
     /// The value of stage `q` on the path that a choice among the copies of `of` takes.
-    fn selected(&mut self, choice: ChoiceId, of: StageId, candidates: &Rc<[NodeIndex]>, q: StageId) -> Option<NodeIndex> {
+    fn selected(
+        &mut self,
+        choice: ChoiceId,
+        of: StageId,
+        candidates: &Rc<[NodeIndex]>,
+        q: StageId,
+    ) -> Option<NodeIndex> {
         if !self.seen.contains_key(&(of, q)) {
             let values: Option<Vec<NodeIndex>> = candidates.iter().map(|c| self.on_path(*c, q)).collect();
             self.seen.insert((of, q), values.map(Rc::from));
@@ -169,8 +175,12 @@ pub fn supernet(spec: &Spec, space: &Space, diags: &mut Diagnostics) -> Option<N
         if space.heads.per_copy {
             let [p] = primary.as_slice() else {
                 diags.push(
-                    Diagnostic::new(codes::SPACE_READS, space.heads.span, "`per = copy` needs heads that read one stage")
-                        .also(head.span, "this head reads several"),
+                    Diagnostic::new(
+                        codes::SPACE_READS,
+                        space.heads.span,
+                        "`per = copy` needs heads that read one stage",
+                    )
+                    .also(head.span, "this head reads several"),
                 );
                 return None;
             };
@@ -271,13 +281,16 @@ impl Builder<'_> {
                         let node = match q {
                             Query::Previous => {
                                 let pool = self.pool(*p, None, candidates);
-                                let mean = self.graph.add_node(Node::Mix { gate: Gate::Mean, choice: None, name: None });
+                                let mean =
+                                    self.graph.add_node(Node::Mix { gate: Gate::Mean, choice: None, name: None });
                                 self.graph.add_edge(pool, mean, Role::Pool);
                                 Some(mean)
                             }
                             Query::Read(Read::Input(i)) => Some(self.input(*i)),
                             Query::Read(Read::Stage(s)) if self.ancestors[p.0][s.0] => self.common(candidates, *s),
-                            Query::Read(Read::Stage(s)) if copies.get(s.0).is_some_and(|c| c.len() == 1) => Some(copies[s.0][0]),
+                            Query::Read(Read::Stage(s)) if copies.get(s.0).is_some_and(|c| c.len() == 1) => {
+                                Some(copies[s.0][0])
+                            }
                             Query::Read(Read::Stage(_)) => None,
                         };
                         let Some(node) = node else {
@@ -287,12 +300,18 @@ impl Builder<'_> {
                                 _ => "previous".into(),
                             };
                             let at = mix.span;
-                            if !diags.iter().any(|d| d.code == codes::SPACE_QUERY && d.primary.as_ref().is_some_and(|p| p.span == at)) {
+                            if !diags.iter().any(|d| {
+                                d.code == codes::SPACE_QUERY && d.primary.as_ref().is_some_and(|p| p.span == at)
+                            }) {
                                 diags.push(
-                                    Diagnostic::new(codes::SPACE_QUERY, at, format!("the query `{name}` is not one value here"))
-                                        .label("the readers' paths pass different copies of it, or none")
-                                        .also(span, "for this level")
-                                        .help("a query is an input, a stage with one copy above this level, or `previous`"),
+                                    Diagnostic::new(
+                                        codes::SPACE_QUERY,
+                                        at,
+                                        format!("the query `{name}` is not one value here"),
+                                    )
+                                    .label("the readers' paths pass different copies of it, or none")
+                                    .also(span, "for this level")
+                                    .help("a query is an input, a stage with one copy above this level, or `previous`"),
                                 );
                             }
                             return None;
@@ -306,7 +325,7 @@ impl Builder<'_> {
                         self.graph.add_edge(*q, node, Role::Query(i));
                     }
                     values.push(node);
-                    parents.push((*p, Parent::Mixed(*p, candidates.clone())));
+                    parents.push((*p, Parent::Mixed(candidates.clone())));
                 }
             }
         }
@@ -331,7 +350,7 @@ impl Builder<'_> {
                         match way {
                             Parent::Direct(p) => self.on_path(p, *s)?,
                             Parent::Selected(choice, of, candidates) => self.selected(choice, of, &candidates, *s)?,
-                            Parent::Mixed(_, members) => self.common(&members, *s)?,
+                            Parent::Mixed(members) => self.common(&members, *s)?,
                         }
                     }
                 },
@@ -365,7 +384,8 @@ pub fn fixed(spec: &Spec, topology: &Topology, diags: &mut Diagnostics) -> Optio
         let primary = primary(&stage.reads, &b.ancestors);
         let span = node.span.unwrap_or(at);
         let reader = format!("{}.{}", stage.name, node.copy);
-        let wired = b.connect(topology, &node.reads, &stage.reads, &primary, &nodes, &mut mixes, (span, &reader), diags);
+        let wired =
+            b.connect(topology, &node.reads, &stage.reads, &primary, &nodes, &mut mixes, (span, &reader), diags);
         let Some((values, parents)) = wired else {
             ok = false;
             // Keep indices in step so that one mistake gives one message.
@@ -391,7 +411,8 @@ pub fn fixed(spec: &Spec, topology: &Topology, diags: &mut Diagnostics) -> Optio
         let head = &spec.heads[head.0];
         let primary = primary(&head.reads, &b.ancestors);
         let name = &spec.tasks[task.0].name;
-        let wired = b.connect(topology, sources, &head.reads, &primary, &nodes, &mut mixes, (span.unwrap_or(at), name), diags);
+        let wired =
+            b.connect(topology, sources, &head.reads, &primary, &nodes, &mut mixes, (span.unwrap_or(at), name), diags);
         let Some((values, parents)) = wired else {
             ok = false;
             continue;
@@ -451,8 +472,12 @@ impl Builder<'_> {
                 TopoSource::Input(i) => {
                     if !reads.contains(&Read::Input(*i)) {
                         diags.push(
-                            Diagnostic::new(codes::TOPOLOGY_SOURCE, span, format!("`{who}` does not read the input `{}`", self.spec.inputs[i.0].name))
-                                .help(wants(reads, self.spec)),
+                            Diagnostic::new(
+                                codes::TOPOLOGY_SOURCE,
+                                span,
+                                format!("`{who}` does not read the input `{}`", self.spec.inputs[i.0].name),
+                            )
+                            .help(wants(reads, self.spec)),
                         );
                         ok = false;
                     }
@@ -464,14 +489,18 @@ impl Builder<'_> {
                 }
                 TopoSource::Mix(m) => {
                     let (node, of, members) = self.mix(topology, *m, nodes, mixes, diags)?;
-                    (node, of, Parent::Mixed(of, members.into()))
+                    (node, of, Parent::Mixed(members.into()))
                 }
             };
             match primary.iter().position(|p| *p == of) {
                 Some(at) if values[at].is_some() => {
                     diags.push(
-                        Diagnostic::new(codes::TOPOLOGY_SOURCE, span, format!("`{who}` is given two copies of `{}`", stage_name(of)))
-                            .help("combine them: `mix(mean)[x.a, x.b]`"),
+                        Diagnostic::new(
+                            codes::TOPOLOGY_SOURCE,
+                            span,
+                            format!("`{who}` is given two copies of `{}`", stage_name(of)),
+                        )
+                        .help("combine them: `mix(mean)[x.a, x.b]`"),
                     );
                     ok = false;
                 }
@@ -481,15 +510,23 @@ impl Builder<'_> {
                 }
                 None if reads.contains(&Read::Stage(of)) => {
                     diags.push(
-                        Diagnostic::new(codes::TOPOLOGY_SOURCE, span, format!("`{}` is on the path of `{who}` already", stage_name(of)))
-                            .help("skips follow the path; name only what the path does not pass"),
+                        Diagnostic::new(
+                            codes::TOPOLOGY_SOURCE,
+                            span,
+                            format!("`{}` is on the path of `{who}` already", stage_name(of)),
+                        )
+                        .help("skips follow the path; name only what the path does not pass"),
                     );
                     ok = false;
                 }
                 None => {
                     diags.push(
-                        Diagnostic::new(codes::TOPOLOGY_SOURCE, span, format!("`{who}` does not read `{}`", stage_name(of)))
-                            .help(wants(reads, self.spec)),
+                        Diagnostic::new(
+                            codes::TOPOLOGY_SOURCE,
+                            span,
+                            format!("`{who}` does not read `{}`", stage_name(of)),
+                        )
+                        .help(wants(reads, self.spec)),
                     );
                     ok = false;
                 }
@@ -501,8 +538,12 @@ impl Builder<'_> {
         for (p, v) in primary.iter().zip(&values) {
             if v.is_none() {
                 diags.push(
-                    Diagnostic::new(codes::TOPOLOGY_SOURCE, span, format!("`{who}` reads a copy of `{}`, and none is named", stage_name(*p)))
-                        .help(wants(reads, self.spec)),
+                    Diagnostic::new(
+                        codes::TOPOLOGY_SOURCE,
+                        span,
+                        format!("`{who}` reads a copy of `{}`, and none is named", stage_name(*p)),
+                    )
+                    .help(wants(reads, self.spec)),
                 );
                 ok = false;
             }
@@ -529,8 +570,12 @@ impl Builder<'_> {
         for member in &mix.members {
             let TopoSource::Node(n) = member else {
                 diags.push(
-                    Diagnostic::new(codes::TOPOLOGY_SOURCE, span, "a mix combines copies of a stage, not inputs or mixes")
-                        .help("name the copies: `mix(mean)[low.a, low.b]`"),
+                    Diagnostic::new(
+                        codes::TOPOLOGY_SOURCE,
+                        span,
+                        "a mix combines copies of a stage, not inputs or mixes",
+                    )
+                    .help("name the copies: `mix(mean)[low.a, low.b]`"),
                 );
                 return None;
             };

@@ -138,7 +138,9 @@ impl Walk<'_> {
         loop {
             match &self.network.graph[node] {
                 Node::Select { .. } => node = self.kept_sources(node)[0],
-                Node::Mix { choice: Some(_), .. } if self.kept_sources(node).len() == 1 => node = self.kept_sources(node)[0],
+                Node::Mix { choice: Some(_), .. } if self.kept_sources(node).len() == 1 => {
+                    node = self.kept_sources(node)[0]
+                }
                 _ => return node,
             }
         }

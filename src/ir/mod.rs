@@ -21,19 +21,38 @@ pub enum Node {
     Input(InputId),
     /// The copies of a stage that may be chosen from (edges `Candidate(i)`), or with `carries` the values of that earlier stage on
     /// their paths. Shared by all readers, so that the graph grows with copies and readers, not with their product.
-    Pool { of: StageId, carries: Option<StageId> },
+    Pool {
+        of: StageId,
+        carries: Option<StageId>,
+    },
     /// A copy of a stage; edges `Arg(i)` bring what its body reads.
-    Stage { stage: StageId, copy: usize },
+    Stage {
+        stage: StageId,
+        copy: usize,
+    },
     /// One of several values, by a choice; an edge from a `Pool`. `carries`: not the parent itself but the value of that earlier
     /// stage on the chosen parent's path (a skip).
-    Select { choice: ChoiceId, carries: Option<StageId> },
+    Select {
+        choice: ChoiceId,
+        carries: Option<StageId>,
+    },
     /// Several values combined; edges `Candidate(i)` or one from a `Pool`, and `Query(i)` where the gate reads a query. With a choice the subset (and the
     /// query) is to be found.
-    Mix { gate: Gate, choice: Option<ChoiceId>, name: Option<String> },
+    Mix {
+        gate: Gate,
+        choice: Option<ChoiceId>,
+        name: Option<String>,
+    },
     /// The decoder of a task; `copy` where a task has one on every copy.
-    Head { task: TaskId, copy: Option<usize> },
+    Head {
+        task: TaskId,
+        copy: Option<usize>,
+    },
     /// Edges `Candidate(i)`: the heads whose losses count; with more than one, `choice` weighs them.
-    Loss { task: TaskId, choice: Option<ChoiceId> },
+    Loss {
+        task: TaskId,
+        choice: Option<ChoiceId>,
+    },
 }
 
 /// What an edge brings to its target.
@@ -92,11 +111,8 @@ impl Network {
     /// Sources of a node with their roles, in role order.
     pub fn sources(&self, node: NodeIndex) -> Vec<(Role, NodeIndex)> {
         use petgraph::visit::EdgeRef;
-        let mut out: Vec<(Role, NodeIndex)> = self
-            .graph
-            .edges_directed(node, petgraph::Direction::Incoming)
-            .map(|e| (*e.weight(), e.source()))
-            .collect();
+        let mut out: Vec<(Role, NodeIndex)> =
+            self.graph.edges_directed(node, petgraph::Direction::Incoming).map(|e| (*e.weight(), e.source())).collect();
         out.sort();
         out
     }

@@ -4,8 +4,45 @@
 //! Adding an op: a file here with a `pub static DEF: OpDef`, and a line in [`table`]. Shapes leave the batch out: a value of
 //! type `[c, h, w]` is a tensor `[batch, c, h, w]` at run time.
 
+mod add;
+mod avg_pool;
+mod batch_norm;
+mod bias;
+mod concat;
+mod concat_fields;
+mod conv;
+mod dropout;
+mod elu;
+mod embedding;
+mod flatten;
+mod gelu;
+mod global_avg_pool;
+mod group_norm;
+mod identity;
+mod input;
+mod kernel;
+mod layer_norm;
+mod leaky_relu;
 mod linear;
+mod match_;
+mod max_pool;
+mod mean;
+pub mod mix;
+mod mul;
+mod normalise;
+mod one_hot;
+pub mod path;
+mod pointwise;
+mod pooling;
+mod relu;
+mod scale;
+pub mod select;
+mod sigmoid;
+mod silu;
+mod softmax;
+mod tanh;
 pub mod types;
+mod upsample;
 
 use std::fmt::Debug;
 
@@ -31,6 +68,12 @@ pub struct OpDef {
     /// Fixes the op for the types it is given. The result is a chain to be applied in order: most ops give one link, `match`
     /// gives none where shapes agree already.
     pub make: fn(&Args, &[TensorType]) -> std::result::Result<Vec<Box<dyn Op>>, OpError>,
+}
+
+impl std::fmt::Debug for OpDef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.call.name)
+    }
 }
 
 /// Why an op cannot take what it is given: facts first, then the way out.
@@ -102,6 +145,17 @@ pub struct WeightDef {
     pub trained: bool,
 }
 
+impl WeightDef {
+    pub fn trained(name: &str, shape: impl Into<Vec<Dim>>, init: Init) -> WeightDef {
+        WeightDef { name: name.into(), shape: shape.into(), init, trained: true }
+    }
+
+    /// A running statistic: kept and saved with the weights, changed by [`Pass::buffers`] alone.
+    pub fn buffer(name: &str, shape: impl Into<Vec<Dim>>, init: f64) -> WeightDef {
+        WeightDef { name: name.into(), shape: shape.into(), init: Init::Const(init), trained: false }
+    }
+}
+
 /// Initial values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
@@ -118,7 +172,39 @@ pub enum Init {
     FanIn,
 }
 
-static TABLE: &[&OpDef] = &[&linear::DEF];
+static TABLE: &[&OpDef] = &[
+    &add::DEF,
+    &avg_pool::DEF,
+    &batch_norm::DEF,
+    &bias::DEF,
+    &concat::DEF,
+    &concat_fields::DEF,
+    &conv::DEF,
+    &dropout::DEF,
+    &elu::DEF,
+    &embedding::DEF,
+    &flatten::DEF,
+    &gelu::DEF,
+    &global_avg_pool::DEF,
+    &group_norm::DEF,
+    &identity::DEF,
+    &layer_norm::DEF,
+    &leaky_relu::DEF,
+    &linear::DEF,
+    &match_::DEF,
+    &max_pool::DEF,
+    &mean::DEF,
+    &mix::DEF,
+    &mul::DEF,
+    &one_hot::DEF,
+    &relu::DEF,
+    &scale::DEF,
+    &sigmoid::DEF,
+    &silu::DEF,
+    &softmax::DEF,
+    &tanh::DEF,
+    &upsample::DEF,
+];
 
 /// The op table, by name.
 pub fn table() -> &'static [&'static OpDef] {

@@ -268,3 +268,53 @@ const LR: AttrDef =
 const fn weight_decay(default: &'static str, doc: &'static str) -> AttrDef {
     AttrDef { name: "weight_decay", ty: NON_NEGATIVE, need: Need::Default(default), doc }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Value;
+    use crate::source::{FileId, Span, Spanned};
+
+    fn args(values: &[(&'static str, f64)]) -> Args {
+        let mut args = Args::default();
+        for (name, value) in values {
+            let value = if *name == "nesterov" { Value::Bool(*value != 0.0) } else { Value::Float(*value) };
+            args.set(name, Spanned { value, span: Span::new(FileId(0), 0, 0) }, true);
+        }
+        args
+    }
+
+    /// The two ways of a rule, in f64: what other devices compose is what the CPU does in place.
+    #[test]
+    fn tensor_operations_give_what_the_pass_in_place_gives() {
+        let sgd = |momentum, decay, nesterov, dampening| {
+            args(&[("momentum", momentum), ("weight_decay", decay), ("nesterov", nesterov), ("dampening", dampening)])
+        };
+        let adam = |decay| args(&[("beta1", 0.8), ("beta2", 0.95), ("eps", 1e-3), ("weight_decay", decay)]);
+        let cases = [
+            (&sgd::DEF, sgd(0.0, 0.1, 0.0, 0.0)),
+            (&sgd::DEF, sgd(0.9, 0.1, 0.0, 0.3)),
+            (&sgd::DEF, sgd(0.9, 0.0, 1.0, 0.0)),
+            (&adam::DEF, adam(0.0)),
+            (&adam::DEF, adam(0.1)),
+            (&adamw::DEF, adam(0.1)),
+        ];
+        for (def, args) in cases {
+            let rule = (def.make)(&args);
+            let mut weight = [0.5, -1.0, 2.0];
+            let mut slots = [vec![0.0; 3], vec![0.0; 3]];
+            let mut tensor = Tensor::new(&weight, &Device::Cpu).unwrap();
+            let mut tensors: Vec<Tensor> = rule.slots().iter().map(|_| tensor.zeros_like().unwrap()).collect();
+            for step in 1..=4 {
+                let at = Moment { lr: 0.1, step, scale: 1.0 };
+                let grad = [0.3 * step as f64, -0.7, 0.1 - step as f64];
+                let [first, second] = slots.each_mut().map(Vec::as_mut_slice);
+                rule.f64(at, &mut weight, &grad, [first, second]);
+                tensor = rule.tensors(at, &tensor, &Tensor::new(&grad, &Device::Cpu).unwrap(), &mut tensors).unwrap();
+                for (a, b) in tensor.to_vec1::<f64>().unwrap().iter().zip(weight) {
+                    assert!((a - b).abs() < 1e-14, "{} {args:?} at {step}: {a} is not {b}", def.call.name);
+                }
+            }
+        }
+    }
+}

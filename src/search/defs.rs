@@ -10,8 +10,10 @@ const fn attr(name: &'static str, ty: Ty, need: Need, doc: &'static str) -> Attr
 
 const EPOCHS: AttrDef = attr("epochs", COUNT, Need::Default("30"), "Passes over the training split.");
 const BATCH: AttrDef = attr("batch", COUNT, Need::Default("64"), "Samples per step.");
-const WEIGHTS: AttrDef = attr("weights", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "Optimiser of the weights.");
-const CHOICES: AttrDef = attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-2)"), "Optimiser of the choices.");
+const WEIGHTS: AttrDef =
+    attr("weights", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "Optimiser of the weights.");
+const CHOICES: AttrDef =
+    attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-2)"), "Optimiser of the choices.");
 const SCHEDULE: AttrDef = attr("schedule", Ty::Call(schedules), Need::Optional, "Factor on the learning rates.");
 const BUDGET: AttrDef = attr("budget", Ty::Budget, Need::Optional, "Largest size of the result.");
 
@@ -77,7 +79,12 @@ pub static GROUP: StrategyDef = StrategyDef {
             args: &[
                 attr("epochs", COUNT, Need::Default("100"), "Passes over the training split."),
                 attr("batch", COUNT, Need::Default("256"), "Samples per step."),
-                attr("temperature", Ty::Call(schedules), Need::Default("constant(2.5)"), "Temperature of the relaxed categorical."),
+                attr(
+                    "temperature",
+                    Ty::Call(schedules),
+                    Need::Default("constant(2.5)"),
+                    "Temperature of the relaxed categorical.",
+                ),
                 WEIGHTS,
                 attr("choices", Ty::Call(optimizers), Need::Optional, "Absent: the weights' optimiser, as published."),
                 SCHEDULE,
@@ -98,7 +105,12 @@ pub static REINFORCE: StrategyDef = def(
         args: &[
             EPOCHS,
             attr("batch", COUNT, Need::Default("1024"), "Samples per step."),
-            attr("reward", Ty::OneOf(&["validation_auc", "validation_loss"]), Need::Default("validation_auc"), "What is reinforced."),
+            attr(
+                "reward",
+                Ty::OneOf(&["validation_auc", "validation_loss"]),
+                Need::Default("validation_auc"),
+                "What is reinforced.",
+            ),
             attr("baseline", Ty::Call(baselines), Need::Default("moving_average(0.9)"), "Subtracted from the reward."),
             WEIGHTS,
             attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "Optimiser of the choices."),
@@ -118,7 +130,12 @@ pub static EXPECTED_COST: StrategyDef = def(
         args: &[
             attr("epochs", COUNT, Need::Default("160"), "Passes over the training split."),
             BATCH,
-            attr("temperature", Ty::Call(schedules), Need::Default("linear(5, 0.1)"), "Temperature of the relaxed categorical."),
+            attr(
+                "temperature",
+                Ty::Call(schedules),
+                Need::Default("linear(5, 0.1)"),
+                "Temperature of the relaxed categorical.",
+            ),
             attr("lambda", NON_NEGATIVE, Need::Default("0.05"), "Weight of the expected cost."),
             attr("split", FRACTION, Need::Default("0.2"), "Share of the training split that choices are trained on."),
             WEIGHTS,
@@ -192,7 +209,11 @@ pub static RANDOM: StrategyDef = def(
     CallDef {
         name: "random",
         doc: "Uniform draws from the space, the best on validation kept.",
-        args: &[attr("draws", COUNT, Need::Default("8"), "How many."), attr("seed", NATURAL, Need::Optional, "Absent: the run's."), BUDGET],
+        args: &[
+            attr("draws", COUNT, Need::Default("8"), "How many."),
+            attr("seed", NATURAL, Need::Optional, "Absent: the run's."),
+            BUDGET,
+        ],
     },
     "Li and Talwalkar 2019, the baseline",
     &[Offer::Tree, Offer::Routes],

@@ -47,6 +47,12 @@ pub struct StrategyDef {
     pub runs: bool,
 }
 
+impl std::fmt::Debug for StrategyDef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.call.name)
+    }
+}
+
 static TABLE: &[&StrategyDef] = &[
     &learn_to_branch::DEF,
     &defs::AFFINITY,

@@ -83,3 +83,18 @@ pub fn parse(file: FileId, text: &str) -> Parse {
     diagnostics.extend(found);
     Parse { green, diagnostics: diagnostics.into_sorted(), file: typed }
 }
+
+/// Reads one expression on its own (a `--set` value, a default of the schema table); `None` if it is not exactly one. Its spans
+/// point into no file.
+pub fn expression(text: &str) -> Option<ast::Expr> {
+    let whole = format!("mtl 1\ntrain {{ value = {text}\n}}\n");
+    let parsed = parse(FileId(u32::MAX), &whole);
+    if parsed.has_errors() {
+        return None;
+    }
+    let [item] = <[ast::Item; 1]>::try_from(parsed.into_file().items).ok()?;
+    match <[ast::Entry; 1]>::try_from(item.body?.entries).ok()? {
+        [ast::Entry::Attr(a)] => Some(a.value),
+        _ => None,
+    }
+}

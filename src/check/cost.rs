@@ -1,0 +1,159 @@
+//! Parameters, multiply-accumulates and activation memory: per unit, per task, of whole networks; how much is shared.
+
+use std::collections::HashMap;
+
+use super::{Checked, Typed};
+use crate::ir::{Network, Node};
+use crate::ops::Op;
+
+/// Cost of one copy of a stage, or one head. `None` while a size is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Trained values.
+    pub params: Option<u64>,
+    /// Multiply-accumulates per sample.
+    pub macs: Option<u64>,
+    /// Values kept for the backward pass, per sample (each op's output once).
+    pub activations: Option<u64>,
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Cost { params: Some(0), macs: Some(0), activations: Some(0) }
+    }
+}
+
+impl Cost {
+    pub fn add_op(&mut self, op: &dyn Op) {
+        let params: Option<u64> = op
+            .weights()
+            .iter()
+            .filter(|w| w.trained)
+            .map(|w| w.shape.iter().map(|d| d.known().map(|n| n as u64)).product::<Option<u64>>())
+            .sum();
+        self.params = sum(self.params, params);
+        self.macs = sum(self.macs, op.macs());
+        self.activations = sum(self.activations, op.output().elements().map(|n| n as u64));
+    }
+
+    pub fn add(&mut self, other: Cost) {
+        self.params = sum(self.params, other.params);
+        self.macs = sum(self.macs, other.macs);
+        self.activations = sum(self.activations, other.activations);
+    }
+}
+
+fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    Some(a?.saturating_add(b?))
+}
+
+/// Cost of a network, whole and by task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkCost {
+    pub total: Cost,
+    /// Of the nodes on each task's path, its head included; by task index.
+    pub per_task: Vec<Cost>,
+    /// Share of the parameters that serve more than one task.
+    pub shared: Option<f64>,
+}
+
+/// The costs that matter beside one another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CostReport {
+    /// Of the fixed topology, or of the supernet.
+    pub network: NetworkCost,
+    pub all_shared: NetworkCost,
+    pub independent: NetworkCost,
+}
+
+/// Cost of the op inside a mix: the gate's linear map. Members and query are given by their types.
+pub fn mix_cost(checked: &Checked, network: &Network, node: petgraph::graph::NodeIndex) -> Cost {
+    match crate::plan::mix_op(checked, network, node) {
+        Some(op) => {
+            let mut cost = Cost::default();
+            cost.add_op(&*op);
+            cost
+        }
+        None => Cost::default(),
+    }
+}
+
+/// Costs of a network built from this spec.
+pub fn network_cost(checked: &Checked, network: &Network) -> NetworkCost {
+    let sets = network.task_sets();
+    let mut total = Cost::default();
+    let mut per_task = vec![Cost::default(); checked.spec.tasks.len()];
+    let mut shared = Some(0u64);
+    // Units with one cost and one task set are many in a supernet; add them by task only where sets are small.
+    for node in &network.order {
+        let cost = match &network.graph[*node] {
+            Node::Stage { stage, .. } => checked.stages[stage.0].cost,
+            Node::Head { task, .. } => checked.heads[task.0]
+                .as_ref()
+                .map_or(Cost { params: None, macs: None, activations: None }, |h: &Typed| h.cost),
+            Node::Mix { .. } => mix_cost(checked, network, *node),
+            _ => continue,
+        };
+        total.add(cost);
+        let set = &sets[node.index()];
+        if network.is_fixed() {
+            for t in set.iter() {
+                per_task[t].add(cost);
+            }
+        }
+        if set.len() > 1 {
+            shared = sum(shared, cost.params);
+        }
+    }
+    let share = match (shared, total.params) {
+        (Some(s), Some(t)) if t > 0 => Some(s as f64 / t as f64),
+        _ => None,
+    };
+    NetworkCost { total, per_task, shared: share }
+}
+
+/// Costs of the network, of all shared and of all independent, from unit costs (no graph is built for the last two).
+pub fn report(checked: &Checked, network: &Network) -> CostReport {
+    let tasks = checked.spec.tasks.len();
+    let mut trunk = Cost::default();
+    for s in &checked.stages {
+        trunk.add(s.cost);
+    }
+    let heads: Vec<Cost> = checked
+        .heads
+        .iter()
+        .map(|h| h.as_ref().map_or(Cost { params: None, macs: None, activations: None }, |h| h.cost))
+        .collect();
+    let with = |times: usize| {
+        let mut total = Cost::default();
+        for _ in 0..times {
+            total.add(trunk);
+        }
+        heads.iter().for_each(|h| total.add(*h));
+        let per_task = heads
+            .iter()
+            .map(|h| {
+                let mut c = trunk;
+                c.add(*h);
+                c
+            })
+            .collect();
+        let shared = match (trunk.params, total.params) {
+            (Some(a), Some(b)) if b > 0 => Some(if times == 1 && tasks > 1 { a as f64 / b as f64 } else { 0.0 }),
+            _ => None,
+        };
+        NetworkCost { total, per_task, shared }
+    };
+    CostReport { network: network_cost(checked, network), all_shared: with(1), independent: with(tasks) }
+}
+
+/// Copies of each stage in a network, by stage index.
+pub fn copies(network: &Network) -> HashMap<usize, usize> {
+    let mut out = HashMap::new();
+    for node in network.graph.node_weights() {
+        if let Node::Stage { stage, .. } = node {
+            *out.entry(stage.0).or_insert(0) += 1;
+        }
+    }
+    out
+}

@@ -1,0 +1,86 @@
+//! Facts about a spec, in side tables; the graph stays untouched. Every pass runs, every problem is reported. Only this room makes a
+//! [`Checked`], and only a clean spec gives one: lowering it never reports a spec error and never panics.
+
+pub mod cost;
+mod fit;
+mod lints;
+mod shapes;
+
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::hir::{Flow, Spec};
+use crate::ir::{self, Network};
+use crate::ops::{Op, TensorType};
+
+pub use cost::{Cost, CostReport, NetworkCost};
+
+/// A spec that is clean, with what checking found out.
+#[derive(Debug)]
+pub struct Checked {
+    pub spec: Spec,
+    /// Of the space, if there is one.
+    pub supernet: Option<Network>,
+    /// Of the topology, if there is one.
+    pub fixed: Option<Network>,
+    /// Per stage of the backbone.
+    pub stages: Vec<Typed>,
+    /// Per task; `None` while its size is open.
+    pub heads: Vec<Option<Typed>>,
+    /// Some size is open until a data schema is frozen: checked as far as the text goes, cannot be lowered.
+    pub open: bool,
+}
+
+/// A stage's or head's ops with their types.
+#[derive(Debug, Clone)]
+pub struct Typed {
+    pub ops: Vec<TypedOp>,
+    pub out: Flow,
+    pub ty: TensorType,
+    pub cost: Cost,
+}
+
+#[derive(Debug, Clone)]
+pub struct TypedOp {
+    pub op: Arc<dyn Op>,
+    pub inputs: Vec<Flow>,
+    /// Index of the op as written in the stage; ops of one chain (`match`) share it.
+    pub written: usize,
+}
+
+/// Checks a resolved spec. Diagnostics go to `diags`; the result is `None` where there are errors, this pass's or earlier ones.
+pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
+    let broken = diags.has_errors();
+    if spec.tasks.is_empty() && !broken {
+        let at = spec.backbone.as_ref().map(|b| b.span).or(spec.data.first().map(|d| d.span));
+        let mut d = Diagnostic::new(
+            codes::TASK_NONE,
+            at.unwrap_or(crate::source::Span::new(crate::source::FileId(0), 0, 0)),
+            "this spec has no tasks",
+        );
+        d = d.help("declare what is to be learned: `task smiling: binary { label = ... }`");
+        diags.push(d);
+    }
+    if spec.backbone.is_none() && !broken {
+        diags.push(
+            Diagnostic::new(
+                codes::BACKBONE_EMPTY,
+                spec.tasks.first().map_or(crate::source::Span::new(crate::source::FileId(0), 0, 0), |t| t.span),
+                "this spec has no backbone",
+            )
+            .help("declare the stages that tasks may share: `backbone net(image) { stage s1 = ... }`"),
+        );
+    }
+    let stages = shapes::stages(&spec, diags);
+    let heads = shapes::heads(&spec, &stages, diags);
+    let supernet = spec.space.as_ref().and_then(|s| ir::supernet(&spec, s, diags));
+    let fixed = spec.topology.as_ref().and_then(|t| ir::fixed(&spec, t, diags));
+    fit::fit(&spec, supernet.as_ref(), &stages, &heads, diags);
+    lints::lints(&spec, diags);
+    let open = shapes::open(&spec, &stages, &heads, diags);
+    if diags.has_errors() {
+        return None;
+    }
+    let stages = stages.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(Checked { spec, supernet, fixed, stages, heads, open })
+}

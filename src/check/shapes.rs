@@ -1,0 +1,207 @@
+//! Shape inference with a symbolic batch: per stage and head once, since copies of a stage have one shape.
+
+use super::{Cost, Typed, TypedOp};
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::hir::{Body, Flow, Read, Spec};
+use crate::ops::{OpError, TensorType};
+use crate::source::Span;
+
+/// Types of all stages; `None` where something is reported, which silences its readers.
+pub fn stages(spec: &Spec, diags: &mut Diagnostics) -> Vec<Option<Typed>> {
+    let mut out: Vec<Option<Typed>> = Vec::new();
+    for stage in spec.backbone.iter().flat_map(|b| &b.stages) {
+        let typed = sources(spec, &stage.reads, &out).and_then(|types| {
+            let producers = producers(spec, &stage.reads);
+            body(&stage.body, &types, &producers, diags)
+        });
+        out.push(typed);
+    }
+    out
+}
+
+fn sources(spec: &Spec, reads: &[Read], stages: &[Option<Typed>]) -> Option<Vec<TensorType>> {
+    reads
+        .iter()
+        .map(|r| match r {
+            Read::Input(i) => Some(spec.inputs[i.0].ty.clone()),
+            Read::Stage(s) => stages[s.0].as_ref().map(|t| t.ty.clone()),
+        })
+        .collect()
+}
+
+/// Where each source was declared and what to call it, for secondary labels.
+fn producers(spec: &Spec, reads: &[Read]) -> Vec<(Span, String)> {
+    let stages = spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+    reads
+        .iter()
+        .map(|r| match r {
+            Read::Input(i) => (spec.inputs[i.0].ty_span, format!("the input `{}`", spec.inputs[i.0].name)),
+            Read::Stage(s) => (stages[s.0].span, format!("the stage `{}`", stages[s.0].name)),
+        })
+        .collect()
+}
+
+fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags: &mut Diagnostics) -> Option<Typed> {
+    let mut ops: Vec<TypedOp> = Vec::new();
+    // Type and value of each written node; a chain of no ops (`match` of equal shapes) is its input.
+    let mut values: Vec<(Flow, TensorType)> = Vec::new();
+    let mut cost = Cost::default();
+    for (written, node) in body.nodes.iter().enumerate() {
+        let inputs: Vec<(Flow, TensorType)> = node
+            .inputs
+            .iter()
+            .map(|f| match f {
+                Flow::Source(i) => (Flow::Source(*i), sources[*i].clone()),
+                Flow::Node(i) => values[*i].clone(),
+            })
+            .collect();
+        let types: Vec<TensorType> = inputs.iter().map(|(_, t)| t.clone()).collect();
+        let made = match (node.op.make)(&node.args, &types) {
+            Ok(m) => m,
+            Err(e) => {
+                diags.push(mismatch(body, written, &types, producers, e));
+                return None;
+            }
+        };
+        let mut flows: Vec<Flow> = inputs.iter().map(|(f, _)| *f).collect();
+        let mut ty = types[0].clone();
+        for op in made {
+            ty = op.output();
+            cost.add_op(&*op);
+            ops.push(TypedOp { op: op.into(), inputs: std::mem::take(&mut flows), written });
+            flows = vec![Flow::Node(ops.len() - 1)];
+        }
+        values.push((flows[0], ty));
+    }
+    let (out, ty) = match body.out {
+        Flow::Source(i) => (Flow::Source(i), sources.get(i)?.clone()),
+        Flow::Node(i) => values[i].clone(),
+    };
+    Some(Typed { ops, out, ty, cost })
+}
+
+fn mismatch(body: &Body, at: usize, types: &[TensorType], producers: &[(Span, String)], e: OpError) -> Diagnostic {
+    let node = &body.nodes[at];
+    let merge = types.len() > 1;
+    let code = match (e.empty, merge) {
+        (true, _) => codes::SHAPE_EMPTY,
+        (_, true) => codes::SHAPE_MERGE,
+        _ => codes::SHAPE_MISMATCH,
+    };
+    let mut d = Diagnostic::new(code, node.span, format!("`{}` {}", node.op.call.name, e.message));
+    if !merge {
+        d = d.label(format!("gets {}", types[0]));
+    }
+    for (input, ty) in node.inputs.iter().zip(types) {
+        d = match input {
+            Flow::Node(i) if body.nodes[*i].span != node.span => {
+                let before = &body.nodes[*i];
+                d.also(before.span, format!("`{}` yields {ty}", before.op.call.name))
+            }
+            Flow::Source(i) => {
+                let (span, what) = &producers[*i];
+                d.also(*span, format!("{what} yields {ty}"))
+            }
+            _ => d,
+        };
+    }
+    match e.help {
+        Some(h) => d.help(h),
+        None => d,
+    }
+}
+
+/// Types of all heads, by task; tasks that share a head item and a source share the work.
+pub fn heads(spec: &Spec, stages: &[Option<Typed>], diags: &mut Diagnostics) -> Vec<Option<Typed>> {
+    let mut done: std::collections::HashMap<usize, Option<Typed>> = std::collections::HashMap::new();
+    let mut out = Vec::new();
+    let mut reported: Vec<usize> = Vec::new();
+    for task in &spec.tasks {
+        let Some(id) = task.head else {
+            out.push(None);
+            continue;
+        };
+        let head = &spec.heads[id.0];
+        let typed = done
+            .entry(id.0)
+            .or_insert_with(|| {
+                let types = sources(spec, &head.reads, stages)?;
+                body(&head.body, &types, &producers(spec, &head.reads), diags)
+            })
+            .clone();
+        if let Some(t) = &typed
+            && !reported.contains(&id.0)
+            && let Some(d) = wrong_output(spec, task, head.span, &t.ty)
+        {
+            reported.push(id.0);
+            diags.push(d);
+        }
+        out.push(typed);
+    }
+    out
+}
+
+/// A head gives `[outputs]`, or `[outputs, h, w]` for dense tasks.
+fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorType) -> Option<Diagnostic> {
+    let outputs = task.kind.outputs()?;
+    let sizes = ty.sizes()?;
+    let dense = task.kind.is_dense();
+    let fits = match dense {
+        true => sizes.len() == 3 && sizes[0] == outputs,
+        false => sizes == [outputs],
+    };
+    if fits {
+        return None;
+    }
+    let wanted = if dense { format!("f32[{outputs}, height, width]") } else { format!("f32[{outputs}]") };
+    let help = match (dense, sizes.len()) {
+        (false, 3) => {
+            "flatten the image first: `global_avg_pool -> linear(outputs)` or `flatten -> linear(outputs)`".to_string()
+        }
+        (false, _) => "end the head with `linear(outputs)`".to_string(),
+        (true, _) => "end the head with `conv(outputs, kernel = 1)`".to_string(),
+    };
+    let _ = spec;
+    Some(
+        Diagnostic::new(
+            codes::SHAPE_OUTPUT,
+            head,
+            format!("this head yields {ty}, and the task `{}` needs {wanted}", task.name),
+        )
+        .label(format!("yields {ty}"))
+        .also(task.kind_span, format!("`{}` needs {wanted}", task.kind.name()))
+        .help(help),
+    )
+}
+
+/// Reports once what stays open without a schema; true if anything does.
+pub fn open(spec: &Spec, stages: &[Option<Typed>], heads: &[Option<Typed>], diags: &mut Diagnostics) -> bool {
+    let unfrozen: Vec<&crate::hir::Data> = spec.data.iter().filter(|d| d.schema.is_none()).collect();
+    let input = spec.inputs.iter().find(|i| i.ty.sizes().is_none());
+    let family = spec.families.iter().find(|f| f.open);
+    let task = spec.tasks.iter().find(|t| t.kind.outputs().is_none());
+    let any = input.is_some()
+        || family.is_some()
+        || task.is_some()
+        || stages.iter().flatten().any(|s| s.ty.sizes().is_none() || s.cost.params.is_none())
+        || heads.iter().flatten().any(|h| h.cost.params.is_none());
+    if !any || diags.has_errors() {
+        return any;
+    }
+    let (span, what) = match (input, family, task) {
+        (Some(i), ..) => (i.span, format!("the columns of `{}` and whatever depends on their number", i.name)),
+        (_, Some(f), _) => (f.span, format!("the members of the family `{}`", f.name)),
+        (_, _, Some(t)) => (t.span, format!("the number of classes of `{}`", t.name)),
+        _ => return any,
+    };
+    let names = unfrozen.iter().map(|d| d.name.as_str());
+    diags.push(
+        Diagnostic::new(codes::SHAPE_OPEN, span, format!("open until the data schema is frozen: {what}"))
+            .label("open")
+            .help(format!(
+                "everything else is checked; `mtlc data freeze` writes the schema of {} into the spec, and `run` freezes it by itself",
+                crate::diag::suggest::listing(names)
+            )),
+    );
+    any
+}

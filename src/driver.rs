@@ -1,0 +1,58 @@
+//! The whole pipeline in one page. Read this second, after `lib.rs`.
+//!
+//! [`compile`] takes a file as far as text alone allows; everything that runs starts from its [`Checked`].
+
+use std::path::Path;
+
+use crate::check::{self, Checked};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::hir::{self, Options};
+use crate::source::{FileId, SourceMap};
+
+/// A compilation: the sources (for rendering), what was found, and the checked spec if nothing was wrong.
+#[derive(Debug)]
+pub struct Compiled {
+    pub sources: SourceMap,
+    pub root: FileId,
+    /// In order of place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub checked: Option<Checked>,
+}
+
+impl Compiled {
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Reads a file and compiles it; an error only if it cannot be read.
+pub fn compile(path: &Path, options: &Options) -> std::io::Result<Compiled> {
+    let text = read(path)?;
+    Ok(compile_text(&text, path, options, &read))
+}
+
+/// Compiles a text that stands at `path`; `load` reads what it imports.
+pub fn compile_text(
+    text: &str,
+    path: &Path,
+    options: &Options,
+    load: &dyn Fn(&Path) -> std::io::Result<String>,
+) -> Compiled {
+    let mut sources = SourceMap::default();
+    let root = sources.add(path.display().to_string(), Some(path), text);
+    let mut diags = Diagnostics::default();
+    // Text -> tree -> spec: names resolved, templates and imports expanded.
+    let spec = hir::lower(root, Some(path), &mut sources, load, options, &mut diags);
+    // Spec -> graph, shapes, costs, fit: facts in side tables.
+    let checked = check::check(spec, &mut diags);
+    Compiled { sources, root, diagnostics: diags.into_sorted(), checked }
+}
+
+/// Reads a text file; bytes that are not UTF-8 are an error of kind `InvalidData`.
+pub fn read(path: &Path) -> std::io::Result<String> {
+    let bytes = std::fs::read(path)?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        std::io::Error::new(std::io::ErrorKind::InvalidData, format!("not UTF-8 text (at byte {at})"))
+    })
+}

@@ -1,0 +1,142 @@
+//! `batch_norm`: batch normalisation (Ioffe and Szegedy 2015), as PyTorch computes it.
+
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{DType, Result, Tensor};
+
+use super::kernel::{self, batch};
+use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, WeightDef, input, path};
+use crate::schema::{AttrDef, CallDef, FRACTION, Need, POSITIVE};
+
+const MOMENTUM: f64 = 0.1;
+const EPS: f64 = 1e-5;
+
+pub static DEF: OpDef = OpDef {
+    call: CallDef {
+        name: "batch_norm",
+        doc: "Normalises each channel of `[c]` or `[c, h, w]` over the batch, then scales and shifts it. Evaluation uses \
+              running statistics.",
+        args: &[
+            AttrDef {
+                name: "momentum",
+                ty: FRACTION,
+                need: Need::Default("0.1"),
+                doc: "Share of a new batch in the running statistics.",
+            },
+            AttrDef { name: "eps", ty: POSITIVE, need: Need::Default("1e-5"), doc: "Added to the variance." },
+        ],
+    },
+    arity: Arity::One,
+    make: |args, inputs| {
+        let mut norm = BatchNorm::new(&inputs[0])?;
+        (norm.momentum, norm.eps) = (args.float("momentum"), args.float("eps"));
+        Ok(vec![Box::new(norm)])
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct BatchNorm {
+    ty: TensorType,
+    channels: Dim,
+    momentum: f64,
+    eps: f64,
+}
+
+impl BatchNorm {
+    pub(super) fn new(input: &TensorType) -> std::result::Result<BatchNorm, OpError> {
+        match input::dense(input)? {
+            [c] | [c, _, _] => Ok(BatchNorm { ty: input.clone(), channels: *c, momentum: MOMENTUM, eps: EPS }),
+            _ => Err(OpError::new(format!("takes `[c]` or an image `[c, h, w]`, and this is {input}"))
+                .help("put `flatten` or `concat_fields` before it, or use `layer_norm`")),
+        }
+    }
+}
+
+impl Op for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn output(&self) -> TensorType {
+        self.ty.clone()
+    }
+
+    fn weights(&self) -> Vec<WeightDef> {
+        vec![
+            WeightDef::trained("weight", [self.channels], Init::Const(1.0)),
+            WeightDef::trained("bias", [self.channels], Init::Const(0.0)),
+            WeightDef::buffer("running_mean", [self.channels], 0.0),
+            WeightDef::buffer("running_var", [self.channels], 1.0),
+        ]
+    }
+
+    fn forward(&self, inputs: &[Tensor], weights: &[Tensor], pass: &mut Pass) -> Result<Tensor> {
+        let (x, [weight, bias, mean, var]) = (&inputs[0], weights) else {
+            candle_core::bail!("batch_norm has four weights");
+        };
+        let count = x.elem_count() / x.dim(1)?;
+        let (y, batch) = if path::own_kernel(x) {
+            self.own(x, weights, pass.train)?
+        } else if pass.train {
+            let (y, mean, var) = self.composed(x, weight, bias)?;
+            (y, Some([mean, var]))
+        } else {
+            (self.affine(x, weight, bias, mean, var)?, None)
+        };
+        if let Some([batch_mean, batch_var]) = batch {
+            // PyTorch's running variance is unbiased. Of a single value there is none: 0, where PyTorch refuses the batch.
+            let unbiased = (batch_var * (count as f64 / (count.max(2) - 1) as f64))?;
+            for (index, old, new) in [(2, mean, batch_mean), (3, var, unbiased)] {
+                let next = ((old.detach() * (1.0 - self.momentum))? + (new.to_dtype(old.dtype())? * self.momentum)?)?;
+                pass.buffers.push((index, next));
+            }
+        }
+        Ok(y)
+    }
+}
+
+impl BatchNorm {
+    fn own(&self, x: &Tensor, weights: &[Tensor], train: bool) -> Result<(Tensor, Option<[Tensor; 2]>)> {
+        let values = |t: &Tensor| t.to_dtype(DType::F64)?.to_vec1::<f64>();
+        let given = match train {
+            true => None,
+            false => Some(batch::Stats { mean: values(&weights[2])?, var: values(&weights[3])? }),
+        };
+        let used = Arc::new(OnceLock::new());
+        let kernel = batch::BatchNorm { eps: self.eps, given, used: used.clone() };
+        let y = kernel::apply3(kernel, x, &weights[0], &weights[1])?;
+        if !train {
+            return Ok((y, None));
+        }
+        let batch::Stats { mean, var } = used.get().expect("forward ran").clone();
+        let c = mean.len();
+        Ok((y, Some([Tensor::from_vec(mean, c, x.device())?, Tensor::from_vec(var, c, x.device())?])))
+    }
+
+    /// With the statistics of the batch, which are returned as `[c]`, without gradient.
+    fn composed(&self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+        let axes = x.rank();
+        let mean_over = |t: &Tensor| match axes {
+            4 => t.mean_keepdim(3)?.mean_keepdim(2)?.mean_keepdim(0),
+            _ => t.mean_keepdim(0),
+        };
+        let mean = mean_over(x)?;
+        let centred = x.broadcast_sub(&mean)?;
+        let var = mean_over(&centred.sqr()?)?;
+        let slope = (&var + self.eps)?.sqrt()?.recip()?.broadcast_mul(&along(weight, x)?)?;
+        let y = centred.broadcast_mul(&slope)?.broadcast_add(&along(bias, x)?)?;
+        Ok((y, mean.detach().flatten_all()?, var.detach().flatten_all()?))
+    }
+
+    fn affine(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, mean: &Tensor, var: &Tensor) -> Result<Tensor> {
+        let slope = (weight * (var + self.eps)?.sqrt()?.recip()?)?;
+        x.broadcast_sub(&along(mean, x)?)?.broadcast_mul(&along(&slope, x)?)?.broadcast_add(&along(bias, x)?)
+    }
+}
+
+/// `[c]` as `[1, c, 1, 1]` for an image, `[1, c]` for a vector.
+fn along(v: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let mut shape = vec![1; x.rank()];
+    shape[1] = v.elem_count();
+    v.reshape(shape)
+}

@@ -1,0 +1,137 @@
+//! `conv(c)`: 2-D convolution (cross-correlation) of an image, grouped and dilated as in PyTorch's `Conv2d`.
+
+use candle_core::{Result, Tensor};
+
+use super::input::{self, PADDING, SIZE, STEP, Window};
+use super::kernel::{self, conv};
+use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, WeightDef, path};
+use crate::schema::{AttrDef, CallDef, Need, Ty};
+
+pub static DEF: OpDef = OpDef {
+    call: CallDef {
+        name: "conv",
+        doc: "2-D convolution: `[k, h, w]` to `[channels, h', w']` with \
+              `h' = (h + 2 padding - dilation (kernel - 1) - 1) / stride + 1`, rounded down. \
+              A convolution before `batch_norm` needs no bias: write `bias = false`.",
+        args: &[
+            AttrDef { name: "channels", ty: SIZE, need: Need::Required, doc: "Output channels." },
+            AttrDef { name: "kernel", ty: STEP, need: Need::Default("3"), doc: "Height and width of the window." },
+            AttrDef { name: "stride", ty: STEP, need: Need::Default("1"), doc: "Step between windows." },
+            AttrDef {
+                name: "padding",
+                ty: PADDING,
+                need: Need::Optional,
+                doc: "Zeros on every side. Default: `(kernel - 1) * dilation / 2`, rounded down, which keeps the size at \
+                      stride 1 for odd kernels.",
+            },
+            AttrDef { name: "dilation", ty: STEP, need: Need::Default("1"), doc: "Step between taps of the window." },
+            AttrDef {
+                name: "groups",
+                ty: SIZE,
+                need: Need::Default("1"),
+                doc: "Groups of channels that do not see each other; as many as input channels makes it depthwise.",
+            },
+            AttrDef { name: "bias", ty: Ty::Bool, need: Need::Default("true"), doc: "Whether a bias is added." },
+        ],
+    },
+    arity: Arity::One,
+    make: |args, inputs| {
+        let (kernel, dilation) = (args.size("kernel"), args.size("dilation"));
+        let window = Window {
+            kernel,
+            stride: args.size("stride"),
+            padding: args.opt_size("padding").unwrap_or((kernel - 1) * dilation / 2),
+            dilation,
+        };
+        let conv = Conv::new(&inputs[0], args.size("channels"), window, args.size("groups"), args.bool("bias"))?;
+        Ok(vec![Box::new(conv)])
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Conv {
+    from: Dim,
+    to: usize,
+    out: [Dim; 2],
+    window: Window,
+    groups: usize,
+    bias: bool,
+}
+
+impl Conv {
+    pub(super) fn new(
+        input: &TensorType,
+        to: usize,
+        window: Window,
+        groups: usize,
+        bias: bool,
+    ) -> std::result::Result<Conv, OpError> {
+        let [from, h, w] = input::image(input)?;
+        let divides = |n: usize| n.is_multiple_of(groups);
+        if groups > 1 && !(from.known().is_none_or(divides) && divides(to)) {
+            return Err(OpError::new(format!(
+                "splits {from} channels into {to} by {groups} groups, and that leaves a rest"
+            ))
+            .help("`groups` must divide both the channels that come in and those that go out"));
+        }
+        Ok(Conv { from, to, out: [window.over(h, "height")?, window.over(w, "width")?], window, groups, bias })
+    }
+
+    /// Inputs of one output value.
+    fn fan_in(&self) -> Option<usize> {
+        Some(self.from.known()? / self.groups * self.window.kernel * self.window.kernel)
+    }
+}
+
+impl Op for Conv {
+    fn name(&self) -> &'static str {
+        "conv"
+    }
+
+    fn output(&self) -> TensorType {
+        TensorType::Dense(vec![self.to.into(), self.out[0], self.out[1]])
+    }
+
+    fn weights(&self) -> Vec<WeightDef> {
+        let per_group = self.from.known().map_or(Dim::Open, |n| Dim::Known(n / self.groups));
+        let k = Dim::Known(self.window.kernel);
+        let mut weights = vec![WeightDef::trained("weight", [self.to.into(), per_group, k, k], Init::FanIn)];
+        if self.bias {
+            let init = self.fan_in().map_or(Init::Const(0.0), |n| Init::Uniform { bound: 1.0 / (n as f64).sqrt() });
+            weights.push(WeightDef::trained("bias", [self.to.into()], init));
+        }
+        weights
+    }
+
+    fn macs(&self) -> Option<u64> {
+        input::count([self.fan_in()?.into(), self.to.into(), self.out[0], self.out[1]])
+    }
+
+    fn forward(&self, inputs: &[Tensor], weights: &[Tensor], _: &mut Pass) -> Result<Tensor> {
+        let (x, weight) = (&inputs[0], &weights[0]);
+        if path::own_kernel(x) {
+            let kernel = conv::Conv { window: self.window, groups: self.groups };
+            return match weights.get(1) {
+                Some(bias) => kernel::apply3(kernel, x, weight, bias),
+                None => kernel::apply2(kernel, x, weight),
+            };
+        }
+        let Window { stride, padding, dilation, .. } = self.window;
+        let y = self.even(x)?.conv2d(weight, padding, stride, dilation, self.groups)?;
+        match weights.get(1) {
+            Some(bias) => y.broadcast_add(&bias.reshape((1, self.to, 1, 1))?),
+            None => Ok(y),
+        }
+    }
+}
+
+impl Conv {
+    /// candle's gradient takes the rows and columns beyond the last window to be equally many. Zeros on the right and below
+    /// make them so; no window reaches them.
+    fn even(&self, x: &Tensor) -> Result<Tensor> {
+        let rest = |size: usize| (size + 2 * self.window.padding - self.window.span()) % self.window.stride;
+        let (h, w) = (rest(x.dim(2)?), rest(x.dim(3)?));
+        let most = h.max(w);
+        x.pad_with_zeros(2, 0, most - h)?.pad_with_zeros(3, 0, most - w)
+    }
+}

@@ -1,0 +1,67 @@
+//! Matrix products on one thread over borrowed memory, checked; callers split the work by sizes alone.
+
+use ::gemm::Parallelism;
+
+use super::Real;
+
+/// A matrix inside a slice: element (i, j) is `data[i * row + j * column]`.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    columns: usize,
+    row: usize,
+    column: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// Rows one after the other.
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Matrix<'a, T> {
+        assert!(data.len() >= rows * columns);
+        Matrix { data, rows, columns, row: columns, column: 1 }
+    }
+
+    /// The transpose of what is there.
+    pub fn t(self) -> Matrix<'a, T> {
+        Matrix { rows: self.columns, columns: self.rows, row: self.column, column: self.row, ..self }
+    }
+
+    /// Rows `from..from + rows`.
+    pub fn rows(self, from: usize, rows: usize) -> Matrix<'a, T> {
+        assert!(from + rows <= self.rows);
+        Matrix { data: &self.data[(from * self.row).min(self.data.len())..], rows, ..self }
+    }
+}
+
+/// `out = a b`, or `out += a b`; `out` has its rows one after the other.
+pub fn multiply<T: Real>(a: Matrix<T>, b: Matrix<T>, out: &mut [T], accumulate: bool) {
+    assert_eq!(a.columns, b.rows);
+    assert_eq!(out.len(), a.rows * b.columns);
+    if out.is_empty() {
+        return;
+    }
+    // SAFETY: constructors and the assertions above keep every index within its slice; `out` is borrowed exclusively.
+    unsafe {
+        ::gemm::gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            out.as_mut_ptr(),
+            1,
+            b.columns as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.column as isize,
+            a.row as isize,
+            b.data.as_ptr(),
+            b.column as isize,
+            b.row as isize,
+            T::one(),
+            T::one(),
+            false,
+            false,
+            false,
+            Parallelism::None,
+        )
+    }
+}

@@ -1,0 +1,240 @@
+//! CPU kernels with their own gradients, for f32 and f64: how one becomes an op of candle's graph, and what they share.
+//!
+//! A kernel sees contiguous slices and says which values and gradients come out; [`Own`] does what candle needs around it.
+//! Results never depend on the number of threads: work is split by sizes alone, and sums are added in a fixed order.
+
+pub mod batch;
+pub mod conv;
+pub mod depthwise;
+pub mod gemm;
+pub mod real;
+pub mod resample;
+pub mod rows;
+pub mod segment;
+pub mod table;
+pub mod window;
+
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
+};
+use rayon::prelude::*;
+
+pub use real::Real;
+
+/// A contiguous tensor.
+#[derive(Clone, Copy)]
+pub struct View<'a, T> {
+    pub data: &'a [T],
+    pub dims: &'a [usize],
+}
+
+impl<T> View<'_, T> {
+    /// Values per sample.
+    pub fn per_sample(&self) -> usize {
+        self.dims[1..].iter().product()
+    }
+}
+
+/// A differentiable function of `N` tensors.
+pub trait Kernel<const N: usize>: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    /// Values and shape of the output.
+    fn forward<T: Real>(&self, inputs: [View<'_, T>; N]) -> Result<(Vec<T>, Shape)>;
+
+    /// Gradients of those inputs that want one (a parameter, or something computed from one); `None` for the others.
+    fn backward<T: Real>(
+        &self,
+        inputs: [View<'_, T>; N],
+        output: View<'_, T>,
+        grad: &[T],
+        wanted: [bool; N],
+    ) -> Result<[Option<Vec<T>>; N]>;
+}
+
+/// A kernel as candle sees it.
+struct Own<K>(K);
+
+pub fn apply1<K: Kernel<1>>(kernel: K, a: &Tensor) -> Result<Tensor> {
+    a.contiguous()?.apply_op1(Own(kernel))
+}
+
+pub fn apply2<K: Kernel<2>>(kernel: K, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    a.contiguous()?.apply_op2(&b.contiguous()?, Own(kernel))
+}
+
+pub fn apply3<K: Kernel<3>>(kernel: K, a: &Tensor, b: &Tensor, c: &Tensor) -> Result<Tensor> {
+    a.contiguous()?.apply_op3(&b.contiguous()?, &c.contiguous()?, Own(kernel))
+}
+
+fn view<'a, T: WithDType>(storage: &'a CpuStorage, layout: &'a Layout) -> Result<View<'a, T>> {
+    let data = T::cpu_storage_as_slice(storage)?;
+    match layout.contiguous_offsets() {
+        Some((from, to)) => Ok(View { data: &data[from..to], dims: layout.dims() }),
+        None => bail!("a kernel was given a tensor that is not contiguous"),
+    }
+}
+
+fn forward<const N: usize, K: Kernel<N>>(
+    kernel: &K,
+    inputs: [(&CpuStorage, &Layout); N],
+) -> Result<(CpuStorage, Shape)> {
+    fn typed<const N: usize, K: Kernel<N>, T: Real>(
+        kernel: &K,
+        inputs: [(&CpuStorage, &Layout); N],
+    ) -> Result<(CpuStorage, Shape)> {
+        let views = inputs.iter().map(|(s, l)| view::<T>(s, l)).collect::<Result<Vec<_>>>()?;
+        let (values, shape) = kernel.forward(std::array::from_fn(|i| views[i]))?;
+        debug_assert_eq!(values.len(), shape.elem_count(), "{}", K::NAME);
+        Ok((T::to_cpu_storage_owned(values), shape))
+    }
+    match inputs[0].0 {
+        CpuStorage::F32(_) => typed::<N, K, f32>(kernel, inputs),
+        CpuStorage::F64(_) => typed::<N, K, f64>(kernel, inputs),
+        _ => bail!("{} knows f32 and f64 only", K::NAME),
+    }
+}
+
+fn backward<const N: usize, K: Kernel<N>>(
+    kernel: &K,
+    inputs: [&Tensor; N],
+    output: &Tensor,
+    grad: &Tensor,
+) -> Result<[Option<Tensor>; N]> {
+    fn typed<const N: usize, K: Kernel<N>, T: Real>(
+        kernel: &K,
+        inputs: [&Tensor; N],
+        output: &Tensor,
+        grad: &Tensor,
+    ) -> Result<[Option<Tensor>; N]> {
+        // Inputs and output are contiguous by construction; the gradient may be anything, a broadcast scalar for one.
+        let grad = grad.contiguous()?;
+        let all: Vec<_> = inputs.iter().copied().chain([output, &grad]).map(|t| t.storage_and_layout()).collect();
+        let views = all
+            .iter()
+            .map(|(storage, layout)| match &**storage {
+                Storage::Cpu(s) => view::<T>(s, layout),
+                _ => bail!("{} runs on the CPU only", K::NAME),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let wanted = inputs.map(|t| t.track_op());
+        let grads = kernel.backward(std::array::from_fn(|i| views[i]), views[N], views[N + 1].data, wanted)?;
+        let mut out = [const { None }; N];
+        for (i, values) in grads.into_iter().enumerate() {
+            out[i] = values.map(|v| Tensor::from_vec(v, inputs[i].shape(), inputs[i].device())).transpose()?;
+        }
+        Ok(out)
+    }
+    match output.dtype() {
+        DType::F32 => typed::<N, K, f32>(kernel, inputs, output, grad),
+        DType::F64 => typed::<N, K, f64>(kernel, inputs, output, grad),
+        _ => bail!("{} knows f32 and f64 only", K::NAME),
+    }
+}
+
+impl<K: Kernel<1>> CustomOp1 for Own<K> {
+    fn name(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        forward(&self.0, [(s, l)])
+    }
+
+    fn bwd(&self, a: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let [da] = backward(&self.0, [a], y, dy)?;
+        Ok(da)
+    }
+}
+
+impl<K: Kernel<2>> CustomOp2 for Own<K> {
+    fn name(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        forward(&self.0, [(s1, l1), (s2, l2)])
+    }
+
+    fn bwd(&self, a: &Tensor, b: &Tensor, y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [da, db] = backward(&self.0, [a, b], y, dy)?;
+        Ok((da, db))
+    }
+}
+
+impl<K: Kernel<3>> CustomOp3 for Own<K> {
+    fn name(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        forward(&self.0, [(s1, l1), (s2, l2), (s3, l3)])
+    }
+
+    fn bwd(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        c: &Tensor,
+        y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [da, db, dc] = backward(&self.0, [a, b, c], y, dy)?;
+        Ok((da, db, dc))
+    }
+}
+
+/// Elements that one task of an elementwise loop handles.
+pub const BLOCK: usize = 1 << 15;
+
+/// A buffer that the caller overwrites entirely before anything reads it: zeroing would cost a pass over memory.
+pub fn buffer<T: Real>(len: usize) -> Vec<T> {
+    let mut v = Vec::with_capacity(len);
+    // SAFETY: within capacity, floats have no invalid bit patterns and no destructor, and every caller writes each element
+    // before it is read.
+    #[allow(clippy::uninit_vec)]
+    unsafe {
+        v.set_len(len)
+    };
+    v
+}
+
+/// `f(x)` for every element.
+pub fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+    let mut y = buffer(x.len());
+    y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = f(x);
+        }
+    });
+    y
+}
+
+/// `f(a, b, c)` for every element.
+pub fn map3<T: Real>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T + Sync) -> Vec<T> {
+    let mut y = buffer(a.len());
+    let inputs = a.par_chunks(BLOCK).zip(b.par_chunks(BLOCK)).zip(c.par_chunks(BLOCK));
+    y.par_chunks_mut(BLOCK).zip(inputs).for_each(|(y, ((a, b), c))| {
+        for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
+            *y = f(a, b, c);
+        }
+    });
+    y
+}
+
+/// The values of a contiguous tensor in main memory.
+pub fn with<T: Real, R>(t: &Tensor, f: impl FnOnce(&[T]) -> R) -> Result<R> {
+    let (storage, layout) = t.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(s) => Ok(f(view::<T>(s, layout)?.data)),
+        _ => bail!("a kernel runs on the CPU only"),
+    }
+}

@@ -1,0 +1,31 @@
+//! `mean(a, b, ...)`: the mean of values of one shape.
+
+use candle_core::{Result, Tensor};
+
+use super::{Arity, Op, OpDef, Pass, TensorType, input};
+use crate::schema::CallDef;
+
+pub static DEF: OpDef = OpDef {
+    call: CallDef { name: "mean", doc: "Mean of values of one shape.", args: &[] },
+    arity: Arity::Many,
+    make: |_, inputs| Ok(vec![Box::new(Mean { output: TensorType::Dense(input::same_shape(inputs)?) })]),
+};
+
+#[derive(Debug)]
+struct Mean {
+    output: TensorType,
+}
+
+impl Op for Mean {
+    fn name(&self) -> &'static str {
+        "mean"
+    }
+
+    fn output(&self) -> TensorType {
+        self.output.clone()
+    }
+
+    fn forward(&self, inputs: &[Tensor], _: &[Tensor], _: &mut Pass) -> Result<Tensor> {
+        inputs[1..].iter().try_fold(inputs[0].clone(), |sum, x| sum + x)? / inputs.len() as f64
+    }
+}

@@ -1,0 +1,47 @@
+//! `scale`: a learned factor for every element of the last dimension.
+
+use candle_core::{Result, Tensor};
+
+use super::kernel::{self, rows};
+use super::{Arity, Dim, Init, Op, OpDef, Pass, TensorType, WeightDef, input, path};
+use crate::schema::CallDef;
+
+pub static DEF: OpDef = OpDef {
+    call: CallDef {
+        name: "scale",
+        doc: "Times a learned factor for every element of the last dimension, 1 at first.",
+        args: &[],
+    },
+    arity: Arity::One,
+    make: |_, inputs| {
+        let last = input::last(input::dense(&inputs[0])?)?;
+        Ok(vec![Box::new(Scale { ty: inputs[0].clone(), last })])
+    },
+};
+
+#[derive(Debug)]
+struct Scale {
+    ty: TensorType,
+    last: Dim,
+}
+
+impl Op for Scale {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn output(&self) -> TensorType {
+        self.ty.clone()
+    }
+
+    fn weights(&self) -> Vec<WeightDef> {
+        vec![WeightDef::trained("weight", [self.last], Init::Const(1.0))]
+    }
+
+    fn forward(&self, inputs: &[Tensor], weights: &[Tensor], _: &mut Pass) -> Result<Tensor> {
+        if path::own_kernel(&inputs[0]) {
+            return kernel::apply2(rows::Scale, &inputs[0], &weights[0]);
+        }
+        inputs[0].broadcast_mul(&weights[0])
+    }
+}

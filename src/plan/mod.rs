@@ -1,0 +1,278 @@
+//! A checked network to something that runs: concrete and ordered, no names and no unknown shapes. Names stand beside it, in
+//! [`Symbols`], for checkpoints and logs. A supernet's choices stay, as data for `runtime`; a fixed network has none.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use petgraph::graph::NodeIndex;
+
+use crate::check::{Checked, Typed};
+use crate::hir::Flow;
+use crate::ir::{Network, Node, Role};
+use crate::ops::{self, Init, Op, TensorType};
+use crate::schema::{Args, Value};
+use crate::source::{FileId, Span, Spanned};
+
+/// Index of a value computed in a step.
+pub type ValueId = usize;
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Input of the spec, and the value it becomes.
+    pub inputs: Vec<(usize, ValueId)>,
+    pub weights: Vec<Weight>,
+    pub steps: Vec<Step>,
+    /// Number of candidates of each choice.
+    pub choices: Vec<usize>,
+    pub outputs: Vec<Output>,
+    pub values: usize,
+    /// Parameters per sample-independent unit (a stage copy, a head), for costs by unit.
+    pub units: Vec<Unit>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Weight {
+    pub shape: Vec<usize>,
+    pub init: Init,
+    pub trained: bool,
+    pub unit: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub kind: Kind,
+    pub inputs: Vec<ValueId>,
+    pub output: ValueId,
+    /// Indices into the plan's weights, in the op's order.
+    pub weights: Vec<usize>,
+    /// The unit it belongs to; `None` for selections.
+    pub unit: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Kind {
+    Op(Arc<dyn Op>),
+    /// One of the inputs, by a choice.
+    Select(usize),
+}
+
+/// A task's result: one head, or several of which a choice picks.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub task: usize,
+    pub heads: Vec<ValueId>,
+    pub choice: Option<usize>,
+}
+
+/// A stage copy, a head or a mix: what is reached or not as a whole.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    pub params: u64,
+}
+
+/// Names, in step with the plan's weights and units.
+#[derive(Debug, Clone, Default)]
+pub struct Symbols {
+    /// `c2.a.0.weight`, `heads.smiling.0.bias`: unique and stable.
+    pub weights: Vec<String>,
+    pub units: Vec<String>,
+    /// `c2.b`, `heads.smiling`: who chooses.
+    pub choices: Vec<String>,
+    /// Names of each choice's candidates.
+    pub candidates: Vec<Vec<String>>,
+    pub tasks: Vec<String>,
+}
+
+/// Why a checked network has no plan yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotYet {
+    #[error("sizes are open until the data schema is frozen")]
+    Open,
+    #[error("searching routes (levels that read `some`) does not run yet")]
+    Routes,
+}
+
+struct Lowering<'a> {
+    checked: &'a Checked,
+    network: &'a Network,
+    plan: Plan,
+    symbols: Symbols,
+    values: HashMap<NodeIndex, ValueId>,
+}
+
+/// Lowers a network of this spec.
+pub fn lower(checked: &Checked, network: &Network) -> Result<(Plan, Symbols), NotYet> {
+    let plan = Plan {
+        inputs: Vec::new(),
+        weights: Vec::new(),
+        steps: Vec::new(),
+        choices: network.choices.iter().map(|c| c.candidates).collect(),
+        outputs: Vec::new(),
+        values: 0,
+        units: Vec::new(),
+    };
+    let mut l = Lowering { checked, network, plan, symbols: Symbols::default(), values: HashMap::new() };
+    l.symbols.tasks = checked.spec.tasks.iter().map(|t| t.name.clone()).collect();
+    l.name_choices();
+    for node in &network.order {
+        l.node(*node)?;
+    }
+    Ok((l.plan, l.symbols))
+}
+
+impl Lowering<'_> {
+    fn value(&mut self) -> ValueId {
+        self.plan.values += 1;
+        self.plan.values - 1
+    }
+
+    fn name_choices(&mut self) {
+        let stages = self.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+        for c in &self.network.choices {
+            let of = &stages[c.of.0].name;
+            self.symbols.choices.push(match c.reader {
+                crate::ir::Reader::Stage(s, copy) => {
+                    format!("{}.{}", stages[s.0].name, self.network.copy_name(s, copy))
+                }
+                crate::ir::Reader::Head(t) => format!("heads.{}", self.checked.spec.tasks[t.0].name),
+            });
+            let names = (0..c.candidates).map(|i| format!("{of}.{}", self.network.copy_name(c.of, i))).collect();
+            self.symbols.candidates.push(names);
+        }
+    }
+
+    fn node(&mut self, node: NodeIndex) -> Result<(), NotYet> {
+        let checked = self.checked;
+        let stages = checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+        match self.network.graph[node].clone() {
+            Node::Input(id) => {
+                let v = self.value();
+                self.plan.inputs.push((id.0, v));
+                self.values.insert(node, v);
+            }
+            Node::Pool { .. } => {}
+            Node::Select { choice, .. } => {
+                let inputs = self.network.candidates(node).iter().map(|c| self.values[c]).collect();
+                let output = self.value();
+                self.plan.steps.push(Step {
+                    kind: Kind::Select(choice.0),
+                    inputs,
+                    output,
+                    weights: vec![],
+                    unit: None,
+                });
+                self.values.insert(node, output);
+            }
+            Node::Mix { choice: Some(_), .. } => return Err(NotYet::Routes),
+            Node::Mix { name, .. } => {
+                let op = mix_op(checked, self.network, node).ok_or(NotYet::Open)?;
+                let inputs: Vec<ValueId> = mix_inputs(self.network, node).iter().map(|n| self.values[n]).collect();
+                let label = name.unwrap_or_else(|| format!("mix{}", node.index()));
+                let unit = self.unit(format!("mix.{label}"));
+                let output = self.op(op, inputs, unit, &format!("mix.{label}"))?;
+                self.values.insert(node, output);
+            }
+            Node::Stage { stage, copy } => {
+                let label = format!("{}.{}", stages[stage.0].name, self.network.copy_name(stage, copy));
+                let output = self.body(&checked.stages[stage.0], node, &label)?;
+                self.values.insert(node, output);
+            }
+            Node::Head { task, copy } => {
+                let name = &checked.spec.tasks[task.0].name;
+                let label = match copy {
+                    None => format!("heads.{name}"),
+                    Some(k) => format!("heads.{name}.{}", crate::ir::copy_letters(k)),
+                };
+                let typed = checked.heads[task.0].as_ref().ok_or(NotYet::Open)?;
+                let output = self.body(typed, node, &label)?;
+                self.values.insert(node, output);
+            }
+            Node::Loss { task, choice } => {
+                let heads = self.network.candidates(node).iter().map(|h| self.values[h]).collect();
+                self.plan.outputs.push(Output { task: task.0, heads, choice: choice.map(|c| c.0) });
+            }
+        }
+        Ok(())
+    }
+
+    fn unit(&mut self, name: String) -> usize {
+        self.plan.units.push(Unit { params: 0 });
+        self.symbols.units.push(name);
+        self.plan.units.len() - 1
+    }
+
+    fn body(&mut self, typed: &Typed, node: NodeIndex, label: &str) -> Result<ValueId, NotYet> {
+        let sources: Vec<ValueId> = self
+            .network
+            .sources(node)
+            .iter()
+            .filter(|(r, _)| matches!(r, Role::Arg(_)))
+            .map(|(_, n)| self.values[n])
+            .collect();
+        let unit = self.unit(label.to_string());
+        let mut values: Vec<ValueId> = Vec::with_capacity(typed.ops.len());
+        for (i, t) in typed.ops.iter().enumerate() {
+            let inputs = t
+                .inputs
+                .iter()
+                .map(|f| match f {
+                    Flow::Source(s) => sources[*s],
+                    Flow::Node(n) => values[*n],
+                })
+                .collect();
+            let output = self.op(t.op.clone(), inputs, unit, &format!("{label}.{i}"))?;
+            values.push(output);
+        }
+        Ok(match typed.out {
+            Flow::Source(s) => sources[s],
+            Flow::Node(n) => values[n],
+        })
+    }
+
+    fn op(&mut self, op: Arc<dyn Op>, inputs: Vec<ValueId>, unit: usize, label: &str) -> Result<ValueId, NotYet> {
+        let mut weights = Vec::new();
+        for w in op.weights() {
+            let shape: Vec<usize> = w.shape.iter().map(|d| d.known()).collect::<Option<_>>().ok_or(NotYet::Open)?;
+            if w.trained {
+                self.plan.units[unit].params += shape.iter().product::<usize>() as u64;
+            }
+            self.symbols.weights.push(format!("{label}.{}", w.name));
+            self.plan.weights.push(Weight { shape, init: w.init, trained: w.trained, unit });
+            weights.push(self.plan.weights.len() - 1);
+        }
+        let output = self.value();
+        self.plan.steps.push(Step { kind: Kind::Op(op), inputs, output, weights, unit: Some(unit) });
+        Ok(output)
+    }
+}
+
+/// What a mix's op reads, in its order: the query where there is one, then the members.
+fn mix_inputs(network: &Network, node: NodeIndex) -> Vec<NodeIndex> {
+    let query = network.sources(node).into_iter().find(|(r, _)| matches!(r, Role::Query(_))).map(|(_, n)| n);
+    query.into_iter().chain(network.candidates(node)).collect()
+}
+
+/// The op of a mix without a choice; `None` while its sizes are open.
+pub fn mix_op(checked: &Checked, network: &Network, node: NodeIndex) -> Option<Arc<dyn Op>> {
+    let Node::Mix { gate, .. } = &network.graph[node] else { return None };
+    let types: Option<Vec<TensorType>> =
+        mix_inputs(network, node).iter().map(|n| node_type(checked, network, *n)).collect();
+    let mut args = Args::default();
+    let span = Span::new(FileId(0), 0, 0);
+    args.set("gate", Spanned { value: Value::Name(vec![gate.word().to_string()]), span }, false);
+    let made = (ops::find("mix")?.make)(&args, &types?).ok()?;
+    made.into_iter().next().map(Arc::from)
+}
+
+/// Type of the value of a node.
+pub fn node_type(checked: &Checked, network: &Network, node: NodeIndex) -> Option<TensorType> {
+    match &network.graph[node] {
+        Node::Input(i) => Some(checked.spec.inputs[i.0].ty.clone()),
+        Node::Stage { stage, .. } => Some(checked.stages[stage.0].ty.clone()),
+        Node::Head { task, .. } => checked.heads[task.0].as_ref().map(|h| h.ty.clone()),
+        Node::Select { .. } | Node::Mix { .. } | Node::Pool { .. } | Node::Loss { .. } => {
+            let first = *network.candidates(node).first()?;
+            node_type(checked, network, first)
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Ops: types against real tensors, gradients against finite differences, values against hand computation.
+
+mod cases;
+mod gradients;
+mod run;
+mod types;
+mod values;

@@ -1,9 +1,11 @@
 //! `mtlc`: the compiler and tool for `.mtl`.
 
+pub mod artifact;
 pub mod check;
 pub mod data;
 pub mod diag;
 pub mod driver;
+pub mod experiment;
 pub mod fmt;
 pub mod hir;
 pub mod ir;

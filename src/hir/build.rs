@@ -430,6 +430,17 @@ pub(super) fn duplicate(what: &str, name: &Name, first: Span) -> Diagnostic {
         .help("rename one of them, or remove it")
 }
 
+/// The values that attributes have where nothing is written; required ones are absent.
+pub fn defaults(attrs: &[AttrDef]) -> Args {
+    let mut args = Args::default();
+    for d in attrs {
+        if let Need::Default(text) = d.need {
+            args.set(d.name, eval::default_value(text, &d.ty, Span::new(FileId(0), 0, 0)), false);
+        }
+    }
+    args
+}
+
 /// A name as it must be written: bare where it is an identifier, else in quotes.
 pub fn quoted_if_needed(name: &str) -> String {
     let mut chars = name.chars();

@@ -56,7 +56,7 @@ fn batch_norm_keeps_running_statistics_as_pytorch_does() {
         let mut state = pass(false);
         let y = norm[0].forward(std::slice::from_ref(&x), &weights, &mut state).unwrap();
         assert!(state.buffers.is_empty());
-        let expected = (at(&x, 2, 1, 0) + 0.4) / (0.8f64 + 1e-5).sqrt() * -1.0 + 3.0;
+        let expected = 3.0 - (at(&x, 2, 1, 0) + 0.4) / (0.8f64 + 1e-5).sqrt();
         assert!((at(&y, 2, 1, 0) - expected).abs() < 1e-12, "{path}");
     });
 }
@@ -259,7 +259,8 @@ fn large_images_are_cut_without_a_seam() {
 
 #[test]
 fn threads_change_no_bit() {
-    let uses: [(&str, Vec<(&'static str, Value)>, [usize; 4]); 5] = [
+    type Use = (&'static str, Vec<(&'static str, Value)>, [usize; 4]);
+    let uses: [Use; 5] = [
         ("conv", vec![("channels", int(16))], [12, 6, 13, 11]),
         ("conv", vec![("channels", int(8)), ("stride", int(2)), ("groups", int(2))], [9, 6, 20, 20]),
         ("conv", vec![("channels", int(6)), ("groups", int(6))], [7, 6, 12, 12]),

@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! text --grammar--> pairs --tree--> rowan tree --read, expr--> ast::File
-//!                                                  '--report--> diagnostics
+//!                                                  '--report, brackets--> diagnostics
 //! ```
 //!
 //! What the words mean (which attributes an item has, what a name refers to) is not known here.
 
 pub mod ast;
+mod brackets;
 mod expr;
 mod grammar;
 mod literal;

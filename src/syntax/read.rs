@@ -301,16 +301,24 @@ impl Reader<'_> {
         let span = self.span(node.text_range());
         let mut targets = Vec::new();
         let mut source = Expr { kind: ExprKind::Missing, span };
+        let mut missing_arrow = false;
         for child in node.children_with_tokens() {
             let at = self.span(child.text_range());
             match child.kind() {
                 Kind::Postfix => targets.push(self.expr(&child)),
                 Kind::Expr => source = self.expr(&child),
                 Kind::MissingValue => self.report_missing_source(at),
-                Kind::MissingArrow => self.report_lone(node),
+                Kind::MissingArrow => missing_arrow = true,
+                Kind::Junk if missing_arrow => {
+                    missing_arrow = false;
+                    child.as_token().into_iter().for_each(|t| self.report_not_an_edge(node, t));
+                }
                 Kind::Junk => child.as_token().into_iter().for_each(|t| self.junk(t)),
                 _ => {}
             }
+        }
+        if missing_arrow {
+            self.report_lone(node);
         }
         Edge { targets, source, span }
     }
@@ -422,20 +430,22 @@ impl Reader<'_> {
 struct Header {
     last: u8,
     last_name: &'static str,
+    reported: bool,
     equals: bool,
 }
 
 impl Header {
     fn part(&mut self, reader: &mut Reader<'_>, rank: u8, name: &'static str, span: Span) {
-        let doubled = rank == self.last && rank != 1;
-        if doubled {
-            reader.report(codes::SYNTAX_HEADER, span, format!("a second {name} in one header"), "one is enough");
-        } else if rank < self.last {
-            let message = format!("{name} stands before {}, not after it", self.last_name);
-            reader.report_header_order(span, message);
-        } else {
+        if rank > self.last || rank == 1 && self.last == 1 {
             self.last = rank;
             self.last_name = name;
+        } else if !std::mem::replace(&mut self.reported, true) {
+            let message = if rank == self.last {
+                format!("{name} for the second time in one header")
+            } else {
+                format!("{name} stands before {}, not after it", self.last_name)
+            };
+            reader.report_header_order(span, message);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::ast::{ITEM_KEYWORDS, NESTED_KEYWORDS, Name};
 use super::read::{Reader, tokens};
-use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken};
+use super::tree::{Kind, SyntaxNode, SyntaxToken};
 use crate::diag::{Applicability, Diagnostic, codes, suggest};
 use crate::source::Span;
 
@@ -17,7 +17,7 @@ impl Reader<'_> {
         self.push(Diagnostic::new(code, span, message).label(label));
     }
 
-    fn at(&self, start: usize, end: usize) -> Span {
+    pub(super) fn at(&self, start: usize, end: usize) -> Span {
         Span::new(self.file, start, end)
     }
 
@@ -177,6 +177,21 @@ impl Reader<'_> {
         self.push(d);
     }
 
+    /// `a.b -> c`, `a.b = c`: something else stands where `<-` should.
+    pub(super) fn report_not_an_edge(&mut self, node: &SyntaxNode, token: &SyntaxToken) {
+        let junk = self.trimmed(token);
+        let text = &self.text[junk.range()];
+        let sign = ["->", "< -", "<=", "=", "<", ":"].into_iter().find(|s| text.starts_with(s));
+        let name = excerpt(node.text().to_string().split(text).next().unwrap_or_default());
+        let Some(sign) = sign else { return self.junk(token) };
+        let start = junk.start as usize;
+        let place = self.at(start, start + sign.len());
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, format!("`{name}` takes `<-`, not `{sign}`"))
+            .label("expected `<-` and what is read")
+            .fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Maybe);
+        self.push(d);
+    }
+
     pub(super) fn report_missing_source(&mut self, span: Span) {
         self.report(
             codes::SYNTAX_MISSING_VALUE,
@@ -187,6 +202,12 @@ impl Reader<'_> {
     }
 
     pub(super) fn report_missing_value(&mut self, span: Span, name: Option<&Name>) {
+        // Strange text where the value should be is a problem of its own, and the only one.
+        let next = self.text[span.range().start..].trim_start_matches([' ', '\t']).chars().next();
+        let may_follow = |c: char| c.is_ascii_alphanumeric() || "_\"\r\n,)]}#{".contains(c);
+        if next.is_some_and(|c| !may_follow(c)) {
+            return;
+        }
         let label = match name {
             Some(name) => format!("expected the value of `{}`", name.text),
             None => "expected a value".to_string(),
@@ -262,88 +283,21 @@ impl Reader<'_> {
         self.push(d);
     }
 
-    // ---- brackets and what separates the things between them ----
-
-    /// Looks at commas, strange text and the closing bracket of a list, a call, a header or a body.
-    pub(super) fn separators(&mut self, node: &SyntaxNode) {
-        let in_body = node.kind() == Kind::Body;
-        let mut open = None;
-        let mut before: Option<SyntaxElement> = None;
-        let mut comma: Option<SyntaxToken> = None;
-        let mut line_end = false;
-        for child in node.children_with_tokens() {
-            match child.kind() {
-                Kind::LBrace | Kind::LBracket | Kind::LParen => open = Some(self.span(child.text_range())),
-                Kind::RBrace | Kind::RBracket | Kind::RParen | Kind::Comment => {}
-                Kind::Whitespace => line_end |= child.as_token().is_some_and(|t| t.text().contains(['\n', '\r'])),
-                Kind::Comma => {
-                    let repeated = comma.is_some() || before.is_none();
-                    if let (true, Some(token)) = (repeated, child.as_token()) {
-                        self.report_spare_comma(token);
-                    }
-                    comma = child.into_token();
-                }
-                Kind::MissingClose => {
-                    let end = self.span(child.text_range());
-                    self.report_unclosed(node.kind(), open.unwrap_or(end), end);
-                }
-                kind => {
-                    let strange = matches!(kind, Kind::Odd | Kind::Junk);
-                    if kind == Kind::Odd {
-                        child.as_token().into_iter().for_each(|t| self.junk(t));
-                    }
-                    let separated = comma.is_some() || in_body && line_end;
-                    if let (false, Some(before)) = (separated || strange, &before)
-                        && !matches!(before.kind(), Kind::Odd | Kind::Junk)
-                        && !ends_missing(before)
-                    {
-                        let end = self.span(before.text_range()).end as usize;
-                        self.report_missing_comma(self.at(end, end), in_body);
-                    }
-                    before = Some(child);
-                    comma = None;
-                    line_end = false;
-                }
-            }
-        }
-    }
-
-    fn report_missing_comma(&mut self, span: Span, in_body: bool) {
-        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma is missing")
-            .label(if in_body { "expected `,` or a line end" } else { "expected `,`" })
-            .fix("insert `,`", span, ",", Applicability::Safe);
-        self.push(d);
-    }
-
-    fn report_spare_comma(&mut self, token: &SyntaxToken) {
-        let span = self.span(token.text_range());
-        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma with nothing before it")
-            .label("one too many")
-            .fix("remove the comma", span, "", Applicability::Safe);
-        self.push(d);
-    }
-
-    fn report_unclosed(&mut self, kind: Kind, open: Span, end: Span) {
-        let (bracket, close) = match kind {
-            Kind::Body => ("{", "}"),
-            Kind::List | Kind::Index => ("[", "]"),
-            _ => ("(", ")"),
-        };
-        let insertion = if kind == Kind::Body { "\n}" } else { close };
-        let d = Diagnostic::new(codes::SYNTAX_UNCLOSED, open, format!("`{bracket}` is never closed"))
-            .label("opened here")
-            .also(end, format!("expected `{close}` here"))
-            .fix(format!("insert `{close}`"), end, insertion, Applicability::Maybe);
-        self.push(d);
-    }
-
     // ---- text that belongs nowhere ----
 
+    /// The place of a token without the blanks around it; a character that only looks like a blank stays.
     fn trimmed(&self, token: &SyntaxToken) -> Span {
+        const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
         let start = usize::from(token.text_range().start());
         let text = token.text();
-        let lead = text.len() - text.trim_start().len();
-        self.at(start + lead, start + text.trim_end().len().max(lead))
+        let lead = text.len() - text.trim_start_matches(BLANKS).len();
+        self.at(start + lead, start + text.trim_end_matches(BLANKS).len().max(lead))
+    }
+
+    /// Whether nothing but a bracket, a comma or a comment follows on the line.
+    fn ends_line(&self, at: usize) -> bool {
+        let next = self.text[at..].trim_start_matches([' ', '\t']).chars().next();
+        next.is_none_or(|c| "\r\n,)]}#".contains(c))
     }
 
     /// A second look at text that could not be read.
@@ -358,12 +312,9 @@ impl Reader<'_> {
         let d = |message: String| Diagnostic::new(codes::SYNTAX_UNEXPECTED, head, message);
         let d = match first {
             '}' | ']' | ')' => d(format!("`{first}` closes nothing")).label("no bracket of this kind is open here"),
-            ';' if text.len() == 1 => d("`;` is not needed".into()).label("a line end is enough").fix(
-                "remove `;`",
-                head,
-                "",
-                Applicability::Safe,
-            ),
+            ';' if self.ends_line(head.end as usize) => d("`;` is not needed".into())
+                .label("a line end is enough")
+                .fix("remove `;`", head, "", Applicability::Safe),
             ';' => d("`;` separates nothing here".into()).label("expected `,` or a line end").fix(
                 "replace `;` with `,`",
                 head,
@@ -401,25 +352,6 @@ impl Reader<'_> {
         };
         self.push(d);
     }
-}
-
-/// Whether the last thing in an element is missing, so that what follows it is explained.
-fn ends_missing(element: &SyntaxElement) -> bool {
-    use Kind::*;
-    let mut last = element.clone();
-    while let SyntaxElement::Node(node) = &last {
-        if matches!(
-            node.kind(),
-            MissingValue | MissingOperand | MissingName | MissingType | MissingArrow | MissingClose
-        ) {
-            return true;
-        }
-        match node.last_child_or_token() {
-            Some(child) => last = child,
-            None => return false,
-        }
-    }
-    matches!(last.kind(), Junk)
 }
 
 /// The beginning of a text, on one line.

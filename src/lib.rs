@@ -1,6 +1,7 @@
 //! `mtlc`: the compiler and tool for `.mtl`.
 
 pub mod check;
+pub mod cli;
 pub mod data;
 pub mod diag;
 pub mod driver;

@@ -1,32 +1,11 @@
 //! Arguments in, exit code out.
 
-use std::path::Path;
+use std::process::ExitCode;
 
-fn main() {
-    let a: Vec<String> = std::env::args().collect();
-    let c = mtlc::driver::compile(Path::new(&a[1]), &Default::default()).unwrap();
-    print!(
-        "{}",
-        mtlc::diag::render::render(
-            mtlc::diag::render::MessageFormat::Human,
-            &c.diagnostics,
-            &c.sources,
-            Default::default()
-        )
-    );
-    if let Some(k) = &c.checked {
-        if let Some(n) = &k.supernet {
-            println!(
-                "{} nodes {} choices {:?}",
-                n.graph.node_count(),
-                n.choices.len(),
-                mtlc::ir::count::space_size(&k.spec, k.spec.space.as_ref().unwrap(), n)
-            );
-            println!("{:#?}", mtlc::check::cost::report(k, n));
-        }
-        if let Some(n) = &k.fixed {
-            println!("{} nodes", n.graph.node_count());
-            println!("{:?}", mtlc::check::cost::report(k, n));
-        }
-    }
+/// Programs and tensors are many small allocations, made by several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    mtlc::cli::main()
 }

@@ -13,6 +13,7 @@ pub mod ops;
 pub mod optim;
 pub mod plan;
 pub mod random;
+pub mod runtime;
 pub mod schema;
 pub mod search;
 pub mod source;

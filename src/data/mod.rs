@@ -25,6 +25,7 @@ pub mod outline;
 mod raw;
 mod schema_text;
 mod split;
+mod terms;
 mod zip;
 
 use std::path::Path;

@@ -61,13 +61,16 @@ pub enum Arity {
     Many,
 }
 
+/// A chain of ops, or why there is none.
+pub type Made = std::result::Result<Vec<Box<dyn Op>>, OpError>;
+
 /// An entry of the op table.
 pub struct OpDef {
     pub call: CallDef,
     pub arity: Arity,
     /// Fixes the op for the types it is given. The result is a chain to be applied in order: most ops give one link, `match`
     /// gives none where shapes agree already.
-    pub make: fn(&Args, &[TensorType]) -> std::result::Result<Vec<Box<dyn Op>>, OpError>,
+    pub make: fn(&Args, &[TensorType]) -> Made,
 }
 
 impl std::fmt::Debug for OpDef {

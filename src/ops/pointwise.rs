@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use candle_core::{Result, Shape, Tensor};
 
 use super::kernel::{self, Kernel, Real, View};
-use super::{Op, OpError, Pass, TensorType, input, path};
+use super::{Made, Op, Pass, TensorType, input, path};
 
 /// A function of one number, applied to every element.
 pub(super) trait Curve: Debug + Clone + Send + Sync + 'static {
@@ -20,7 +20,7 @@ pub(super) trait Curve: Debug + Clone + Send + Sync + 'static {
     fn composed(&self, x: &Tensor) -> Result<Tensor>;
 }
 
-pub(super) fn make<C: Curve>(curve: C, inputs: &[TensorType]) -> std::result::Result<Vec<Box<dyn Op>>, OpError> {
+pub(super) fn make<C: Curve>(curve: C, inputs: &[TensorType]) -> Made {
     input::dense(&inputs[0])?;
     Ok(vec![Box::new(Pointwise { curve, ty: inputs[0].clone() })])
 }

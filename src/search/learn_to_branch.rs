@@ -87,3 +87,273 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     runs: true,
 };
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor, Var};
+
+use crate::check::Checked;
+use crate::hir::{Search, StageId};
+use crate::ir::{Choice, Network, Reader};
+use crate::optim::{Gradients, Missing, Optimizer, Schedule};
+use crate::plan::Symbols;
+use crate::random::Randomness;
+use crate::runtime::RunError;
+use crate::runtime::evaluate::evaluate;
+use crate::runtime::feed::Feed;
+use crate::runtime::fit::{Watch, losses};
+use crate::runtime::model::{Decided, Mode, Model};
+use crate::runtime::record::{ChoiceState, ChoicesEvent, EpochEvent, Listener, SplitScores};
+
+/// A finished search: the model holds the supernet's weights, `logits` the choices.
+pub struct Searched {
+    /// One row of logits per choice.
+    pub logits: Vec<Vec<f64>>,
+    /// Noise-free argmax of each (equation 7); the first of equals.
+    pub decisions: Vec<usize>,
+    /// Of the supernet under these decisions.
+    pub validation: SplitScores,
+    pub epochs: usize,
+    pub steps: u64,
+}
+
+/// Searches: trains the model's weights and the choices jointly.
+pub fn search(
+    checked: &Checked,
+    network: &Network,
+    search: &Search,
+    model: &Model,
+    feed: &Feed,
+    random: Randomness,
+    listener: &mut dyn Listener,
+) -> Result<Searched, RunError> {
+    let args = &search.args;
+    let (epochs, batch) = (args.size("epochs"), args.size("batch"));
+    let batches = feed.training(batch, random);
+    let per_epoch = batches.per_epoch();
+    let warmup = args.duration("warmup").steps(per_epoch).round() as u64;
+    let temperature = Schedule::new(args.call("temperature"));
+    let schedule = args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new);
+    let clip = args.opt_float("clip");
+    let advance = args.str("idle") == "advance";
+    let missing = if advance { Missing::Zero } else { Missing::Skip };
+    let size = SizeTerm::new(checked, network, args.float("size"));
+    let weights = model.trained();
+    let mut optimizer = Optimizer::new(args.call("weights"), &weights)?;
+    let names: Vec<String> = model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
+    let logits: Vec<Var> = model
+        .plan
+        .choices
+        .iter()
+        .map(|n| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu))
+        .collect::<candle_core::Result<_>>()?;
+    let choices: Vec<(&str, &Var)> = names.iter().map(String::as_str).zip(&logits).collect();
+    let mut chooser = Optimizer::new(args.call("choices"), &choices)?;
+    let tasks: Vec<String> = model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect();
+    let mut watch = Watch::new();
+    let mut step = 0u64;
+    let mut validation = None;
+    let table = &feed.dataset.train;
+    listener.phase("search", epochs, per_epoch);
+    for epoch in 1..=epochs {
+        let start = Instant::now();
+        let (mut sum, mut rate, mut tau) = (0.0, 0.0, 0.0);
+        for rows in batches.epoch(epoch as u64) {
+            step += 1;
+            tau = temperature.value(step, per_epoch, epochs);
+            let update = step > warmup;
+            let rows_of_logits: Vec<Vec<f64>> = read(&logits)?;
+            // One sample per choice and batch.
+            let mut decided = Vec::with_capacity(logits.len());
+            let mut soft: Vec<(Vec<f64>, Var)> = Vec::new();
+            for (c, row) in rows_of_logits.iter().enumerate() {
+                let noise = random.gumbel("gumbel", [step, c as u64, 0], row.len());
+                let noisy: Vec<f64> = log_softmax(row).iter().zip(&noise).map(|(l, e)| l + e).collect();
+                let index = argmax(&noisy);
+                let probs = match update {
+                    true => {
+                        let relaxed = softmax(&noisy.iter().map(|v| v / tau).collect::<Vec<_>>());
+                        let values: Vec<f32> = relaxed.iter().map(|v| *v as f32).collect();
+                        let leaf = Var::from_vec(values, row.len(), &model.device)?;
+                        let tensor = leaf.as_tensor().clone();
+                        soft.push((relaxed, leaf));
+                        Some(tensor)
+                    }
+                    false => None,
+                };
+                decided.push(Decided { index, probs });
+            }
+            let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
+            // Without running statistics an unreached copy's output has no effect, so it need not run.
+            let mode = Mode { train: true, idle: advance && model.has_buffers, random, step };
+            let out = model.forward(&fed.inputs, &decided, mode)?;
+            let (total, each) = losses(&checked.spec, feed, model, &fed, &out, |_| 0)?;
+            let value = watch.check(&total, &each, &tasks, epoch, step)?;
+            sum += value * fed.rows as f64;
+            let store = total.backward()?;
+            let factor = schedule.value(step, per_epoch, epochs);
+            if update {
+                // d loss / d logits through the relaxed sample (equation 5): p_k (g_k - sum_i p_i g_i) / tau.
+                let mut grads: Vec<Vec<f64>> = Vec::with_capacity(logits.len());
+                for (p, leaf) in &soft {
+                    let g: Vec<f64> = match store.get(leaf) {
+                        Some(g) => g.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|v| *v as f64).collect(),
+                        // The reader was not reached: nothing to learn from this sample.
+                        None => vec![0.0; p.len()],
+                    };
+                    let mean: f64 = p.iter().zip(&g).map(|(p, g)| p * g).sum();
+                    grads.push(p.iter().zip(&g).map(|(p, g)| p * (g - mean) / tau).collect());
+                }
+                if let Some(size) = &size {
+                    for (row, extra) in grads.iter_mut().zip(size.gradient(&rows_of_logits)?) {
+                        row.iter_mut().zip(extra).for_each(|(a, b)| *a += b);
+                    }
+                }
+                let mut rows = grads.into_iter();
+                let gradients = Gradients::from_fn(&choices, |_, v| {
+                    let row = rows.next().expect("one per choice");
+                    Tensor::from_vec(row, v.dims(), &Device::Cpu).ok()
+                });
+                chooser.step(&choices, &gradients, chooser.lr() * factor, Missing::Zero)?;
+            }
+            let mut grads = Gradients::from_store(&weights, &store);
+            if let Some(c) = clip {
+                grads.clip_norm(c)?;
+            }
+            rate = optimizer.lr() * factor;
+            optimizer.step(&weights, &grads, rate, missing)?;
+            listener.step("search", epoch, step, &|| Some(value));
+        }
+        let rows = read(&logits)?;
+        let hard: Vec<Decided> = rows.iter().map(|r| Decided::hard(argmax(r))).collect();
+        let scores = evaluate(model, &checked.spec, feed, &feed.dataset.validation, &hard)?;
+        listener.epoch(&EpochEvent {
+            phase: "search".into(),
+            epoch,
+            step,
+            train_loss: sum / table.rows.max(1) as f64,
+            validation: Some(scores.clone()),
+            learning_rate: rate,
+            seconds: start.elapsed().as_secs_f64(),
+        });
+        listener.choices(&choices_event(&model.symbols, &rows, epoch, step, tau));
+        validation = Some(scores);
+    }
+    let rows = read(&logits)?;
+    let decisions = rows.iter().map(|r| argmax(r)).collect();
+    Ok(Searched { logits: rows, decisions, validation: validation.expect("one epoch at least"), epochs, steps: step })
+}
+
+fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {
+    logits.iter().map(|v| v.to_vec1::<f64>()).collect()
+}
+
+/// What is logged of the choices after an epoch.
+fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u64, temperature: f64) -> ChoicesEvent {
+    let mut choices = Vec::new();
+    let mut shares = Vec::new();
+    for (c, row) in rows.iter().enumerate() {
+        let probabilities = softmax(row);
+        let entropy: f64 = probabilities.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
+        shares.push(entropy / (row.len() as f64).ln());
+        choices.push(ChoiceState {
+            reader: symbols.choices[c].clone(),
+            candidates: symbols.candidates[c].clone(),
+            probabilities,
+            entropy,
+        });
+    }
+    let entropy = if shares.is_empty() { 0.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 };
+    ChoicesEvent { epoch, step, temperature, entropy, choices }
+}
+
+/// The expected-size term: lambda times the expected parameters of the sampled network over those of the all-shared one, with
+/// choices taken as independent: a copy is used unless none of its used readers chooses it.
+struct SizeTerm {
+    lambda: f64,
+    /// Choices by the stage whose copies they choose among, and by who chooses.
+    choices: Vec<Choice>,
+    /// Per stage: copies, and parameters of one as a share of the all-shared network's.
+    stages: Vec<(usize, f64)>,
+}
+
+impl SizeTerm {
+    fn new(checked: &Checked, network: &Network, lambda: f64) -> Option<SizeTerm> {
+        if lambda == 0.0 {
+            return None;
+        }
+        let copies = crate::check::cost::copies(network);
+        let params = |c: &crate::check::Cost| c.params.unwrap_or(0) as f64;
+        let total: f64 = checked.stages.iter().map(|s| params(&s.cost)).sum::<f64>()
+            + checked.heads.iter().flatten().map(|h| params(&h.cost)).sum::<f64>();
+        let stages = checked
+            .stages
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (copies.get(&i).copied().unwrap_or(0), params(&s.cost) / total.max(1.0)))
+            .collect();
+        Some(SizeTerm { lambda, choices: network.choices.clone(), stages })
+    }
+
+    /// Gradient with respect to every choice's logits.
+    fn gradient(&self, logits: &[Vec<f64>]) -> candle_core::Result<Vec<Vec<f64>>> {
+        let vars: Vec<Var> =
+            logits.iter().map(|r| Var::from_slice(r, r.len(), &Device::Cpu)).collect::<candle_core::Result<_>>()?;
+        let probs: Vec<Tensor> =
+            vars.iter().map(|v| candle_nn::ops::softmax(v.as_tensor(), 0)).collect::<candle_core::Result<_>>()?;
+        let mut used: Vec<Option<Tensor>> = vec![None; self.stages.len()];
+        let mut expected = Tensor::zeros((), candle_core::DType::F64, &Device::Cpu)?;
+        // From the heads down: readers come after what they read.
+        for s in (0..self.stages.len()).rev() {
+            let (copies, share) = self.stages[s];
+            if copies <= 1 {
+                expected = (expected + share)?;
+                continue;
+            }
+            let mut unused = Tensor::ones(copies, candle_core::DType::F64, &Device::Cpu)?;
+            for (c, choice) in self.choices.iter().enumerate().filter(|(_, c)| c.of == StageId(s)) {
+                let reader = match choice.reader {
+                    Reader::Head(_) => None,
+                    Reader::Stage(stage, copy) => match &used[stage.0] {
+                        Some(u) => Some(u.narrow(0, copy, 1)?),
+                        None => None,
+                    },
+                };
+                let taken = match reader {
+                    Some(u) => probs[c].broadcast_mul(&u)?,
+                    None => probs[c].clone(),
+                };
+                unused = (unused * (1.0 - taken)?)?;
+            }
+            let use_ = (1.0 - unused)?;
+            expected = (expected + (use_.sum_all()? * share)?)?;
+            used[s] = Some(use_);
+        }
+        let store = (expected * self.lambda)?.backward()?;
+        vars.iter()
+            .zip(logits)
+            .map(|(v, row)| store.get(v).map_or_else(|| Ok(vec![0.0; row.len()]), |g| g.to_vec1::<f64>()))
+            .collect()
+    }
+}
+
+fn log_softmax(row: &[f64]) -> Vec<f64> {
+    let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = row.iter().map(|v| (v - max).exp()).sum();
+    row.iter().map(|v| v - max - sum.ln()).collect()
+}
+
+pub fn softmax(row: &[f64]) -> Vec<f64> {
+    log_softmax(row).into_iter().map(f64::exp).collect()
+}
+
+/// Index of the largest; the first of equals.
+pub fn argmax(row: &[f64]) -> usize {
+    let mut best = 0;
+    for (i, v) in row.iter().enumerate() {
+        if *v > row[best] {
+            best = i;
+        }
+    }
+    best
+}

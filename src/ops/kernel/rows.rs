@@ -6,8 +6,13 @@ use rayon::prelude::*;
 use super::gemm::{Matrix, multiply};
 use super::{Kernel, Real, View, buffer};
 
-/// Rows of the result that one task computes.
+/// Rows that one task of an elementwise loop handles.
 const ROWS: usize = 64;
+
+/// Rows of a product that one task computes: every task packs the other factor again, so few tasks, but some.
+fn part(rows: usize) -> usize {
+    rows.div_ceil(4).clamp(32, 256)
+}
 
 /// `y = x W^T + b`, x `[..., k]`, W `[to, k]`, b? `[to]`.
 pub struct Linear;
@@ -22,8 +27,8 @@ fn forward<T: Real>(x: View<T>, weight: View<T>, bias: Option<&[T]>) -> (Vec<T>,
         y.par_chunks_mut(to * ROWS).for_each(|y| y.chunks_exact_mut(to).for_each(|y| y.copy_from_slice(bias)));
     }
     let weight = Matrix::new(weight.data, to, k).t();
-    y.par_chunks_mut(to * ROWS).enumerate().for_each(|(i, y)| {
-        let x = Matrix::new(x.data, rows, k).rows(i * ROWS, y.len() / to);
+    y.par_chunks_mut(to * part(rows)).enumerate().for_each(|(i, y)| {
+        let x = Matrix::new(x.data, rows, k).rows(i * part(rows), y.len() / to);
         multiply(x, weight, y, bias.is_some());
     });
     (y, shape.into())
@@ -35,16 +40,16 @@ fn backward<T: Real>(x: View<T>, weight: View<T>, dy: &[T], wanted: [bool; 3]) -
     let grad = Matrix::new(dy, rows, to);
     let dx = wanted[0].then(|| {
         let mut dx = buffer(rows * k);
-        dx.par_chunks_mut(k * ROWS).enumerate().for_each(|(i, dx)| {
-            let grad = grad.rows(i * ROWS, dx.len() / k);
+        dx.par_chunks_mut(k * part(rows)).enumerate().for_each(|(i, dx)| {
+            let grad = grad.rows(i * part(rows), dx.len() / k);
             multiply(grad, Matrix::new(weight.data, to, k), dx, false);
         });
         dx
     });
     let dweight = wanted[1].then(|| {
         let mut dw = buffer(to * k);
-        dw.par_chunks_mut(k * ROWS).enumerate().for_each(|(i, dw)| {
-            let grad = grad.t().rows(i * ROWS, dw.len() / k);
+        dw.par_chunks_mut(k * part(to)).enumerate().for_each(|(i, dw)| {
+            let grad = grad.t().rows(i * part(to), dw.len() / k);
             multiply(grad, Matrix::new(x.data, rows, k), dw, false);
         });
         dw

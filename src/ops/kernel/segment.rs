@@ -36,6 +36,14 @@ impl Kernel<3> for Normalise {
         y.par_chunks_mut(self.len()).zip(x.data.par_chunks(self.len())).enumerate().for_each(|(i, (y, x))| {
             let (mean, inverse) = self.stats(x);
             let first = i % self.groups * self.channels;
+            if self.pixels == 1 {
+                let inverse = T::of(inverse);
+                let line = weight.data[first..].iter().zip(&bias.data[first..]);
+                for ((y, x), (w, b)) in y.iter_mut().zip(x).zip(line) {
+                    *y = (*x - mean) * inverse * *w + *b;
+                }
+                return;
+            }
             for (j, (y, x)) in y.chunks_exact_mut(self.pixels).zip(x.chunks_exact(self.pixels)).enumerate() {
                 let (slope, shift) = (weight.data[first + j] * T::of(inverse), bias.data[first + j]);
                 for (y, x) in y.iter_mut().zip(x) {
@@ -82,19 +90,35 @@ impl Normalise {
     fn segment<T: Real>(&self, x: &[T], dy: &[T], weight: &[T], sums: &mut [[f64; 2]], dx: &mut [T]) {
         let (mean, inverse) = self.stats(x);
         let (mut sum, mut dot) = (0f64, 0f64);
-        for (j, (x, dy)) in x.chunks_exact(self.pixels).zip(dy.chunks_exact(self.pixels)).enumerate() {
-            let (s, d) = (real::sum(dy), real::sum_products(dy, x, mean) * inverse);
-            sums[j][0] += d;
-            sums[j][1] += s;
-            sum += s * weight[j].to_f64();
-            dot += d * weight[j].to_f64();
+        let mut add = |w: T, [of_weight, of_bias]: &mut [f64; 2], s: f64, d: f64| {
+            *of_weight += d;
+            *of_bias += s;
+            sum += s * w.to_f64();
+            dot += d * w.to_f64();
+        };
+        if self.pixels == 1 {
+            for (((x, g), w), sums) in x.iter().zip(dy).zip(weight).zip(sums) {
+                add(*w, sums, g.to_f64(), (*g * (*x - mean)).to_f64() * inverse);
+            }
+        } else {
+            let rows = x.chunks_exact(self.pixels).zip(dy.chunks_exact(self.pixels));
+            for (((x, dy), w), sums) in rows.zip(weight).zip(sums) {
+                add(*w, sums, real::sum(dy), real::sum_products(dy, x, mean) * inverse);
+            }
         }
         let n = x.len() as f64;
         let (inv, base, lean) = (T::of(inverse), T::of(sum / n), T::of(dot / n * inverse));
+        let back = |g: T, x: T, w: T| inv * (g * w - base - (x - mean) * lean);
+        if self.pixels == 1 {
+            for (((dx, x), g), w) in dx.iter_mut().zip(x).zip(dy).zip(weight) {
+                *dx = back(*g, *x, *w);
+            }
+            return;
+        }
         let rows = dx.chunks_exact_mut(self.pixels).zip(x.chunks_exact(self.pixels)).zip(dy.chunks_exact(self.pixels));
         for (((dx, x), dy), w) in rows.zip(weight) {
             for ((dx, x), g) in dx.iter_mut().zip(x).zip(dy) {
-                *dx = inv * (*g * *w - base - (*x - mean) * lean);
+                *dx = back(*g, *x, *w);
             }
         }
     }

@@ -62,11 +62,11 @@ impl Kernel<1> for Max {
                     let first = rows.start * s.w + columns.start;
                     let (mut best, mut at) = (x[first], first);
                     for iy in rows.clone() {
-                        let from = iy * s.w;
-                        for i in from + columns.start..from + columns.end {
+                        let from = iy * s.w + columns.start;
+                        for (j, v) in x[from..from + columns.len()].iter().enumerate() {
                             // A NaN must stay one.
-                            if x[i] > best || x[i].is_nan() {
-                                (best, at) = (x[i], i);
+                            if *v > best || v.is_nan() {
+                                (best, at) = (*v, from + j);
                             }
                         }
                     }

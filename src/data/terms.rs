@@ -1,0 +1,341 @@
+//! Resolving the terms of a label: names to columns, types, and the vocabulary that text must come from.
+
+use super::label::{Label, Term};
+use super::outline::{Known, KnownColumn, KnownKind};
+use super::schema_text::float;
+use crate::diag::{Applicability, Diagnostic, codes, suggest};
+use crate::source::Span;
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Name, UnaryOp};
+
+/// What a term gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Type {
+    Open,
+    Bool,
+    Number,
+    Text,
+    /// This many numbers (`None` while open).
+    Array(Option<usize>),
+}
+
+impl Type {
+    pub fn describe(&self) -> String {
+        match self {
+            Type::Open => "not known yet".into(),
+            Type::Bool => "true or false".into(),
+            Type::Number => "a number".into(),
+            Type::Text => "text".into(),
+            Type::Array(Some(n)) => format!("{n} numbers"),
+            Type::Array(None) => "an array".into(),
+        }
+    }
+}
+
+/// Resolves expressions against data sets and collects what is wrong.
+pub struct Check<'a> {
+    data: &'a [Known],
+    /// The data set that was named first.
+    home: Option<usize>,
+    pub errors: Vec<Diagnostic>,
+}
+
+impl<'a> Check<'a> {
+    pub fn new(data: &'a [Known]) -> Check<'a> {
+        Check { data, home: None, errors: Vec::new() }
+    }
+
+    pub fn home(&self) -> Option<&Known> {
+        Some(&self.data[self.home?])
+    }
+
+    /// Training extremes of a plain column.
+    pub fn ends(&self, term: &Term) -> Option<[f64; 2]> {
+        let Term::Column(name, _) = term else { return None };
+        match &self.home()?.column(name)?.kind {
+            KnownKind::Numeric(ends) => *ends,
+            _ => None,
+        }
+    }
+
+    pub fn example(&self, term: &Term) -> Option<&str> {
+        let Term::Column(name, _) = term else { return None };
+        match &self.home()?.column(name)?.kind {
+            KnownKind::Category(Some(values)) => values.last().map(String::as_str),
+            _ => None,
+        }
+    }
+
+    pub fn finish(mut self, span: Span, terms: Vec<Term>) -> Result<Label, Vec<Diagnostic>> {
+        if self.errors.is_empty() && self.home.is_none() {
+            self.errors.push(
+                Diagnostic::new(codes::TASK_LABEL, span, "this reads no column of any data set")
+                    .help("a label names columns as `DATA.COLUMN`, for example `census.income == \"50000+.\"`"),
+            );
+        }
+        match self.home {
+            Some(h) if self.errors.is_empty() => Ok(Label { data: self.data[h].data.clone(), terms }),
+            _ => Err(self.errors),
+        }
+    }
+
+    fn wrong(&mut self, d: Diagnostic) -> (Term, Type) {
+        self.errors.push(d);
+        (Term::Bool(false), Type::Open)
+    }
+
+    fn mismatch(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> (Term, Type) {
+        self.wrong(Diagnostic::new(codes::TYPE_MISMATCH, span, message).help(help))
+    }
+
+    pub fn term(&mut self, e: &Expr) -> (Term, Type) {
+        match &e.kind {
+            ExprKind::Missing => (Term::Bool(false), Type::Open),
+            ExprKind::Int(v) => (Term::Number(*v as f64), Type::Number),
+            ExprKind::Float(v) => (Term::Number(*v), Type::Number),
+            ExprKind::Str(s) => (Term::Text(s.clone()), Type::Text),
+            ExprKind::Path(parts) => match parts.as_slice() {
+                [one] if !one.quoted && (one.text == "true" || one.text == "false") => {
+                    (Term::Bool(one.text == "true"), Type::Bool)
+                }
+                [data, column] => self.column(e.span, data, column),
+                [one] => self.bare(one),
+                _ => self.mismatch(e.span, "a column is named `DATA.COLUMN`", "quote names that contain dots"),
+            },
+            ExprKind::Unary { op: UnaryOp::Neg, operand } => {
+                let (t, ty) = self.term(operand);
+                match self.expect(&ty, Type::Number, operand.span, "`-`") {
+                    true => (Term::Neg(Box::new(t)), Type::Number),
+                    false => (t, Type::Open),
+                }
+            }
+            ExprKind::Unary { op: UnaryOp::Not, operand } => {
+                let (t, ty) = self.term(operand);
+                match self.expect(&ty, Type::Bool, operand.span, "`not`") {
+                    true => (Term::Not(Box::new(t)), Type::Bool),
+                    false => (t, Type::Open),
+                }
+            }
+            ExprKind::Binary { op: BinaryOp::In, left, right } => self.member(e.span, left, right),
+            ExprKind::Binary { op, left, right } => self.binary(*op, left, right),
+            ExprKind::List(_) | ExprKind::Range { .. } => {
+                self.mismatch(e.span, "a list or range stands here where one value belongs", "write `COLUMN in [...]`")
+            }
+            _ => self.mismatch(
+                e.span,
+                "labels are made of columns, numbers, text, comparisons, `in`, `and`, `or`, `not` and arithmetic",
+                "compute anything else before the data is read",
+            ),
+        }
+    }
+
+    fn expect(&mut self, ty: &Type, wanted: Type, span: Span, of: &str) -> bool {
+        if *ty == wanted || *ty == Type::Open {
+            return true;
+        }
+        let message = format!("{of} takes {}, and this is {}", wanted.describe(), ty.describe());
+        let help = match (ty, wanted) {
+            (Type::Text, Type::Number) => "a column is a number where `numeric` names it",
+            (_, Type::Bool) => "compare it with something first",
+            _ => "a label is computed from one number per sample",
+        };
+        self.mismatch(span, message, help);
+        false
+    }
+
+    fn column(&mut self, span: Span, data: &Name, column: &Name) -> (Term, Type) {
+        let Some(at) = self.data.iter().position(|k| k.data == data.text) else {
+            let names = || self.data.iter().map(|k| k.data.as_str());
+            let near = suggest::nearest(&data.text, names()).map(|n| format!("did you mean `{n}`?"));
+            let d = Diagnostic::new(codes::NAME_UNKNOWN, data.span, format!("no data set is called `{}`", data.text))
+                .label(near.unwrap_or_default())
+                .help(format!("the data sets are {}", suggest::listing(names())));
+            return self.wrong(d);
+        };
+        if self.home.is_some_and(|h| h != at) {
+            let other = &self.data[self.home.expect("just tested")].data;
+            let message = format!("one label reads two data sets, `{other}` and `{}`", data.text);
+            return self.wrong(
+                Diagnostic::new(codes::TASK_LABEL, span, message)
+                    .help("rows of different data sets do not belong together"),
+            );
+        }
+        self.home = Some(at);
+        let known = &self.data[at];
+        match known.require(column) {
+            Err(d) => self.wrong(*d),
+            Ok(found) => (Term::Column(column.text.clone(), usize::MAX), found.map_or(Type::Open, type_of)),
+        }
+    }
+
+    fn bare(&mut self, name: &Name) -> (Term, Type) {
+        let home = self.data.iter().find(|k| k.column(&name.text).is_some());
+        let d = match home {
+            Some(k) => {
+                let full = format!("{}.{}", k.data, super::schema_text::name(&name.text));
+                Diagnostic::new(codes::DATA_COLUMN, name.span, format!("`{}` alone is no column", name.text))
+                    .help(format!("a column is named with its data set: `{full}`"))
+                    .fix(format!("write `{full}`"), name.span, full, Applicability::Safe)
+            }
+            None => Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("nothing is called `{}` here", name.text))
+                .help("a column is named `DATA.COLUMN`; text stands in double quotes"),
+        };
+        self.wrong(d)
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> (Term, Type) {
+        let (l, lt) = self.term(left);
+        let (r, rt) = self.term(right);
+        let symbol = format!("`{}`", op.symbol());
+        let made = |l: Term, r: Term, ty| (Term::Binary(op, Box::new(l), Box::new(r)), ty);
+        match op {
+            BinaryOp::And | BinaryOp::Or => {
+                let ok = self.expect(&lt, Type::Bool, left.span, &symbol)
+                    & self.expect(&rt, Type::Bool, right.span, &symbol);
+                if ok { made(l, r, Type::Bool) } else { (l, Type::Open) }
+            }
+            BinaryOp::Eq | BinaryOp::Ne => {
+                for (a, at, b, span) in [(&l, &lt, &r, right.span), (&r, &rt, &l, left.span)] {
+                    if let Some(result) = self.equal(a, at, b, span, op) {
+                        return result;
+                    }
+                }
+                if lt != rt && lt != Type::Open && rt != Type::Open {
+                    return self.unlike(left.span.to(right.span), &l, &lt, &r, &rt);
+                }
+                if let Type::Array(_) = lt {
+                    return self.mismatch(
+                        left.span,
+                        format!("{} cannot be compared", lt.describe()),
+                        "a label is computed from one value per sample",
+                    );
+                }
+                made(l, r, Type::Bool)
+            }
+            BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
+                let ok = self.expect(&lt, Type::Number, left.span, &symbol)
+                    & self.expect(&rt, Type::Number, right.span, &symbol);
+                if ok { made(l, r, Type::Bool) } else { (l, Type::Open) }
+            }
+            _ => {
+                if matches!(op, BinaryOp::Rem | BinaryOp::Div) && r == Term::Number(0.0) {
+                    return self.wrong(
+                        Diagnostic::new(codes::TYPE_RANGE, right.span, "division by zero")
+                            .help("divide by another number"),
+                    );
+                }
+                let ok = self.expect(&lt, Type::Number, left.span, &symbol)
+                    & self.expect(&rt, Type::Number, right.span, &symbol);
+                if ok { made(l, r, Type::Number) } else { (l, Type::Open) }
+            }
+        }
+    }
+
+    /// A column compared with text: the text must occur, or mean "missing". `Some`: the comparison is settled.
+    fn equal(&mut self, column: &Term, ty: &Type, text: &Term, span: Span, op: BinaryOp) -> Option<(Term, Type)> {
+        let (Term::Column(name, _), Term::Text(text)) = (column, text) else { return None };
+        if self.home()?.outline.missing.contains(text) {
+            let missing = Term::IsMissing(name.clone(), usize::MAX);
+            let term = if op == BinaryOp::Eq { missing } else { Term::Not(Box::new(missing)) };
+            return Some((term, Type::Bool));
+        }
+        match ty {
+            Type::Text => self.occurs(name.clone(), text.clone(), span),
+            _ => None,
+        }
+    }
+
+    /// Refuses text that the column never holds in training.
+    fn occurs(&mut self, column: String, text: String, span: Span) -> Option<(Term, Type)> {
+        let KnownKind::Category(Some(values)) = &self.home()?.column(&column)?.kind else { return None };
+        if values.contains(&text) {
+            return None;
+        }
+        let all = || values.iter().map(String::as_str);
+        let near = suggest::nearest(&text, all());
+        let d = Diagnostic::new(codes::TASK_LABEL, span, format!("column `{column}` never holds {text:?} in training"))
+            .label(near.map(|n| format!("did you mean {n:?}?")).unwrap_or_default())
+            .help(format!("its values are {}", suggest::listing(all())));
+        let d = match near {
+            Some(n) => d.fix(format!("replace {text:?} with {n:?}"), span, format!("{n:?}"), Applicability::Maybe),
+            None => d,
+        };
+        Some(self.wrong(d))
+    }
+
+    fn unlike(&mut self, span: Span, l: &Term, lt: &Type, r: &Term, rt: &Type) -> (Term, Type) {
+        let help = match (l, lt, r, rt) {
+            (Term::Column(name, _), Type::Text, Term::Number(v), _)
+            | (Term::Number(v), _, Term::Column(name, _), Type::Text) => {
+                format!("column `{name}` is text: write \"{v}\", or make it a number with `numeric = [{name}, ...]`")
+            }
+            (Term::Column(name, _), Type::Number, Term::Text(_), _)
+            | (Term::Text(_), _, Term::Column(name, _), Type::Number) => {
+                format!("column `{name}` is numeric: compare it with a number")
+            }
+            _ => "compare like with like".into(),
+        };
+        self.mismatch(span, format!("{} is compared with {}", lt.describe(), rt.describe()), help)
+    }
+
+    fn member(&mut self, span: Span, left: &Expr, right: &Expr) -> (Term, Type) {
+        let (l, lt) = self.term(left);
+        match &right.kind {
+            ExprKind::Range { from, to } => {
+                let (Some(a), Some(b)) = (float(from), float(to)) else {
+                    return self.mismatch(
+                        right.span,
+                        "a range goes from one number to another",
+                        "for example `in 18..25`",
+                    );
+                };
+                match self.expect(&lt, Type::Number, left.span, "`in` with a range") {
+                    true => (Term::Within(Box::new(l), a, b), Type::Bool),
+                    false => (l, Type::Open),
+                }
+            }
+            ExprKind::List(items) if !items.is_empty() => {
+                let mut values = Vec::new();
+                let mut missing = None;
+                for item in items {
+                    let (value, ty) = match float(item) {
+                        Some(v) => (Term::Number(v), Type::Number),
+                        None => self.term(item),
+                    };
+                    if !matches!(value, Term::Number(_) | Term::Text(_)) {
+                        return self.mismatch(item.span, "a list to be `in` holds numbers or text", "quote the text");
+                    }
+                    match self.equal(&l, &lt, &value, item.span, BinaryOp::Eq) {
+                        Some((is @ Term::IsMissing(..), _)) => {
+                            missing = Some(is);
+                            continue;
+                        }
+                        Some(wrong) => return wrong,
+                        None => {}
+                    }
+                    if ty != lt && lt != Type::Open {
+                        return self.unlike(item.span, &l, &lt, &value, &ty);
+                    }
+                    values.push(value);
+                }
+                let one_of = Term::OneOf(Box::new(l), values);
+                let term = match missing {
+                    Some(m) => Term::Binary(BinaryOp::Or, Box::new(m), Box::new(one_of)),
+                    None => one_of,
+                };
+                (term, Type::Bool)
+            }
+            _ => self.mismatch(span, "`in` needs a list or a range", "for example `in [1, 2]` or `in 18..25`"),
+        }
+    }
+}
+
+fn type_of(c: &KnownColumn) -> Type {
+    match (&c.kind, &c.shape) {
+        (KnownKind::Open, _) => Type::Open,
+        (KnownKind::Category(_), _) => Type::Text,
+        (KnownKind::Numeric(_), Some(shape)) if shape.is_empty() => Type::Number,
+        (KnownKind::Numeric(_), Some(shape)) => Type::Array(Some(shape.iter().product())),
+        // An idx or npy column before freezing: one number or an array.
+        (KnownKind::Numeric(_), None) => Type::Open,
+    }
+}

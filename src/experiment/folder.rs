@@ -1,0 +1,91 @@
+//! The run folder: made once, never reused silently.
+//!
+//! ```text
+//! run.json         command, version, seed, device, status
+//! source.mtl       the spec as the user wrote it
+//! metrics.jsonl    one line per epoch and phase        search.jsonl   every choice's probabilities per epoch
+//! search.json      the choices as they ended           summary.json   every network's results
+//! checkpoints/     supernet, derived, all_shared, independent (.safetensors)
+//! derived/net.mtl  the learned topology
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::runtime::RunError;
+use crate::runtime::checkpoint::write_atomically;
+
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    pub path: PathBuf,
+}
+
+impl RunFolder {
+    /// A new folder. One that exists and is not empty is refused, and stays as it is.
+    pub fn create(path: &Path) -> Result<RunFolder, RunError> {
+        if let Ok(mut entries) = std::fs::read_dir(path)
+            && entries.next().is_some()
+        {
+            return Err(RunError::Checkpoint(format!(
+                "the folder `{}` exists and is not empty: name another with `-o`, or remove it",
+                path.display()
+            )));
+        }
+        if path.is_file() {
+            return Err(RunError::Checkpoint(format!("`{}` is a file: name a folder with `-o`", path.display())));
+        }
+        std::fs::create_dir_all(path.join("checkpoints")).map_err(|e| RunError::io(path, e))?;
+        Ok(RunFolder { path: path.to_path_buf() })
+    }
+
+    /// A folder that a run has left.
+    pub fn open(path: &Path) -> Result<RunFolder, RunError> {
+        if path.join("run.json").is_file() {
+            return Ok(RunFolder { path: path.to_path_buf() });
+        }
+        let what = if path.is_dir() { "holds no `run.json`" } else { "is no folder" };
+        Err(RunError::Checkpoint(format!("`{}` is no run: it {what}", path.display())))
+    }
+
+    /// `runs/DATE-NAME-XXXX`, the last part from what is run.
+    pub fn default_path(spec: &Path, seed: u64) -> PathBuf {
+        let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        let stem = spec.file_stem().map_or_else(|| "run".to_string(), |s| s.to_string_lossy().into_owned());
+        let day = now[..10].to_string();
+        for n in 0u32.. {
+            use sha2::{Digest, Sha256};
+            let hash = Sha256::digest(format!("{stem} {seed} {now} {n}"));
+            let path = PathBuf::from(format!("runs/{day}-{stem}-{:02x}{:02x}", hash[0], hash[1]));
+            if !path.exists() {
+                return path;
+            }
+        }
+        unreachable!("some name is free")
+    }
+
+    pub fn checkpoint(&self, name: &str) -> PathBuf {
+        self.path.join("checkpoints").join(format!("{name}.safetensors"))
+    }
+
+    pub fn derived(&self) -> PathBuf {
+        self.path.join("derived").join("net.mtl")
+    }
+
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|e| RunError::Checkpoint(format!("{name} cannot be written: {e}")))?;
+        text.push('\n');
+        write_atomically(&self.path.join(name), text.as_bytes())
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> Result<(), RunError> {
+        write_atomically(&self.path.join(name), text.as_bytes())
+    }
+
+    pub fn read_json<T: for<'d> serde::Deserialize<'d>>(&self, name: &str) -> Result<T, RunError> {
+        let path = self.path.join(name);
+        let text = std::fs::read_to_string(&path).map_err(|e| RunError::io(&path, e))?;
+        serde_json::from_str(&text).map_err(|e| RunError::Checkpoint(format!("`{}` cannot be read: {e}", path.display())))
+    }
+}

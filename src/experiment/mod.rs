@@ -1,0 +1,314 @@
+//! What the commands do with a spec and its data: search, derive, train, evaluate, and all of it with baselines beside it. Each
+//! phase leaves its results in the run folder; nothing is printed here.
+
+pub mod folder;
+pub mod recorder;
+pub mod results;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use candle_core::Device;
+
+use crate::artifact;
+use crate::check::{Checked, cost};
+use crate::data::Schema;
+use crate::diag::{Diagnostic, codes};
+use crate::driver::{self, Compiled};
+use crate::hir::{Options, Topology};
+use crate::ir::derive::{Decision, Derived, derive};
+use crate::ir::{self, Network, partition};
+use crate::plan::lower;
+use crate::random::Randomness;
+use crate::runtime::evaluate::evaluate;
+use crate::runtime::feed::{self, Feed};
+use crate::runtime::fit::{Job, fit};
+use crate::runtime::model::{Decided, Model};
+use crate::runtime::record::Listener;
+use crate::runtime::{RunError, checkpoint, latency};
+use crate::search::learn_to_branch;
+
+pub use folder::RunFolder;
+pub use results::{NetworkResult, SearchResult, Summary};
+
+/// Why a command on a spec did not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// The spec has errors: they are in the compilation.
+    Spec(Box<Compiled>),
+    Run(RunError),
+}
+
+impl From<RunError> for Failure {
+    fn from(e: RunError) -> Self {
+        Failure::Run(e)
+    }
+}
+
+impl From<candle_core::Error> for Failure {
+    fn from(e: candle_core::Error) -> Self {
+        Failure::Run(e.into())
+    }
+}
+
+/// A spec that is clean and closed, with its data encoded.
+pub struct Prepared {
+    pub compiled: Compiled,
+    pub feed: Feed,
+    /// Schemas frozen just now, because the spec has none.
+    pub schemas: HashMap<String, Schema>,
+    /// Folder and name of the spec.
+    pub path: PathBuf,
+    pub options: Options,
+}
+
+impl Prepared {
+    pub fn checked(&self) -> &Checked {
+        self.compiled.checked.as_ref().expect("prepared specs are clean")
+    }
+}
+
+/// Compiles a spec, freezes what it has no schema for, compiles again with all sizes known, and encodes the data.
+pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failure> {
+    let mut options = Options { set: set.to_vec(), schemas: HashMap::new() };
+    let mut compiled = driver::compile(path, &options).map_err(|e| RunError::io(path, e))?;
+    let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
+    let (schemas, raws) = feed::freeze(&checked.spec)?;
+    if !schemas.is_empty() {
+        options.schemas = schemas.clone();
+        compiled = driver::compile(path, &options).map_err(|e| RunError::io(path, e))?;
+    }
+    let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
+    let feed = feed::feed(checked, raws)?;
+    for d in &feed.dataset.notes {
+        compiled_note(d);
+    }
+    Ok(Prepared { compiled, feed, schemas, path: path.to_path_buf(), options })
+}
+
+/// Notes on the data go to whoever asks for them (`feed.dataset.notes`); kept as one place to change that.
+fn compiled_note(_: &str) {}
+
+/// A search's outcome with the topology that it found.
+pub struct Found {
+    pub result: SearchResult,
+    pub derived: Derived,
+    pub logits: Vec<Vec<f64>>,
+    pub model: Model,
+}
+
+/// The search that can run here, or the diagnostic that says why none can.
+fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<Diagnostic>> {
+    let checked = prepared.checked();
+    let at = |span| span;
+    let (Some(network), Some(search)) = (&checked.supernet, checked.spec.searches.first()) else {
+        let span = checked.spec.space.as_ref().map(|s| s.span).or(checked.spec.backbone.as_ref().map(|b| b.span));
+        let span = span.unwrap_or(crate::source::Span::new(prepared.compiled.root, 0, 0));
+        return Err(Box::new(
+            Diagnostic::new(codes::SEARCH_NO_SPACE, at(span), "there is nothing to search here: no `space`, or no `search`")
+                .help("declare both, or use `mtlc train` on a spec with a topology"),
+        ));
+    };
+    for s in &checked.spec.searches {
+        if !s.strategy.runs || checked.spec.searches.len() > 1 {
+            let runs: Vec<&str> =
+                crate::search::strategies().iter().filter(|s| s.runs).map(|s| s.call.name).collect();
+            let what = match s.strategy.runs {
+                false => format!("the strategy `{}` does not run yet", s.strategy.call.name),
+                true => "a strategy per segment does not run yet".to_string(),
+            };
+            return Err(Box::new(
+                Diagnostic::new(codes::SEARCH_UNAVAILABLE, s.span, what)
+                    .label("checks, draws and counts; does not run")
+                    .help(format!("running today: {}", crate::diag::suggest::listing(runs))),
+            ));
+        }
+    }
+    Ok((network, search))
+}
+
+/// Searches and derives; writes checkpoint, choices and the derived file into the folder.
+pub fn search(
+    prepared: &Prepared,
+    folder: &RunFolder,
+    seed: u64,
+    device: &Device,
+    listener: &mut dyn Listener,
+) -> Result<Found, Failure> {
+    let checked = prepared.checked();
+    let (network, search) = match runnable(prepared) {
+        Ok(found) => found,
+        Err(d) => return Err(refused(prepared, *d)),
+    };
+    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let random = Randomness::new(seed);
+    let model = Model::new(plan, symbols, random, device)?;
+    let start = Instant::now();
+    let searched = learn_to_branch::search(checked, network, search, &model, &prepared.feed, random, listener)?;
+    let seconds = start.elapsed().as_secs_f64();
+    checkpoint::save_model(&folder.checkpoint("supernet"), &model)?;
+    let supernet_cost = cost::network_cost(checked, network);
+    let result = SearchResult {
+        strategy: search.strategy.call.name.to_string(),
+        seed,
+        epochs: searched.epochs,
+        steps: searched.steps,
+        validation: searched.validation.clone(),
+        supernet_params: supernet_cost.total.params.unwrap_or(0),
+        choices: model.symbols.choices.clone(),
+        decisions: searched.decisions.clone(),
+        logits: searched.logits.clone(),
+        seconds,
+    };
+    folder.write_json("search.json", &result)?;
+    let derived = apply(checked, &result.decisions);
+    Ok(Found { result, derived, logits: searched.logits, model })
+}
+
+fn refused(prepared: &Prepared, d: Diagnostic) -> Failure {
+    let mut diagnostics = prepared.compiled.diagnostics.clone();
+    diagnostics.push(d);
+    Failure::Spec(Box::new(Compiled {
+        sources: prepared.compiled.sources.clone(),
+        root: prepared.compiled.root,
+        diagnostics,
+        checked: None,
+    }))
+}
+
+/// The topology of decisions, one per choice of the supernet.
+pub fn apply(checked: &Checked, decisions: &[usize]) -> Derived {
+    let space = checked.spec.space.as_ref().expect("a search has a space");
+    let network = checked.supernet.as_ref().expect("a search has a supernet");
+    let decisions: Vec<Decision> = decisions.iter().map(|d| Decision::One(*d)).collect();
+    derive(&checked.spec, space, network, &decisions)
+}
+
+/// The text of a derived file that will stand at `at`.
+pub fn derived_text(prepared: &Prepared, derived: &Derived, result: &SearchResult, at: &Path) -> String {
+    artifact::derived_file(&artifact::DerivedFile {
+        compiled: &prepared.compiled,
+        topology: &derived.topology,
+        schemas: &prepared.schemas,
+        folder: at.parent().unwrap_or(Path::new("")),
+        strategy: &result.strategy,
+        seed: result.seed,
+        searched: &[("validation_loss", result.validation.loss), ("epochs", result.epochs as f64)],
+    })
+}
+
+/// A network to be trained: its name in tables, and its topology.
+pub struct Candidate {
+    pub name: String,
+    pub topology: Topology,
+}
+
+/// The baselines that stand beside every result.
+pub fn baselines(checked: &Checked) -> Vec<Candidate> {
+    vec![
+        Candidate { name: "all_shared".into(), topology: partition::all_shared(&checked.spec) },
+        Candidate { name: "independent".into(), topology: partition::independent(&checked.spec) },
+    ]
+}
+
+/// Trains a topology from scratch by the spec's `train` (its defaults if there is none) and evaluates it.
+pub fn train(
+    prepared: &Prepared,
+    candidate: &Candidate,
+    folder: &RunFolder,
+    seed: u64,
+    device: &Device,
+    listener: &mut dyn Listener,
+) -> Result<NetworkResult, Failure> {
+    let checked = prepared.checked();
+    let network = network_of(checked, &candidate.topology)?;
+    let (plan, symbols) = lower(checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let random = Randomness::new(seed);
+    let model = Model::new(plan, symbols, random, device)?;
+    let args = train_args(checked);
+    let job = Job { spec: &checked.spec, feed: &prepared.feed, args: &args, random, phase: &candidate.name };
+    let start = Instant::now();
+    let fitted = fit(&model, &job, listener)?;
+    let seconds = start.elapsed().as_secs_f64();
+    checkpoint::save_model(&folder.checkpoint(&candidate.name), &model)?;
+    let mut result = measure(prepared, &network, &model, &candidate.name)?;
+    result.epochs = fitted.epochs;
+    result.best_epoch = fitted.epoch;
+    result.seconds = seconds;
+    Ok(result)
+}
+
+/// The `train` item's attributes, or its defaults.
+pub fn train_args(checked: &Checked) -> crate::schema::Args {
+    match &checked.spec.train {
+        Some(t) => t.args.clone(),
+        None => crate::hir::build::defaults(crate::hir::schema::train_attrs()),
+    }
+}
+
+/// The network of a topology of this spec, which must be legal.
+pub fn network_of(checked: &Checked, topology: &Topology) -> Result<Network, RunError> {
+    let mut diags = crate::diag::Diagnostics::default();
+    ir::fixed(&checked.spec, topology, &mut diags).ok_or_else(|| {
+        let first = diags.into_sorted().into_iter().next().map(|d| d.message).unwrap_or_default();
+        RunError::NotYet(format!("this topology cannot be built: {first}"))
+    })
+}
+
+/// Validation and test scores, costs and latency of a trained model.
+pub fn measure(prepared: &Prepared, network: &Network, model: &Model, name: &str) -> Result<NetworkResult, Failure> {
+    let checked = prepared.checked();
+    let feed = &prepared.feed;
+    let decided: Vec<Decided> = Vec::new();
+    let costs = cost::network_cost(checked, network);
+    Ok(NetworkResult {
+        name: name.to_string(),
+        params: costs.total.params.unwrap_or(0),
+        macs: costs.total.macs.unwrap_or(0),
+        shared: costs.shared.unwrap_or(0.0),
+        epochs: 0,
+        best_epoch: 0,
+        validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided)?,
+        test: evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?,
+        latency: Some(latency::measure(model, feed, &decided, 1)?),
+        latency_batch: Some(latency::measure(model, feed, &decided, 256)?),
+        seconds: 0.0,
+    })
+}
+
+/// Evaluates saved weights of the spec's own topology.
+pub fn evaluate_weights(prepared: &Prepared, weights: &Path, device: &Device) -> Result<NetworkResult, Failure> {
+    let checked = prepared.checked();
+    let Some(network) = &checked.fixed else {
+        return Err(RunError::NotYet("this spec has no topology to evaluate".into()).into());
+    };
+    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let model = Model::new(plan, symbols, Randomness::new(0), device)?;
+    checkpoint::load_model(weights, &model)?;
+    measure(prepared, network, &model, "evaluated")
+}
+
+/// Copies the supernet's weights into the model of a derived topology: each copy's from the one it was.
+pub fn inherit(checked: &Checked, derived: &Derived, supernet: &Model, target: &Model) -> Result<(), RunError> {
+    let stages = checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+    let mut rename: HashMap<String, String> = HashMap::new();
+    for (node, from) in derived.topology.nodes.iter().zip(&derived.from) {
+        let stage = &stages[node.stage.0].name;
+        rename.insert(format!("{stage}.{}.", node.copy), format!("{stage}.{}.", ir::copy_letters(*from)));
+    }
+    let source: HashMap<&str, &candle_core::Var> = supernet.named().into_iter().collect();
+    for (name, var) in target.named() {
+        let mut wanted = name.to_string();
+        for (new, old) in &rename {
+            if let Some(rest) = name.strip_prefix(new.as_str()) {
+                wanted = format!("{old}{rest}");
+            }
+        }
+        let Some(from) = source.get(wanted.as_str()) else {
+            return Err(RunError::Checkpoint(format!("the supernet has no weight `{wanted}` for `{name}`")));
+        };
+        var.set(from.as_tensor())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Results as data: `search.json` and `summary.json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::latency::Latency;
+use crate::runtime::record::SplitScores;
+
+/// How a search ended; written to `search.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct SearchResult {
+    pub strategy: String,
+    pub seed: u64,
+    pub epochs: usize,
+    pub steps: u64,
+    /// Of the supernet under the final decisions, noise-free.
+    pub validation: SplitScores,
+    pub supernet_params: u64,
+    /// Who chooses, and what was chosen.
+    pub choices: Vec<String>,
+    pub decisions: Vec<usize>,
+    pub logits: Vec<Vec<f64>>,
+    pub seconds: f64,
+}
+
+/// What `derive` reads back of it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SavedSearch {
+    pub strategy: String,
+    pub seed: u64,
+    pub epochs: usize,
+    pub validation: SavedScores,
+    pub choices: Vec<String>,
+    pub decisions: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct SavedScores {
+    pub loss: f64,
+}
+
+/// One network, trained and evaluated.
+#[derive(Debug, Clone, Serialize)]
+pub struct NetworkResult {
+    pub name: String,
+    pub params: u64,
+    /// Per sample.
+    pub macs: u64,
+    /// Share of the parameters that serve more than one task.
+    pub shared: f64,
+    pub epochs: usize,
+    pub best_epoch: usize,
+    pub validation: SplitScores,
+    pub test: SplitScores,
+    /// One sample at a time.
+    pub latency: Option<Latency>,
+    /// 256 at a time.
+    pub latency_batch: Option<Latency>,
+    pub seconds: f64,
+}
+
+/// `summary.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    pub version: u32,
+    pub tool: String,
+    pub spec: String,
+    pub seed: u64,
+    pub device: String,
+    pub search: Option<SearchResult>,
+    pub topology: String,
+    pub networks: Vec<NetworkResult>,
+    pub seconds: f64,
+}

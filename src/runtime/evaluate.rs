@@ -1,0 +1,91 @@
+//! Losses and metrics of a model on a split: deterministic, no noise, running statistics, in row order.
+
+use candle_core::Tensor;
+
+use super::feed::Feed;
+use super::model::{Decided, Model};
+use super::record::{MetricScore, SplitScores, TaskScores};
+use crate::data::{Batches, Table};
+use crate::hir::Spec;
+use crate::objective::{self, Labelled, Meter};
+
+/// Rows per forward pass of an evaluation. Fixed, so that results do not depend on the batch size of training.
+const ROWS: usize = 1024;
+
+/// Which tasks' losses add up: all by default; a single-task network has one.
+pub fn evaluate(
+    model: &Model,
+    spec: &Spec,
+    feed: &Feed,
+    table: &Table,
+    decided: &[Decided],
+) -> candle_core::Result<SplitScores> {
+    let outputs = predictions(model, feed, table, decided)?;
+    let mut tasks = Vec::new();
+    let mut total = 0.0;
+    for (o, values) in model.plan.outputs.iter().zip(&outputs) {
+        let task = &spec.tasks[o.task];
+        let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
+        let labels = &table.labels[at];
+        // The loss over the whole split at once: mean over what is labelled.
+        let device = candle_core::Device::Cpu;
+        let per_sample = values.len() / table.rows.max(1);
+        let shape = model.plan_output_shape(o, table.rows, per_sample);
+        let out = Tensor::from_slice(values, shape, &device)?;
+        let lab = Tensor::from_slice(&labels.values, (table.rows, labels.size), &device)?;
+        let mask = match &labels.mask {
+            Some(m) => Some(Tensor::from_slice(m, table.rows, &device)?),
+            None => None,
+        };
+        let def = objective::find_loss(task.loss.name).expect("checked");
+        let loss = (def.forward)(&task.loss.args, &out, &lab, mask.as_ref())?.to_dtype(candle_core::DType::F64)?;
+        let loss = loss.to_scalar::<f64>()?;
+        total += task.weight * loss;
+        let mut metrics = Vec::new();
+        for call in &task.metrics {
+            let def = objective::find_metric(call.name).expect("checked");
+            let mut meter = Meter::new(def, &call.args, task.kind);
+            let mask = labels.mask.as_deref();
+            meter.add(Labelled { samples: table.rows, outputs: values, labels: &labels.values, mask });
+            let (value, undefined) = match meter.value() {
+                Ok(v) => (Some(v), None),
+                Err(reason) => (None, Some(reason)),
+            };
+            let higher_is_better = def.better == objective::Better::Higher;
+            metrics.push(MetricScore { name: call.name, value, undefined, higher_is_better });
+        }
+        tasks.push(TaskScores { task: task.name.clone(), loss, metrics });
+    }
+    Ok(SplitScores { loss: total, tasks })
+}
+
+/// Outputs of every task over a split, row-major: by output of the plan.
+pub fn predictions(
+    model: &Model,
+    feed: &Feed,
+    table: &Table,
+    decided: &[Decided],
+) -> candle_core::Result<Vec<Vec<f32>>> {
+    let mut out: Vec<Vec<f32>> = vec![Vec::new(); model.plan.outputs.len()];
+    for rows in Batches::in_order(table.rows, ROWS).epoch(0) {
+        let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
+        for (list, t) in out.iter_mut().zip(model.predict(&fed.inputs, decided)?) {
+            list.extend(t.flatten_all()?.to_vec1::<f32>()?);
+        }
+    }
+    Ok(out)
+}
+
+impl Model {
+    /// `[rows, n]`, or `[rows, n, h, w]` where the head's op says so.
+    fn plan_output_shape(&self, output: &crate::plan::Output, rows: usize, per_sample: usize) -> Vec<usize> {
+        let step = self.plan.steps.iter().find(|s| output.heads.contains(&s.output));
+        let sizes = step.and_then(|s| match &s.kind {
+            crate::plan::Kind::Op(op) => op.output().sizes(),
+            crate::plan::Kind::Select(_) => None,
+        });
+        let mut shape = vec![rows];
+        shape.extend(sizes.unwrap_or_else(|| vec![per_sample]));
+        shape
+    }
+}

@@ -1,0 +1,169 @@
+//! Data to batches of tensors: loads and encodes what a checked spec reads, freezes schemas, gathers batches.
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor};
+
+use super::RunError;
+use crate::check::Checked;
+use crate::data::{self, Batch, Batches, Dataset, InputFrom, InputSpec, LabelSpec, LoadContext, Raw, Schema, Table};
+use crate::hir::{Data, Spec};
+use crate::ops::TensorType;
+use crate::random::Randomness;
+use crate::schema::Value;
+
+/// Reads a data set as its format says.
+pub fn load(data: &Data) -> Result<Raw, RunError> {
+    Ok((data.format.load)(&data.args, &LoadContext { base: &data.base })?)
+}
+
+/// Freezes every data set that the spec has no schema for; reads only those.
+pub fn freeze(spec: &Spec) -> Result<(HashMap<String, Schema>, HashMap<String, Raw>), RunError> {
+    let (mut schemas, mut raws) = (HashMap::new(), HashMap::new());
+    for d in spec.data.iter().filter(|d| d.schema.is_none()) {
+        let raw = load(d)?;
+        schemas.insert(d.name.clone(), Schema::freeze(&raw));
+        raws.insert(d.name.clone(), raw);
+    }
+    Ok((schemas, raws))
+}
+
+/// What a network is fed: encoded splits and the shapes of its inputs.
+pub struct Feed {
+    pub dataset: Dataset,
+    /// Spec input of each encoded input, and its sizes per sample.
+    inputs: Vec<(usize, Vec<usize>)>,
+    /// Spec task of each encoded label.
+    pub tasks: Vec<usize>,
+}
+
+/// Loads (or takes) and encodes the data of a checked spec.
+pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, RunError> {
+    let spec = &checked.spec;
+    let used: Vec<usize> = {
+        let mut used: Vec<usize> = spec
+            .inputs
+            .iter()
+            .filter_map(|i| i.from.as_ref().map(|f| f.data.0))
+            .chain(spec.tasks.iter().filter_map(|t| t.label.as_ref().map(|l| l.data.0)))
+            .collect();
+        used.sort_unstable();
+        used.dedup();
+        used
+    };
+    let [only] = used.as_slice() else {
+        return Err(RunError::NotYet(match used.is_empty() {
+            true => "this spec names no data: its inputs need `from`, its tasks `label` or `from`".into(),
+            false => "training on several data sets at once checks and does not run yet".to_string(),
+        }));
+    };
+    let data = &spec.data[*only];
+    let raw = match raws.remove(&data.name) {
+        Some(r) => r,
+        None => load(data)?,
+    };
+    let schema = match &data.schema {
+        Some(s) => {
+            if let Err(differences) = s.verify(&raw) {
+                let first = differences.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+                return Err(RunError::Data(data::DataError::Option {
+                    message: format!("the data `{}` is not what its frozen schema describes: {first}", data.name),
+                    help: "bring back the data that was frozen, or freeze again with `mtlc data freeze`".into(),
+                }));
+            }
+            s.clone()
+        }
+        None => Schema::freeze(&raw),
+    };
+    let mut inputs = Vec::new();
+    let mut specs = Vec::new();
+    for (i, input) in spec.inputs.iter().enumerate() {
+        let Some(from) = &input.from else {
+            return Err(RunError::NotYet(format!("the input `{}` has no `from`: say which columns it reads", input.name)));
+        };
+        let columns = match &from.names {
+            Some(n) => n.clone(),
+            None => schema.columns.iter().map(|c| c.name.clone()).collect(),
+        };
+        let kind = match &input.ty {
+            TensorType::Fields(_) => InputFrom::Fields { columns },
+            TensorType::Dense(_) => InputFrom::Dense {
+                columns,
+                scale: match input.args.get("scale") {
+                    Some(Value::List(v)) => match (v.first().map(|v| &v.value), v.get(1).map(|v| &v.value)) {
+                        (Some(Value::Float(a)), Some(Value::Float(b))) => Some([*a, *b]),
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                normalize: input.args.bool("normalize"),
+            },
+        };
+        let sizes = input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
+        inputs.push((i, sizes));
+        specs.push(InputSpec { name: input.name.clone(), from: kind });
+    }
+    let mut tasks = Vec::new();
+    let mut labels = Vec::new();
+    for (t, task) in spec.tasks.iter().enumerate() {
+        let Some(label) = &task.label else {
+            return Err(RunError::NotYet(format!("the task `{}` has no label", task.name)));
+        };
+        tasks.push(t);
+        labels.push(LabelSpec {
+            task: task.name.clone(),
+            kind: task.kind,
+            label: label.label.clone(),
+            mask: task.mask.as_ref().map(|m| m.label.clone()),
+        });
+    }
+    let dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    for ((i, sizes), encoded) in inputs.iter().zip(&dataset.train.inputs) {
+        let wanted: usize = sizes.iter().product();
+        if wanted != encoded.size {
+            return Err(RunError::Data(data::DataError::Option {
+                message: format!(
+                    "the input `{}` is declared as {} ({wanted} numbers), and the data gives {} numbers per sample",
+                    spec.inputs[*i].name, spec.inputs[*i].ty, encoded.size
+                ),
+                help: "mend the type of the input".into(),
+            }));
+        }
+    }
+    Ok(Feed { dataset, inputs, tasks })
+}
+
+/// One batch as tensors.
+pub struct Fed {
+    pub rows: usize,
+    /// By spec input.
+    pub inputs: HashMap<usize, Tensor>,
+    /// By label of the feed: `[rows, n]` and a mask `[rows]`.
+    pub labels: Vec<Tensor>,
+    pub masks: Vec<Option<Tensor>>,
+}
+
+impl Feed {
+    pub fn tensors(&self, table: &Table, batch: Batch, device: &Device) -> candle_core::Result<Fed> {
+        let mut inputs = HashMap::new();
+        for ((input, sizes), values) in self.inputs.iter().zip(batch.inputs) {
+            let mut shape = vec![batch.rows];
+            shape.extend(sizes);
+            inputs.insert(*input, Tensor::from_vec(values, shape, device)?);
+        }
+        let mut labels = Vec::new();
+        for (values, column) in batch.labels.into_iter().zip(&table.labels) {
+            labels.push(Tensor::from_vec(values, (batch.rows, column.size), device)?);
+        }
+        let mut masks = Vec::new();
+        for m in batch.masks {
+            masks.push(m.map(|m| Tensor::from_vec(m, batch.rows, device)).transpose()?);
+        }
+        Ok(Fed { rows: batch.rows, inputs, labels, masks })
+    }
+
+    /// Batches of the training split, shuffled anew each epoch.
+    pub fn training(&self, batch: usize, random: Randomness) -> Batches {
+        Batches::shuffled(self.dataset.train.rows, batch, random)
+    }
+}

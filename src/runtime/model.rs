@@ -1,0 +1,249 @@
+//! Weights and the forward pass of a plan.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use rand::RngExt;
+use rand_distr::{Distribution, Normal};
+
+use crate::ops::select::straight_through;
+use crate::ops::{Init, Pass};
+use crate::plan::{Kind, Plan, Symbols};
+use crate::random::Randomness;
+
+/// A plan with its weights on a device.
+pub struct Model {
+    pub plan: Plan,
+    pub symbols: Symbols,
+    pub device: Device,
+    /// In step with the plan's weights; buffers (running statistics) among them.
+    pub vars: Vec<Var>,
+    /// Steps that compute each value.
+    producer: Vec<Option<usize>>,
+    /// Some op keeps running statistics.
+    pub has_buffers: bool,
+}
+
+/// What one choice does in a forward pass.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    pub index: usize,
+    /// Probabilities of the relaxed sample, `[candidates]`: with them the choice gets a straight-through gradient.
+    pub probs: Option<Tensor>,
+}
+
+impl Decided {
+    pub fn hard(index: usize) -> Decided {
+        Decided { index, probs: None }
+    }
+}
+
+/// How to run a forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode {
+    /// Batch statistics and dropout.
+    pub train: bool,
+    /// Run copies that no decided path reaches too, and let their running statistics advance.
+    pub idle: bool,
+    pub random: Randomness,
+    /// Counter of every draw.
+    pub step: u64,
+}
+
+impl Mode {
+    pub fn evaluation() -> Mode {
+        Mode { train: false, idle: false, random: Randomness::new(0), step: 0 }
+    }
+}
+
+/// What a forward pass gives.
+pub struct Outputs {
+    /// Per output of the plan: the values of its heads, or only the decided one's.
+    pub heads: Vec<Vec<Option<Tensor>>>,
+    /// Units on a decided path.
+    pub reached: Vec<bool>,
+}
+
+impl Model {
+    /// Draws initial weights; each is a function of the seed and its name alone. `keys` gives the name that a weight is drawn
+    /// by (for copies that must start alike); usually its own.
+    pub fn new(plan: Plan, symbols: Symbols, random: Randomness, device: &Device) -> Result<Model> {
+        let mut vars = Vec::with_capacity(plan.weights.len());
+        for (w, name) in plan.weights.iter().zip(&symbols.weights) {
+            let n: usize = w.shape.iter().product();
+            let mut rng = random.stream(&format!("init {name}"), [0; 3]);
+            let values: Vec<f32> = match w.init {
+                Init::Const(v) => vec![v as f32; n],
+                Init::Uniform { bound } => (0..n).map(|_| rng.random_range(-bound..=bound) as f32).collect(),
+                Init::Normal { std } => {
+                    let normal = Normal::new(0.0, std).expect("a finite deviation");
+                    (0..n).map(|_| normal.sample(&mut rng) as f32).collect()
+                }
+                Init::FanIn => {
+                    let fan: usize = w.shape[1..].iter().product();
+                    let bound = 1.0 / (fan.max(1) as f64).sqrt();
+                    (0..n).map(|_| rng.random_range(-bound..=bound) as f32).collect()
+                }
+            };
+            vars.push(Var::from_vec(values, w.shape.as_slice(), device)?);
+        }
+        let mut producer = vec![None; plan.values];
+        for (i, s) in plan.steps.iter().enumerate() {
+            producer[s.output] = Some(i);
+        }
+        let has_buffers = plan.weights.iter().any(|w| !w.trained);
+        Ok(Model { plan, symbols, device: device.clone(), vars, producer, has_buffers })
+    }
+
+    /// Trained weights by name, in plan order.
+    pub fn trained(&self) -> Vec<(&str, &Var)> {
+        let all = self.plan.weights.iter().zip(&self.symbols.weights).zip(&self.vars);
+        all.filter(|((w, _), _)| w.trained).map(|((_, n), v)| (n.as_str(), v)).collect()
+    }
+
+    /// All weights and buffers by name, in plan order.
+    pub fn named(&self) -> Vec<(&str, &Var)> {
+        self.symbols.weights.iter().map(String::as_str).zip(&self.vars).collect()
+    }
+
+    /// Copies of all values, to come back to.
+    pub fn snapshot(&self) -> Result<Vec<Tensor>> {
+        self.vars.iter().map(|v| v.as_tensor().copy()).collect()
+    }
+
+    pub fn restore(&self, values: &[Tensor]) -> Result<()> {
+        self.vars.iter().zip(values).try_for_each(|(v, t)| v.set(t))
+    }
+
+    /// Steps needed for the outputs under the decisions: a decided path only, or with the other candidates of every decided
+    /// choice that asks for a gradient, or all.
+    fn needed(&self, decided: &[Decided], idle: bool) -> (Vec<bool>, Vec<bool>) {
+        let steps = &self.plan.steps;
+        let mut reached = vec![false; steps.len()];
+        let mut stack: Vec<usize> = Vec::new();
+        let mut extra: Vec<usize> = Vec::new();
+        for o in &self.plan.outputs {
+            match o.choice {
+                Some(c) if decided[c].probs.is_none() => stack.push(o.heads[decided[c].index]),
+                _ => stack.extend(&o.heads),
+            }
+        }
+        while let Some(v) = stack.pop() {
+            let Some(s) = self.producer[v] else { continue };
+            if std::mem::replace(&mut reached[s], true) {
+                continue;
+            }
+            match steps[s].kind {
+                Kind::Select(c) => {
+                    stack.push(steps[s].inputs[decided[c].index]);
+                    if decided[c].probs.is_some() {
+                        extra.extend(&steps[s].inputs);
+                    }
+                }
+                Kind::Op(_) => stack.extend(&steps[s].inputs),
+            }
+        }
+        if idle {
+            return (vec![true; steps.len()], reached);
+        }
+        let mut needed = reached.clone();
+        while let Some(v) = extra.pop() {
+            let Some(s) = self.producer[v] else { continue };
+            if std::mem::replace(&mut needed[s], true) {
+                continue;
+            }
+            match steps[s].kind {
+                Kind::Select(c) => extra.push(steps[s].inputs[decided[c].index]),
+                Kind::Op(_) => extra.extend(&steps[s].inputs),
+            }
+        }
+        (needed, reached)
+    }
+
+    /// Runs the plan. `inputs[i]` is `[batch, ...]` for the spec's input `i`; `decided` has one entry per choice.
+    pub fn forward(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Outputs> {
+        let (needed, reached) = self.needed(decided, mode.idle && mode.train);
+        let mut values: Vec<Option<Tensor>> = vec![None; self.plan.values];
+        for (input, value) in &self.plan.inputs {
+            values[*value] = inputs.get(input).cloned();
+        }
+        // Values are dropped after their last reader, unless the backward pass holds them.
+        let mut last_use = vec![usize::MAX; self.plan.values];
+        for (i, s) in self.plan.steps.iter().enumerate().filter(|(i, _)| needed[*i]) {
+            s.inputs.iter().for_each(|v| last_use[*v] = i);
+        }
+        for o in &self.plan.outputs {
+            o.heads.iter().for_each(|v| last_use[*v] = usize::MAX);
+        }
+        let get = |values: &[Option<Tensor>], v: usize| -> Result<Tensor> {
+            values[v].clone().ok_or_else(|| candle_core::Error::Msg(format!("value {v} was not computed")))
+        };
+        for (i, step) in self.plan.steps.iter().enumerate() {
+            if !needed[i] {
+                continue;
+            }
+            let out = match &step.kind {
+                Kind::Select(c) => {
+                    let chosen = get(&values, step.inputs[decided[*c].index])?;
+                    match &decided[*c].probs {
+                        Some(probs) if reached[i] => {
+                            let candidates: Vec<Tensor> =
+                                step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
+                            straight_through(&chosen, &candidates, probs, decided[*c].index)?
+                        }
+                        _ => chosen,
+                    }
+                }
+                Kind::Op(op) => {
+                    let args: Vec<Tensor> = step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
+                    let weights: Vec<Tensor> = step.weights.iter().map(|w| self.vars[*w].as_tensor().clone()).collect();
+                    let mut pass = Pass {
+                        train: mode.train,
+                        random: mode.random,
+                        step: mode.step,
+                        site: i as u64,
+                        buffers: Vec::new(),
+                    };
+                    let out = op.forward(&args, &weights, &mut pass)?;
+                    if reached[i] || mode.idle {
+                        for (at, value) in pass.buffers {
+                            self.vars[step.weights[at]].set(&value.detach())?;
+                        }
+                    }
+                    out
+                }
+            };
+            values[step.output] = Some(out);
+            for v in &step.inputs {
+                if last_use[*v] == i {
+                    values[*v] = None;
+                }
+            }
+        }
+        let heads = self.plan.outputs.iter().map(|o| o.heads.iter().map(|v| values[*v].clone()).collect()).collect();
+        let mut units = vec![false; self.plan.units.len()];
+        for (i, s) in self.plan.steps.iter().enumerate() {
+            if let Some(u) = s.unit {
+                units[u] |= reached[i];
+            }
+        }
+        Ok(Outputs { heads, reached: units })
+    }
+
+    /// The one output of each task under hard decisions: `[batch, outputs...]`, by output of the plan.
+    pub fn predict(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided]) -> Result<Vec<Tensor>> {
+        let out = self.forward(inputs, decided, Mode::evaluation())?;
+        let mut list = Vec::new();
+        for (o, heads) in self.plan.outputs.iter().zip(out.heads) {
+            let at = o.choice.map_or(0, |c| decided[c].index);
+            let value = heads.into_iter().nth(at).flatten();
+            list.push(value.ok_or_else(|| candle_core::Error::Msg(format!("no output for task {}", o.task)))?);
+        }
+        Ok(list)
+    }
+
+    /// f32 everywhere for now.
+    pub fn dtype(&self) -> DType {
+        DType::F32
+    }
+}

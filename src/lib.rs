@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod check;
+pub mod cli;
 pub mod data;
 pub mod diag;
 pub mod driver;

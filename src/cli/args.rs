@@ -1,0 +1,183 @@
+//! The command line as types. What a flag means is said here, once, in the words of `--help`; nothing here does anything.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+use crate::diag::render::MessageFormat;
+
+/// Compiler and tool for .mtl, a language for multi-task networks and the search for their topology.
+#[derive(Debug, Parser)]
+#[command(name = "mtlc", version, after_help = Exit::help(), max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    #[command(flatten)]
+    pub global: Global,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Global {
+    /// Say nothing but errors and warnings.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// Write the result to standard output as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// When to use colour; the environment variable NO_COLOR forbids it for `auto`.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub color: ColorChoice,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check programs: names, types, shapes, space and strategy, without touching data.
+    Check(CheckArgs),
+    /// Bring programs into the canonical layout.
+    Fmt(FmtArgs),
+    /// Explain a diagnostic code, an op, a loss, a strategy, an item; or list them.
+    Explain(ExplainArgs),
+    /// Write a commented program to start from.
+    New(NewArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Programs; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Apply the fixes that are certain, then check what remains.
+    #[arg(long)]
+    pub fix: bool,
+
+    /// How diagnostics are written: human, short (both to standard error), json, sarif (to standard output).
+    #[arg(long, value_name = "FORMAT")]
+    pub message_format: Option<MessageFormat>,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+/// Parameters of the program.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SetArgs {
+    /// Set a `param` of the program; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment, action = ArgAction::Append)]
+    pub set: Vec<(String, String)>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
+            Ok((name.trim().to_string(), value.trim().to_string()))
+        }
+        _ => Err("write NAME=VALUE, as in `--set width=32`".to_string()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Programs; `-` reads standard input and writes standard output.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Write nothing; fail if a file is not in the canonical layout.
+    #[arg(long, conflicts_with = "stdout")]
+    pub check: bool,
+
+    /// Write the result to standard output instead of the file.
+    #[arg(long)]
+    pub stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code (`mtl::shape::merge`, `shape::merge`), a table (`ops`, `losses`, ...) or a name of one (`conv`).
+    #[arg(value_name = "WHAT")]
+    pub what: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The file to write, or a name: `faces` writes `faces.mtl`. Never overwritten.
+    #[arg(value_name = "NAME")]
+    pub name: PathBuf,
+
+    /// What it is about.
+    #[arg(long, default_value = "digits")]
+    pub template: Template,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// Two tasks on handwritten digits: a tree found by Learning to Branch.
+    Digits,
+    /// Two tasks on a table of census records: experts whose mixes are fixed.
+    Census,
+    /// Forty attributes of faces: where should the network branch?
+    Faces,
+}
+
+/// Which picture of a program is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum View {
+    /// The topology, or the space where there is none.
+    Auto,
+    Space,
+    Topology,
+    Backbone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For a terminal.
+    Text,
+    Svg,
+    Dot,
+    Mermaid,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// The program.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Absent: by the name of the file that is written, or text.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<GraphFormat>,
+
+    #[arg(long, default_value = "auto")]
+    pub view: View,
+
+    /// The file to write; absent: standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn assignments_have_a_name_and_a_value() {
+        assert_eq!(assignment("width = 32"), Ok(("width".into(), "32".into())));
+        assert!(assignment("width").is_err());
+        assert!(assignment("=3").is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! `mtlc explain`: what a code means, what an op takes, which strategies there are. Everything shown comes from the tables that
+//! checking reads, so it cannot be out of date.
+
+use serde_json::json;
+
+use crate::cli::args::ExplainArgs;
+use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::terminal::Terminal;
+use crate::data;
+use crate::diag::{Code, suggest};
+use crate::hir::schema::{self as items, ItemDef};
+use crate::objective::{loss, metric};
+use crate::schema::{AttrDef, CallDef, Need};
+use crate::{ops, optim, search, std as library};
+
+/// A table that can be shown by name.
+struct Topic {
+    name: &'static str,
+    doc: &'static str,
+    calls: fn() -> Vec<&'static CallDef>,
+}
+
+static TOPICS: [Topic; 7] = [
+    Topic {
+        name: "ops",
+        doc: "What stages and heads are made of",
+        calls: || ops::table().iter().map(|o| &o.call).collect(),
+    },
+    Topic { name: "losses", doc: "What a task minimises", calls: loss::loss_calls },
+    Topic { name: "metrics", doc: "What a task is judged by", calls: metric::metric_calls },
+    Topic { name: "optimizers", doc: "How weights and choices are updated", calls: optim::optimizer_calls },
+    Topic {
+        name: "schedules",
+        doc: "How a rate or a temperature changes while training",
+        calls: optim::schedule::schedule_calls,
+    },
+    Topic {
+        name: "strategies",
+        doc: "How a search decides its space",
+        calls: || search::strategies().iter().map(|s| &s.call).collect(),
+    },
+    Topic {
+        name: "formats",
+        doc: "Where samples come from",
+        calls: || data::table().iter().map(|f| &f.call).collect(),
+    },
+];
+
+pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Outcome {
+    let Some(what) = args.what.as_deref() else {
+        match terminal.json {
+            true => terminal.object(&json!({ "codes": Code::all().map(|c| json!({
+                "code": c.name(), "severity": c.severity().name(), "title": c.title(),
+            })).collect::<Vec<_>>() })),
+            false => terminal.product(&contents()),
+        }
+        return Ok(Exit::Ok);
+    };
+    let Some(text) = explain(what) else { return Err(unknown(what)) };
+    match terminal.json {
+        true => terminal.object(&json!({ "name": what, "markdown": text })),
+        false => terminal.product(&text),
+    }
+    Ok(Exit::Ok)
+}
+
+/// Markdown for a code, a table, an entry of a table, an item, or a library module.
+pub fn explain(what: &str) -> Option<String> {
+    if let Some(c) = Code::find(what) {
+        return Some(format!("{}\n", c.explanation().trim_end()));
+    }
+    if let Some(t) = TOPICS.iter().find(|t| t.name == what) {
+        let mut out = format!("# {}\n\n{}.\n", t.name, t.doc);
+        for c in (t.calls)() {
+            out += &format!("\n{}", call(c, "##"));
+        }
+        return Some(out);
+    }
+    if what == "items" {
+        return Some(items::items().iter().map(|i| item(i, "##") + "\n").collect());
+    }
+    if what == "library" {
+        return Some(modules());
+    }
+    if let Some(i) = items::item(what) {
+        return Some(item(i, "#"));
+    }
+    // A name may stand in several tables (`mse` is a loss and a metric): all are shown.
+    let found: Vec<String> = TOPICS
+        .iter()
+        .flat_map(|t| (t.calls)().into_iter().filter(|c| c.name == what).map(move |c| (t, c)))
+        .map(|(t, c)| format!("{}\nOne of the {}.\n", call(c, "#"), t.name))
+        .collect();
+    if !found.is_empty() {
+        return Some(found.join("\n"));
+    }
+    let name = what.strip_prefix("std.").unwrap_or(what);
+    library::modules().iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_string())
+}
+
+/// The list that `explain` alone shows.
+fn contents() -> String {
+    let mut out = String::from("Tables (`mtlc explain ops`), and each of their entries (`mtlc explain conv`):\n\n");
+    let tables = TOPICS.iter().map(|t| (t.name, t.doc));
+    let more = [("items", "What a file is made of"), ("library", "Modules for `use std.NAME`")];
+    for (name, doc) in tables.chain(more) {
+        out += &format!("  {name:12} {doc}\n");
+    }
+    out += "\nCodes (`mtlc explain shape::merge`):\n";
+    let width = Code::all().map(|c| c.name().len()).max().unwrap_or(0);
+    let mut family = "";
+    for c in Code::all() {
+        let this = c.name().split("::").nth(1).unwrap_or_default();
+        if this != family {
+            out.push('\n');
+            family = this;
+        }
+        out += &format!("  {:width$}  {:7}  {}\n", c.name(), c.severity().name(), c.title());
+    }
+    out
+}
+
+/// An entry of a table.
+fn call(c: &CallDef, heading: &str) -> String {
+    let mut out = format!("{heading} `{}`\n\n{}\n", form(c), c.doc);
+    if let Some(s) = search::strategy(c.name) {
+        let list = |o: &[search::Offer]| o.iter().map(|o| o.describe()).collect::<Vec<_>>().join(", ");
+        out += &format!("\nFrom: {}. Decides: {}.", s.paper, list(s.decides));
+        if !s.requires.is_empty() {
+            out += &format!(" Needs: {}.", list(s.requires));
+        }
+        out += if s.budget { " Keeps a budget." } else { "" };
+        out += if s.runs { "\n" } else { " Checks, draws and counts; does not run yet.\n" };
+    }
+    if data::find(c.name).is_some_and(|f| f.call.name == c.name && !f.runs) {
+        out += "\nChecks; does not load yet.\n";
+    }
+    out + &attributes(c.args)
+}
+
+fn form(c: &CallDef) -> String {
+    let args: Vec<String> = c
+        .args
+        .iter()
+        .map(|a| match a.need {
+            Need::Required => a.name.to_string(),
+            Need::Default(d) => format!("{} = {d}", a.name),
+            Need::Optional => format!("[{}]", a.name),
+        })
+        .collect();
+    if args.is_empty() { c.name.to_string() } else { format!("{}({})", c.name, args.join(", ")) }
+}
+
+/// A list of attributes or arguments; empty where there are none.
+fn attributes(attrs: &[AttrDef]) -> String {
+    let lines = attrs.iter().map(|a| {
+        let need = match a.need {
+            Need::Required => "required".to_string(),
+            Need::Optional => "optional".to_string(),
+            Need::Default(d) => format!("default `{d}`"),
+        };
+        format!("- `{}`: {}; {need}. {}\n", a.name, a.ty.describe(), a.doc)
+    });
+    let text: String = lines.collect();
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+fn item(i: &ItemDef, heading: &str) -> String {
+    let mut out = format!("{heading} `{}`\n\n{}\n\n    {}\n", i.keyword, i.doc, i.form.replace("  |  ", "\n    "));
+    out += &attributes(i.attrs);
+    for n in i.nested {
+        out.push('\n');
+        out += &item(n, &format!("{heading}#"));
+    }
+    if let Some(variants) = i.variants {
+        let names = variants();
+        let listed = names.iter().map(|c| format!("`{}`", c.name)).collect::<Vec<_>>().join(", ");
+        out += &format!("\nMore attributes by variant, see `mtlc explain VARIANT`: {listed}\n");
+    }
+    out
+}
+
+fn modules() -> String {
+    let mut out = String::from("# library\n\nModules for `use std.NAME`; `mtlc explain NAME` shows the text of one.\n\n");
+    for (name, text) in library::modules() {
+        let about = text.lines().find_map(|l| l.strip_prefix("# ")).unwrap_or_default();
+        out += &format!("- `{name}`: {about}\n");
+    }
+    out
+}
+
+fn unknown(what: &str) -> Failure {
+    let mut names: Vec<&str> = TOPICS.iter().map(|t| t.name).chain(["items", "library"]).collect();
+    names.extend(TOPICS.iter().flat_map(|t| (t.calls)()).map(|c| c.name));
+    names.extend(items::items().iter().map(|i| i.keyword));
+    names.extend(library::modules().iter().map(|(n, _)| *n));
+    names.extend(Code::all().map(Code::name));
+    names.extend(Code::all().filter_map(|c| c.name().strip_prefix("mtl::")));
+    let failure = Failure::new(Exit::Usage, format!("there is nothing called `{what}` to explain"));
+    match suggest::nearest(what, names) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure.help("`mtlc explain` lists everything"),
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line: arguments in, exit code out. A command is one file under `cmd/` and one line in [`dispatch`]; it gets its
+//! arguments and a [`Terminal`], and returns an [`Outcome`]. Nothing depends on this room, and nothing here knows the
+//! language: commands ask the other rooms and show what they say.
+
+pub mod args;
+pub mod cmd;
+pub mod exit;
+pub mod terminal;
+pub mod write;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::{Exit, Outcome};
+use terminal::Terminal;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    say_panics_in_one_line();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // `--help` and `--version` come this way too, as a success.
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let terminal = Terminal::new(cli.global.quiet, cli.global.json, cli.global.color);
+    let outcome = std::panic::catch_unwind(|| dispatch(&cli.command, &terminal));
+    let exit = match outcome {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => {
+            terminal.failure(&failure);
+            failure.exit
+        }
+        // The hook has said it.
+        Err(_) => Exit::Failure,
+    };
+    if exit == Exit::Ok && terminal::output_was_lost() {
+        return Exit::Failure.into();
+    }
+    exit.into()
+}
+
+fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
+    match command {
+        Command::Check(a) => cmd::check::run(a, terminal),
+        Command::Fmt(a) => cmd::fmt::run(a, terminal),
+        Command::Explain(a) => cmd::explain::run(a, terminal),
+        Command::New(a) => cmd::new::run(a, terminal),
+    }
+}
+
+/// A panic is our bug, never the user's: one line that says so, where it happened, and how to learn more.
+fn say_panics_in_one_line() {
+    std::panic::set_hook(Box::new(|info| {
+        let payload = info.payload();
+        let what = payload
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_string())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_string());
+        let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+        let what = what.replace('\n', " ");
+        let version = env!("CARGO_PKG_VERSION");
+        let mut text = format!("error: this is a bug in mtlc {version}, please report it: {what}{place}\n");
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v != "0") {
+            text += &format!("{}\n", std::backtrace::Backtrace::force_capture());
+        }
+        Terminal::new(false, false, clap::ColorChoice::Never).say(&text);
+    }));
+}

@@ -1,0 +1,86 @@
+//! The two streams. Standard output is the product: what a script reads. Standard error is talk: diagnostics, progress, summaries.
+//! A reader that goes away (`mtlc explain | head -1`) is no error and no panic.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use clap::ColorChoice;
+
+use crate::diag::render::RenderOptions;
+
+/// Where a command writes, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Summaries and progress are left out; diagnostics and failures are not.
+    pub quiet: bool,
+    /// Results go to standard output as JSON.
+    pub json: bool,
+    color: ColorChoice,
+}
+
+impl Terminal {
+    pub fn new(quiet: bool, json: bool, color: ColorChoice) -> Terminal {
+        Terminal { quiet, json, color }
+    }
+
+    /// Writes to standard output as it is.
+    pub fn product(&self, text: &str) {
+        write(&mut std::io::stdout().lock(), text);
+    }
+
+    /// One JSON value on a line of standard output.
+    pub fn object(&self, value: &serde_json::Value) {
+        self.product(&format!("{value}\n"));
+    }
+
+    /// Writes to standard error as it is: for what must be seen even when quiet.
+    pub fn say(&self, text: &str) {
+        write(&mut std::io::stderr().lock(), text);
+    }
+
+    /// A line on standard error that `--quiet` leaves out.
+    pub fn note(&self, line: &str) {
+        if !self.quiet {
+            self.say(&format!("{line}\n"));
+        }
+    }
+
+    pub fn failure(&self, f: &super::exit::Failure) {
+        let help = f.help.as_ref().map(|h| format!("  help: {h}\n")).unwrap_or_default();
+        self.say(&format!("{} {}\n{help}", self.paint("error:", "1;31"), f.message));
+    }
+
+    /// Text in an ANSI style where standard error takes colour.
+    pub fn paint(&self, text: &str, style: &str) -> String {
+        if self.stderr().color { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_string() }
+    }
+
+    /// How diagnostics look on standard error.
+    pub fn stderr(&self) -> RenderOptions {
+        let terminal = std::io::stderr().is_terminal();
+        let width = terminal.then(|| terminal_size::terminal_size_of(std::io::stderr())).flatten();
+        let plain = RenderOptions::for_stream(terminal, width.map(|(w, _)| usize::from(w.0)));
+        let color = match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => plain.color,
+        };
+        RenderOptions { color, ..plain }
+    }
+}
+
+/// Nothing can be done about a stream that fails: a closed pipe ends what its reader wants to see, no more.
+fn write(stream: &mut dyn Write, text: &str) {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            LOST.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        _ => {}
+    }
+}
+
+static LOST: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Whether something could not be written for another reason than a closed pipe (a full disk): the product is not whole.
+pub fn output_was_lost() -> bool {
+    LOST.load(std::sync::atomic::Ordering::Relaxed)
+}

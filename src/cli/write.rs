@@ -1,0 +1,48 @@
+//! Files that are written whole or not at all: to a temporary file beside, then renamed. A reader, or a crash, never sees half a
+//! file.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::exit::Failure;
+
+/// Replaces `path`, keeping its permissions.
+pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    // A link stays a link: what it points to is replaced.
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let made = temporary(&real, text).and_then(|file| {
+        if let Ok(old) = std::fs::metadata(&real) {
+            std::fs::set_permissions(file.path(), old.permissions())?;
+        }
+        file.persist(&real).map(drop).map_err(|e| e.error)
+    });
+    made.map_err(|e| Failure::io("write", path, &e))
+}
+
+/// Writes a new file; an existing one is a failure.
+pub fn create(path: &Path, text: &str) -> Result<(), Failure> {
+    let made = temporary(path, text).and_then(|file| {
+        open_to_all(file.path())?;
+        file.persist_noclobber(path).map(drop).map_err(|e| e.error)
+    });
+    made.map_err(|e| Failure::io("write", path, &e))
+}
+
+fn temporary(path: &Path, text: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".mtlc-").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Temporary files are private; a file that a user asked for is as readable as any other.
+fn open_to_all(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
+    }
+    let _ = path;
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! `mtlc`: the compiler and tool for `.mtl`.
 
+pub mod artifact;
 pub mod check;
 pub mod data;
 pub mod diag;

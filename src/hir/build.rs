@@ -109,10 +109,25 @@ impl Builder<'_> {
         if let Some(p) = provenances.first() {
             let def = schema::item("provenance").expect("in the table");
             let fields = self.fields(&p.item.keyword, p.item.body.as_ref(), def.attrs, def, p.item.span);
+            let searched = self.searched(&fields.nested);
             if !fields.broken {
-                self.spec.provenance = Some(Provenance { args: fields.args, span: p.item.span });
+                self.spec.provenance = Some(Provenance { args: fields.args, searched, span: p.item.span });
             }
         }
+    }
+
+    /// The values of `searched = { ... }`.
+    fn searched(&mut self, nested: &[&Nested]) -> Vec<(String, Const)> {
+        let scope = self.scope.clone();
+        let mut out = Vec::new();
+        for entry in nested.iter().filter_map(|n| n.body.as_ref()).flat_map(|b| &b.entries) {
+            if let Entry::Attr(a) = entry
+                && let Some(v) = eval::constant(&a.value, &scope, self.diags)
+            {
+                out.push((a.key.text.clone(), v));
+            }
+        }
+        out
     }
 
     /// Checks the parts of a header; false where the item cannot be used.
@@ -182,7 +197,9 @@ impl Builder<'_> {
             let scope = self.scope.clone();
             let bounds = bounds.and_then(|b| self.bounds(b, &scope));
             let mut found = self.param_value(default, &ty, bounds, None);
+            let mut set = false;
             for (_, text) in options.set.iter().filter(|(k, _)| *k == name.text) {
+                set = true;
                 match crate::syntax::expression(text) {
                     Some(mut e) => {
                         e.span = name.span;
@@ -197,7 +214,7 @@ impl Builder<'_> {
             }
             if let Some(v) = found {
                 self.scope.set(&name.text, v.clone());
-                self.spec.params.push(Param { name: name.text.clone(), value: v, span: name.span });
+                self.spec.params.push(Param { name: name.text.clone(), value: v, set, span: name.span });
             } else {
                 // A wrong value is reported; whatever uses the parameter stays silent.
                 self.scope.set(&name.text, Const::Open);

@@ -46,7 +46,7 @@ pub struct Spec {
     pub topology: Option<Topology>,
     pub train: Option<Train>,
     pub provenance: Option<Provenance>,
-    /// The items as written, imports of the user's expanded in place, for emitting derived files.
+    /// The user's items as written, `use` included, what a `use` of the user's files brings after it; for emitting derived files.
     pub written: Vec<Written>,
 }
 
@@ -62,6 +62,8 @@ pub struct Written {
 pub struct Param {
     pub name: String,
     pub value: eval::Const,
+    /// The value is not the one written but `--set`'s.
+    pub set: bool,
     pub span: Span,
 }
 
@@ -343,6 +345,8 @@ pub enum TopoSource {
 #[derive(Debug, Clone)]
 pub struct Provenance {
     pub args: Args,
+    /// What the search measured, in the order written.
+    pub searched: Vec<(String, eval::Const)>,
     pub span: Span,
 }
 

@@ -1,0 +1,61 @@
+//! A derived file: the spec as the user wrote it, without its space and search, with the topology that was found. It stands on its
+//! own (frozen schemas embedded, imports in place) and is a file like any other: it checks, draws, retrains.
+
+use std::path::Path;
+
+use super::provenance::Provenance;
+use super::topology_text::topology_text;
+use super::{digest, paths, written};
+use crate::diag::Diagnostics;
+use crate::hir::{self, Options, Spec, Topology};
+use crate::source::SourceMap;
+
+/// What a derived file is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Derivation<'a> {
+    pub sources: &'a SourceMap,
+    /// The spec that was searched, or any other to give a fixed topology to.
+    pub spec: &'a Spec,
+    pub topology: &'a Topology,
+    /// The folder that the file will stand in: paths are written relative to it.
+    pub folder: &'a Path,
+    pub provenance: &'a Provenance,
+}
+
+/// The text of the file, laid out by the formatter; the same bytes for the same inputs.
+pub fn derived_file(of: Derivation) -> String {
+    let Derivation { sources, spec, topology, folder, provenance } = of;
+    let schemas = schemas(spec, folder);
+    let items = written::text(sources, spec, folder);
+    let topology = topology_text(spec, topology);
+    let whole = |provenance: &str| format!("mtl 1\n\n{provenance}\n{schemas}\n{items}\n\n{topology}");
+    // The digest of a file is that of the text read back, whatever was put into it.
+    let own = digest(&read_back(&whole("")));
+    let text = whole(&provenance.text(&own));
+    crate::fmt::format(&text).unwrap_or(text)
+}
+
+/// Schemas that were frozen and are not written in the spec.
+fn schemas(spec: &Spec, folder: &Path) -> String {
+    let written = |name: &str| {
+        let schemas = spec.written.iter().filter(|w| w.item.keyword.text == "schema");
+        schemas.flat_map(|w| &w.item.names).any(|n| n.text == name)
+    };
+    let mut out = String::new();
+    for d in spec.data.iter().filter(|d| !written(&d.name)) {
+        let Some(mut schema) = d.schema.clone() else { continue };
+        for file in &mut schema.files {
+            file.path = paths::rebased(&file.path, &d.base, folder);
+        }
+        out.push_str(&schema.to_mtl(&d.name));
+        out.push('\n');
+    }
+    out
+}
+
+fn read_back(text: &str) -> Spec {
+    let mut sources = SourceMap::default();
+    let root = sources.add("derived.mtl", None, text);
+    let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    hir::lower(root, None, &mut sources, &nothing, &Options::default(), &mut Diagnostics::default())
+}

@@ -15,6 +15,7 @@ pub mod ops;
 pub mod optim;
 pub mod plan;
 pub mod random;
+pub mod report;
 pub mod runtime;
 pub mod schema;
 pub mod search;

@@ -26,12 +26,25 @@ pub struct Derivation<'a> {
 pub fn derived_file(of: Derivation) -> String {
     let Derivation { sources, spec, topology, folder, provenance } = of;
     let schemas = schemas(spec, folder);
-    let items = written::text(sources, spec, folder);
+    let items = written::text(sources, spec, folder, written::DERIVED);
     let topology = topology_text(spec, topology);
     let whole = |provenance: &str| format!("mtl 1\n\n{provenance}\n{schemas}\n{items}\n\n{topology}");
     // The digest of a file is that of the text read back, whatever was put into it.
     let own = digest(&read_back(&whole("")));
     let text = whole(&provenance.text(&own));
+    crate::fmt::format(&text).unwrap_or(text)
+}
+
+/// The spec as one file that stands on its own in `folder`: imports in place, frozen schemas and set parameters written.
+pub fn program_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
+    let imported = |w: &&hir::Written| w.item.keyword.text == "topology";
+    let topology = match &spec.topology {
+        // Brought by `use topology`: its own item is not among the user's.
+        Some(t) if !spec.written.iter().any(|w| imported(&w)) => topology_text(spec, t),
+        _ => String::new(),
+    };
+    let items = written::text(sources, spec, folder, &[]);
+    let text = format!("mtl 1\n\n{items}\n\n{topology}\n{}", schemas(spec, folder));
     crate::fmt::format(&text).unwrap_or(text)
 }
 

@@ -12,10 +12,10 @@ use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{BinaryOp, Entry, ExprKind, Item};
 
 /// Items that a derived file has anew, or no more.
-const LEFT_OUT: &[&str] = &["space", "search", "provenance", "topology"];
+pub const DERIVED: &[&str] = &["space", "search", "provenance", "topology"];
 
-/// The text of the user's items for a file in `folder`.
-pub fn text(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
+/// The text of the user's items for a file in `folder`, some kinds of item left out.
+pub fn text(sources: &SourceMap, spec: &Spec, folder: &Path, left_out: &[&str]) -> String {
     let edits = edits(spec, folder);
     let mut out = String::new();
     let mut modules: HashSet<String> = HashSet::new();
@@ -28,7 +28,7 @@ pub fn text(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
         let text = &sources.file(file).text;
         let keep = match item.keyword.text.as_str() {
             "use" => library_module(item).is_some_and(|m| modules.insert(m)),
-            word => !LEFT_OUT.contains(&word),
+            word => !left_out.contains(&word),
         };
         // A comment over an import introduces what the import brings.
         let introduces = keep || (item.keyword.text == "use" && library_module(item).is_none());

@@ -12,6 +12,7 @@ pub mod ops;
 pub mod optim;
 pub mod plan;
 pub mod random;
+pub mod report;
 pub mod schema;
 pub mod search;
 pub mod source;

@@ -43,19 +43,15 @@ pub fn program_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
         Some(t) if !spec.written.iter().any(|w| imported(&w)) => topology_text(spec, t),
         _ => String::new(),
     };
-    let items = written::text(sources, spec, folder, &[]);
-    let text = format!("mtl 1\n\n{items}\n\n{topology}\n{}", schemas(spec, folder));
+    let items = written::text(sources, spec, folder, &["schema"]);
+    let text = format!("mtl 1\n\n{}\n{items}\n\n{topology}", schemas(spec, folder));
     crate::fmt::format(&text).unwrap_or(text)
 }
 
-/// Schemas that were frozen and are not written in the spec.
+/// All schemas, written in the spec or frozen from the data: always in one place, so that it makes no difference which.
 fn schemas(spec: &Spec, folder: &Path) -> String {
-    let written = |name: &str| {
-        let schemas = spec.written.iter().filter(|w| w.item.keyword.text == "schema");
-        schemas.flat_map(|w| &w.item.names).any(|n| n.text == name)
-    };
     let mut out = String::new();
-    for d in spec.data.iter().filter(|d| !written(&d.name)) {
+    for d in &spec.data {
         let Some(mut schema) = d.schema.clone() else { continue };
         for file in &mut schema.files {
             file.path = paths::rebased(&file.path, &d.base, folder);

@@ -12,7 +12,7 @@ use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{BinaryOp, Entry, ExprKind, Item};
 
 /// Items that a derived file has anew, or no more.
-pub const DERIVED: &[&str] = &["space", "search", "provenance", "topology"];
+pub const DERIVED: &[&str] = &["schema", "space", "search", "provenance", "topology"];
 
 /// The text of the user's items for a file in `folder`, some kinds of item left out.
 pub fn text(sources: &SourceMap, spec: &Spec, folder: &Path, left_out: &[&str]) -> String {

@@ -906,10 +906,15 @@ impl Builder<'_> {
             };
             self.spec.tasks[t].head = id;
         }
-        if let Some(t) = missing.first() {
+        if let Some(t) = missing.first()
+            && !self.spec.incomplete
+        {
             let task = &self.spec.tasks[*t];
-            let more =
-                if missing.len() > 1 { format!(" (nor have {} others)", missing.len() - 1) } else { String::new() };
+            let more = match missing.len() - 1 {
+                0 => String::new(),
+                1 => " (nor has one other)".to_string(),
+                n => format!(" (nor have {n} others)"),
+            };
             self.diags.push(
                 Diagnostic::new(
                     codes::BACKBONE_NO_HEAD,

@@ -46,6 +46,8 @@ pub struct Spec {
     pub topology: Option<Topology>,
     pub train: Option<Train>,
     pub provenance: Option<Provenance>,
+    /// Parts could not be read, which is reported: what seems to be missing may be there.
+    pub incomplete: bool,
     /// The items as written, imports of the user's expanded in place, for emitting derived files.
     pub written: Vec<Written>,
 }

@@ -41,6 +41,8 @@ pub fn lower(
         spec: Spec { incomplete, ..Spec::default() },
         root,
         declared: HashSet::new(),
+        used_blocks: HashSet::new(),
+        templates_only: false,
     };
     builder.run(&items, &topologies, options);
     builder.spec
@@ -57,6 +59,9 @@ pub(super) struct Builder<'a> {
     /// Keyword and name of everything that is declared, whether it can be read or not: calling what could not be read is no
     /// second mistake.
     pub declared: HashSet<(String, String)>,
+    pub used_blocks: HashSet<String>,
+    /// The file has backbones for others to use, and no inputs of its own: any input name stands.
+    pub templates_only: bool,
 }
 
 /// A body read against its table entry.
@@ -120,11 +125,41 @@ impl Builder<'_> {
         }
         let provenances: Vec<&Loaded> = of("provenance").collect();
         self.at_most_one(&provenances, "provenance");
+        self.unused(&good);
         if let Some(p) = provenances.first() {
             let def = schema::item("provenance").expect("in the table");
             let fields = self.fields(&p.item.keyword, p.item.body.as_ref(), def.attrs, def, p.item.span);
             if !fields.broken {
                 self.spec.provenance = Some(Provenance { args: fields.args, span: p.item.span });
+            }
+        }
+    }
+
+    /// Blocks and parameters of the root file that nothing uses. A file for `use` keeps its own for others.
+    fn unused(&mut self, items: &[&Loaded]) {
+        let module = self.spec.tasks.is_empty();
+        for l in items.iter().filter(|l| !l.library) {
+            let (keyword, name) = (&l.item.keyword, &l.item.names.first());
+            let Some(name) = name else { continue };
+            let (used, help) = match keyword.text.as_str() {
+                "block" if !self.used_blocks.contains(&name.text) => {
+                    self.try_block(&l.item);
+                    (false, "remove it, or use it in a stage or a head")
+                }
+                "param" => (self.scope.was_used(&name.text), "remove it, or use it: setting it changes nothing now"),
+                _ => continue,
+            };
+            // What could not be read may be what uses it.
+            let quiet = module || keyword.span.file != self.root || self.diags.has_errors();
+            if !used && !quiet {
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::NAME_UNUSED,
+                        name.span,
+                        format!("nothing uses the {} `{}`", keyword.text, name.text),
+                    )
+                    .help(help),
+                );
             }
         }
     }

@@ -51,7 +51,10 @@ pub struct TypedOp {
 /// Checks a resolved spec. Diagnostics go to `diags`; the result is `None` where there are errors, this pass's or earlier ones.
 pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
     let broken = diags.has_errors();
-    if spec.tasks.is_empty() && !broken {
+    // A file for `use` (blocks, a backbone, data, tasks) is whole without the rest; what belongs to a network is not.
+    let has = |keyword: &str| spec.written.iter().any(|w| w.item.keyword.text == keyword);
+    let network = ["head", "space", "search", "topology"].into_iter().any(has);
+    if spec.tasks.is_empty() && !broken && (network || has("backbone") && has("input")) {
         let at = spec.backbone.as_ref().map(|b| b.span).or(spec.data.first().map(|d| d.span));
         let mut d = Diagnostic::new(
             codes::TASK_NONE,
@@ -61,7 +64,7 @@ pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
         d = d.help("declare what is to be learned: `task smiling: binary { label = ... }`");
         diags.push(d);
     }
-    if spec.backbone.is_none() && !broken {
+    if spec.backbone.is_none() && !spec.tasks.is_empty() && !broken && network {
         diags.push(
             Diagnostic::new(
                 codes::BACKBONE_EMPTY,

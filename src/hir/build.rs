@@ -1,7 +1,7 @@
 //! Items to [`Spec`]: headers and attributes against the schema table, then each kind of item in the order in which they need
 //! one another. Every item is read whatever is wrong with the others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::eval::{self, Const, Scope};
@@ -33,7 +33,17 @@ pub fn lower(
 ) -> Spec {
     let gathered = Importer::new(sources, load, diags).gather(root, path);
     let Gathered { items, topologies } = gathered;
-    let mut builder = Builder { diags, scope: Scope::default(), blocks: HashMap::new(), spec: Spec::default(), root };
+    let incomplete = diags.has_errors();
+    let mut builder = Builder {
+        diags,
+        scope: Scope::default(),
+        blocks: HashMap::new(),
+        spec: Spec { incomplete, ..Spec::default() },
+        root,
+        declared: HashSet::new(),
+        used_blocks: HashSet::new(),
+        templates_only: false,
+    };
     builder.run(&items, &topologies, options);
     builder.spec
 }
@@ -46,6 +56,12 @@ pub(super) struct Builder<'a> {
     pub blocks: HashMap<String, Item>,
     pub spec: Spec,
     pub root: FileId,
+    /// Keyword and name of everything that is declared, whether it can be read or not: calling what could not be read is no
+    /// second mistake.
+    pub declared: HashSet<(String, String)>,
+    pub used_blocks: HashSet<String>,
+    /// The file has backbones for others to use, and no inputs of its own: any input name stands.
+    pub templates_only: bool,
 }
 
 /// A body read against its table entry.
@@ -63,8 +79,11 @@ impl Builder<'_> {
     fn run(&mut self, items: &[Loaded], topologies: &[Loaded], options: &Options) {
         let mut good: Vec<&Loaded> = Vec::new();
         for loaded in items {
+            self.declare(&loaded.item);
             if self.header(&loaded.item) {
                 good.push(loaded);
+            } else {
+                self.spec.incomplete = true;
             }
         }
         for loaded in good.iter().filter(|l| !l.library) {
@@ -106,6 +125,7 @@ impl Builder<'_> {
         }
         let provenances: Vec<&Loaded> = of("provenance").collect();
         self.at_most_one(&provenances, "provenance");
+        self.unused(&good);
         if let Some(p) = provenances.first() {
             let def = schema::item("provenance").expect("in the table");
             let fields = self.fields(&p.item.keyword, p.item.body.as_ref(), def.attrs, def, p.item.span);
@@ -128,6 +148,53 @@ impl Builder<'_> {
             }
         }
         out
+    }
+
+    /// Blocks and parameters of the root file that nothing uses. A file for `use` keeps its own for others.
+    fn unused(&mut self, items: &[&Loaded]) {
+        let module = self.spec.tasks.is_empty();
+        for l in items.iter().filter(|l| !l.library) {
+            let (keyword, name) = (&l.item.keyword, &l.item.names.first());
+            let Some(name) = name else { continue };
+            let (used, help) = match keyword.text.as_str() {
+                "block" if !self.used_blocks.contains(&name.text) => {
+                    self.try_block(&l.item);
+                    (false, "remove it, or use it in a stage or a head")
+                }
+                "param" => (self.scope.was_used(&name.text), "remove it, or use it: setting it changes nothing now"),
+                _ => continue,
+            };
+            // What could not be read may be what uses it.
+            let quiet = module || keyword.span.file != self.root || self.diags.has_errors();
+            if !used && !quiet {
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::NAME_UNUSED,
+                        name.span,
+                        format!("nothing uses the {} `{}`", keyword.text, name.text),
+                    )
+                    .help(help),
+                );
+            }
+        }
+    }
+
+    fn declare(&mut self, item: &Item) {
+        let nested = item.body.iter().flat_map(|b| &b.entries).filter_map(|e| match e {
+            Entry::Nested(n) => Some((&n.keyword, &n.names)),
+            _ => None,
+        });
+        for (keyword, names) in nested.chain([(&item.keyword, &item.names)]) {
+            self.declared.extend(names.iter().map(|n| (keyword.text.clone(), n.text.clone())));
+        }
+    }
+
+    /// Whether something of that name is written and could not be read, which is reported already.
+    pub(super) fn is_reported(&self, keywords: &[&str], name: &str) -> bool {
+        let declared = keywords.iter().any(|k| self.declared.contains(&(k.to_string(), name.to_string())));
+        // A file that cannot be read may hold any name.
+        let unread = |d: &Diagnostic| d.code == codes::IMPORT_NOT_FOUND || d.code == codes::IMPORT_CYCLE;
+        declared && self.diags.has_errors() || self.diags.iter().any(unread)
     }
 
     /// Checks the parts of a header; false where the item cannot be used.
@@ -425,6 +492,14 @@ impl Builder<'_> {
 
     /// Something of that name, or the report with the nearest.
     pub(super) fn unknown_name<'n>(&mut self, what: &str, name: &Name, known: impl Iterator<Item = &'n str> + Clone) {
+        let keywords: &[&str] = match what {
+            "data set" => &["data"],
+            "stage or input" => &["stage", "input"],
+            other => &[other],
+        };
+        if self.is_reported(keywords, &name.text) {
+            return;
+        }
         let mut d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("there is no {what} `{}`", name.text));
         d = match suggest::nearest(&name.text, known.clone()) {
             Some(near) => d.label(format!("did you mean `{near}`?")).fix(

@@ -1,7 +1,9 @@
 //! From expressions to checked values: arithmetic on parameters, and the types of the schema table. Every problem is reported
 //! where it stands; `None` means "already reported" and silences what would follow.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{Args, AttrDef, Budget, Call, CallDef, Cost, Duration, Need, Reference, Ty, Value};
@@ -43,6 +45,8 @@ impl Const {
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     values: HashMap<String, Const>,
+    /// Names that were read, here and in all scopes made from this one.
+    used: Rc<RefCell<HashSet<String>>>,
 }
 
 impl Scope {
@@ -50,7 +54,14 @@ impl Scope {
         self.values.insert(name.to_string(), value);
     }
     pub fn get(&self, name: &str) -> Option<&Const> {
-        self.values.get(name)
+        let found = self.values.get(name)?;
+        if !self.used.borrow().contains(name) {
+            self.used.borrow_mut().insert(name.to_string());
+        }
+        Some(found)
+    }
+    pub fn was_used(&self, name: &str) -> bool {
+        self.used.borrow().contains(name)
     }
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let mut names: Vec<&str> = self.values.keys().map(String::as_str).collect();

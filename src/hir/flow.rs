@@ -57,14 +57,40 @@ impl Builder<'_> {
         match &expr.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => {
-                let mut at = self.first(&links[0], names, body, depth)?;
-                for link in &links[1..] {
-                    at = self.apply(link, at, names, body, depth)?;
-                }
-                Some(at)
+                let first = self.first(&links[0], names, body, depth);
+                self.links(&links[1..], first, names, body, depth)
             }
             _ => self.first(expr, names, body, depth),
         }
+    }
+
+    /// Applies links one after the other. After a wrong one the rest is read all the same, so that every mistake is found.
+    fn links(
+        &mut self,
+        links: &[Expr],
+        first: Option<Flow>,
+        names: &Names,
+        body: &mut Growing,
+        depth: &mut Vec<String>,
+    ) -> Option<Flow> {
+        let mut at = first.unwrap_or_default();
+        let mut ok = first.is_some();
+        for link in links {
+            match self.apply(link, at, names, body, depth) {
+                Some(next) => at = next,
+                None => ok = false,
+            }
+        }
+        ok.then_some(at)
+    }
+
+    /// Reads a block that nothing uses, its parameters open, so that its mistakes are found.
+    pub(super) fn try_block(&mut self, block: &Item) {
+        let mut scope = self.scope.clone();
+        for p in block.params.iter().flat_map(|p| &p.value) {
+            scope.set(&p.name.text, Const::Open);
+        }
+        self.block_body(block, scope, Flow::Source(0), &mut Growing::default(), &mut vec![block.names[0].text.clone()]);
     }
 
     /// The first link: a named value, a merge, or an op on the implicit input.
@@ -101,7 +127,7 @@ impl Builder<'_> {
             None => {
                 self.diags.push(
                     Diagnostic::new(
-                        codes::SPACE_READS,
+                        codes::TYPE_ARGUMENTS,
                         expr.span,
                         "several values come in here, and this op takes one",
                     )
@@ -125,11 +151,7 @@ impl Builder<'_> {
         match &link.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => {
-                let mut at = input;
-                for l in links {
-                    at = self.apply(l, at, names, body, depth)?;
-                }
-                Some(at)
+                self.links(links, Some(input), names, body, depth)
             }
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
                 let times = match eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags)?.value {
@@ -266,10 +288,24 @@ impl Builder<'_> {
         let params = block.params.as_ref().map(|p| p.value.as_slice()).unwrap_or_default();
         self.bind(&name.text, params, args, whole.span, &names.scope, &mut scope)?;
         depth.push(name.text.clone());
+        self.used_blocks.insert(name.text.clone());
+        let out = self.block_body(block, scope, input, body, depth);
+        depth.pop();
+        out
+    }
+
+    fn block_body(
+        &mut self,
+        block: &Item,
+        scope: Scope,
+        input: Flow,
+        body: &mut Growing,
+        depth: &mut Vec<String>,
+    ) -> Option<Flow> {
         let empty = HashMap::new();
         let values = HashMap::from([("in".to_string(), input)]);
         let inner = Names { scope, values, readable: &empty, outer: false, implicit: Some(input) };
-        let out = match (&block.value, &block.body) {
+        match (&block.value, &block.body) {
             (Some(value), _) => self.flow(value, &inner, body, depth),
             (None, Some(b)) => self.values(b, inner, body, depth, &[], block.names[0].span),
             (None, None) => {
@@ -279,9 +315,7 @@ impl Builder<'_> {
                 );
                 None
             }
-        };
-        depth.pop();
-        out
+        }
     }
 
     /// `name = value` lines up to `out`; attributes in `skip` are the caller's.

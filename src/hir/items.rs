@@ -476,6 +476,9 @@ impl Builder<'_> {
             Some(n) => pick(&n.text).copied(),
             None => own.last().copied().or(items.first().copied()),
         };
+        // A file for `use`: what its backbones read is declared by others, and it has no network of its own.
+        let module = over.is_empty() && self.spec.tasks.is_empty() && self.spec.inputs.is_empty();
+        self.templates_only = module && !self.spec.incomplete;
         // Backbones that are not the network's are read all the same, so that every mistake is found.
         for l in &own {
             if !chosen.is_some_and(|c| std::ptr::eq(c, *l)) {
@@ -483,7 +486,7 @@ impl Builder<'_> {
             }
         }
         if let Some(l) = chosen {
-            self.spec.backbone = self.backbone(&l.item, items);
+            self.spec.backbone = self.backbone(&l.item, items).filter(|_| !self.templates_only);
         }
     }
 
@@ -513,6 +516,9 @@ impl Builder<'_> {
     fn input_named(&mut self, name: &Name) -> Option<Read> {
         if let Some(i) = self.spec.inputs.iter().position(|i| i.name == name.text) {
             return Some(Read::Input(InputId(i)));
+        }
+        if self.templates_only {
+            return Some(Read::Input(InputId(0)));
         }
         // An input that was declared and could not be read is reported already.
         if self.spec.written.iter().any(|w| w.item.keyword.text == "input" && w.item.names[0].text == name.text) {
@@ -906,10 +912,15 @@ impl Builder<'_> {
             };
             self.spec.tasks[t].head = id;
         }
-        if let Some(t) = missing.first() {
+        if let Some(t) = missing.first()
+            && !self.spec.incomplete
+        {
             let task = &self.spec.tasks[*t];
-            let more =
-                if missing.len() > 1 { format!(" (nor have {} others)", missing.len() - 1) } else { String::new() };
+            let more = match missing.len() - 1 {
+                0 => String::new(),
+                1 => " (nor has one other)".to_string(),
+                n => format!(" (nor have {n} others)"),
+            };
             self.diags.push(
                 Diagnostic::new(
                     codes::BACKBONE_NO_HEAD,

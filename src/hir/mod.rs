@@ -46,6 +46,8 @@ pub struct Spec {
     pub topology: Option<Topology>,
     pub train: Option<Train>,
     pub provenance: Option<Provenance>,
+    /// Parts could not be read, which is reported: what seems to be missing may be there.
+    pub incomplete: bool,
     /// The user's items as written, `use` included, what a `use` of the user's files brings after it; for emitting derived files.
     pub written: Vec<Written>,
 }

@@ -78,7 +78,7 @@ impl Builder<'_> {
         if !missing.is_empty() {
             // A level that is there and could not be read is reported already.
             let written = |s: &str| fields.nested.iter().any(|n| n.names.iter().any(|m| m.text == s));
-            if !missing.iter().any(|s| written(s)) {
+            if !self.spec.incomplete && !missing.iter().any(|s| written(s)) {
                 let stages = crate::diag::suggest::listing(missing.iter().copied());
                 let line = missing.iter().map(|s| format!("level {s} {{ copies = 1 }}")).collect::<Vec<_>>().join("; ");
                 self.diags.push(

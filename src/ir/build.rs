@@ -429,6 +429,10 @@ pub fn fixed(spec: &Spec, topology: &Topology, diags: &mut Diagnostics) -> Optio
         return None;
     }
     let network = b.finish();
+    // A task that could not be attached, or has no head, is reported: what it would read is no second mistake.
+    if network.losses.len() < spec.tasks.len() || spec.incomplete {
+        return Some(network);
+    }
     let sets = network.task_sets();
     for (i, node) in topology.nodes.iter().enumerate() {
         if sets[nodes[i].index()].is_empty() {

@@ -74,10 +74,6 @@ impl Reader<'_> {
         self.built(element).expr
     }
 
-    pub(super) fn expr_of(&mut self, node: &SyntaxNode) -> Expr {
-        self.expr(&SyntaxElement::Node(node.clone()))
-    }
-
     fn built(&mut self, element: &SyntaxElement) -> Built {
         let span = self.span(element.text_range());
         if self.depth >= MAX_NESTING {

@@ -144,8 +144,14 @@ impl Reader<'_> {
                 Kind::ForClause => {
                     header.part(self, 5, "`for`", span);
                     self.missing_name(part, "for", "the tasks that it is for");
-                    let found: Vec<Expr> =
-                        part.children().filter(|c| c.kind() == Kind::Postfix).map(|c| self.expr_of(&c)).collect();
+                    let found: Vec<Expr> = part
+                        .children_with_tokens()
+                        .filter_map(|c| match c.kind() {
+                            Kind::Postfix => Some(self.expr(&c)),
+                            Kind::Star => Some(Expr { kind: ExprKind::Star, span: self.span(c.text_range()) }),
+                            _ => None,
+                        })
+                        .collect();
                     item.targets.extend(found);
                 }
                 Kind::OnClause => {

@@ -106,6 +106,9 @@ fn conclude(path: &Path, compiled: &Compiled, format: MessageFormat, terminal: &
 /// "40 tasks, 5 stages, a space of 10^38.2 choices, 0.6M to 24.1M parameters"
 pub fn describe(checked: &Checked) -> String {
     let spec = &checked.spec;
+    if spec.backbone.is_none() {
+        return "no network of its own: a file for `use`".to_string();
+    }
     let mut parts = Vec::new();
     let open_family = spec.families.iter().any(|f| f.open);
     parts.push(match spec.tasks.len() {

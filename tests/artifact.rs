@@ -107,8 +107,6 @@ fn refine(labels: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 /// Copies in another order, under other names, and mixes with them.
 fn shuffled(t: &Topology, seed: u64) -> Topology {
-    let mut stages: Vec<usize> = t.nodes.iter().map(|n| n.stage.0).collect();
-    stages.dedup();
     let mut order: Vec<usize> = (0..t.nodes.len()).collect();
     let key = |n: usize| (n as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     order.sort_by_key(|n| (t.nodes[*n].stage, key(*n)));
@@ -646,6 +644,36 @@ head for whole { from = [down2, side], out = concat(down2 -> global_avg_pool, si
     let c = compile(&mixed);
     let derived = round_trip(&c, spec(&c).topology.as_ref().unwrap());
     assert!(derived.contains(r#""in", "topology", m1 <- m1_"#), "{derived}");
+}
+
+/// Copies that only the whole picture tells apart: each reads two of the stage below, in one ring or in two.
+#[test]
+fn rings_are_told_apart() {
+    let c = compile(&table(2, 3));
+    let ring = |neighbour: &dyn Fn(usize) -> usize| {
+        let node = |stage, reads: TopoSource| TopoNode {
+            stage: mtlc::hir::StageId(stage),
+            copy: String::new(),
+            reads: vec![reads],
+            span: None,
+        };
+        let mut t = Topology { nodes: vec![node(0, TopoSource::Input(mtlc::hir::InputId(0)))], ..Topology::default() };
+        t.nodes.extend((0..8).map(|_| node(1, TopoSource::Node(0))));
+        let mix = |members| TopoMix { name: String::new(), gate: Gate::Mean, query: None, members, span: None };
+        for i in 0..8 {
+            t.mixes.push(mix(vec![TopoSource::Node(1 + i), TopoSource::Node(1 + neighbour(i))]));
+            t.nodes.push(node(2, TopoSource::Mix(i)));
+        }
+        t.mixes.push(mix((9..17).map(TopoSource::Node).collect()));
+        t.tasks = (0..2).map(|i| (TaskId(i), vec![TopoSource::Mix(8)], None)).collect();
+        t
+    };
+    let (one, two) = (ring(&|i| (i + 1) % 8), ring(&|i| i / 4 * 4 + (i + 1) % 4));
+    assert!(!artifact::same_meaning(spec(&c), &one, &two));
+    for seed in 1..20 {
+        assert!(artifact::same_meaning(spec(&c), &one, &shuffled(&one, seed)));
+        assert!(artifact::same_meaning(spec(&c), &two, &shuffled(&two, seed)));
+    }
 }
 
 #[test]

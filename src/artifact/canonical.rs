@@ -32,7 +32,7 @@ pub fn same_meaning(spec: &Spec, a: &Topology, b: &Topology) -> bool {
 /// The canonical form with the way back.
 pub fn canonicalise(spec: &Spec, topology: &Topology) -> Canonical {
     let t = normalised(spec, topology);
-    let reach = reach(&t, spec.tasks.len());
+    let reach = reach(&t);
     let colours = colours(&t, &reach);
     assemble(spec, &t, &reach, &colours)
 }
@@ -123,7 +123,7 @@ fn sources(t: &Topology, vertex: usize) -> Vec<TopoSource> {
 }
 
 /// Which tasks reach each vertex.
-fn reach(t: &Topology, _tasks: usize) -> Vec<TaskSet> {
+fn reach(t: &Topology) -> Vec<TaskSet> {
     let count = t.nodes.len() + t.mixes.len();
     // Depth first gives an order in which sources come before their readers.
     let mut order = Vec::with_capacity(count);

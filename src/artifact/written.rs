@@ -31,7 +31,8 @@ pub fn text(sources: &SourceMap, spec: &Spec, folder: &Path, left_out: &[&str]) 
             word => !left_out.contains(&word),
         };
         // A comment over an import introduces what the import brings.
-        let introduces = keep || (item.keyword.text == "use" && library_module(item).is_none());
+        let topology = item.names.first().is_some_and(|n| n.text == "topology" && !n.quoted);
+        let introduces = keep || (item.keyword.text == "use" && !topology);
         let (from, dropped) = at.get(&file).copied().unwrap_or((0, true));
         let first = from == 0;
         if last_file.is_some_and(|f| f != file) {

@@ -1,84 +1,11 @@
-//! Derived files, digests, provenance and the canonical form of topologies.
+//! One text for one topology, whatever the order and the names it was written in.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-
-use mtlc::artifact::{self, Derivation, Provenance, Standing};
-use mtlc::driver::{Compiled, compile_text};
-use mtlc::hir::{Gate, Options, Spec, TaskId, TopoMix, TopoNode, TopoSource, Topology};
+use mtlc::hir::{Gate, TaskId, TopoMix, TopoNode, TopoSource};
 use mtlc::ir::partition;
 use proptest::prelude::*;
 
-fn compile_at(text: &str, path: &str, options: &Options, files: &HashMap<PathBuf, String>) -> Compiled {
-    let load = |p: &Path| files.get(p).cloned().ok_or_else(|| std::io::ErrorKind::NotFound.into());
-    compile_text(text, Path::new(path), options, &load)
-}
-
-#[track_caller]
-fn compile(text: &str) -> Compiled {
-    let c = compile_at(text, "spec.mtl", &Options::default(), &HashMap::new());
-    clean(&c, text);
-    c
-}
-
-#[track_caller]
-fn clean(c: &Compiled, text: &str) {
-    let messages: Vec<String> = c.diagnostics.iter().map(|d| format!("{}: {}", d.code.name(), d.message)).collect();
-    assert!(c.checked.is_some(), "{messages:#?}\n{text}");
-}
-
-fn spec(c: &Compiled) -> &Spec {
-    &c.checked.as_ref().expect("compiled").spec
-}
-
-fn derive(c: &Compiled, topology: &Topology, folder: &str) -> String {
-    let provenance = Provenance::new(
-        spec(c),
-        "learn_to_branch",
-        7,
-        vec![("validation_loss".into(), 0.214), ("epochs".into(), 30.0)],
-    );
-    artifact::derived_file(Derivation {
-        sources: &c.sources,
-        spec: spec(c),
-        topology,
-        folder: Path::new(folder),
-        provenance: &provenance,
-    })
-}
-
-/// Deriving the derived file's own topology gives its bytes, its provenance holds, and the topology is the one given.
-#[track_caller]
-fn round_trip(c: &Compiled, topology: &Topology) -> String {
-    let text = derive(c, topology, "");
-    assert_eq!(text, derive(c, topology, ""), "two derivations differ");
-    assert_eq!(mtlc::fmt::format(&text).expect("it formats"), text, "it is laid out");
-    let back = compile(&text);
-    assert!(!back.diagnostics.iter().any(|d| d.code.name().starts_with("provenance")), "{text}");
-    assert_eq!(artifact::verify_self(spec(&back)), Standing::Untouched);
-    let found = spec(&back).topology.as_ref().expect("it has a topology");
-    let want = artifact::topology_text(spec(c), topology);
-    assert_eq!(artifact::topology_text(spec(&back), found), want);
-    assert!(artifact::same_meaning(spec(c), topology, found));
-    let again = artifact::derived_file(Derivation {
-        sources: &back.sources,
-        spec: spec(&back),
-        topology: found,
-        folder: Path::new(""),
-        provenance: &Provenance::of(spec(&back)).expect("it has provenance"),
-    });
-    assert_eq!(again, text);
-    text
-}
-
-fn table(tasks: usize, stages: usize) -> String {
-    let mut out = String::from("mtl 1\n\ninput x: f32[8]\n");
-    (0..tasks).for_each(|t| out += &format!("task t{t}: binary\n"));
-    out += "backbone net(x) {\n";
-    (0..stages).for_each(|s| out += &format!("  stage s{s} = mlp(4)\n"));
-    out += "}\nhead for binary = linear(1)\n";
-    out
-}
+use super::digests::digest;
+use super::*;
 
 fn tree_spec() -> impl Strategy<Value = (usize, Vec<Vec<usize>>)> {
     (2..=12usize, 1..=6usize).prop_flat_map(|(tasks, stages)| {
@@ -107,8 +34,6 @@ fn refine(labels: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 /// Copies in another order, under other names, and mixes with them.
 fn shuffled(t: &Topology, seed: u64) -> Topology {
-    let mut stages: Vec<usize> = t.nodes.iter().map(|n| n.stage.0).collect();
-    stages.dedup();
     let mut order: Vec<usize> = (0..t.nodes.len()).collect();
     let key = |n: usize| (n as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     order.sort_by_key(|n| (t.nodes[*n].stage, key(*n)));
@@ -166,10 +91,7 @@ fn routes(spec: &Spec, draws: &[u32]) -> Topology {
     let stages = &spec.backbone.as_ref().expect("it has one").stages;
     let mut t = Topology::default();
     let mut below: Vec<usize> = Vec::new();
-    let source = |t: &mut Topology,
-                      below: &[usize],
-                      shared: &mut Vec<usize>,
-                      draw: &mut dyn FnMut(usize) -> usize| {
+    let source = |t: &mut Topology, below: &[usize], shared: &mut Vec<usize>, draw: &mut dyn FnMut(usize) -> usize| {
         let some: Vec<usize> = below.iter().copied().filter(|_| draw(2) == 1).collect();
         match some.as_slice() {
             [] => TopoSource::Node(below[draw(below.len())]),
@@ -214,4 +136,111 @@ fn routes(spec: &Spec, draws: &[u32]) -> Topology {
         t.tasks.push((TaskId(task), vec![reads], None));
     }
     t
+}
+
+#[test]
+fn a_topology_has_one_text() {
+    let base = table(3, 2);
+    let a = format!("{base}topology over net {{ s0.a <- x; }}")
+        .replace("{ s0.a <- x; }", "{\n s0.z <- x\n s1.p <- s0.z\n s1.q <- s0.z\n t2 <- s1.p\n t0, t1 <- s1.q\n}");
+    let b = format!(
+        "{base}topology named over net {{\n s0.a <- x\n s1.a <- s0.a\n s1.b <- s0.a\n t0 <- s1.a\n t1 <- [s1.a]\n t2 <- s1.b\n}}"
+    );
+    assert_eq!(digest(&a), digest(&b));
+    let c = compile(&a);
+    let text = artifact::topology_text(spec(&c), spec(&c).topology.as_ref().unwrap());
+    let want = "topology over net {\n  s0.a   <- x\n  s1.a   <- s0.a\n  s1.b   <- s0.a\n  t0, t1 <- s1.a\n  t2     <- s1.b\n}\n";
+    assert_eq!(text, want);
+}
+
+#[test]
+fn a_shared_gate_and_gates_of_ones_own_differ() {
+    let base = table(2, 2);
+    let over = |lines: &str| {
+        let text = format!("{base}topology over net {{\n s0.a <- x\n s1.a <- s0.a\n s1.b <- s0.a\n{lines}}}");
+        let c = compile(&text);
+        artifact::topology_text(spec(&c), spec(&c).topology.as_ref().unwrap())
+    };
+    let own = over("t0 <- mix(softmax, query = s0.a)[s1.a, s1.b]\nt1 <- mix(softmax, query = s0.a)[s1.b, s1.a]\n");
+    let shared = over("g <- mix(softmax, query = s0.a)[s1.a, s1.b]\nt0, t1 <- g\n");
+    assert_ne!(own, shared);
+    assert!(shared.contains("m1     <- mix(softmax, query = s0.a)[s1.a, s1.b]"), "{shared}");
+    assert!(own.contains("t1   <- mix(softmax, query = s0.a)[s1.a, s1.b]"), "{own}");
+    // Without weights there is nothing to share.
+    let own = over("t0 <- mix(mean)[s1.a, s1.b]\nt1 <- mix(mean)[s1.b, s1.a]\n");
+    assert_eq!(own, over("g <- mix(mean)[s1.a, s1.b]\nt0 <- g\nt1 <- g\n"));
+}
+
+#[test]
+fn a_derived_topology_is_canonical_already() {
+    let c = compile(SEARCH);
+    let checked = c.checked.as_ref().unwrap();
+    let network = checked.supernet.as_ref().unwrap();
+    let space = spec(&c).space.as_ref().unwrap();
+    for seed in 0..40usize {
+        let decisions: Vec<mtlc::ir::derive::Decision> = network
+            .choices
+            .iter()
+            .enumerate()
+            .map(|(i, c)| mtlc::ir::derive::Decision::One((seed * 7 + i * i * (seed + 3) + i) % c.candidates))
+            .collect();
+        let derived = mtlc::ir::derive::derive(spec(&c), space, network, &decisions);
+        let canonical = artifact::canonicalise(spec(&c), &derived.topology);
+        assert_eq!(canonical.nodes, (0..derived.topology.nodes.len()).collect::<Vec<_>>());
+        let names = |t: &Topology| t.nodes.iter().map(|n| n.copy.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&canonical.topology), names(&derived.topology));
+        round_trip(&c, &derived.topology);
+    }
+}
+
+/// Copies that only the whole picture tells apart: each reads two of the stage below, in one ring or in two.
+#[test]
+fn rings_are_told_apart() {
+    let c = compile(&table(2, 3));
+    let ring = |neighbour: &dyn Fn(usize) -> usize| {
+        let node = |stage, reads: TopoSource| TopoNode {
+            stage: mtlc::hir::StageId(stage),
+            copy: String::new(),
+            reads: vec![reads],
+            span: None,
+        };
+        let mut t = Topology { nodes: vec![node(0, TopoSource::Input(mtlc::hir::InputId(0)))], ..Topology::default() };
+        t.nodes.extend((0..8).map(|_| node(1, TopoSource::Node(0))));
+        let mix = |members| TopoMix { name: String::new(), gate: Gate::Mean, query: None, members, span: None };
+        for i in 0..8 {
+            t.mixes.push(mix(vec![TopoSource::Node(1 + i), TopoSource::Node(1 + neighbour(i))]));
+            t.nodes.push(node(2, TopoSource::Mix(i)));
+        }
+        t.mixes.push(mix((9..17).map(TopoSource::Node).collect()));
+        t.tasks = (0..2).map(|i| (TaskId(i), vec![TopoSource::Mix(8)], None)).collect();
+        t
+    };
+    let (one, two) = (ring(&|i| (i + 1) % 8), ring(&|i| i / 4 * 4 + (i + 1) % 4));
+    assert!(!artifact::same_meaning(spec(&c), &one, &two));
+    for seed in 1..20 {
+        assert!(artifact::same_meaning(spec(&c), &one, &shuffled(&one, seed)));
+        assert!(artifact::same_meaning(spec(&c), &two, &shuffled(&two, seed)));
+    }
+}
+
+#[test]
+fn large_networks_are_quick() {
+    // A tree of 10,000 copies, and a mixture of 400 experts that can be exchanged.
+    let c = compile(&table(1000, 10));
+    let t = partition::independent(spec(&c));
+    assert_eq!(artifact::canonical(spec(&c), &shuffled(&t, 3)).nodes.len(), 10_000);
+    let c = compile(&table(4, 2));
+    let mut t = partition::all_shared(spec(&c));
+    t.nodes.truncate(1);
+    for i in 0..400 {
+        let reads = vec![TopoSource::Node(0)];
+        t.nodes.push(TopoNode { stage: mtlc::hir::StageId(1), copy: format!("e{i}"), reads, span: None });
+    }
+    let members: Vec<TopoSource> = (1..=400).map(TopoSource::Node).collect();
+    for task in &mut t.tasks {
+        let query = Some(TopoSource::Node(0));
+        t.mixes.push(TopoMix { name: "g".into(), gate: Gate::Softmax, query, members: members.clone(), span: None });
+        task.1 = vec![TopoSource::Mix(t.mixes.len() - 1)];
+    }
+    assert!(artifact::same_meaning(spec(&c), &t, &shuffled(&t, 5)));
 }

@@ -108,15 +108,16 @@ fn heading(d: &Drawing, l: &Layer) -> Vec<String> {
             _ if level.copies == 1 => "1 copy".to_string(),
             _ => format!("{} copies", level.copies),
         };
-        match &level.shape {
-            Some(s) => out.push(format!("{copies} · {s}")),
-            None => out.push(copies),
+        let mut line = copies;
+        if let Some(s) = &level.shape {
+            line.push_str(&format!(" · {s}"));
         }
         if level.cost.params.is_some() {
             let each = if level.copies == 1 { "" } else { " each" };
-            out.push(format!("{} params{each}", count_or_open(level.cost.params)));
+            line.push_str(&format!(" · {} params{each}", count_or_open(level.cost.params)));
         }
-        out.extend(folded(&format!("reads {}", level.reads), 38));
+        out.push(line);
+        out.extend(folded(&format!("reads {}", level.reads), 48));
     }
     out
 }

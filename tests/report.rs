@@ -9,7 +9,7 @@ use mtlc::ir::{self, partition};
 use mtlc::report::graph::{GraphFormat, GraphOptions, View, draw, drawing};
 use mtlc::report::summary::spec_summary;
 
-const SPECS: [&str; 9] = ["deep", "ltb", "mmoe", "per_copy", "ple", "routes", "towers", "tree", "unet"];
+const SPECS: [&str; 10] = ["deep", "gates", "ltb", "mmoe", "per_copy", "ple", "routes", "towers", "tree", "unet"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/drawings")

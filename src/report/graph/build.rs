@@ -637,12 +637,12 @@ fn levels(checked: &Checked, network: &Network, view: View) -> Vec<LevelInfo> {
                         }
                     });
                     let quantity = match how {
-                        Reads::One if per_copy => format!("a head on each of {many}, keeps one"),
                         Reads::One => format!("one of {many}"),
                         Reads::Some(_) => format!("some of {many}"),
                         Reads::All(_) => format!("all {many}"),
                     };
-                    format!("{quantity} {word}{}", mix.unwrap_or_default())
+                    let each = if per_copy { ", a head on each" } else { "" };
+                    format!("{quantity} {word}{}{each}", mix.unwrap_or_default())
                 }
                 _ => word,
             });

@@ -1,24 +1,22 @@
 //! From a checked network to a [`Drawing`]: which nodes there are, which of them stand for many, where edges are bundled, which set
 //! of tasks each serves. Its size is linear in the graph, whatever the number of candidates.
 
+mod merge;
+
 use std::collections::HashMap;
 
 use petgraph::graph::NodeIndex;
 
 use super::View;
 use super::drawing::*;
+use super::facts::{levels, rows};
 use crate::check::{Checked, Cost, cost};
 use crate::diag::Diagnostics;
-use crate::hir::{Query, Read, Reads, StageId};
+use crate::hir::{Read, StageId};
 use crate::ir::{self, Network, Node, Role, TaskSet, count::space_size, partition};
 
 /// Copies of a stage in a space beyond which one node stands for all of them.
 const MOST_COPIES: usize = 24;
-/// Edges to members and candidates beyond which they are bundled.
-const MOST_EDGES: usize = 60;
-/// Gates that differ only in their reader, from which on one node stands for all of them.
-const MANY_GATES: usize = 5;
-
 /// What a node reads: all of a list, in one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Wire {
@@ -259,69 +257,6 @@ impl Build<'_> {
         list
     }
 
-    /// One node for the many gates of a network that has one per task over the same members.
-    fn merge_gates(&mut self) {
-        let mut readers = vec![0usize; self.nodes.len()];
-        for w in self.wires.iter().flatten() {
-            self.lists.all[w.list].iter().for_each(|n| readers[*n] += 1);
-        }
-        // Gates that no stage or mix reads: heads do.
-        let mut alike: HashMap<(NodeKindKey, Vec<Wire>), Vec<usize>> = HashMap::new();
-        let mut order = Vec::new();
-        for (i, node) in self.nodes.iter().enumerate() {
-            if let NodeKind::Mix { gate, query } = &node.kind
-                && readers[i] == 0
-            {
-                let key = ((*gate, query.clone()), self.wires[i].clone());
-                let group = alike.entry(key.clone()).or_default();
-                if group.is_empty() {
-                    order.push(key);
-                }
-                group.push(i);
-            }
-        }
-        let mut to: Vec<usize> = (0..self.nodes.len()).collect();
-        for key in order {
-            let group = &alike[&key];
-            if group.len() < MANY_GATES {
-                continue;
-            }
-            let first = group[0];
-            for other in &group[1..] {
-                to[*other] = first;
-                let cost = self.nodes[*other].cost;
-                self.nodes[first].cost.add(cost);
-                let set = self.serves[*other].clone();
-                self.serves[first].union(&set);
-            }
-            self.nodes[first].count = group.len();
-            self.nodes[first].label = format!("{} gates", group.len());
-        }
-        if to.iter().enumerate().all(|(i, t)| i == *t) {
-            return;
-        }
-        // Closing the gaps.
-        let mut index = vec![0; to.len()];
-        let mut next = 0;
-        for i in 0..to.len() {
-            if to[i] == i {
-                index[i] = next;
-                next += 1;
-            }
-        }
-        let keep: Vec<bool> = to.iter().enumerate().map(|(i, t)| i == *t).collect();
-        retain(&mut self.nodes, &keep);
-        retain(&mut self.serves, &keep);
-        retain(&mut self.wires, &keep);
-        self.drawn.values_mut().for_each(|d| *d = index[to[*d]]);
-        self.copies.iter_mut().flatten().for_each(|d| *d = index[to[*d]]);
-        self.lists.index.clear();
-        for (i, list) in self.lists.all.iter_mut().enumerate() {
-            list.iter_mut().for_each(|d| *d = index[to[*d]]);
-            self.lists.index.insert(list.clone(), i);
-        }
-    }
-
     /// Tasks that read the same are one node.
     fn tasks(&mut self) {
         let checked = self.checked;
@@ -422,64 +357,6 @@ impl Build<'_> {
         most
     }
 
-    /// Where many readers take from the same many nodes, edges meet in a junction.
-    fn bundle(&mut self) {
-        let mut readers: HashMap<Wire, usize> = HashMap::new();
-        let mut order = Vec::new();
-        let mut total = 0usize;
-        for w in self.wires.iter().flatten() {
-            let n = self.lists.all[w.list].len();
-            if n > 1 {
-                total += n;
-                let count = readers.entry(*w).or_insert(0);
-                if *count == 0 {
-                    order.push(*w);
-                }
-                *count += 1;
-            }
-        }
-        if total <= MOST_EDGES {
-            return;
-        }
-        let mut junctions: HashMap<Wire, Wire> = HashMap::new();
-        for wire in order {
-            let (n, r) = (self.lists.all[wire.list].len(), readers[&wire]);
-            if r < 2 || n * r <= n + r {
-                continue;
-            }
-            let members = self.lists.all[wire.list].clone();
-            let label = match wire.kind {
-                EdgeKind::Candidate => format!("any of {n}"),
-                EdgeKind::Member => format!("all {n}"),
-                _ => "the same path's".to_string(),
-            };
-            let shape = self.nodes[members[0]].shape.clone();
-            let mut serves = TaskSet::default();
-            members.iter().for_each(|m| serves.union(&self.serves[*m]));
-            let rank = members.iter().map(|m| self.ranks[*m]).max().unwrap_or(0) + 1;
-            self.nodes.push(DrawNode {
-                kind: NodeKind::Junction,
-                label,
-                shape,
-                cost: Cost::default(),
-                set: None,
-                serves: 0,
-                count: n,
-                tasks: Vec::new(),
-            });
-            self.serves.push(serves);
-            self.wires.push(vec![wire]);
-            self.ranks.push(rank);
-            let list = self.lists.add(vec![self.nodes.len() - 1]);
-            junctions.insert(wire, Wire { kind: wire.kind, list });
-        }
-        for (i, wires) in self.wires.iter_mut().enumerate() {
-            if self.nodes[i].kind != NodeKind::Junction {
-                wires.iter_mut().for_each(|w| *w = junctions.get(w).copied().unwrap_or(*w));
-            }
-        }
-    }
-
     fn finish(mut self, drawing: &mut Drawing) {
         for (to, wires) in self.wires.iter().enumerate() {
             for w in wires {
@@ -566,16 +443,6 @@ impl Build<'_> {
     }
 }
 
-type NodeKindKey = (&'static str, Option<String>);
-
-fn retain<T>(list: &mut Vec<T>, keep: &[bool]) {
-    let mut i = 0;
-    list.retain(|_| {
-        i += 1;
-        keep[i - 1]
-    });
-}
-
 /// Orders each layer by the mean place of what its nodes read: a tree comes out without crossings.
 fn untangle(rows: &mut [Vec<usize>], nodes: &[DrawNode], edges: &[DrawEdge]) {
     let mut sources: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
@@ -595,126 +462,4 @@ fn untangle(rows: &mut [Vec<usize>], nodes: &[DrawNode], edges: &[DrawEdge]) {
             place[*n] = (i as f64 + 0.5) / row.len() as f64;
         }
     }
-}
-
-fn levels(checked: &Checked, network: &Network, view: View) -> Vec<LevelInfo> {
-    let spec = &checked.spec;
-    let Some(backbone) = &spec.backbone else { return Vec::new() };
-    let copies = cost::copies(network);
-    let count = |s: StageId| copies.get(&s.0).copied().unwrap_or(0);
-    let ancestors = ir::ancestors(&backbone.stages);
-    let name = |r: &Read| match r {
-        Read::Input(i) => spec.inputs[i.0].name.clone(),
-        Read::Stage(s) => backbone.stages[s.0].name.clone(),
-    };
-    let words = |reads: &[Read], how: Option<&Reads>, per_copy: bool| {
-        let primary = ir::primary(reads, &ancestors);
-        let mut out: Vec<String> = Vec::new();
-        for r in reads {
-            let word = name(r);
-            let many = match r {
-                Read::Stage(s) if !primary.contains(s) => {
-                    out.push(format!("{word} on its path"));
-                    continue;
-                }
-                Read::Stage(s) => count(*s),
-                Read::Input(_) => 1,
-            };
-            out.push(match how {
-                Some(how) if many > 1 => {
-                    let mix = how.mix().map(|m| {
-                        let queries: Vec<String> = m
-                            .queries
-                            .iter()
-                            .map(|q| match q {
-                                Query::Read(r) => name(r),
-                                Query::Previous => "previous".to_string(),
-                            })
-                            .collect();
-                        match queries.is_empty() {
-                            true => format!(" by {}", m.gate.word()),
-                            false => format!(" by {}, query {}", m.gate.word(), queries.join(" or ")),
-                        }
-                    });
-                    let quantity = match how {
-                        Reads::One if per_copy => format!("a head on each of {many}, keeps one"),
-                        Reads::One => format!("one of {many}"),
-                        Reads::Some(_) => format!("some of {many}"),
-                        Reads::All(_) => format!("all {many}"),
-                    };
-                    format!("{quantity} {word}{}", mix.unwrap_or_default())
-                }
-                _ => word,
-            });
-        }
-        out.join(" + ")
-    };
-    let mut choices = vec![0usize; backbone.stages.len() + 1];
-    for c in &network.choices {
-        match c.reader {
-            ir::Reader::Stage(s, _) => choices[s.0] += 1,
-            ir::Reader::Head(_) => choices[backbone.stages.len()] += 1,
-        }
-    }
-    let space = spec.space.as_ref().filter(|_| view == View::Space);
-    let mut out: Vec<LevelInfo> = backbone
-        .stages
-        .iter()
-        .enumerate()
-        .map(|(s, stage)| LevelInfo {
-            name: stage.name.clone(),
-            copies: count(StageId(s)),
-            shape: Some(checked.stages[s].ty.to_string()),
-            cost: checked.stages[s].cost,
-            reads: words(&stage.reads, space.map(|x| &x.levels[s].reads), false),
-            choices: choices[s],
-        })
-        .collect();
-    let heads: Vec<_> = checked.heads.iter().flatten().collect();
-    let same = |f: &dyn Fn(&crate::check::Typed) -> String| {
-        heads.first().map(|h| f(h)).filter(|first| heads.iter().all(|h| f(h) == *first))
-    };
-    let alike = same(&|h| format!("{:?}", h.cost)).is_some() && heads.len() == checked.heads.len();
-    let unknown = Cost { params: None, macs: None, activations: None };
-    let head = spec.tasks.iter().find_map(|t| t.head).map(|h| &spec.heads[h.0]);
-    out.push(LevelInfo {
-        name: "heads".to_string(),
-        copies: spec.tasks.len(),
-        shape: same(&|h| h.ty.to_string()),
-        cost: heads.first().filter(|_| alike).map_or(unknown, |h| h.cost),
-        reads: head
-            .map(|h| words(&h.reads, space.map(|x| &x.heads.reads), space.is_some_and(|x| x.heads.per_copy)))
-            .unwrap_or_default(),
-        choices: choices[backbone.stages.len()],
-    });
-    out
-}
-
-fn rows(report: &cost::CostReport, view: View) -> Vec<CostRow> {
-    let shared = report.all_shared.total.params;
-    let independent = report.independent.total.params;
-    let ratio = |a: Option<u64>, b: Option<u64>| match (a, b) {
-        (Some(a), Some(b)) if b > 0 => Some(a as f64 / b as f64),
-        _ => None,
-    };
-    let row = |name: &'static str, n: &crate::check::NetworkCost, paths: bool| {
-        let params: Option<Vec<u64>> = n.per_task.iter().map(|c| c.params).collect();
-        let range = params.and_then(|p| Some((*p.iter().min()?, *p.iter().max()?)));
-        CostRow {
-            name,
-            total: n.total,
-            per_task: range.filter(|_| paths),
-            shared: n.shared.filter(|_| paths),
-            of_shared: ratio(n.total.params, shared),
-            of_independent: ratio(n.total.params, independent),
-        }
-    };
-    let mut out = match view {
-        View::Spec => Vec::new(),
-        View::Space => vec![row("supernet", &report.network, false)],
-        View::Topology => vec![row("topology", &report.network, true)],
-    };
-    out.push(row("all shared", &report.all_shared, true));
-    out.push(row("independent", &report.independent, true));
-    out
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::drawing::{Drawing, EdgeKind};
+use super::drawing::{Drawing, EdgeKind, LayerKind};
 
 /// Sizes along (`main`) and across the flow.
 #[derive(Debug, Clone, Copy)]
@@ -167,7 +167,10 @@ pub fn layout(d: &Drawing, sizes: &[Size], least: &[f64], spacing: &Spacing) -> 
     for (l, layer) in d.layers.iter().enumerate() {
         let length = layer.nodes.iter().map(|n| sizes[*n].main).fold(least[l], f64::max);
         if l > 0 {
-            main += spacing.layers + (steepest[l] * 0.12).min(60.0);
+            // A junction belongs to the layer that it stands behind.
+            let junction = [l - 1, l].iter().any(|l| d.layers[*l].kind == LayerKind::Junctions);
+            let least = if junction { spacing.layers * 0.6 } else { spacing.layers };
+            main += least + (steepest[l] * 0.12).min(60.0);
         }
         out.layers.push((main, length));
         for n in &layer.nodes {

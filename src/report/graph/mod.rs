@@ -5,6 +5,7 @@ mod build;
 pub mod color;
 mod dot;
 pub mod drawing;
+mod facts;
 mod json;
 mod layout;
 mod mermaid;

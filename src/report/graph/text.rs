@@ -65,7 +65,8 @@ impl Text<'_> {
         for (i, w) in words.iter().enumerate() {
             let room = self.opts.width.saturating_sub(indent.width());
             if !line.is_empty() && line.width() + separator.width() + w.width() > room {
-                self.out.push_str(&format!("{indent}{}\n", format!("{line}{separator}").trim_end()));
+                let tail = if separator == ", " { "," } else { "" };
+                self.out.push_str(&format!("{indent}{line}{tail}\n"));
                 line.clear();
             }
             if !line.is_empty() && i > 0 {
@@ -187,8 +188,8 @@ impl Text<'_> {
         }
     }
 
-    /// What a node reads, in words.
-    fn sources(&self, incoming: &[Vec<usize>], node: usize) -> String {
+    /// What a node reads, in words that a line may break between.
+    fn sources(&self, incoming: &[Vec<usize>], node: usize) -> Vec<String> {
         let d = self.d;
         let mut parts: Vec<(EdgeKind, Vec<&str>)> = Vec::new();
         for e in incoming[node].iter().map(|e| &d.edges[*e]) {
@@ -205,14 +206,22 @@ impl Text<'_> {
                 None => parts.push((e.kind, labels)),
             }
         }
-        let words = |(k, list): &(EdgeKind, Vec<&str>)| match k {
-            EdgeKind::Data => list.join(", "),
-            EdgeKind::Skip => format!("skip {}", list.join(", ")),
-            EdgeKind::Member => list.join(", "),
-            EdgeKind::Query => format!("query {}", list.join(", ")),
-            EdgeKind::Candidate => format!("one of {}", list.join(", ")),
-        };
-        parts.iter().map(words).collect::<Vec<_>>().join("; ")
+        let mut out = Vec::new();
+        for (kind, list) in parts {
+            let lead = match kind {
+                EdgeKind::Skip => "skip ",
+                EdgeKind::Query => "query ",
+                EdgeKind::Candidate => "one of ",
+                EdgeKind::Data | EdgeKind::Member => "",
+            };
+            let lead = if out.is_empty() { lead.to_string() } else { format!("· {lead}") };
+            let last = list.len() - 1;
+            for (i, label) in list.iter().enumerate() {
+                let lead = if i == 0 { lead.as_str() } else { "" };
+                out.push(format!("{lead}{label}{}", if i < last { "," } else { "" }));
+            }
+        }
+        out
     }
 
     fn listing(&mut self) {
@@ -239,24 +248,30 @@ impl Text<'_> {
             let width = layer.nodes.iter().map(|n| label(&d.nodes[*n]).width()).max().unwrap_or(0);
             for at in &layer.nodes {
                 let n = &d.nodes[*at];
-                let mut reads = self.sources(&incoming, *at);
-                if let NodeKind::Mix { gate, .. } = &n.kind {
-                    reads = format!("{gate} of {reads}");
+                let mut words = self.sources(&incoming, *at);
+                if let (NodeKind::Mix { gate, .. }, Some(first)) = (&n.kind, words.first_mut()) {
+                    *first = format!("{gate} of {first}");
+                }
+                if let Some(first) = words.first_mut() {
+                    *first = format!("← {first}");
+                }
+                match n.kind {
+                    NodeKind::Input => words.extend(n.shape.clone()),
+                    NodeKind::Tasks => {
+                        words.extend(n.shape.clone().filter(|_| n.tasks.len() == 1).map(|s| format!("({s})")));
+                        words.extend(n.set.map(|s| Drawing::tag(Some(s))));
+                    }
+                    _ => words.push(format!("({})", self.serves(n))),
                 }
                 let name = self.paint(&pad(&label(n), width, Align::Left), n.set);
-                let tail = match n.kind {
-                    NodeKind::Input => n.shape.clone().unwrap_or_default(),
-                    NodeKind::Tasks if n.tasks.len() == 1 && n.shape.is_some() => {
-                        format!("← {reads}  ({})", n.shape.clone().unwrap_or_default())
-                    }
-                    NodeKind::Tasks => format!("← {reads}"),
-                    _ => format!("← {reads}  ({})", self.serves(n)),
-                };
-                let tail = match n.kind {
-                    NodeKind::Tasks if n.set.is_some() => format!("{tail} {}", Drawing::tag(n.set)),
-                    _ => tail,
-                };
-                self.out.push_str(&format!("   {name}  {tail}\n"));
+                let before = self.out.len();
+                let indent = " ".repeat(3 + width + 4);
+                self.wrapped(&indent, &words, " ");
+                // The first line carries the name, and its arrow stands before the indent of the others.
+                let text = self.out.split_off(before);
+                let text = text.trim_start();
+                let blank = if text.starts_with('←') { "  " } else { "    " };
+                self.out.push_str(&format!("   {name}{blank}{text}"));
                 if n.kind == NodeKind::Tasks && n.tasks.len() > 1 {
                     self.columns("      ", &n.tasks, n.set);
                 }

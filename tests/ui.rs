@@ -16,17 +16,19 @@ use mtlc::hir::Options;
 use support::{Expectations, files};
 
 /// Codes that no file here can produce, and why.
-const NOT_HERE: [(&str, &str); 2] = [
+const NOT_HERE: [(&str, &str); 3] = [
     ("mtl::syntax::too_large", "needs a text of more than 16 MiB"),
     ("mtl::search::unavailable", "says at `run` that a strategy does not run yet; the spec is not wrong"),
+    ("mtl::provenance::digest", "is said by what reads derived files, beyond checking"),
 ];
 
 /// Explanations whose example cannot stand alone, and why.
-const EXAMPLE_ALONE: [(&str, &str); 4] = [
+const EXAMPLE_ALONE: [(&str, &str); 5] = [
     ("mtl::syntax::too_large", "needs a text of more than 16 MiB"),
     ("mtl::search::unavailable", "says at `run` that a strategy does not run yet; the spec is not wrong"),
     ("mtl::import::cycle", "needs two files"),
     ("mtl::import::no_topology", "needs another file"),
+    ("mtl::provenance::digest", "is said by what reads derived files, beyond checking"),
 ];
 
 fn options(text: &str) -> Options {

@@ -250,6 +250,7 @@ impl Builder<'_> {
 
     fn params(&mut self, items: &[&Loaded], options: &Options) {
         self.duplicates(items, "param");
+        let items = &self.in_order(items);
         let mut unknown: Vec<&str> = options.set.iter().map(|(k, _)| k.as_str()).collect();
         for l in items {
             let item = &l.item;
@@ -267,17 +268,7 @@ impl Builder<'_> {
             let mut set = false;
             for (_, text) in options.set.iter().filter(|(k, _)| *k == name.text) {
                 set = true;
-                match crate::syntax::expression(text) {
-                    Some(mut e) => {
-                        e.span = name.span;
-                        found = self.param_value(&e, &ty, bounds, Some(text));
-                    }
-                    None => self.diags.push(Diagnostic::new(
-                        codes::TYPE_PARAM,
-                        name.span,
-                        format!("`--set {}={text}`: the value cannot be read", name.text),
-                    )),
-                }
+                found = self.set_value(name, text, &ty, bounds);
             }
             if let Some(v) = found {
                 self.scope.set(&name.text, v.clone());
@@ -298,6 +289,104 @@ impl Builder<'_> {
             };
             self.diags.push(d);
         }
+    }
+
+    /// The value that the command line gives to a parameter. A bare word is a text where a text is wanted.
+    fn set_value(&mut self, name: &Name, text: &str, ty: &Ty, bounds: Option<(f64, f64, Span)>) -> Option<Const> {
+        let expr = crate::syntax::expression(text).map(|mut e| {
+            e.span = name.span;
+            e
+        });
+        if let (Ty::Str, None | Some(ast::Expr { kind: ast::ExprKind::Path(_), .. })) = (ty, &expr) {
+            return Some(Const::Str(text.to_string()));
+        }
+        // What is wrong with the value stands on the command line, not in the file: one message says it.
+        let mut quiet = Diagnostics::default();
+        let value = expr.and_then(|e| eval::value(&e, ty, &Scope::default(), &mut quiet).map(|_| e));
+        match value {
+            Some(e) => self.param_value(&e, ty, bounds, Some(text)),
+            None => {
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::TYPE_PARAM,
+                        name.span,
+                        format!("`--set {}={text}` is not {}", name.text, ty.describe()),
+                    )
+                    .label("declared here"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Parameters after those that they use, else as written. A circle is reported and its parameters are left out.
+    fn in_order<'l>(&mut self, items: &[&'l Loaded]) -> Vec<&'l Loaded> {
+        let index: HashMap<&str, usize> =
+            items.iter().enumerate().rev().map(|(i, l)| (l.item.names[0].text.as_str(), i)).collect();
+        let uses = |i: usize| {
+            let mut found = Vec::new();
+            if let Some(v) = &items[i].item.value {
+                super::items::walk_paths(v, &mut |p| {
+                    if let [name] = p
+                        && !name.quoted
+                    {
+                        found.extend(index.get(name.text.as_str()).map(|j| (*j, name.span)));
+                    }
+                });
+            }
+            found
+        };
+        // 0: not seen, 1: on the way, 2: placed, or in a circle.
+        let mut state = vec![0u8; items.len()];
+        let mut out = Vec::new();
+        for start in 0..items.len() {
+            let mut way = vec![(start, uses(start), 0usize)];
+            if state[start] != 0 {
+                continue;
+            }
+            state[start] = 1;
+            while let Some((at, needs, next)) = way.last_mut() {
+                let Some((need, span)) = needs.get(*next).copied() else {
+                    if state[*at] == 1 {
+                        out.push(items[*at]);
+                        state[*at] = 2;
+                    }
+                    way.pop();
+                    continue;
+                };
+                *next += 1;
+                match state[need] {
+                    0 => {
+                        state[need] = 1;
+                        way.push((need, uses(need), 0));
+                    }
+                    1 => {
+                        let from = way.iter().position(|(w, ..)| *w == need).unwrap_or(0);
+                        let names: Vec<&str> = way[from..]
+                            .iter()
+                            .map(|(w, ..)| *w)
+                            .chain([need])
+                            .map(|w| items[w].item.names[0].text.as_str())
+                            .collect();
+                        self.diags.push(
+                            Diagnostic::new(
+                                codes::NAME_CYCLE,
+                                span,
+                                format!("parameters need each other in a circle: {}", names.join(" -> ")),
+                            )
+                            .also(items[need].item.names[0].span, "declared here")
+                            .help("give one of them a value of its own"),
+                        );
+                        for (w, ..) in &way[from..] {
+                            state[*w] = 2;
+                            self.scope.set(&items[*w].item.names[0].text, Const::Open);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        out
     }
 
     pub(super) fn param_type(&mut self, expr: &ast::Expr) -> Option<Ty> {

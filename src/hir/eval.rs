@@ -408,6 +408,8 @@ pub fn unknown_word<'a>(
             near,
             Applicability::Safe,
         ),
+        // The message may have listed them.
+        None if wanted.contains('`') => d.label("unknown"),
         None => d.label("unknown").help(format!("known: {}", suggest::listing(words))),
     }
 }

@@ -878,8 +878,8 @@ impl Builder<'_> {
         let last = backbone.stages.len().checked_sub(1).map(|i| Read::Stage(StageId(i)));
         let mut made: HashMap<(usize, Option<usize>), Option<HeadId>> = HashMap::new();
         let mut missing: Vec<usize> = Vec::new();
-        for t in 0..self.spec.tasks.len() {
-            let Some((_, h)) = best[t] else {
+        for (t, best) in best.into_iter().enumerate() {
+            let Some((_, h)) = best else {
                 missing.push(t);
                 continue;
             };

@@ -17,8 +17,11 @@ pub fn load(data: &Data) -> Result<Raw, RunError> {
     Ok((data.format.load)(&data.args, &LoadContext { base: &data.base })?)
 }
 
+/// By the data set's name: what was frozen, and the samples that were read for it.
+pub type Frozen = (HashMap<String, Schema>, HashMap<String, Raw>);
+
 /// Freezes every data set that the spec has no schema for; reads only those.
-pub fn freeze(spec: &Spec) -> Result<(HashMap<String, Schema>, HashMap<String, Raw>), RunError> {
+pub fn freeze(spec: &Spec) -> Result<Frozen, RunError> {
     let (mut schemas, mut raws) = (HashMap::new(), HashMap::new());
     for d in spec.data.iter().filter(|d| d.schema.is_none()) {
         let raw = load(d)?;
@@ -79,7 +82,10 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
     let mut specs = Vec::new();
     for (i, input) in spec.inputs.iter().enumerate() {
         let Some(from) = &input.from else {
-            return Err(RunError::NotYet(format!("the input `{}` has no `from`: say which columns it reads", input.name)));
+            return Err(RunError::NotYet(format!(
+                "the input `{}` has no `from`: say which columns it reads",
+                input.name
+            )));
         };
         let columns = match &from.names {
             Some(n) => n.clone(),
@@ -99,7 +105,8 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
                 normalize: input.args.bool("normalize"),
             },
         };
-        let sizes = input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
+        let sizes =
+            input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
         inputs.push((i, sizes));
         specs.push(InputSpec { name: input.name.clone(), from: kind });
     }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::artifact;
 use crate::check::{self, Checked};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::hir::{self, Options};
@@ -45,6 +46,9 @@ pub fn compile_text(
     let spec = hir::lower(root, Some(path), &mut sources, load, options, &mut diags);
     // Spec -> graph, shapes, costs, fit: facts in side tables.
     let checked = check::check(spec, &mut diags);
+    if let Some(c) = &checked {
+        artifact::check_provenance(&c.spec, &mut diags);
+    }
     Compiled { sources, root, diagnostics: diags.into_sorted(), checked }
 }
 

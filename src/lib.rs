@@ -1,10 +1,86 @@
-//! `mtlc`: the compiler and tool for `.mtl`.
+//! `mtlc`: the compiler and tool for `.mtl`, a declarative language for multi-task neural network topologies.
+//!
+//! Read this page, then `driver.rs`, then the room you need.
+//!
+//! # The flow, and the type at each door
+//!
+//! ```text
+//!  text --pest--> Parse {tree}      syntax      lossless; errors are nodes; comments kept      (fmt stops here)
+//!                   | typed view
+//!                   v
+//!                 hir::Spec         hir         ids, not strings; params, templates, imports expanded; holes for errors
+//!                   v
+//!                 ir::Network       ir          petgraph: inputs, stage copies, selections, mixes, heads, losses
+//!                   | every pass runs, every problem is reported
+//!                   v
+//!                 check::Checked    check       shapes, costs, fit in side tables; exists only if clean
+//!                   v
+//!                 plan::Plan        plan        ordered and concrete; no names, no unknown sizes; choices as data
+//!                   v
+//!                 runtime::Model    runtime     candle tensors; an error from here on is data, disk, device, or our bug
+//!                   v
+//!                 search, experiment            choices learned; derived, retrained, evaluated, written down
+//! ```
+//!
+//! # Rooms
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`source`] | files, spans, lines and columns |
+//! | [`diag`] | one Diagnostic type, the table of codes with an explanation each, fixes, rendering (only `render/human.rs` knows miette) |
+//! | [`syntax`] | text to a lossless tree and its typed view; never fails (only room that knows pest) |
+//! | [`fmt`] | tree to canonical text |
+//! | [`schema`] | types of the tables: what an attribute or argument may be, and the checked values |
+//! | [`random`] | counter-based randomness: every draw a function of seed, purpose and counters |
+//! | [`ops`] | one file per op: docs, shape rule, parameters, MACs, kernel; gradients tested |
+//! | [`objective`] | task kinds; losses and metrics, one file each |
+//! | [`optim`] | optimisers and schedules, one file each; clipping |
+//! | [`data`] | one file per format; frozen schemas, label expressions, splits, encoding, batches (no candle) |
+//! | [`hir`] | names resolved; `hir/schema.rs` is the one table of items and attributes |
+//! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
+//! | [`check`] | shapes, costs, fit of space and strategy, lints |
+//! | [`plan`] | lowering |
+//! | [`runtime`] | model, feeding, training, evaluation, checkpoints |
+//! | [`search`] | one file per strategy: definition (read by checking) and procedure |
+//! | [`artifact`] | canonical topologies, digests of meaning, derived files |
+//! | [`experiment`] | what commands do: phases, run folder, baselines, results |
+//! | [`report`] | drawings, tables, summaries |
+//! | [`std`] | the standard library, `.mtl` files |
+//! | [`cli`] | arguments and one file per command; nothing depends on it |
+//!
+//! # Invariants
+//!
+//! - If `check` is clean, lowering never reports a spec error and never panics.
+//! - Parsing is total, and the text of the tree is the source. `fmt` is idempotent and keeps every comment.
+//! - All problems of a file come in one run, each once; what follows from a reported problem is silent.
+//! - One seed gives one run: no clock, no hash order, no thread count reaches a result. Evaluation draws nothing.
+//! - The same topology has the same text; deriving the same run again gives the same bytes. A digest is over meaning.
+//! - Weights are walked by name in plan order. A weight's initial value is a function of the seed and its name.
+//! - Nothing the user made is overwritten without being asked; files are written whole or not at all.
+//!
+//! Layering, checked by `tests/layers.rs`: a room uses rooms above it in the table, with two doors the other way: `hir` and
+//! `check` read the *definitions* of [`search`] and [`data`] (tables, no procedures).
+//!
+//! # How to add
+//!
+//! - **an op**: a file in `ops/` with a `pub static DEF: OpDef`, a line in its table, a case in `tests/ops/`.
+//! - **a loss, metric, optimiser, schedule**: a file with its `DEF` and a line in the table of its folder.
+//! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table.
+//! - **a strategy**: a file in `search/` with a `pub static DEF: StrategyDef` (what it decides, its attributes) and a line in the
+//!   table; its procedure beside it.
+//! - **a diagnostic**: a line in `diag/codes.rs`, `diag/explain/FAMILY.NAME.md`, a spec under `tests/ui/`.
+//! - **an item or attribute of the language**: a line in `hir/schema.rs`, its reader in `hir/`.
+//! - **a library module**: a file in `std/` and a line in its table.
+//!
+//! Tests are data: `UPDATE=1 cargo test` rewrites expectations; read the difference before committing it.
 
+pub mod artifact;
 pub mod check;
 pub mod cli;
 pub mod data;
 pub mod diag;
 pub mod driver;
+pub mod experiment;
 pub mod fmt;
 pub mod hir;
 pub mod ir;
@@ -13,6 +89,7 @@ pub mod ops;
 pub mod optim;
 pub mod plan;
 pub mod random;
+pub mod report;
 pub mod runtime;
 pub mod schema;
 pub mod search;

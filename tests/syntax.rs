@@ -387,3 +387,17 @@ fn formatting_keeps_the_meaning_of_any_layout() {
     }
     assert!(clean > 500, "only {clean} of the texts were legal");
 }
+
+/// Ten thousand lines are an ordinary text: nothing is cut off.
+#[test]
+fn a_spec_of_ten_thousand_lines_is_read_and_formatted() {
+    let (_, one) = corpus::FILES[0];
+    let copies = 10_000 / one.lines().count() + 1;
+    let text = format!("mtl 1\n{}", one.replace("mtl 1\n", "").repeat(copies));
+    let items = read(one).file().items.len();
+    let parse = parse(FileId(0), &text);
+    assert!(parse.diagnostics.is_empty());
+    assert_eq!(parse.file().items.len(), items * copies);
+    let formatted = mtlc::fmt::format(&text).unwrap();
+    assert_eq!(read(&formatted).into_file().items.len(), items * copies);
+}

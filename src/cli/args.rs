@@ -43,6 +43,96 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Write a commented program to start from.
     New(NewArgs),
+    /// Draw a program: its backbone, its space, or its topology.
+    Graph(GraphArgs),
+    /// Search, derive, retrain and evaluate, with the all-shared and the independent network beside it.
+    Run(RunArgs),
+    /// Search only, and derive what was found.
+    Search(RunArgs),
+    /// Write the topology that a run found as a program.
+    Derive(DeriveArgs),
+    /// Train the topology of a program from scratch, and evaluate it.
+    Train(RunArgs),
+    /// Evaluate trained weights.
+    Evaluate(EvaluateArgs),
+    /// Look at data, and freeze what is known of them.
+    #[command(subcommand)]
+    Data(DataCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The program.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The run folder, which must not exist; absent: `runs/DATE-NAME-XXXX`.
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    /// Decides every draw: weights, batches, samples of choices.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+
+    /// Where to compute: auto, cpu, cuda:N.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+
+    /// Also train this many random topologies of the space that are as large as the derived one (within 5 %).
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub random: usize,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DeriveArgs {
+    /// A run folder that `search` or `run` has left.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+
+    /// The file to write, which must not exist; absent: standard output, as it stands in the run folder.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// A run folder, or a program with a topology.
+    #[arg(value_name = "RUN|FILE")]
+    pub what: PathBuf,
+
+    /// The weights (.safetensors) for a program; a run folder has its own.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+
+    /// Where to compute: auto, cpu, cuda:N.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Write what is known of the data (columns, vocabularies, statistics, digests) into the program, as `schema` items.
+    Freeze(FreezeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FreezeArgs {
+    /// The program. Its `schema` items are added, or replaced where they no longer agree.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Write to standard output instead of the file.
+    #[arg(long)]
+    pub stdout: bool,
+
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,8 @@
 pub mod args;
 pub mod cmd;
 pub mod exit;
+pub mod progress;
+pub mod results;
 pub mod terminal;
 pub mod write;
 
@@ -12,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, DataCommand};
 use exit::{Exit, Outcome};
 use terminal::Terminal;
 
@@ -50,6 +52,13 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Fmt(a) => cmd::fmt::run(a, terminal),
         Command::Explain(a) => cmd::explain::run(a, terminal),
         Command::New(a) => cmd::new::run(a, terminal),
+        Command::Graph(a) => cmd::graph::run(a, terminal),
+        Command::Run(a) => cmd::run::run(a, terminal),
+        Command::Search(a) => cmd::search::run(a, terminal),
+        Command::Derive(a) => cmd::derive::run(a, terminal),
+        Command::Train(a) => cmd::train::run(a, terminal),
+        Command::Evaluate(a) => cmd::evaluate::run(a, terminal),
+        Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze(a, terminal),
     }
 }
 

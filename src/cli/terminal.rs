@@ -54,6 +54,15 @@ impl Terminal {
         if self.stderr().color { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_string() }
     }
 
+    /// Whether the product takes colour.
+    pub fn stdout_color(&self) -> bool {
+        match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => RenderOptions::for_stream(std::io::stdout().is_terminal(), None).color,
+        }
+    }
+
     /// How diagnostics look on standard error.
     pub fn stderr(&self) -> RenderOptions {
         let terminal = std::io::stderr().is_terminal();

@@ -36,6 +36,7 @@ pub use error::DataError;
 pub use freeze::{ColumnFacts, Facts, Schema};
 pub use outline::{Known, KnownColumn, KnownKind, Outline};
 pub use raw::{FileFact, Part, Raw, RawColumn, SPLITS, Split, Values};
+pub use schema_text::{name as name_text, number as number_text, quoted as quoted_text};
 
 use crate::diag::Diagnostic;
 use crate::schema::{Args, CallDef};

@@ -19,7 +19,8 @@ pub fn name(text: &str) -> String {
     if word && !taken { text.into() } else { quoted(text) }
 }
 
-fn quoted(text: &str) -> String {
+/// Text in quotes, escaped as the language reads it back.
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -38,7 +39,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The shortest text that reads back as the same number.
-fn number(v: f64) -> String {
+pub fn number(v: f64) -> String {
     let text = format!("{v:?}");
     text.strip_suffix(".0").map(str::to_string).unwrap_or(text)
 }

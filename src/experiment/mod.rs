@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use candle_core::Device;
+use rand::RngExt;
 
 use crate::artifact;
 use crate::check::{Checked, cost};
@@ -30,7 +31,7 @@ use crate::runtime::{RunError, checkpoint, latency};
 use crate::search::learn_to_branch;
 
 pub use folder::RunFolder;
-pub use results::{NetworkResult, SearchResult, Summary};
+pub use results::{NetworkResult, SavedScores, SavedSearch, SearchResult, Summary};
 
 /// Why a command on a spec did not end well.
 #[derive(Debug)]
@@ -81,14 +82,8 @@ pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failur
     }
     let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
     let feed = feed::feed(checked, raws)?;
-    for d in &feed.dataset.notes {
-        compiled_note(d);
-    }
     Ok(Prepared { compiled, feed, schemas, path: path.to_path_buf(), options })
 }
-
-/// Notes on the data go to whoever asks for them (`feed.dataset.notes`); kept as one place to change that.
-fn compiled_note(_: &str) {}
 
 /// A search's outcome with the topology that it found.
 pub struct Found {
@@ -101,12 +96,11 @@ pub struct Found {
 /// The search that can run here, or the diagnostic that says why none can.
 fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<Diagnostic>> {
     let checked = prepared.checked();
-    let at = |span| span;
     let (Some(network), Some(search)) = (&checked.supernet, checked.spec.searches.first()) else {
         let span = checked.spec.space.as_ref().map(|s| s.span).or(checked.spec.backbone.as_ref().map(|b| b.span));
         let span = span.unwrap_or(crate::source::Span::new(prepared.compiled.root, 0, 0));
         return Err(Box::new(
-            Diagnostic::new(codes::SEARCH_NO_SPACE, at(span), "there is nothing to search here: no `space`, or no `search`")
+            Diagnostic::new(codes::SEARCH_NO_SPACE, span, "there is nothing to search here: no `space`, or no `search`")
                 .help("declare both, or use `mtlc train` on a spec with a topology"),
         ));
     };
@@ -186,15 +180,19 @@ pub fn apply(checked: &Checked, decisions: &[usize]) -> Derived {
 }
 
 /// The text of a derived file that will stand at `at`.
-pub fn derived_text(prepared: &Prepared, derived: &Derived, result: &SearchResult, at: &Path) -> String {
-    artifact::derived_file(&artifact::DerivedFile {
-        compiled: &prepared.compiled,
-        topology: &derived.topology,
-        schemas: &prepared.schemas,
+pub fn derived_text(prepared: &Prepared, topology: &Topology, result: &SavedSearch, at: &Path) -> String {
+    derived_of(&prepared.compiled, prepared.checked(), topology, result, at)
+}
+
+fn derived_of(compiled: &Compiled, checked: &Checked, topology: &Topology, result: &SavedSearch, at: &Path) -> String {
+    let searched =
+        vec![("validation_loss".to_string(), result.validation.loss), ("epochs".to_string(), result.epochs as f64)];
+    artifact::derived_file(artifact::Derivation {
+        sources: &compiled.sources,
+        spec: &checked.spec,
+        topology,
         folder: at.parent().unwrap_or(Path::new("")),
-        strategy: &result.strategy,
-        seed: result.seed,
-        searched: &[("validation_loss", result.validation.loss), ("epochs", result.epochs as f64)],
+        provenance: &artifact::Provenance::new(&checked.spec, &result.strategy, result.seed, searched),
     })
 }
 
@@ -210,6 +208,30 @@ pub fn baselines(checked: &Checked) -> Vec<Candidate> {
         Candidate { name: "all_shared".into(), topology: partition::all_shared(&checked.spec) },
         Candidate { name: "independent".into(), topology: partition::independent(&checked.spec) },
     ]
+}
+
+/// A topology drawn from the search's own space whose parameters are within `tolerance` (a share) of `params`, and which is not
+/// `other`: what luck finds at the same size. Draws choices uniformly; `None` if no draw of `TRIES` comes that near.
+pub fn random_like(checked: &Checked, params: u64, tolerance: f64, other: &Topology, random: Randomness) -> Option<Topology> {
+    const TRIES: u64 = 20_000;
+    let network = checked.supernet.as_ref()?;
+    let same = partition::chain(&checked.spec, other);
+    for n in 0..TRIES {
+        let mut rng = random.stream("random topology", [n, 0, 0]);
+        let decisions: Vec<usize> = network.choices.iter().map(|c| rng.random_range(0..c.candidates)).collect();
+        let topology = apply(checked, &decisions).topology;
+        let size: u64 = topology
+            .nodes
+            .iter()
+            .map(|t| checked.stages[t.stage.0].cost.params.unwrap_or(0))
+            .chain(checked.heads.iter().flatten().map(|h| h.cost.params.unwrap_or(0)))
+            .sum();
+        let near = (size as f64 - params as f64).abs() <= tolerance * params as f64;
+        if near && (same.is_none() || partition::chain(&checked.spec, &topology) != same) {
+            return Some(topology);
+        }
+    }
+    None
 }
 
 /// Trains a topology from scratch by the spec's `train` (its defaults if there is none) and evaluates it.
@@ -311,4 +333,42 @@ pub fn inherit(checked: &Checked, derived: &Derived, supernet: &Model, target: &
         var.set(from.as_tensor())?;
     }
     Ok(())
+}
+
+/// Refuses, before anything is written, a spec whose search cannot run here.
+pub fn can_search(prepared: &Prepared) -> Result<(), Failure> {
+    match runnable(prepared) {
+        Ok(_) => Ok(()),
+        Err(d) => Err(refused(prepared, *d)),
+    }
+}
+
+/// The spec as it ran, on its own: imports in place, schemas and set parameters written, paths relative to where it will stand.
+pub fn program_text(prepared: &Prepared, at: &Path) -> String {
+    let folder = at.parent().unwrap_or(Path::new(""));
+    artifact::program_file(&prepared.compiled.sources, &prepared.checked().spec, folder)
+}
+
+/// Compiles a spec that must be clean.
+pub fn compile(path: &Path) -> Result<Compiled, Failure> {
+    let compiled = driver::compile(path, &Options::default()).map_err(|e| RunError::io(path, e))?;
+    match compiled.has_errors() {
+        true => Err(Failure::Spec(Box::new(compiled))),
+        false => Ok(compiled),
+    }
+}
+
+/// The derived file of a run, from its program and its saved choices; no data are read.
+pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<String, RunError> {
+    let checked = compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
+    let choices = checked.supernet.as_ref().map_or(0, |n| n.choices.len());
+    let range = checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).all(|(c, d)| *d < c.candidates);
+    if choices != saved.decisions.len() || choices == 0 || !range {
+        return Err(RunError::Checkpoint(format!(
+            "`search.json` decides {} choices, and the run's program has {choices}",
+            saved.decisions.len()
+        )));
+    }
+    let derived = apply(checked, &saved.decisions);
+    Ok(derived_of(compiled, checked, &derived.topology, saved, at))
 }

@@ -38,6 +38,19 @@ pub struct SavedScores {
     pub loss: f64,
 }
 
+impl From<&SearchResult> for SavedSearch {
+    fn from(r: &SearchResult) -> SavedSearch {
+        SavedSearch {
+            strategy: r.strategy.clone(),
+            seed: r.seed,
+            epochs: r.epochs,
+            validation: SavedScores { loss: r.validation.loss },
+            choices: r.choices.clone(),
+            decisions: r.decisions.clone(),
+        }
+    }
+}
+
 /// One network, trained and evaluated.
 #[derive(Debug, Clone, Serialize)]
 pub struct NetworkResult {

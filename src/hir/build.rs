@@ -129,10 +129,25 @@ impl Builder<'_> {
         if let Some(p) = provenances.first() {
             let def = schema::item("provenance").expect("in the table");
             let fields = self.fields(&p.item.keyword, p.item.body.as_ref(), def.attrs, def, p.item.span);
+            let searched = self.searched(&fields.nested);
             if !fields.broken {
-                self.spec.provenance = Some(Provenance { args: fields.args, span: p.item.span });
+                self.spec.provenance = Some(Provenance { args: fields.args, searched, span: p.item.span });
             }
         }
+    }
+
+    /// The values of `searched = { ... }`.
+    fn searched(&mut self, nested: &[&Nested]) -> Vec<(String, Const)> {
+        let scope = self.scope.clone();
+        let mut out = Vec::new();
+        for entry in nested.iter().filter_map(|n| n.body.as_ref()).flat_map(|b| &b.entries) {
+            if let Entry::Attr(a) = entry
+                && let Some(v) = eval::constant(&a.value, &scope, self.diags)
+            {
+                out.push((a.key.text.clone(), v));
+            }
+        }
+        out
     }
 
     /// Blocks and parameters of the root file that nothing uses. A file for `use` keeps its own for others.
@@ -250,12 +265,14 @@ impl Builder<'_> {
             let scope = self.scope.clone();
             let bounds = bounds.and_then(|b| self.bounds(b, &scope));
             let mut found = self.param_value(default, &ty, bounds, None);
+            let mut set = false;
             for (_, text) in options.set.iter().filter(|(k, _)| *k == name.text) {
+                set = true;
                 found = self.set_value(name, text, &ty, bounds);
             }
             if let Some(v) = found {
                 self.scope.set(&name.text, v.clone());
-                self.spec.params.push(Param { name: name.text.clone(), value: v, span: name.span });
+                self.spec.params.push(Param { name: name.text.clone(), value: v, set, span: name.span });
             } else {
                 // A wrong value is reported; whatever uses the parameter stays silent.
                 self.scope.set(&name.text, Const::Open);
@@ -592,6 +609,17 @@ pub(super) fn duplicate(what: &str, name: &Name, first: Span) -> Diagnostic {
         .label("again here")
         .also(first, "first defined here")
         .help("rename one of them, or remove it")
+}
+
+/// The values that attributes have where nothing is written; required ones are absent.
+pub fn defaults(attrs: &[AttrDef]) -> Args {
+    let mut args = Args::default();
+    for d in attrs {
+        if let Need::Default(text) = d.need {
+            args.set(d.name, eval::default_value(text, &d.ty, Span::new(FileId(0), 0, 0)), false);
+        }
+    }
+    args
 }
 
 /// A name as it must be written: bare where it is an identifier, else in quotes.

@@ -293,6 +293,12 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
             if words.contains(&name.text.as_str()) {
                 return at(Value::Name(vec![name.text]));
             }
+            // A parameter that holds one of the words.
+            if let (false, Some(Const::Str(word))) = (name.quoted, scope.get(&name.text))
+                && words.contains(&word.as_str())
+            {
+                return at(Value::Name(vec![word.clone()]));
+            }
             diags.push(unknown_word(&name, words.iter().copied(), &ty.describe(), codes::TYPE_MISMATCH));
             None
         }

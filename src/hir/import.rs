@@ -69,6 +69,10 @@ impl<'a> Importer<'a> {
     fn items(&mut self, file: ast::File, base: &Path, library: bool) {
         for item in file.items {
             if item.keyword.text == "use" {
+                // Kept as well as followed: whoever writes the spec out again must know where imports stood.
+                if names_a_source(&item) {
+                    self.out.items.push(Loaded { item: item.clone(), base: base.to_path_buf(), library });
+                }
                 self.import(&item, base);
             } else {
                 self.out.items.push(Loaded { item, base: base.to_path_buf(), library });
@@ -179,6 +183,15 @@ impl<'a> Importer<'a> {
             self.items(parsed.file(), &folder, false);
         }
         self.stack.pop();
+    }
+}
+
+/// Whether a `use` has one of the forms that [`Importer::import`] follows.
+fn names_a_source(item: &ast::Item) -> bool {
+    match item.names.as_slice() {
+        [name] => name.quoted || name.text.starts_with("std."),
+        [word, name] => word.text == "std" || (word.text == "topology" && name.quoted),
+        _ => false,
     }
 }
 

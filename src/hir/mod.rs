@@ -48,7 +48,7 @@ pub struct Spec {
     pub provenance: Option<Provenance>,
     /// Parts could not be read, which is reported: what seems to be missing may be there.
     pub incomplete: bool,
-    /// The items as written, imports of the user's expanded in place, for emitting derived files.
+    /// The user's items as written, `use` included, what a `use` of the user's files brings after it; for emitting derived files.
     pub written: Vec<Written>,
 }
 
@@ -64,6 +64,8 @@ pub struct Written {
 pub struct Param {
     pub name: String,
     pub value: eval::Const,
+    /// The value is not the one written but `--set`'s.
+    pub set: bool,
     pub span: Span,
 }
 
@@ -345,6 +347,8 @@ pub enum TopoSource {
 #[derive(Debug, Clone)]
 pub struct Provenance {
     pub args: Args,
+    /// What the search measured, in the order written.
+    pub searched: Vec<(String, eval::Const)>,
     pub span: Span,
 }
 

@@ -38,7 +38,7 @@ fn check(case: &Case, rng: &mut ChaCha8Rng, seed: u64) {
     let chain = case.make().unwrap_or_else(|e| panic!("{}: {e:?}", case.describe()));
     let inputs: Vec<(Var, bool)> = case.inputs.iter().map(|ty| run::value(rng, ty, BATCH)).collect();
     let weights = run::weights(rng, &chain);
-    let train = seed % 3 != 0;
+    let train = !seed.is_multiple_of(3);
 
     let values: Vec<Tensor> = inputs.iter().map(|(v, _)| v.as_tensor().clone()).collect();
     let plain = |dtype| {

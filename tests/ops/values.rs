@@ -56,7 +56,7 @@ fn batch_norm_keeps_running_statistics_as_pytorch_does() {
         let mut state = pass(false);
         let y = norm[0].forward(std::slice::from_ref(&x), &weights, &mut state).unwrap();
         assert!(state.buffers.is_empty());
-        let expected = (at(&x, 2, 1, 0) + 0.4) / (0.8f64 + 1e-5).sqrt() * -1.0 + 3.0;
+        let expected = 3.0 - (at(&x, 2, 1, 0) + 0.4) / (0.8f64 + 1e-5).sqrt();
         assert!((at(&y, 2, 1, 0) - expected).abs() < 1e-12, "{path}");
     });
 }
@@ -236,8 +236,31 @@ fn straight_through_choice() {
 }
 
 #[test]
+fn large_images_are_cut_without_a_seam() {
+    for (stride, dilation, bias) in [(1, 1, true), (2, 1, false), (1, 2, true)] {
+        let args =
+            [("channels", int(3)), ("stride", int(stride)), ("dilation", int(dilation)), ("bias", Value::Bool(bias))];
+        let chain = op("conv", &args, &[TensorType::dense([2, 107, 93])]);
+        let mut rng = rng(3);
+        let x = Var::from_tensor(&uniform(&mut rng, &[2, 2, 107, 93], -1.0, 1.0)).unwrap();
+        let weights: Vec<Var> = crate::run::weights(&mut rng, &chain).remove(0).into_iter().map(|(w, _)| w).collect();
+        let run = || {
+            let weights_now: Vec<Tensor> = weights.iter().map(|w| w.as_tensor().clone()).collect();
+            let y = forward(&chain, &[x.as_tensor().clone()], &weights_now);
+            let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            let wanted = std::iter::once(&x).chain(&weights).map(|v| grads.get(v).unwrap().clone());
+            std::iter::once(y).chain(wanted).collect::<Vec<_>>()
+        };
+        for (own, composed) in run().iter().zip(path::composed(run)) {
+            close(own, &composed, 1e-11, &format!("stride {stride}, dilation {dilation}"));
+        }
+    }
+}
+
+#[test]
 fn threads_change_no_bit() {
-    let uses: [(&str, Vec<(&'static str, Value)>, [usize; 4]); 5] = [
+    type Use = (&'static str, Vec<(&'static str, Value)>, [usize; 4]);
+    let uses: [Use; 5] = [
         ("conv", vec![("channels", int(16))], [12, 6, 13, 11]),
         ("conv", vec![("channels", int(8)), ("stride", int(2)), ("groups", int(2))], [9, 6, 20, 20]),
         ("conv", vec![("channels", int(6)), ("groups", int(6))], [7, 6, 12, 12]),

@@ -1,6 +1,8 @@
 //! 2-D convolution by im2col and matrix products, after Chellapilla et al. (2006): columns of a few samples at a time, so that
 //! they stay in cache and a product has enough columns to be worth its packing.
 
+use std::ops::Range;
+
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
 
@@ -10,6 +12,9 @@ use crate::ops::input::Window;
 
 /// Output pixels that one matrix product should have at least.
 const COLUMNS: usize = 768;
+/// Output pixels that it should have at most, where an image alone has more: the columns of a large image fill memory, not
+/// cache.
+const BAND: usize = 2048;
 /// Weights from which a copy of their gradient is too large to hold many of.
 const LARGE: usize = 1 << 20;
 
@@ -79,16 +84,27 @@ impl Sizes {
         COLUMNS.div_ceil(self.p().max(1)).clamp(1, self.n.div_ceil(4).max(1))
     }
 
-    /// The columns of `b` samples of one group: row (c, ky, kx), column (sample, oy, ox).
-    fn im2col<T: Real>(&self, x: &[T], group: usize, b: usize, col: &mut [T]) {
-        let (p, np, kernel) = (self.p(), b * self.p(), self.window.kernel);
+    /// Bands of output rows that one product computes: all of a small image, as many as fill the columns of a large one.
+    fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (oh, rows) = (self.oh, if self.plain() { self.oh } else { BAND.div_ceil(self.ow) });
+        (0..oh).step_by(rows).map(move |from| from..(from + rows).min(oh))
+    }
+
+    /// Columns of the largest band of a chunk.
+    fn columns(&self) -> usize {
+        self.chunk() * self.bands().next().map_or(0, |band| band.len()) * self.ow
+    }
+
+    /// The columns of a band of `b` samples of one group: row (c, ky, kx), column (sample, oy, ox).
+    fn im2col<T: Real>(&self, x: &[T], group: usize, b: usize, band: &Range<usize>, col: &mut [T]) {
+        let (p, np, kernel) = (band.len() * self.ow, b * band.len() * self.ow, self.window.kernel);
         let cig = self.ci / self.groups;
         for (row, out) in col.chunks_exact_mut(np).enumerate() {
             let (c, tap) = (group * cig + row / (kernel * kernel), row % (kernel * kernel));
             for (sample, out) in out.chunks_exact_mut(p).enumerate() {
                 let plane = &x[(sample * self.ci + c) * self.h * self.w..][..self.h * self.w];
-                self.tap_rows(tap / kernel, tap % kernel, |oy, iy, lo, hi, ix| {
-                    let out = &mut out[oy * self.ow..][..self.ow];
+                self.tap_rows(band, tap / kernel, tap % kernel, |oy, iy, lo, hi, ix| {
+                    let out = &mut out[(oy - band.start) * self.ow..][..self.ow];
                     let Some(iy) = iy else { return out.fill(T::zero()) };
                     out[..lo].fill(T::zero());
                     out[hi..].fill(T::zero());
@@ -109,16 +125,16 @@ impl Sizes {
     }
 
     /// The transpose of [`Sizes::im2col`]: adds columns to the pixels that they came from.
-    fn col2im<T: Real>(&self, col: &[T], group: usize, b: usize, x: &mut [T]) {
-        let (p, np, kernel) = (self.p(), b * self.p(), self.window.kernel);
+    fn col2im<T: Real>(&self, col: &[T], group: usize, b: usize, band: &Range<usize>, x: &mut [T]) {
+        let (p, np, kernel) = (band.len() * self.ow, b * band.len() * self.ow, self.window.kernel);
         let cig = self.ci / self.groups;
         for (row, col) in col.chunks_exact(np).enumerate() {
             let (c, tap) = (group * cig + row / (kernel * kernel), row % (kernel * kernel));
             for (sample, col) in col.chunks_exact(p).enumerate() {
                 let plane = &mut x[(sample * self.ci + c) * self.h * self.w..][..self.h * self.w];
-                self.tap_rows(tap / kernel, tap % kernel, |oy, iy, lo, hi, ix| {
+                self.tap_rows(band, tap / kernel, tap % kernel, |oy, iy, lo, hi, ix| {
                     let Some(iy) = iy else { return };
-                    let (col, row) = (&col[oy * self.ow..][lo..hi], &mut plane[iy * self.w..][..self.w]);
+                    let (col, row) = (&col[(oy - band.start) * self.ow..][lo..hi], &mut plane[iy * self.w..][..self.w]);
                     if col.is_empty() {
                         return;
                     }
@@ -136,17 +152,23 @@ impl Sizes {
         }
     }
 
-    /// For one tap of the window, every output row: `f(oy, input row or none, lo, hi, ix)` where outputs `lo..hi` lie over
+    /// For one tap of the window, every output row of a band: `f(oy, input row or none, lo, hi, ix)` where outputs `lo..hi` lie over
     /// the image, the first of them over column `ix`.
     #[inline(always)]
-    pub fn tap_rows(&self, ky: usize, kx: usize, mut f: impl FnMut(usize, Option<usize>, usize, usize, usize)) {
+    pub fn tap_rows(
+        &self,
+        band: &Range<usize>,
+        ky: usize,
+        kx: usize,
+        mut f: impl FnMut(usize, Option<usize>, usize, usize, usize),
+    ) {
         let Window { stride, padding, dilation, .. } = self.window;
         let first = kx * dilation;
         let lo = padding.saturating_sub(first).div_ceil(stride).min(self.ow);
         // Outputs with ox * stride + first - padding < w.
         let hi = (self.w + padding).saturating_sub(first).div_ceil(stride).clamp(lo, self.ow);
         let ix = (lo * stride + first).saturating_sub(padding);
-        for oy in 0..self.oh {
+        for oy in band.clone() {
             let iy = (oy * stride + ky * dilation).checked_sub(padding).filter(|iy| *iy < self.h);
             f(oy, iy, lo, hi, ix);
         }
@@ -161,7 +183,7 @@ struct Scratch<T> {
 
 impl<T: Real> Scratch<T> {
     fn new(s: &Sizes) -> Scratch<T> {
-        let np = s.chunk() * s.p();
+        let np = s.columns();
         Scratch { col: buffer(s.k() * np), out: buffer(s.cog() * np) }
     }
 }
@@ -190,25 +212,25 @@ fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec
         || Scratch::new(s),
         |room, (y, x)| {
             let b = y.len() / (s.co * p);
-            let np = b * p;
-            for group in 0..s.groups {
-                let weight = weight.rows(group * cog, cog);
+            for (group, band) in (0..s.groups).flat_map(|group| s.bands().map(move |band| (group, band))) {
+                let (weight, at, np) = (weight.rows(group * cog, cog), band.start * s.ow, b * band.len() * s.ow);
                 let col = if s.plain() && b == 1 {
                     &x[group * k * p..][..k * p]
                 } else {
-                    s.im2col(x, group, b, &mut room.col[..k * np]);
+                    s.im2col(x, group, b, &band, &mut room.col[..k * np]);
                     &room.col[..k * np]
                 };
                 let col = Matrix::new(col, k, np);
                 if b == 1 {
-                    multiply(weight, col, &mut y[group * cog * p..][..cog * p], false);
+                    multiply(weight, col, &mut y[group * cog * p..][..cog * p][at..], p, false);
                     continue;
                 }
                 let out = &mut room.out[..cog * np];
-                multiply(weight, col, out, false);
+                multiply(weight, col, out, np, false);
+                let pixels = np / b;
                 for (c, out) in out.chunks_exact(np).enumerate() {
-                    for (sample, out) in out.chunks_exact(p).enumerate() {
-                        y[(sample * s.co + group * cog + c) * p..][..p].copy_from_slice(out);
+                    for (sample, out) in out.chunks_exact(pixels).enumerate() {
+                        y[(sample * s.co + group * cog + c) * p + at..][..pixels].copy_from_slice(out);
                     }
                 }
             }
@@ -253,40 +275,40 @@ fn backward_chunks<T: Real>(
         let samples = dy.len() / (s.co * p);
         for from in (0..samples).step_by(chunk) {
             let b = chunk.min(samples - from);
-            let np = b * p;
             let x = &x[from * s.image()..][..b * s.image()];
             let dy = &dy[from * s.co * p..][..b * s.co * p];
-            for group in 0..s.groups {
+            for (group, band) in (0..s.groups).flat_map(|group| s.bands().map(move |band| (group, band))) {
+                let (at, pixels) = (band.start * s.ow, band.len() * s.ow);
+                let np = b * pixels;
                 let grad = if b == 1 {
-                    &dy[group * cog * p..][..cog * p]
+                    Matrix::with_stride(&dy[group * cog * p..][..cog * p][at..], cog, np, p)
                 } else {
                     for (c, out) in room.out[..cog * np].chunks_exact_mut(np).enumerate() {
-                        for (sample, out) in out.chunks_exact_mut(p).enumerate() {
-                            out.copy_from_slice(&dy[(sample * s.co + group * cog + c) * p..][..p]);
+                        for (sample, out) in out.chunks_exact_mut(pixels).enumerate() {
+                            out.copy_from_slice(&dy[(sample * s.co + group * cog + c) * p + at..][..pixels]);
                         }
                     }
-                    &room.out[..cog * np]
+                    Matrix::new(&room.out[..cog * np], cog, np)
                 };
-                let grad = Matrix::new(grad, cog, np);
                 let plain = s.plain() && b == 1;
                 if wanted[1] {
                     let col = if plain {
                         &x[group * k * p..][..k * p]
                     } else {
-                        s.im2col(x, group, b, &mut room.col[..k * np]);
+                        s.im2col(x, group, b, &band, &mut room.col[..k * np]);
                         &room.col[..k * np]
                     };
                     let out = &mut dweight[group * cog * k..][..cog * k];
-                    multiply(grad, Matrix::new(col, k, np).t(), out, true);
+                    multiply(grad, Matrix::new(col, k, np).t(), out, k, true);
                 }
                 if wanted[0] {
                     let weight = matrix.rows(group * cog, cog).t();
                     let dx = &mut dx[from * s.image()..][..b * s.image()];
                     if plain {
-                        multiply(weight, grad, &mut dx[group * k * p..][..k * p], false);
+                        multiply(weight, grad, &mut dx[group * k * p..][..k * p], np, false);
                     } else {
-                        multiply(weight, grad, &mut room.col[..k * np], false);
-                        s.col2im(&room.col[..k * np], group, b, dx);
+                        multiply(weight, grad, &mut room.col[..k * np], np, false);
+                        s.col2im(&room.col[..k * np], group, b, &band, dx);
                     }
                 }
             }

@@ -23,7 +23,7 @@ pub fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], y: &mut [T]) {
         y.fill(T::zero());
         for (tap, ky, kx) in taps(s) {
             let a = weight[c * k2 + tap];
-            s.tap_rows(ky, kx, |oy, iy, lo, hi, ix| {
+            s.tap_rows(&(0..s.oh), ky, kx, |oy, iy, lo, hi, ix| {
                 let Some(iy) = iy else { return };
                 if lo == hi {
                     return;
@@ -59,7 +59,7 @@ pub fn backward<T: Real>(
                 let dy = &dy[(sample * s.co + c) * p..][..p];
                 for (tap, ky, kx) in taps(s) {
                     let a = weight[c * k2 + tap];
-                    s.tap_rows(ky, kx, |oy, iy, lo, hi, ix| {
+                    s.tap_rows(&(0..s.oh), ky, kx, |oy, iy, lo, hi, ix| {
                         let Some(iy) = iy else { return };
                         if lo == hi {
                             return;
@@ -86,7 +86,7 @@ pub fn backward<T: Real>(
                 let x = &x[(sample * s.ci + c / m) * hw..][..hw];
                 for (tap, ky, kx) in taps(s) {
                     let mut total = T::zero();
-                    s.tap_rows(ky, kx, |oy, iy, lo, hi, ix| {
+                    s.tap_rows(&(0..s.oh), ky, kx, |oy, iy, lo, hi, ix| {
                         let Some(iy) = iy else { return };
                         if lo == hi {
                             return;

@@ -17,8 +17,13 @@ pub struct Matrix<'a, T> {
 impl<'a, T> Matrix<'a, T> {
     /// Rows one after the other.
     pub fn new(data: &'a [T], rows: usize, columns: usize) -> Matrix<'a, T> {
-        assert!(data.len() >= rows * columns);
-        Matrix { data, rows, columns, row: columns, column: 1 }
+        Matrix::with_stride(data, rows, columns, columns)
+    }
+
+    /// Rows `stride` apart.
+    pub fn with_stride(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Matrix<'a, T> {
+        assert!(rows == 0 || (columns <= stride && data.len() >= (rows - 1) * stride + columns));
+        Matrix { data, rows, columns, row: stride, column: 1 }
     }
 
     /// The transpose of what is there.
@@ -33,13 +38,13 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// `out = a b`, or `out += a b`; `out` has its rows one after the other.
-pub fn multiply<T: Real>(a: Matrix<T>, b: Matrix<T>, out: &mut [T], accumulate: bool) {
+/// `out = a b`, or `out += a b`; the rows of `out` are `stride` apart.
+pub fn multiply<T: Real>(a: Matrix<T>, b: Matrix<T>, out: &mut [T], stride: usize, accumulate: bool) {
     assert_eq!(a.columns, b.rows);
-    assert_eq!(out.len(), a.rows * b.columns);
-    if out.is_empty() {
+    if a.rows == 0 || b.columns == 0 {
         return;
     }
+    assert!(b.columns <= stride && out.len() >= (a.rows - 1) * stride + b.columns);
     // SAFETY: constructors and the assertions above keep every index within its slice; `out` is borrowed exclusively.
     unsafe {
         ::gemm::gemm(
@@ -48,7 +53,7 @@ pub fn multiply<T: Real>(a: Matrix<T>, b: Matrix<T>, out: &mut [T], accumulate: 
             a.columns,
             out.as_mut_ptr(),
             1,
-            b.columns as isize,
+            stride as isize,
             accumulate,
             a.data.as_ptr(),
             a.column as isize,

@@ -29,7 +29,7 @@ fn forward<T: Real>(x: View<T>, weight: View<T>, bias: Option<&[T]>) -> (Vec<T>,
     let weight = Matrix::new(weight.data, to, k).t();
     y.par_chunks_mut(to * part(rows)).enumerate().for_each(|(i, y)| {
         let x = Matrix::new(x.data, rows, k).rows(i * part(rows), y.len() / to);
-        multiply(x, weight, y, bias.is_some());
+        multiply(x, weight, y, to, bias.is_some());
     });
     (y, shape.into())
 }
@@ -42,7 +42,7 @@ fn backward<T: Real>(x: View<T>, weight: View<T>, dy: &[T], wanted: [bool; 3]) -
         let mut dx = buffer(rows * k);
         dx.par_chunks_mut(k * part(rows)).enumerate().for_each(|(i, dx)| {
             let grad = grad.rows(i * part(rows), dx.len() / k);
-            multiply(grad, Matrix::new(weight.data, to, k), dx, false);
+            multiply(grad, Matrix::new(weight.data, to, k), dx, k, false);
         });
         dx
     });
@@ -50,7 +50,7 @@ fn backward<T: Real>(x: View<T>, weight: View<T>, dy: &[T], wanted: [bool; 3]) -
         let mut dw = buffer(to * k);
         dw.par_chunks_mut(k * part(to)).enumerate().for_each(|(i, dw)| {
             let grad = grad.t().rows(i * part(to), dw.len() / k);
-            multiply(grad, Matrix::new(x.data, rows, k), dw, false);
+            multiply(grad, Matrix::new(x.data, rows, k), dw, k, false);
         });
         dw
     });

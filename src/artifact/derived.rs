@@ -1,0 +1,70 @@
+//! A derived file: the spec as the user wrote it, without its space and search, with the topology that was found. It stands on its
+//! own (frozen schemas embedded, imports in place) and is a file like any other: it checks, draws, retrains.
+
+use std::path::Path;
+
+use super::provenance::Provenance;
+use super::topology_text::topology_text;
+use super::{digest, paths, written};
+use crate::diag::Diagnostics;
+use crate::hir::{self, Options, Spec, Topology};
+use crate::source::SourceMap;
+
+/// What a derived file is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Derivation<'a> {
+    pub sources: &'a SourceMap,
+    /// The spec that was searched, or any other to give a fixed topology to.
+    pub spec: &'a Spec,
+    pub topology: &'a Topology,
+    /// The folder that the file will stand in: paths are written relative to it.
+    pub folder: &'a Path,
+    pub provenance: &'a Provenance,
+}
+
+/// The text of the file, laid out by the formatter; the same bytes for the same inputs.
+pub fn derived_file(of: Derivation) -> String {
+    let Derivation { sources, spec, topology, folder, provenance } = of;
+    let schemas = schemas(spec, folder);
+    let items = written::text(sources, spec, folder, written::DERIVED);
+    let topology = topology_text(spec, topology);
+    let whole = |provenance: &str| format!("mtl 1\n\n{provenance}\n{schemas}\n{items}\n\n{topology}");
+    // The digest of a file is that of the text read back, whatever was put into it.
+    let own = digest(&read_back(&whole("")));
+    let text = whole(&provenance.text(&own));
+    crate::fmt::format(&text).unwrap_or(text)
+}
+
+/// The spec as one file that stands on its own in `folder`: imports in place, frozen schemas and set parameters written.
+pub fn program_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
+    let imported = |w: &&hir::Written| w.item.keyword.text == "topology";
+    let topology = match &spec.topology {
+        // Brought by `use topology`: its own item is not among the user's.
+        Some(t) if !spec.written.iter().any(|w| imported(&w)) => topology_text(spec, t),
+        _ => String::new(),
+    };
+    let items = written::text(sources, spec, folder, &["schema"]);
+    let text = format!("mtl 1\n\n{}\n{items}\n\n{topology}", schemas(spec, folder));
+    crate::fmt::format(&text).unwrap_or(text)
+}
+
+/// All schemas, written in the spec or frozen from the data: always in one place, so that it makes no difference which.
+fn schemas(spec: &Spec, folder: &Path) -> String {
+    let mut out = String::new();
+    for d in &spec.data {
+        let Some(mut schema) = d.schema.clone() else { continue };
+        for file in &mut schema.files {
+            file.path = paths::rebased(&file.path, &d.base, folder);
+        }
+        out.push_str(&schema.to_mtl(&d.name));
+        out.push('\n');
+    }
+    out
+}
+
+fn read_back(text: &str) -> Spec {
+    let mut sources = SourceMap::default();
+    let root = sources.add("derived.mtl", None, text);
+    let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    hir::lower(root, None, &mut sources, &nothing, &Options::default(), &mut Diagnostics::default())
+}

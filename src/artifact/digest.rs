@@ -1,0 +1,237 @@
+//! The digest of a spec's meaning. It changes with every change of meaning and with nothing else: layout, comments, names of
+//! parameters and blocks, the order of independent items, defaults written or not, what stands in which file, where data lie and
+//! provenance do not count. The order of tasks and of stages counts: copies are named and weights are drawn in it.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use super::canonical::canonical;
+use super::encode::Encoder;
+use super::topology_text;
+use crate::hir::{
+    Body, Columns, Data, Flow, Head, Input, Level, Mix, Query, Read, Reads, Search, Space, Spec, Stage, StageId, Task,
+};
+use crate::objective::TaskKind;
+use crate::ops::{Dim, TensorType};
+
+/// Says how the digest is made, so that it may be made otherwise one day.
+const PREFIX: &str = "mtl1:sha256:";
+
+/// `mtl1:sha256:` and 64 hexadecimal digits.
+pub fn digest(spec: &Spec) -> String {
+    let hash = Sha256::digest(meaning(spec).as_bytes());
+    PREFIX.chars().chain(hash.iter().flat_map(|b| format!("{b:02x}").chars().collect::<Vec<_>>())).collect()
+}
+
+/// The text that digests are taken over.
+fn meaning(spec: &Spec) -> String {
+    let mut e = Encoder::default();
+    e.list("mtl", |e| {
+        e.word(1);
+        sorted(e, &spec.data, data);
+        sorted(e, &spec.inputs, |e, i| input(e, spec, i));
+        for t in &spec.tasks {
+            task(e, spec, t);
+        }
+        if let Some(b) = &spec.backbone {
+            e.list("backbone", |e| {
+                e.name(&b.name);
+                b.stages.iter().for_each(|s| stage(e, spec, s));
+            });
+        }
+        if let Some(s) = &spec.space {
+            space(e, spec, s);
+        }
+        sorted(e, &spec.searches, |e, s| search(e, spec, s));
+        if let Some(t) = &spec.topology {
+            e.word(topology_text::plain(spec, &canonical(spec, t)));
+        }
+        if let Some(t) = &spec.train {
+            e.list("train", |e| e.args(&t.args, &[]));
+        }
+    });
+    e.text
+}
+
+/// Items whose order has no meaning.
+fn sorted<T>(e: &mut Encoder, items: &[T], write: impl Fn(&mut Encoder, &T)) {
+    let mut texts: Vec<String> = items
+        .iter()
+        .map(|i| {
+            let mut e = Encoder::default();
+            write(&mut e, i);
+            e.text
+        })
+        .collect();
+    texts.sort_unstable();
+    texts.iter().for_each(|t| e.text.push_str(t));
+}
+
+fn data(e: &mut Encoder, d: &Data) {
+    e.list("data", |e| {
+        e.name(&d.name);
+        e.args(&d.args, &[]);
+        if let Some(s) = &d.schema {
+            e.list("schema", |e| e.name(&s.digest_text()));
+        }
+    });
+}
+
+fn input(e: &mut Encoder, spec: &Spec, i: &Input) {
+    e.list("input", |e| {
+        e.name(&i.name);
+        match &i.ty {
+            TensorType::Dense(dims) => e.list("f32", |e| {
+                dims.iter().for_each(|d| match d {
+                    Dim::Known(n) => e.word(n),
+                    Dim::Open => e.word("open"),
+                })
+            }),
+            // The columns say the rest.
+            TensorType::Fields(_) => e.word("fields"),
+        }
+        match &i.from {
+            Some(Columns { data, names: Some(names), .. }) => {
+                e.list("from", |e| {
+                    e.name(&spec.data[data.0].name);
+                    names.iter().for_each(|n| e.name(n));
+                });
+                e.args(&i.args, &["from", "except"]);
+            }
+            _ => e.args(&i.args, &[]),
+        }
+    });
+}
+
+fn task(e: &mut Encoder, spec: &Spec, t: &Task) {
+    e.list("task", |e| {
+        e.name(&t.name);
+        e.word(t.kind.name());
+        match t.kind {
+            TaskKind::Classes(n) | TaskKind::Multilabel(n) => match n {
+                Some(n) => e.word(n),
+                None => e.word("open"),
+            },
+            TaskKind::Regression(n) | TaskKind::Segmentation(n) => e.word(n),
+            TaskKind::Binary | TaskKind::Depth | TaskKind::Normals => {}
+        }
+        if let Some(l) = &t.label {
+            e.list("label", |e| e.label(&l.label));
+        }
+        if let Some(m) = &t.mask {
+            e.list("mask", |e| e.label(&m.label));
+        }
+        e.list("loss", |e| e.call(&t.loss));
+        e.list("metrics", |e| t.metrics.iter().for_each(|m| e.call(m)));
+        e.list("weight", |e| e.number(t.weight));
+        if let Some(h) = t.head {
+            let Head { reads, body: b, .. } = &spec.heads[h.0];
+            e.list("head", |e| body(e, spec, reads, b));
+        }
+    });
+}
+
+fn stage(e: &mut Encoder, spec: &Spec, s: &Stage) {
+    e.list("stage", |e| {
+        e.name(&s.name);
+        body(e, spec, &s.reads, &s.body);
+    });
+}
+
+fn stage_name(spec: &Spec, s: StageId) -> &str {
+    spec.backbone.as_ref().and_then(|b| b.stages.get(s.0)).map_or("", |s| &s.name)
+}
+
+fn read(e: &mut Encoder, spec: &Spec, r: Read) {
+    match r {
+        Read::Input(i) => e.list("input", |e| e.name(&spec.inputs[i.0].name)),
+        Read::Stage(s) => e.list("of", |e| e.name(stage_name(spec, s))),
+    }
+}
+
+/// A dataflow by what its result is made of, so that names and the order of values in a block do not count.
+fn body(e: &mut Encoder, spec: &Spec, reads: &[Read], b: &Body) {
+    e.list("reads", |e| sorted(e, reads, |e, r| read(e, spec, *r)));
+    let mut order: Vec<usize> = Vec::new();
+    let mut number: HashMap<usize, usize> = HashMap::new();
+    // Values that nothing uses still have weights; they follow in the order written.
+    let roots = match b.out {
+        Flow::Node(n) => Some(n),
+        Flow::Source(_) => None,
+    };
+    for root in roots.into_iter().chain(0..b.nodes.len()) {
+        let mut stack = vec![(root, false)];
+        while let Some((n, ready)) = stack.pop() {
+            if number.contains_key(&n) {
+                continue;
+            }
+            if ready {
+                number.insert(n, order.len());
+                order.push(n);
+                continue;
+            }
+            stack.push((n, true));
+            stack.extend(b.nodes[n].inputs.iter().rev().filter_map(|f| match f {
+                Flow::Node(n) => Some((*n, false)),
+                Flow::Source(_) => None,
+            }));
+        }
+    }
+    let flow = |e: &mut Encoder, f: Flow| match f {
+        Flow::Source(i) => match reads.get(i) {
+            Some(r) => read(e, spec, *r),
+            None => e.word("nothing"),
+        },
+        Flow::Node(n) => e.word(number[&n]),
+    };
+    for n in order {
+        let node = &b.nodes[n];
+        e.list(node.op.call.name, |e| {
+            e.args(&node.args, &[]);
+            e.list("on", |e| node.inputs.iter().for_each(|f| flow(e, *f)));
+        });
+    }
+    e.list("out", |e| flow(e, b.out));
+}
+
+fn space(e: &mut Encoder, spec: &Spec, s: &Space) {
+    e.list("space", |e| {
+        for Level { stage, copies, reads: r, .. } in &s.levels {
+            e.list("level", |e| {
+                e.name(stage_name(spec, *stage));
+                e.word(copies);
+                reads(e, spec, r);
+            });
+        }
+        e.list("heads", |e| {
+            e.word(if s.heads.per_copy { "copy" } else { "task" });
+            reads(e, spec, &s.heads.reads);
+        });
+    });
+}
+
+fn reads(e: &mut Encoder, spec: &Spec, r: &Reads) {
+    e.list(r.word(), |e| {
+        let Some(Mix { gate, queries, .. }) = r.mix() else { return };
+        e.word(gate.word());
+        sorted(e, queries, |e, q| match q {
+            Query::Read(r) => read(e, spec, *r),
+            Query::Previous => e.word("previous"),
+        });
+    });
+}
+
+fn search(e: &mut Encoder, spec: &Spec, s: &Search) {
+    e.list("search", |e| {
+        e.word(s.strategy.call.name);
+        e.args(&s.args, &[]);
+        if let Some(single) = &s.single {
+            e.list("single", |e| e.args(single, &[]));
+        }
+        sorted(e, &s.stages, |e, stage| read(e, spec, Read::Stage(*stage)));
+        if s.heads {
+            e.word("heads");
+        }
+    });
+}

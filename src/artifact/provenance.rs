@@ -1,0 +1,113 @@
+//! Where a derived file came from: what is written into it, and whether the file still is what was derived.
+
+use super::digest::digest;
+use crate::data::{name_text, number_text, quoted_text};
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::hir::{Spec, eval::Const};
+
+/// This program, as provenance names it.
+pub const TOOL: &str = concat!("mtlc ", env!("CARGO_PKG_VERSION"));
+
+/// What a derived file says of its origin; `self`, the digest of the file, is added when it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provenance {
+    pub tool: String,
+    /// Digest of the search spec.
+    pub derived: String,
+    pub strategy: String,
+    pub seed: u64,
+    /// What the search measured, in the order in which it shall stand.
+    pub searched: Vec<(String, f64)>,
+}
+
+impl Provenance {
+    /// Of a topology that `strategy` found for `spec`, by this program.
+    pub fn new(spec: &Spec, strategy: &str, seed: u64, searched: Vec<(String, f64)>) -> Provenance {
+        Provenance { tool: TOOL.into(), derived: digest(spec), strategy: strategy.into(), seed, searched }
+    }
+
+    /// What a derived file says.
+    pub fn of(spec: &Spec) -> Option<Provenance> {
+        let p = spec.provenance.as_ref()?;
+        let searched = p.searched.iter().filter_map(|(name, v)| match v {
+            Const::Int(v) => Some((name.clone(), *v as f64)),
+            Const::Float(v) => Some((name.clone(), *v)),
+            _ => None,
+        });
+        Some(Provenance {
+            tool: p.args.str("tool").into(),
+            derived: p.args.str("derived").into(),
+            strategy: match p.args.get("strategy") {
+                Some(crate::schema::Value::Name(parts)) => parts.join("."),
+                _ => String::new(),
+            },
+            seed: p.args.int("seed") as u64,
+            searched: searched.collect(),
+        })
+    }
+
+    /// The item, not laid out.
+    pub(super) fn text(&self, own: &str) -> String {
+        let searched: Vec<String> =
+            self.searched.iter().map(|(name, v)| format!("{} = {}", name_text(name), number_text(*v))).collect();
+        let searched = match searched.is_empty() {
+            true => String::new(),
+            false => format!("  searched = {{ {} }}\n", searched.join(", ")),
+        };
+        format!(
+            "provenance {{\n  tool = {}\n  derived = {}\n  strategy = {}\n  seed = {}\n{searched}  self = {}\n}}\n",
+            quoted_text(&self.tool),
+            quoted_text(&self.derived),
+            name_text(&self.strategy),
+            self.seed,
+            quoted_text(own),
+        )
+    }
+}
+
+/// What a file's provenance is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has none.
+    Handwritten,
+    /// The file means what was derived.
+    Untouched,
+    /// Its meaning was changed afterwards.
+    Edited,
+}
+
+/// Compares a spec's meaning with the digest that its provenance carries.
+pub fn verify_self(spec: &Spec) -> Standing {
+    match &spec.provenance {
+        None => Standing::Handwritten,
+        Some(p) if p.args.str("self") == digest(spec) => Standing::Untouched,
+        Some(_) => Standing::Edited,
+    }
+}
+
+/// Warns of a derived file that was edited. `--set` and schemas from outside change a spec's meaning and not the file: then
+/// nothing is said.
+pub fn check_provenance(spec: &Spec, diags: &mut Diagnostics) {
+    let Some(p) = &spec.provenance else { return };
+    let written = |data: &str| {
+        spec.written
+            .iter()
+            .any(|w| w.item.keyword.text == "schema" && w.item.names.first().is_some_and(|n| n.text == data))
+    };
+    let from_outside =
+        spec.params.iter().any(|p| p.set) || spec.data.iter().any(|d| d.schema.is_some() && !written(&d.name));
+    if from_outside || verify_self(spec) != Standing::Edited {
+        return;
+    }
+    diags.push(
+        Diagnostic::new(
+            codes::PROVENANCE_DIGEST,
+            p.args.span("self").unwrap_or(p.span),
+            "this derived file was edited after it was derived",
+        )
+        .label("not the digest of this file any more")
+        .help(
+            "what the provenance says of the search holds for it no longer: derive again, or remove the `provenance`",
+        ),
+    );
+}

@@ -1,0 +1,221 @@
+//! A small table: for terminals, as Markdown, as CSV. Also how counts and sizes are written everywhere.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Where the text of a column stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    /// For numbers.
+    Right,
+}
+
+/// A column's title and alignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub title: String,
+    pub align: Align,
+}
+
+impl Column {
+    /// A column of text.
+    pub fn left(title: impl Into<String>) -> Column {
+        Column { title: title.into(), align: Align::Left }
+    }
+
+    /// A column of numbers.
+    pub fn right(title: impl Into<String>) -> Column {
+        Column { title: title.into(), align: Align::Right }
+    }
+}
+
+/// Rows under titled columns. A row may be shorter than the columns; the rest of it is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Table {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new(columns: impl IntoIterator<Item = Column>) -> Table {
+        Table { columns: columns.into_iter().collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// Aligned columns under a rule; titles are bold where `color` is on.
+    pub fn terminal(&self, color: bool) -> String {
+        let widths = self.widths();
+        let mut out = String::new();
+        let titles: Vec<String> = self.columns.iter().map(|c| c.title.clone()).collect();
+        let line = self.line(&titles, &widths);
+        if color {
+            out.push_str(&format!("\x1b[1m{line}\x1b[0m\n"));
+        } else {
+            out.push_str(&format!("{line}\n"));
+        }
+        let total = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        out.push_str(&format!("{}\n", "─".repeat(total)));
+        for row in &self.rows {
+            out.push_str(&format!("{}\n", self.line(row, &widths)));
+        }
+        out
+    }
+
+    /// A table of GitHub's Markdown, padded so that it can be read as it is.
+    pub fn markdown(&self) -> String {
+        let escape = |s: &str| s.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ");
+        let escaped = Table {
+            columns: self.columns.iter().map(|c| Column { title: escape(&c.title), align: c.align }).collect(),
+            rows: self.rows.iter().map(|r| r.iter().map(|c| escape(c)).collect()).collect(),
+        };
+        let widths: Vec<usize> = escaped.widths().into_iter().map(|w| w.max(3)).collect();
+        let line = |cells: &[String]| {
+            let mut out = String::from("|");
+            for (i, (c, w)) in escaped.columns.iter().zip(&widths).enumerate() {
+                let cell = cells.get(i).map(String::as_str).unwrap_or_default();
+                out.push_str(&format!(" {} |", pad(cell, *w, c.align)));
+            }
+            out + "\n"
+        };
+        let titles: Vec<String> = escaped.columns.iter().map(|c| c.title.clone()).collect();
+        let mut out = line(&titles);
+        out.push('|');
+        for (c, w) in escaped.columns.iter().zip(&widths) {
+            match c.align {
+                Align::Left => out.push_str(&format!(" {} |", "-".repeat(*w))),
+                Align::Right => out.push_str(&format!(" {}: |", "-".repeat(w - 1))),
+            }
+        }
+        out.push('\n');
+        escaped.rows.iter().for_each(|r| out.push_str(&line(r)));
+        out
+    }
+
+    /// Comma-separated values with a line of titles, quoted where they must be.
+    pub fn csv(&self) -> String {
+        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+        let titles = self.columns.iter().map(|c| c.title.as_str());
+        let written = writer.write_record(titles).and_then(|()| {
+            self.rows.iter().try_for_each(|r| {
+                let blank = self.columns.len().saturating_sub(r.len());
+                writer.write_record(r.iter().map(String::as_str).chain(std::iter::repeat_n("", blank)))
+            })
+        });
+        written.expect("writing to memory");
+        String::from_utf8(writer.into_inner().expect("writing to memory")).expect("made of strings")
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let of = |i: usize, c: &Column| {
+            let cells = self.rows.iter().filter_map(|r| r.get(i)).map(|s| s.width()).max().unwrap_or(0);
+            cells.max(c.title.width())
+        };
+        self.columns.iter().enumerate().map(|(i, c)| of(i, c)).collect()
+    }
+
+    fn line(&self, cells: &[String], widths: &[usize]) -> String {
+        let mut out = String::new();
+        for (i, (c, w)) in self.columns.iter().zip(widths).enumerate() {
+            if i > 0 {
+                out.push_str("  ");
+            }
+            out.push_str(&pad(cells.get(i).map(String::as_str).unwrap_or_default(), *w, c.align));
+        }
+        out.truncate(out.trim_end().len());
+        out
+    }
+}
+
+/// Pads to a width in terminal cells; longer text stays as it is.
+pub fn pad(text: &str, width: usize, align: Align) -> String {
+    let blank = " ".repeat(width.saturating_sub(text.width()));
+    match align {
+        Align::Left => format!("{text}{blank}"),
+        Align::Right => format!("{blank}{text}"),
+    }
+}
+
+/// Three digits and a power of a thousand: `640`, `9.54 k`, `2.20 M`.
+pub fn human_count(n: u64) -> String {
+    scaled(n, 1000, &["", "k", "M", "G", "T", "P", "E"])
+}
+
+/// Three digits and a power of 1024: `640 B`, `9.31 KiB`, `2.10 MiB`.
+pub fn human_bytes(n: u64) -> String {
+    scaled(n, 1024, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
+}
+
+fn scaled(n: u64, base: u64, units: &[&str]) -> String {
+    let mut value = n as f64;
+    let mut unit = 0;
+    // 999.5 would be rounded up to four digits.
+    while unit + 1 < units.len() && (if unit == 0 { n >= base } else { value >= base as f64 - 0.5 }) {
+        value /= base as f64;
+        unit += 1;
+    }
+    let digits = match value {
+        _ if unit == 0 => 0,
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {}", units[unit]).trim_end().to_string()
+}
+
+/// [`human_count`], or `open` where the size is not known yet.
+pub fn count_or_open(n: Option<u64>) -> String {
+    n.map_or_else(|| "open".to_string(), human_count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_bytes_have_three_digits() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1.00 k"),
+            (9_536, "9.54 k"),
+            (99_949, "99.9 k"),
+            (99_951, "100 k"),
+            (999_499, "999 k"),
+            (999_999, "1.00 M"),
+            (2_200_000, "2.20 M"),
+            (u64::MAX, "18.4 E"),
+        ];
+        for (n, want) in cases {
+            assert_eq!(human_count(n), want);
+        }
+        assert_eq!(human_bytes(1023), "1023 B");
+        assert_eq!(human_bytes(1536), "1.50 KiB");
+        assert_eq!(human_bytes(2_202_010), "2.10 MiB");
+    }
+
+    fn table() -> Table {
+        let mut t = Table::new([Column::left("task"), Column::right("auc")]);
+        t.row(["Smiling", "0.9"]);
+        t.row(["笑顔", "12.25"]);
+        t.row(["a|b, c"]);
+        t
+    }
+
+    #[test]
+    fn wide_characters_keep_columns_aligned() {
+        let want = "task       auc\n──────────────\nSmiling    0.9\n笑顔     12.25\na|b, c\n";
+        assert_eq!(table().terminal(false), want);
+        assert!(table().terminal(true).starts_with("\x1b[1mtask"));
+    }
+
+    #[test]
+    fn markdown_and_csv_escape() {
+        let want = "| task    |   auc |\n| ------- | ----: |\n| Smiling |   0.9 |\n| 笑顔    | 12.25 |\n| a\\|b, c |       |\n";
+        assert_eq!(table().markdown(), want);
+        assert_eq!(table().csv(), "task,auc\nSmiling,0.9\n笑顔,12.25\n\"a|b, c\",\n");
+    }
+}

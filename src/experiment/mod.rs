@@ -301,7 +301,10 @@ pub fn measure(prepared: &Prepared, network: &Network, model: &Model, name: &str
         epochs: 0,
         best_epoch: 0,
         validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided)?,
-        test: evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?,
+        test: match feed.dataset.test.rows {
+            0 => None,
+            _ => Some(evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?),
+        },
         latency: Some(latency::measure(model, feed, &decided, 1)?),
         latency_batch: Some(latency::measure(model, feed, &decided, 256)?),
         seconds: 0.0,

@@ -125,6 +125,12 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         });
     }
     let dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    if dataset.validation.rows == 0 {
+        return Err(RunError::Data(data::DataError::EmptySplit {
+            split: "validation",
+            why: "weights are selected by the validation loss: give the data a `validation` file or share".into(),
+        }));
+    }
     for ((i, sizes), encoded) in inputs.iter().zip(&dataset.train.inputs) {
         let wanted: usize = sizes.iter().product();
         if wanted != encoded.size {

@@ -27,8 +27,13 @@ pub enum RunError {
     Checkpoint(String),
     #[error("{0}")]
     Device(String),
-    #[error("computation failed: {0}")]
+    #[error("computation failed: {}", without_backtrace(.0))]
     Compute(#[from] candle_core::Error),
+}
+
+/// candle appends a backtrace to its messages when asked for one; people want the message.
+fn without_backtrace(e: &candle_core::Error) -> String {
+    e.to_string().lines().next().unwrap_or_default().to_string()
 }
 
 impl RunError {

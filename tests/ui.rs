@@ -153,7 +153,12 @@ fn mend(wrong: &str, mended: &str) -> String {
     let mut lines: Vec<Vec<String>> = items(wrong);
     for new in items(mended) {
         let head = |item: &[String], words: usize| -> Vec<String> {
-            item[0].split(|c: char| !(c.is_alphanumeric() || "_\"".contains(c))).filter(|w| !w.is_empty()).take(words).map(String::from).collect()
+            item[0]
+                .split(|c: char| !(c.is_alphanumeric() || "_\"".contains(c)))
+                .filter(|w| !w.is_empty())
+                .take(words)
+                .map(String::from)
+                .collect()
         };
         let exact = lines.iter().position(|l| head(l, 2) == head(&new, 2));
         let loose = lines.iter().position(|l| head(l, 1) == head(&new, 1));

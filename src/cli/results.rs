@@ -48,7 +48,7 @@ pub fn table(networks: &[NetworkResult]) -> Table {
                 row.push(number((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)));
             }
         }
-        row.push(format!("{:.4}", n.test.loss));
+        row.push(number(n.test.loss.is_finite().then_some(n.test.loss)));
         table.row(row);
     }
     table

@@ -100,14 +100,17 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
         let span = checked.spec.space.as_ref().map(|s| s.span).or(checked.spec.backbone.as_ref().map(|b| b.span));
         let span = span.unwrap_or(crate::source::Span::new(prepared.compiled.root, 0, 0));
         return Err(Box::new(
-            Diagnostic::new(codes::SEARCH_NO_SPACE, span, "there is nothing to search here: no `space`, or no `search`")
-                .help("declare both, or use `mtlc train` on a spec with a topology"),
+            Diagnostic::new(
+                codes::SEARCH_NO_SPACE,
+                span,
+                "there is nothing to search here: no `space`, or no `search`",
+            )
+            .help("declare both, or use `mtlc train` on a spec with a topology"),
         ));
     };
     for s in &checked.spec.searches {
         if !s.strategy.runs || checked.spec.searches.len() > 1 {
-            let runs: Vec<&str> =
-                crate::search::strategies().iter().filter(|s| s.runs).map(|s| s.call.name).collect();
+            let runs: Vec<&str> = crate::search::strategies().iter().filter(|s| s.runs).map(|s| s.call.name).collect();
             let what = match s.strategy.runs {
                 false => format!("the strategy `{}` does not run yet", s.strategy.call.name),
                 true => "a strategy per segment does not run yet".to_string(),
@@ -161,12 +164,11 @@ pub fn search(
 }
 
 fn refused(prepared: &Prepared, d: Diagnostic) -> Failure {
-    let mut diagnostics = prepared.compiled.diagnostics.clone();
-    diagnostics.push(d);
+    // What else was found has been shown when the spec was prepared.
     Failure::Spec(Box::new(Compiled {
         sources: prepared.compiled.sources.clone(),
         root: prepared.compiled.root,
-        diagnostics,
+        diagnostics: vec![d],
         checked: None,
     }))
 }
@@ -212,7 +214,13 @@ pub fn baselines(checked: &Checked) -> Vec<Candidate> {
 
 /// A topology drawn from the search's own space whose parameters are within `tolerance` (a share) of `params`, and which is not
 /// `other`: what luck finds at the same size. Draws choices uniformly; `None` if no draw of `TRIES` comes that near.
-pub fn random_like(checked: &Checked, params: u64, tolerance: f64, other: &Topology, random: Randomness) -> Option<Topology> {
+pub fn random_like(
+    checked: &Checked,
+    params: u64,
+    tolerance: f64,
+    other: &Topology,
+    random: Randomness,
+) -> Option<Topology> {
     const TRIES: u64 = 20_000;
     let network = checked.supernet.as_ref()?;
     let same = partition::chain(&checked.spec, other);
@@ -299,11 +307,16 @@ pub fn measure(prepared: &Prepared, network: &Network, model: &Model, name: &str
     })
 }
 
-/// Evaluates saved weights of the spec's own topology.
+/// Evaluates saved weights of the spec's own topology; without one, as in training, all tasks share everything.
 pub fn evaluate_weights(prepared: &Prepared, weights: &Path, device: &Device) -> Result<NetworkResult, Failure> {
     let checked = prepared.checked();
-    let Some(network) = &checked.fixed else {
-        return Err(RunError::NotYet("this spec has no topology to evaluate".into()).into());
+    let shared;
+    let network = match &checked.fixed {
+        Some(network) => network,
+        None => {
+            shared = network_of(checked, &partition::all_shared(&checked.spec))?;
+            &shared
+        }
     };
     let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
     let model = Model::new(plan, symbols, Randomness::new(0), device)?;
@@ -360,7 +373,8 @@ pub fn compile(path: &Path) -> Result<Compiled, Failure> {
 
 /// The derived file of a run, from its program and its saved choices; no data are read.
 pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<String, RunError> {
-    let checked = compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
+    let checked =
+        compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
     let choices = checked.supernet.as_ref().map_or(0, |n| n.choices.len());
     let range = checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).all(|(c, d)| *d < c.candidates);
     if choices != saved.decisions.len() || choices == 0 || !range {

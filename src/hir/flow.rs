@@ -150,9 +150,7 @@ impl Builder<'_> {
     ) -> Option<Flow> {
         match &link.kind {
             ExprKind::Missing => None,
-            ExprKind::Chain(links) => {
-                self.links(links, Some(input), names, body, depth)
-            }
+            ExprKind::Chain(links) => self.links(links, Some(input), names, body, depth),
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
                 let times = match eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags)?.value {
                     crate::schema::Value::Int(n) => n,

@@ -53,8 +53,18 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
     };
     let [only] = used.as_slice() else {
         return Err(RunError::NotYet(match used.is_empty() {
-            true => "this spec names no data: its inputs need `from`, its tasks `label` or `from`".into(),
-            false => "training on several data sets at once checks and does not run yet".to_string(),
+            true => {
+                "the program names no data to train on: declare a `data` item, give its inputs `from = DATA` and its \
+                     tasks `label` or `from`"
+                    .into()
+            }
+            false => {
+                let names: Vec<String> = used.iter().map(|d| format!("`{}`", spec.data[*d].name)).collect();
+                format!(
+                    "inputs and tasks read several data sets, {}: this checks and does not run yet; put the columns into one",
+                    names.join(" and ")
+                )
+            }
         }));
     };
     let data = &spec.data[*only];
@@ -79,7 +89,10 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
     let mut specs = Vec::new();
     for (i, input) in spec.inputs.iter().enumerate() {
         let Some(from) = &input.from else {
-            return Err(RunError::NotYet(format!("the input `{}` has no `from`: say which columns it reads", input.name)));
+            return Err(RunError::NotYet(format!(
+                "the input `{}` has no `from`: say which columns it reads",
+                input.name
+            )));
         };
         let columns = match &from.names {
             Some(n) => n.clone(),
@@ -99,7 +112,8 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
                 normalize: input.args.bool("normalize"),
             },
         };
-        let sizes = input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
+        let sizes =
+            input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
         inputs.push((i, sizes));
         specs.push(InputSpec { name: input.name.clone(), from: kind });
     }
@@ -117,7 +131,10 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             mask: task.mask.as_ref().map(|m| m.label.clone()),
         });
     }
-    let dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    let mut dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    if dataset.test.rows == 0 {
+        dataset.notes.push(format!("the data `{}` have no test split: there are no test results", data.name));
+    }
     for ((i, sizes), encoded) in inputs.iter().zip(&dataset.train.inputs) {
         let wanted: usize = sizes.iter().product();
         if wanted != encoded.size {

@@ -193,7 +193,8 @@ fn the_logits_follow_equations_4_to_6() {
     for (seed, size) in [(0, 0.0), (1, 0.0), (2, 0.0), (3, 0.0), (0, 0.7), (4, 2.0)] {
         // From one step to three: logits that are no longer uniform, and a temperature that falls with the step.
         for steps in 1..=3u64 {
-            let text = spec(&format!("epochs = {steps}, warmup = 0, temperature = inverse(2, per = step), size = {size}"));
+            let text =
+                spec(&format!("epochs = {steps}, warmup = 0, temperature = inverse(2, per = step), size = {size}"));
             let prepared = prepare(&place.write("net.mtl", text.as_bytes()), &[]);
             let found = search(&prepared, seed, &mut Heard::default());
             let reference = Reference::new(&prepared, seed);

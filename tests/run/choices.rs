@@ -125,8 +125,12 @@ fn idle_copies_and_batch_norm() {
             for copy in 0..4 {
                 let start = format!("one.{}.", mtlc::ir::copy_letters(copy));
                 let statistics = |m: &Model| -> Vec<f32> {
-                    let names: Vec<&str> =
-                        m.named().iter().map(|(n, _)| *n).filter(|n| n.starts_with(&start) && n.contains("running")).collect();
+                    let names: Vec<&str> = m
+                        .named()
+                        .iter()
+                        .map(|(n, _)| *n)
+                        .filter(|n| n.starts_with(&start) && n.contains("running"))
+                        .collect();
                     assert!(!names.is_empty(), "running statistics by name: {:?}", m.symbols.weights);
                     names.iter().flat_map(|n| weights(m, n)).collect()
                 };
@@ -149,7 +153,8 @@ fn idle_copies_and_momentum() {
     let left = |s: &u64| (0..4).find(|c| taken(*s, 1).contains(c) && !taken(*s, 2).contains(c));
     let seed = (0..100).find(|s| left(s).is_some()).expect("most do");
     let copy = mtlc::ir::copy_letters(left(&seed).expect("found"));
-    let never = (0..4).find(|c| !taken(seed, 1).contains(c) && !taken(seed, 2).contains(c)).expect("two of four are taken");
+    let never =
+        (0..4).find(|c| !taken(seed, 1).contains(c) && !taken(seed, 2).contains(c)).expect("two of four are taken");
     let never = mtlc::ir::copy_letters(never);
     for idle in ["advance", "freeze"] {
         let path = place.write("net.mtl", norm(9, idle).replace("-> batch_norm", "").as_bytes());

@@ -93,9 +93,8 @@ fn random_topologies_stand_beside() {
 fn freezing_closes_what_is_open() {
     let place = Place::table();
     let open = place.run("check net.mtl --json").ok();
-    let last = |e: &Ended| -> serde_json::Value {
-        serde_json::from_str(e.out.lines().last().expect("a line")).expect("JSON")
-    };
+    let last =
+        |e: &Ended| -> serde_json::Value { serde_json::from_str(e.out.lines().last().expect("a line")).expect("JSON") };
     assert_eq!(last(&open)["open"], true);
     let shown = place.run("data freeze net.mtl --stdout").ok();
     assert_eq!(place.text("net.mtl"), SPEC, "--stdout leaves the file");
@@ -114,7 +113,8 @@ fn freezing_closes_what_is_open() {
     place.write("open.mtl", SPEC.as_bytes());
     place.run("train open.mtl -o one --device cpu --quiet").ok();
     place.run("train net.mtl -o two --device cpu --quiet").ok();
-    let weights = |run: &str| std::fs::read(place.path(run).join("checkpoints/all_shared.safetensors")).expect("weights");
+    let weights =
+        |run: &str| std::fs::read(place.path(run).join("checkpoints/all_shared.safetensors")).expect("weights");
     assert_eq!(weights("one"), weights("two"));
 
     // New data under an old schema: said, and freezing again is the way out.

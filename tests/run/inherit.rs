@@ -56,8 +56,6 @@ fn example(name: &str, changes: &[(&str, &str)]) -> (Place, Prepared) {
 
 #[test]
 fn census() {
-    let (place, _) = (Place::new(), ());
-    drop(place);
     // A file small enough for seconds: the first rows of the excerpt.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
     let file = std::fs::File::open(folder.join("census_test.csv.gz")).expect("it ships");
@@ -79,7 +77,10 @@ fn census() {
 fn digits_with_batch_norm() {
     let (_place, prepared) = example(
         "digits.mtl",
-        &[("epochs = 20, warmup = 2", "epochs = 1, warmup = 0"), ("choices = adam(lr = 1e-2)", "choices = adam(lr = 0.3)")],
+        &[
+            ("epochs = 20, warmup = 2", "epochs = 1, warmup = 0"),
+            ("choices = adam(lr = 1e-2)", "choices = adam(lr = 0.3)"),
+        ],
     );
     agrees(&prepared, 0);
 }

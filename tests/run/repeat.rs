@@ -65,14 +65,18 @@ fn one_seed_gives_one_run() {
     for name in ["supernet", "derived", "all_shared", "independent"] {
         assert!(one.contains_key(Path::new(&format!("checkpoints/{name}.safetensors"))), "{:?}", one.keys());
     }
-    for name in ["run.json", "source.mtl", "program.mtl", "search.json", "summary.json", "metrics.jsonl", "search.jsonl"] {
+    for name in
+        ["run.json", "source.mtl", "program.mtl", "search.json", "summary.json", "metrics.jsonl", "search.jsonl"]
+    {
         assert!(one.contains_key(Path::new(name)), "{:?}", one.keys());
     }
     for again in ["two", "single", "pair"] {
         same(&one, &files(&place, again));
     }
     let other = files(&place, "other");
-    for name in ["checkpoints/supernet.safetensors", "checkpoints/all_shared.safetensors", "metrics.jsonl", "search.jsonl"] {
+    for name in
+        ["checkpoints/supernet.safetensors", "checkpoints/all_shared.safetensors", "metrics.jsonl", "search.jsonl"]
+    {
         assert_ne!(one[Path::new(name)], other[Path::new(name)], "{name} of another seed");
     }
 

@@ -118,7 +118,7 @@ data d {
   validation = share(0.2, of = train), test = share(0.2, of = train)
 }
 input x: f32[3] { from = d.x }
-task y: regression(1) { from = d.y, rows = d.known > 0 }
+task y: regression(1) { from = d.y, mask = d.known > 0 }
 task z: regression(1) { from = d.z }
 backbone net(x) { stage one = linear(4) -> relu }
 head for * = linear(outputs)

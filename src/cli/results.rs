@@ -50,7 +50,7 @@ pub fn table(networks: &[NetworkResult]) -> Table {
                 row.push(number((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)));
             }
         }
-        row.push(format!("{:.4}", scores.loss));
+        row.push(number(scores.loss.is_finite().then_some(scores.loss)));
         table.row(row);
     }
     table

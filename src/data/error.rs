@@ -77,6 +77,7 @@ impl DataError {
             DataError::NotFinite { .. } => {
                 "remove or replace the value; in tables a missing cell is an empty one".into()
             }
+            DataError::Lengths { .. } => "both need the same samples in the same order".into(),
             DataError::EmptySplit { why, .. } => why.clone(),
             DataError::Constant { column, .. } => {
                 format!("a constant says nothing: leave `{column}` out with `except = [{column}]` or `drop`")

@@ -164,12 +164,11 @@ pub fn search(
 }
 
 fn refused(prepared: &Prepared, d: Diagnostic) -> Failure {
-    let mut diagnostics = prepared.compiled.diagnostics.clone();
-    diagnostics.push(d);
+    // What else was found has been shown when the spec was prepared.
     Failure::Spec(Box::new(Compiled {
         sources: prepared.compiled.sources.clone(),
         root: prepared.compiled.root,
-        diagnostics,
+        diagnostics: vec![d],
         checked: None,
     }))
 }
@@ -301,18 +300,26 @@ pub fn measure(prepared: &Prepared, network: &Network, model: &Model, name: &str
         epochs: 0,
         best_epoch: 0,
         validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided)?,
-        test: evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?,
+        test: match feed.dataset.test.rows {
+            0 => None,
+            _ => Some(evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?),
+        },
         latency: Some(latency::measure(model, feed, &decided, 1)?),
         latency_batch: Some(latency::measure(model, feed, &decided, 256)?),
         seconds: 0.0,
     })
 }
 
-/// Evaluates saved weights of the spec's own topology.
+/// Evaluates saved weights of the spec's own topology; without one, as in training, all tasks share everything.
 pub fn evaluate_weights(prepared: &Prepared, weights: &Path, device: &Device) -> Result<NetworkResult, Failure> {
     let checked = prepared.checked();
-    let Some(network) = &checked.fixed else {
-        return Err(RunError::NotYet("this spec has no topology to evaluate".into()).into());
+    let shared;
+    let network = match &checked.fixed {
+        Some(network) => network,
+        None => {
+            shared = network_of(checked, &partition::all_shared(&checked.spec))?;
+            &shared
+        }
     };
     let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
     let model = Model::new(plan, symbols, Randomness::new(0), device)?;

@@ -95,10 +95,7 @@ impl Builder<'_> {
 
     /// The first link: a named value, a merge, or an op on the implicit input.
     fn first(&mut self, expr: &Expr, names: &Names, body: &mut Growing, depth: &mut Vec<String>) -> Option<Flow> {
-        if let ExprKind::Path(p) = &expr.kind
-            && p.len() == 1
-        {
-            let name = &p[0];
+        if let Some(name) = &eval::as_name(expr) {
             if let Some(v) = names.values.get(&name.text) {
                 return Some(*v);
             }

@@ -22,7 +22,8 @@ pub fn evaluate(
 ) -> candle_core::Result<SplitScores> {
     let outputs = predictions(model, feed, table, decided)?;
     let mut tasks = Vec::new();
-    let mut total = 0.0;
+    // Of no rows there is no loss.
+    let mut total = if table.rows == 0 { f64::NAN } else { 0.0 };
     for (o, values) in model.plan.outputs.iter().zip(&outputs) {
         let task = &spec.tasks[o.task];
         let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
@@ -39,7 +40,7 @@ pub fn evaluate(
         };
         let def = objective::find_loss(task.loss.name).expect("checked");
         let loss = (def.forward)(&task.loss.args, &out, &lab, mask.as_ref())?.to_dtype(candle_core::DType::F64)?;
-        let loss = loss.to_scalar::<f64>()?;
+        let loss = if table.rows == 0 { f64::NAN } else { loss.to_scalar::<f64>()? };
         total += task.weight * loss;
         let mut metrics = Vec::new();
         for call in &task.metrics {

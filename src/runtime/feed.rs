@@ -56,8 +56,18 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
     };
     let [only] = used.as_slice() else {
         return Err(RunError::NotYet(match used.is_empty() {
-            true => "this spec names no data: its inputs need `from`, its tasks `label` or `from`".into(),
-            false => "training on several data sets at once checks and does not run yet".to_string(),
+            true => {
+                "the program names no data to train on: declare a `data` item, give its inputs `from = DATA` and its \
+                     tasks `label` or `from`"
+                    .into()
+            }
+            false => {
+                let names: Vec<String> = used.iter().map(|d| format!("`{}`", spec.data[*d].name)).collect();
+                format!(
+                    "inputs and tasks read several data sets, {}: this checks and does not run yet; put the columns into one",
+                    names.join(" and ")
+                )
+            }
         }));
     };
     let data = &spec.data[*only];
@@ -124,7 +134,16 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             mask: task.mask.as_ref().map(|m| m.label.clone()),
         });
     }
-    let dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    let mut dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    if dataset.validation.rows == 0 {
+        return Err(RunError::Data(data::DataError::EmptySplit {
+            split: "validation",
+            why: "weights are selected by the validation loss: give the data a `validation` file or share".into(),
+        }));
+    }
+    if dataset.test.rows == 0 {
+        dataset.notes.push(format!("the data `{}` have no test split: the tables show the validation split", data.name));
+    }
     for ((i, sizes), encoded) in inputs.iter().zip(&dataset.train.inputs) {
         let wanted: usize = sizes.iter().product();
         if wanted != encoded.size {

@@ -33,19 +33,19 @@ impl Type {
 
 /// Resolves expressions against data sets and collects what is wrong.
 pub struct Check<'a> {
-    data: &'a [Known],
+    data: Vec<&'a Known>,
     /// The data set that was named first.
     home: Option<usize>,
     pub errors: Vec<Diagnostic>,
 }
 
 impl<'a> Check<'a> {
-    pub fn new(data: &'a [Known]) -> Check<'a> {
-        Check { data, home: None, errors: Vec::new() }
+    pub fn new(data: impl IntoIterator<Item = &'a Known>) -> Check<'a> {
+        Check { data: data.into_iter().collect(), home: None, errors: Vec::new() }
     }
 
     pub fn home(&self) -> Option<&Known> {
-        Some(&self.data[self.home?])
+        Some(self.data[self.home?])
     }
 
     /// Training extremes of a plain column.
@@ -160,7 +160,7 @@ impl<'a> Check<'a> {
             );
         }
         self.home = Some(at);
-        let known = &self.data[at];
+        let known = self.data[at];
         match known.require(column) {
             Err(d) => self.wrong(*d),
             Ok(found) => (Term::Column(column.text.clone(), usize::MAX), found.map_or(Type::Open, type_of)),

@@ -332,10 +332,10 @@ impl Builder<'_> {
         if expr.kind == ExprKind::Missing {
             return None;
         }
-        let known: Vec<data::Known> = self.spec.data.iter().map(|d| d.known.clone()).collect();
+        let known = self.spec.data.iter().map(|d| &d.known);
         let found = match kind {
-            Some(k) => data::label::check_label(expr, k, &known),
-            None => data::label::check_mask(expr, &known),
+            Some(k) => data::label::check_label(expr, k, known),
+            None => data::label::check_mask(expr, known),
         };
         match found {
             Ok(label) => {

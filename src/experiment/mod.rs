@@ -379,11 +379,20 @@ pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<S
     let checked =
         compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
     let choices = checked.supernet.as_ref().map_or(0, |n| n.choices.len());
-    let range = checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).all(|(c, d)| *d < c.candidates);
-    if choices != saved.decisions.len() || choices == 0 || !range {
+    if choices != saved.decisions.len() || choices == 0 {
         return Err(RunError::Checkpoint(format!(
             "`search.json` decides {} choices, and the run's program has {choices}",
             saved.decisions.len()
+        )));
+    }
+    let wrong =
+        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.candidates);
+    if let Some(i) = wrong {
+        let reader = saved.choices.get(i).map_or("a choice", String::as_str);
+        return Err(RunError::Checkpoint(format!(
+            "`search.json` decides candidate {} for `{reader}`, and the run's program has no such candidate: they do not \
+             belong together",
+            saved.decisions[i]
         )));
     }
     let derived = apply(checked, &saved.decisions);

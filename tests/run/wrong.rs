@@ -204,7 +204,7 @@ fn programs_and_folders() {
         spec(p, "linear(6)", "linear(7)");
     });
 
-    r.case("freezing a program with an error", 3, "data freeze net.mtl --quiet", |p| spec(p, "binary", "binry"));
+    r.case("freezing a program with an error", 3, "data freeze net.mtl --quiet", |p| spec(p, "-> relu", "-> rellu"));
     r.case("freezing without the data", 4, "data freeze net.mtl --quiet", |p| remove(p, "train.csv"));
     r.case("freezing broken data", 4, "data freeze net.mtl --quiet", |p| line(p, 9, |l| format!("{l},7")));
     r.finish("programs");

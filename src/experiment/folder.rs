@@ -86,6 +86,7 @@ impl RunFolder {
     pub fn read_json<T: for<'d> serde::Deserialize<'d>>(&self, name: &str) -> Result<T, RunError> {
         let path = self.path.join(name);
         let text = std::fs::read_to_string(&path).map_err(|e| RunError::io(&path, e))?;
-        serde_json::from_str(&text).map_err(|e| RunError::Checkpoint(format!("`{}` cannot be read: {e}", path.display())))
+        serde_json::from_str(&text)
+            .map_err(|e| RunError::Checkpoint(format!("`{}` cannot be read: {e}", path.display())))
     }
 }

@@ -100,14 +100,17 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
         let span = checked.spec.space.as_ref().map(|s| s.span).or(checked.spec.backbone.as_ref().map(|b| b.span));
         let span = span.unwrap_or(crate::source::Span::new(prepared.compiled.root, 0, 0));
         return Err(Box::new(
-            Diagnostic::new(codes::SEARCH_NO_SPACE, span, "there is nothing to search here: no `space`, or no `search`")
-                .help("declare both, or use `mtlc train` on a spec with a topology"),
+            Diagnostic::new(
+                codes::SEARCH_NO_SPACE,
+                span,
+                "there is nothing to search here: no `space`, or no `search`",
+            )
+            .help("declare both, or use `mtlc train` on a spec with a topology"),
         ));
     };
     for s in &checked.spec.searches {
         if !s.strategy.runs || checked.spec.searches.len() > 1 {
-            let runs: Vec<&str> =
-                crate::search::strategies().iter().filter(|s| s.runs).map(|s| s.call.name).collect();
+            let runs: Vec<&str> = crate::search::strategies().iter().filter(|s| s.runs).map(|s| s.call.name).collect();
             let what = match s.strategy.runs {
                 false => format!("the strategy `{}` does not run yet", s.strategy.call.name),
                 true => "a strategy per segment does not run yet".to_string(),
@@ -212,7 +215,13 @@ pub fn baselines(checked: &Checked) -> Vec<Candidate> {
 
 /// A topology drawn from the search's own space whose parameters are within `tolerance` (a share) of `params`, and which is not
 /// `other`: what luck finds at the same size. Draws choices uniformly; `None` if no draw of `TRIES` comes that near.
-pub fn random_like(checked: &Checked, params: u64, tolerance: f64, other: &Topology, random: Randomness) -> Option<Topology> {
+pub fn random_like(
+    checked: &Checked,
+    params: u64,
+    tolerance: f64,
+    other: &Topology,
+    random: Randomness,
+) -> Option<Topology> {
     const TRIES: u64 = 20_000;
     let network = checked.supernet.as_ref()?;
     let same = partition::chain(&checked.spec, other);
@@ -360,7 +369,8 @@ pub fn compile(path: &Path) -> Result<Compiled, Failure> {
 
 /// The derived file of a run, from its program and its saved choices; no data are read.
 pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<String, RunError> {
-    let checked = compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
+    let checked =
+        compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
     let choices = checked.supernet.as_ref().map_or(0, |n| n.choices.len());
     let range = checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).all(|(c, d)| *d < c.candidates);
     if choices != saved.decisions.len() || choices == 0 || !range {

@@ -32,6 +32,8 @@ pub(super) struct Names<'a> {
 pub(super) struct Growing {
     pub nodes: Vec<FlowNode>,
     pub reads: Vec<Read>,
+    /// The outermost link that is being read.
+    site: Option<Span>,
     full: bool,
 }
 
@@ -117,7 +119,9 @@ impl Builder<'_> {
                     .chain(self.blocks.keys().map(String::as_str))
                     .collect();
                 let d = unknown_call(name, &known, "value, op or block");
-                self.diags.push(d);
+                if !self.is_reported(&["block"], &name.text) {
+                    self.diags.push(d);
+                }
                 return None;
             }
         }
@@ -150,9 +154,7 @@ impl Builder<'_> {
     ) -> Option<Flow> {
         match &link.kind {
             ExprKind::Missing => None,
-            ExprKind::Chain(links) => {
-                self.links(links, Some(input), names, body, depth)
-            }
+            ExprKind::Chain(links) => self.links(links, Some(input), names, body, depth),
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
                 let times = match eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags)?.value {
                     crate::schema::Value::Int(n) => n,
@@ -174,6 +176,9 @@ impl Builder<'_> {
     }
 
     fn not_an_op<T>(&mut self, expr: &Expr) -> Option<T> {
+        if eval::has_gap(expr) {
+            return None;
+        }
         self.diags.push(
             Diagnostic::new(
                 codes::TYPE_MISMATCH,
@@ -211,6 +216,10 @@ impl Builder<'_> {
             }
             return None;
         }
+        if depth.is_empty() {
+            body.site = Some(whole.span);
+        }
+        let site = body.site.unwrap_or(whole.span);
         if let Some(block) = self.blocks.get(&name.text).cloned() {
             return self.expand(&block, name, args, whole, input, names, body, depth);
         }
@@ -218,13 +227,15 @@ impl Builder<'_> {
             let known: Vec<&str> =
                 ops::table().iter().map(|o| o.call.name).chain(self.blocks.keys().map(String::as_str)).collect();
             let d = unknown_call(name, &known, "op or block");
-            self.diags.push(d);
+            if !self.is_reported(&["block"], &name.text) {
+                self.diags.push(d);
+            }
             return None;
         };
         match op.arity {
             Arity::One => {
                 let args = eval::arguments(op.call.name, op.call.args, args, whole.span, &names.scope, self.diags)?;
-                body.nodes.push(FlowNode { op, args, inputs: vec![input], span: whole.span });
+                body.nodes.push(FlowNode { op, args, inputs: vec![input], span: whole.span, site });
             }
             Arity::Many => {
                 let (values, named): (Vec<_>, Vec<_>) = args.iter().cloned().partition(|a| a.name.is_none());
@@ -252,7 +263,7 @@ impl Builder<'_> {
                     );
                     return None;
                 }
-                body.nodes.push(FlowNode { op, args, inputs, span: whole.span });
+                body.nodes.push(FlowNode { op, args, inputs, span: whole.span, site });
             }
         }
         Some(Flow::Node(body.nodes.len() - 1))
@@ -409,7 +420,7 @@ impl Builder<'_> {
                         format!("replace `{}` with `{near}`", n.text),
                         n.span,
                         near,
-                        crate::diag::Applicability::Safe,
+                        suggest::certainty(&n.text, near, names.iter().copied()),
                     );
                 } else if !names.is_empty() {
                     d = d.help(format!("parameters: {}", suggest::listing(names)));
@@ -493,7 +504,7 @@ fn unknown_call(name: &Name, known: &[&str], what: &str) -> Diagnostic {
             format!("replace `{}` with `{near}`", name.text),
             name.span,
             near,
-            crate::diag::Applicability::Safe,
+            suggest::certainty(&name.text, near, known.iter().copied()),
         ),
         None => d
             .label("unknown")

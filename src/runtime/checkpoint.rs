@@ -32,7 +32,8 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
         .collect();
     let views = views.map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
     // No metadata: its order would be random. The library sorts tensors by type and name.
-    let bytes = safetensors::serialize(views, None).map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
+    let bytes =
+        safetensors::serialize(views, None).map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
     write_atomically(path, &bytes)
 }
 
@@ -57,8 +58,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
 /// Reads named tensors as f32.
 pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
     let bytes = std::fs::read(path).map_err(|e| RunError::io(path, e))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|e| RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display())))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| {
+        RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display()))
+    })?;
     let mut out = Vec::new();
     for (name, view) in file.tensors() {
         let values: Vec<f32> = match view.dtype() {

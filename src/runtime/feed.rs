@@ -79,7 +79,10 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
     let mut specs = Vec::new();
     for (i, input) in spec.inputs.iter().enumerate() {
         let Some(from) = &input.from else {
-            return Err(RunError::NotYet(format!("the input `{}` has no `from`: say which columns it reads", input.name)));
+            return Err(RunError::NotYet(format!(
+                "the input `{}` has no `from`: say which columns it reads",
+                input.name
+            )));
         };
         let columns = match &from.names {
             Some(n) => n.clone(),
@@ -99,7 +102,8 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
                 normalize: input.args.bool("normalize"),
             },
         };
-        let sizes = input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
+        let sizes =
+            input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
         inputs.push((i, sizes));
         specs.push(InputSpec { name: input.name.clone(), from: kind });
     }

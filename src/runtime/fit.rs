@@ -173,8 +173,12 @@ pub fn fit(model: &Model, job: &Job, listener: &mut dyn Listener) -> Result<Fitt
             break;
         }
     }
-    let (_, epoch, values, validation) = best.ok_or_else(|| {
-        RunError::Diverged { what: "validation loss".into(), value: f64::NAN, epoch: trained, step, last: String::new() }
+    let (_, epoch, values, validation) = best.ok_or_else(|| RunError::Diverged {
+        what: "validation loss".into(),
+        value: f64::NAN,
+        epoch: trained,
+        step,
+        last: String::new(),
     })?;
     model.restore(&values)?;
     Ok(Fitted { epoch, epochs: trained, validation, steps: step })

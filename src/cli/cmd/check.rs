@@ -38,12 +38,9 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
             worst = Exit::Program;
         }
         match format {
-            MessageFormat::Sarif => logs.push(render::render(
-                format,
-                &compiled.diagnostics,
-                &compiled.sources,
-                terminal.stderr(),
-            )),
+            MessageFormat::Sarif => {
+                logs.push(render::render(format, &compiled.diagnostics, &compiled.sources, terminal.stderr()))
+            }
             _ => show(&compiled, format, terminal),
         }
         conclude(path, &compiled, format, terminal);

@@ -38,7 +38,9 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             .iter()
             .find(|w| w.item.keyword.text == "schema" && w.item.names.first().is_some_and(|n| n.text == d.name));
         match written {
-            Some(w) if w.item.span.file == compiled.root => edits.push((w.item.span.range(), item.trim_end().to_string())),
+            Some(w) if w.item.span.file == compiled.root => {
+                edits.push((w.item.span.range(), item.trim_end().to_string()))
+            }
             Some(_) => {
                 let f = Failure::new(Exit::Failure, format!("the schema of `{}` stands in an imported file", d.name))
                     .help("freeze that file");

@@ -181,7 +181,8 @@ fn item(i: &ItemDef, heading: &str) -> String {
 }
 
 fn modules() -> String {
-    let mut out = String::from("# library\n\nModules for `use std.NAME`; `mtlc explain NAME` shows the text of one.\n\n");
+    let mut out =
+        String::from("# library\n\nModules for `use std.NAME`; `mtlc explain NAME` shows the text of one.\n\n");
     for (name, text) in library::modules() {
         let about = text.lines().find_map(|l| l.strip_prefix("# ")).unwrap_or_default();
         out += &format!("- `{name}`: {about}\n");

@@ -1,13 +1,13 @@
 //! One file per command.
 
 pub mod check;
-pub mod explain;
-pub mod fmt;
-pub mod new;
 pub mod data;
 pub mod derive;
 pub mod evaluate;
+pub mod explain;
+pub mod fmt;
 pub mod graph;
+pub mod new;
 pub mod run;
 pub mod search;
 pub mod session;

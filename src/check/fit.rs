@@ -17,7 +17,11 @@ pub fn fit(
     diags: &mut Diagnostics,
 ) {
     let Some(space) = &spec.space else {
-        if let Some(s) = spec.searches.first() {
+        let written = spec.written.iter().any(|w| w.item.keyword.text == "space");
+        if let Some(s) = spec.searches.first()
+            && !written
+            && !spec.incomplete
+        {
             diags.push(
                 Diagnostic::new(codes::SEARCH_NO_SPACE, s.span, "there is a search and no space to search in")
                     .help("declare one: `space NAME over BACKBONE { level ... }`, or remove the search"),
@@ -58,6 +62,7 @@ pub fn fit(
             let deciders: Vec<&Search> = spec.searches.iter().filter(|s| covers(s, at)).collect();
             match deciders.as_slice() {
                 [_] => {}
+                [] if spec.incomplete => {}
                 [] => diags.push(
                     Diagnostic::new(
                         codes::SEARCH_OVERLAP,

@@ -86,7 +86,10 @@ fn unused_inputs(spec: &Spec, diags: &mut Diagnostics) {
         if !used.contains(&i) {
             diags.push(
                 Diagnostic::new(codes::NAME_UNUSED, input.span, format!("nothing reads the input `{}`", input.name))
-                    .help("remove it, or read it in a stage: `stage s { from = [NAME], out = ... }`"),
+                    .help(format!(
+                        "remove it, or read it in a stage: `stage s {{ from = [{}], out = ... }}`",
+                        input.name
+                    )),
             );
         }
     }

@@ -79,7 +79,10 @@ pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
     let supernet = spec.space.as_ref().and_then(|s| ir::supernet(&spec, s, diags));
     let fixed = spec.topology.as_ref().and_then(|t| ir::fixed(&spec, t, diags));
     fit::fit(&spec, supernet.as_ref(), &stages, &heads, diags);
-    lints::lints(&spec, diags);
+    // What looks odd beside a mistake may be right without it.
+    if !diags.has_errors() {
+        lints::lints(&spec, diags);
+    }
     let open = shapes::open(&spec, &stages, &heads, diags);
     if diags.has_errors() {
         return None;

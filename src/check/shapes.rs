@@ -88,15 +88,27 @@ fn mismatch(body: &Body, at: usize, types: &[TensorType], producers: &[(Span, St
         (_, true) => codes::SHAPE_MERGE,
         _ => codes::SHAPE_MISMATCH,
     };
-    let mut d = Diagnostic::new(code, node.span, format!("`{}` {}", node.op.call.name, e.message));
-    if !merge {
-        d = d.label(format!("gets {}", types[0]));
+    let mut d = Diagnostic::new(code, node.site, format!("`{}` {}", node.op.call.name, e.message));
+    // What the user wrote is the block; which op of it fails is a detail of the block.
+    let inside = node.site != node.span;
+    match (inside, merge) {
+        (false, true) => {}
+        (false, false) => d = d.label(format!("gets {}", types[0])),
+        (true, true) => d = d.label("this block").also(node.span, "fails here"),
+        (true, false) => d = d.label("this block").also(node.span, format!("fails here: gets {}", types[0])),
     }
     for (input, ty) in node.inputs.iter().zip(types) {
         d = match input {
             Flow::Node(i) if body.nodes[*i].span != node.span => {
                 let before = &body.nodes[*i];
-                d.also(before.span, format!("`{}` yields {ty}", before.op.call.name))
+                let (span, what) = match before.site == node.site {
+                    true => (before.span, format!("`{}` yields {ty}", before.op.call.name)),
+                    false if before.site == before.span => {
+                        (before.site, format!("`{}` yields {ty}", before.op.call.name))
+                    }
+                    false => (before.site, format!("this block yields {ty}")),
+                };
+                d.also(span, what)
             }
             Flow::Source(i) => {
                 let (span, what) = &producers[*i];
@@ -159,7 +171,11 @@ fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorTyp
             "flatten the image first: `global_avg_pool -> linear(outputs)` or `flatten -> linear(outputs)`".to_string()
         }
         (false, _) => "end the head with `linear(outputs)`".to_string(),
-        (true, _) => "end the head with `conv(outputs, kernel = 1)`".to_string(),
+        (true, 3) => "end the head with `conv(outputs, kernel = 1)`".to_string(),
+        (true, _) => {
+            "let the head read a stage that yields an image (`from = [STAGE]`), and end it with `conv(outputs, kernel = 1)`"
+                .to_string()
+        }
     };
     let _ = spec;
     Some(

@@ -129,12 +129,14 @@ impl Known {
         let names = || self.outline.columns.iter().flatten().map(|c| c.name.as_str());
         let d = Diagnostic::new(code, span, format!("data `{}` has no column `{name}`", self.data));
         let list = format!("its columns are {}", suggest::listing(names()));
-        match suggest::nearest(name, names()) {
+        // A group may stand where columns do.
+        let groups = || self.outline.columns.iter().flatten().flat_map(|c| c.groups.iter().map(String::as_str));
+        match suggest::nearest(name, names().chain(groups())) {
             Some(near) => d.label(format!("did you mean `{near}`?")).help(list).fix(
                 format!("replace `{name}` with `{near}`"),
                 span,
                 super::schema_text::name(near),
-                crate::diag::Applicability::Maybe,
+                suggest::certainty(name, near, names().chain(groups())),
             ),
             None => d.label("no such column").help(list),
         }

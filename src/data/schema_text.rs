@@ -7,7 +7,7 @@ use super::outline::as_name;
 use super::raw::{FileFact, SPLITS};
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::source::Span;
-use crate::syntax::ast::{self, Attr, Entry, Expr, ExprKind, Item, Nested, UnaryOp};
+use crate::syntax::ast::{self, Attr, Entry, Expr, ExprKind, Item, Name, Nested, UnaryOp};
 
 const WORDS: &[&str] = &["and", "or", "not", "in", "for", "on", "over", "true", "false"];
 
@@ -144,7 +144,9 @@ impl Read {
     }
 
     fn schema(&mut self, item: &Item) -> Option<Schema> {
-        let Some(body) = &item.body else { return self.wrong(item.span, "a schema needs a body") };
+        let Some(body) = &item.body else {
+            return self.wrong(named(&item.keyword, &item.names), "a schema needs a body");
+        };
         let (mut files, mut columns) = (Vec::new(), Vec::<ColumnFacts>::new());
         let mut rows = [None; 3];
         let mut attrs = Vec::new();
@@ -156,7 +158,7 @@ impl Read {
                 Entry::Nested(n) if n.keyword.text == "column" => {
                     if let Some(c) = self.column(n) {
                         if columns.iter().any(|o| o.name == c.name) {
-                            self.wrong::<()>(n.span, format!("column `{}` stands twice", c.name));
+                            self.wrong::<()>(head(n), format!("column `{}` stands twice", c.name));
                         }
                         columns.push(c);
                     }
@@ -173,11 +175,14 @@ impl Read {
             }
         }
         let mut entries = self.entries(attrs, &["format", "missing"]);
-        let format = entries.need(self, "format", item.span, text);
+        let format = entries.need(self, "format", named(&item.keyword, &item.names), text);
         let missing = entries.maybe(self, "missing", |e| list_of(e, string)).unwrap_or_default();
         for (split, rows) in SPLITS.iter().zip(&rows) {
             if rows.is_none() {
-                self.wrong::<()>(item.span, format!("the schema lacks `split {split} {{ rows = ... }}`"));
+                self.wrong::<()>(
+                    named(&item.keyword, &item.names),
+                    format!("the schema lacks `split {split} {{ rows = ... }}`"),
+                );
             }
         }
         Some(Schema { format: format?, missing, files, rows: [rows[0]?, rows[1]?, rows[2]?], columns })
@@ -186,11 +191,11 @@ impl Read {
     fn file(&mut self, n: &Nested) -> Option<FileFact> {
         let path = self.one_name(n)?;
         let mut e = self.body(n, &["bytes", "sha256"]);
-        let bytes = e.need(self, "bytes", n.span, size);
-        let sha256 = e.need(self, "sha256", n.span, string);
+        let bytes = e.need(self, "bytes", head(n), size);
+        let sha256 = e.need(self, "sha256", head(n), string);
         let sha256 = sha256?;
         if sha256.len() != 64 || !sha256.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
-            return self.wrong(n.span, "a sha256 is 64 lower-case hexadecimal digits");
+            return self.wrong(head(n), "a sha256 is 64 lower-case hexadecimal digits");
         }
         Some(FileFact { path, sha256, bytes: bytes? as u64 })
     }
@@ -198,18 +203,19 @@ impl Read {
     fn split(&mut self, n: &Nested, rows: &mut [Option<usize>; 3]) {
         let Some(split) = self.one_name(n) else { return };
         let mut e = self.body(n, &["rows"]);
-        let count = e.need(self, "rows", n.span, size);
+        let count = e.need(self, "rows", head(n), size);
         match SPLITS.iter().position(|s| *s == split) {
             None => {
                 self.wrong::<()>(
-                    n.span,
+                    head(n),
                     format!("no split is called `{split}`; they are `train`, `validation`, `test`"),
                 );
             }
             Some(s) if rows[s].is_some() => {
-                self.wrong::<()>(n.span, format!("split `{split}` stands twice"));
+                self.wrong::<()>(head(n), format!("split `{split}` stands twice"));
             }
-            Some(s) => rows[s] = count,
+            // A count that cannot be read is reported: the split is there.
+            Some(s) => rows[s] = Some(count.unwrap_or(0)),
         }
     }
 
@@ -217,38 +223,38 @@ impl Read {
         let column = self.one_name(n)?;
         let keys = ["kind", "shape", "mean", "std", "min", "max", "missing", "range", "groups", "values", "counts"];
         let mut e = self.body(n, &keys);
-        let kind = e.need(self, "kind", n.span, text)?;
+        let kind = e.need(self, "kind", head(n), text)?;
         let missing = e.maybe(self, "missing", size).unwrap_or(0);
         let groups = e.maybe(self, "groups", |e| list_of(e, text)).unwrap_or_default();
         let range = match e.maybe(self, "range", |e| list_of(e, float)) {
             None => None,
             Some(ends) => match ends[..] {
                 [a, b] => Some([a, b]),
-                _ => return self.wrong(n.span, "a range has two ends"),
+                _ => return self.wrong(head(n), "a range has two ends"),
             },
         };
         let mut shape = Vec::new();
         let facts = match kind.as_str() {
             "numeric" => {
                 shape = e.maybe(self, "shape", |e| list_of(e, size)).unwrap_or_default();
-                let [mean, std, min, max] = ["mean", "std", "min", "max"].map(|k| e.need(self, k, n.span, float));
+                let [mean, std, min, max] = ["mean", "std", "min", "max"].map(|k| e.need(self, k, head(n), float));
                 Facts::Numeric { mean: mean?, std: std?, min: min?, max: max? }
             }
             "category" => {
-                let values = e.need(self, "values", n.span, |e| list_of(e, string));
-                let counts = e.need(self, "counts", n.span, |e| list_of(e, size));
+                let values = e.need(self, "values", head(n), |e| list_of(e, string));
+                let counts = e.need(self, "counts", head(n), |e| list_of(e, size));
                 let (values, counts) = (values?, counts?);
                 if values.len() != counts.len() {
-                    return self.wrong(n.span, format!("{} values have {} counts", values.len(), counts.len()));
+                    return self.wrong(head(n), format!("{} values have {} counts", values.len(), counts.len()));
                 }
                 let pairs: Vec<(String, usize)> = values.into_iter().zip(counts).collect();
                 let falling = |w: &[(String, usize)]| w[0].1 > w[1].1 || (w[0].1 == w[1].1 && w[0].0 < w[1].0);
                 if !pairs.windows(2).all(falling) {
-                    return self.wrong(n.span, "values stand most frequent first, then alphabetically, each once");
+                    return self.wrong(head(n), "values stand most frequent first, then alphabetically, each once");
                 }
                 Facts::Category { values: pairs }
             }
-            other => return self.wrong(n.span, format!("a column is `numeric` or `category`, not `{other}`")),
+            other => return self.wrong(head(n), format!("a column is `numeric` or `category`, not `{other}`")),
         };
         e.rest(self, &kind);
         Some(ColumnFacts { name: column, shape, facts, missing, range, groups })
@@ -257,7 +263,7 @@ impl Read {
     fn one_name(&mut self, n: &Nested) -> Option<String> {
         match n.names.as_slice() {
             [one] => Some(one.text.clone()),
-            _ => self.wrong(n.span, format!("`{}` needs one name", n.keyword.text)),
+            _ => self.wrong(head(n), format!("`{}` needs one name", n.keyword.text)),
         }
     }
 
@@ -269,7 +275,7 @@ impl Read {
                 Entry::Attr(a) => attrs.push(a),
                 _ => {
                     self.wrong::<()>(
-                        n.span,
+                        head(n),
                         format!("`{}` holds facts of the form `key = value` only", n.keyword.text),
                     );
                 }
@@ -293,6 +299,15 @@ impl Read {
         }
         Entries { attrs: known }
     }
+}
+
+/// The first line of an entry, which stands for all of it.
+fn head(n: &Nested) -> Span {
+    named(&n.keyword, &n.names)
+}
+
+fn named(keyword: &Name, names: &[Name]) -> Span {
+    names.last().map_or(keyword.span, |n| keyword.span.to(n.span))
 }
 
 /// The facts of one body, taken out as they are read.

@@ -148,7 +148,10 @@ impl<'a> Check<'a> {
             let near = suggest::nearest(&data.text, names()).map(|n| format!("did you mean `{n}`?"));
             let d = Diagnostic::new(codes::NAME_UNKNOWN, data.span, format!("no data set is called `{}`", data.text))
                 .label(near.unwrap_or_default())
-                .help(format!("the data sets are {}", suggest::listing(names())));
+                .help(match self.data.as_slice() {
+                    [] => "the spec declares no data".to_string(),
+                    _ => format!("the data sets are {}", suggest::listing(names())),
+                });
             return self.wrong(d);
         };
         if self.home.is_some_and(|h| h != at) {

@@ -147,6 +147,15 @@ impl Diagnostics {
         self.list.extend(other);
     }
 
+    /// Drops those of the first `many` that a later and better message makes needless.
+    pub fn drop_earlier(&mut self, many: usize, needless: impl Fn(&Diagnostic) -> bool) {
+        let mut at = 0;
+        self.list.retain(|d| {
+            at += 1;
+            at > many || !needless(d)
+        });
+    }
+
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(Diagnostic::is_error)
     }
@@ -163,8 +172,25 @@ impl Diagnostics {
         self.list.iter()
     }
 
-    /// In order of file and place, exact duplicates dropped.
+    /// In order of file and place, exact duplicates dropped, and what is said of a place that could not be read: there the
+    /// meaning is a guess, and one mistake gives one message.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
+        let syntax = |d: &Diagnostic| d.code.name().starts_with("mtl::syntax::") && d.code != codes::SYNTAX_EDITION;
+        let mut unread: Vec<(crate::source::FileId, u32)> = self
+            .list
+            .iter()
+            .filter(|d| syntax(d))
+            .flat_map(|d| d.primary.iter().chain(&d.secondary))
+            .map(|p| (p.span.file, p.span.start))
+            .collect();
+        unread.sort_unstable();
+        self.list.retain(|d| {
+            let Some(p) = d.primary.as_ref().filter(|_| !d.code.name().starts_with("mtl::syntax::")) else {
+                return true;
+            };
+            let at = unread.partition_point(|u| *u < (p.span.file, p.span.start));
+            !unread.get(at).is_some_and(|u| u.0 == p.span.file && u.1 <= p.span.end)
+        });
         self.list.sort_by_key(|d| (d.primary.as_ref().map(|l| l.span), d.severity, d.code.name()));
         self.list.dedup();
         self.list

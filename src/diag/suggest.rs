@@ -1,5 +1,7 @@
 //! Did you mean? The nearest of the names that would have been legal.
 
+use super::Applicability;
+
 /// The candidate nearest to `word`, if it is near enough to be a likely slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
@@ -7,9 +9,23 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(&lower, &c.to_lowercase()), c))
-        .filter(|(d, c)| *d <= limit || (lower.len() >= 3 && c.to_lowercase().starts_with(&lower)))
+        .filter(|(d, c)| *d <= limit || begins(&lower, c) || (c.len() >= 4 && lower.starts_with(&c.to_lowercase())))
         .min_by_key(|(d, c)| (*d, c.len()))
         .map(|(_, c)| c)
+}
+
+fn begins(lower: &str, candidate: &str) -> bool {
+    lower.len() >= 3 && candidate.to_lowercase().starts_with(lower)
+}
+
+/// Whether `near` is surely what was meant by `word`: the word is long enough to tell, and no other candidate is as near.
+pub fn certainty<'a>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'a str>) -> Applicability {
+    let lower = word.to_lowercase();
+    let distance = |c: &str| strsim::damerau_levenshtein(&lower, &c.to_lowercase());
+    let best = distance(near);
+    let alone = candidates.into_iter().all(|c| c == near || distance(c) > best);
+    let slight = word.chars().count() >= 3 && 3 * best <= word.chars().count();
+    if alone && slight { Applicability::Safe } else { Applicability::Maybe }
 }
 
 /// A list of names for a help line: all of up to twelve, else the first twelve and how many more.

@@ -8,7 +8,7 @@ use super::eval::{self, Const, Scope};
 use super::import::{Gathered, Importer, Loaded, Loader};
 use super::schema::{self, ItemDef, Part};
 use super::*;
-use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
+use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{AttrDef, Need, Ty};
 use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{Attr, Body as AstBody, Edge, Entry, Item, Name, Nested};
@@ -84,8 +84,12 @@ impl Builder<'_> {
                 good.push(loaded);
             } else {
                 self.spec.incomplete = true;
+                if let ("param", Some(n)) = (loaded.item.keyword.text.as_str(), loaded.item.names.first()) {
+                    self.scope.set(&n.text, Const::Open);
+                }
             }
         }
+        self.scope.any_name = self.imports_failed();
         for loaded in good.iter().filter(|l| !l.library) {
             self.spec.written.push(Written { item: loaded.item.clone(), base: loaded.base.clone() });
         }
@@ -156,24 +160,24 @@ impl Builder<'_> {
         for l in items.iter().filter(|l| !l.library) {
             let (keyword, name) = (&l.item.keyword, &l.item.names.first());
             let Some(name) = name else { continue };
-            let (used, help) = match keyword.text.as_str() {
+            let (what, used, help) = match keyword.text.as_str() {
                 "block" if !self.used_blocks.contains(&name.text) => {
                     self.try_block(&l.item);
-                    (false, "remove it, or use it in a stage or a head")
+                    ("block", false, "remove it, or use it in a stage or a head")
                 }
-                "param" => (self.scope.was_used(&name.text), "remove it, or use it: setting it changes nothing now"),
+                "param" => (
+                    "parameter",
+                    self.scope.was_used(&name.text),
+                    "remove it, or use it: setting it changes nothing now",
+                ),
                 _ => continue,
             };
             // What could not be read may be what uses it.
             let quiet = module || keyword.span.file != self.root || self.diags.has_errors();
             if !used && !quiet {
                 self.diags.push(
-                    Diagnostic::new(
-                        codes::NAME_UNUSED,
-                        name.span,
-                        format!("nothing uses the {} `{}`", keyword.text, name.text),
-                    )
-                    .help(help),
+                    Diagnostic::new(codes::NAME_UNUSED, name.span, format!("nothing uses the {what} `{}`", name.text))
+                        .help(help),
                 );
             }
         }
@@ -192,9 +196,12 @@ impl Builder<'_> {
     /// Whether something of that name is written and could not be read, which is reported already.
     pub(super) fn is_reported(&self, keywords: &[&str], name: &str) -> bool {
         let declared = keywords.iter().any(|k| self.declared.contains(&(k.to_string(), name.to_string())));
-        // A file that cannot be read may hold any name.
-        let unread = |d: &Diagnostic| d.code == codes::IMPORT_NOT_FOUND || d.code == codes::IMPORT_CYCLE;
-        declared && self.diags.has_errors() || self.diags.iter().any(unread)
+        declared && self.diags.has_errors() || self.imports_failed()
+    }
+
+    /// A file that cannot be read may hold any name.
+    fn imports_failed(&self) -> bool {
+        self.diags.iter().any(|d| d.code == codes::IMPORT_NOT_FOUND || d.code == codes::IMPORT_CYCLE)
     }
 
     /// Checks the parts of a header; false where the item cannot be used.
@@ -206,6 +213,7 @@ impl Builder<'_> {
         };
         let h = def.header;
         let mut ok = true;
+        let before = self.diags.len();
         let n = item.names.len();
         if n < h.names.0 || n > h.names.1 {
             let (span, what) = match n < h.names.0 {
@@ -227,6 +235,8 @@ impl Builder<'_> {
         ];
         for (what, part, found) in parts {
             match (part, found) {
+                // A name too many stands where the missing part should: one message.
+                (Part::Must, None) if n > h.names.1 => {}
                 (Part::Must, None) => {
                     let at = item.names.last().map_or(item.keyword.span, |n| n.span);
                     self.diags.push(
@@ -245,6 +255,17 @@ impl Builder<'_> {
                 _ => {}
             }
         }
+        if self.diags.len() > before {
+            // The form says it all; what the parser said of the same line would say it twice.
+            let end = item.body.as_ref().and_then(|b| b.span).map_or(item.span.end, |b| b.start);
+            let header = Span { end, ..item.keyword.span };
+            self.diags.drop_earlier(before, |d| {
+                (d.code == codes::SYNTAX_UNEXPECTED || d.code == codes::SYNTAX_HEADER)
+                    && d.primary.as_ref().is_some_and(|p| {
+                        p.span.file == header.file && header.start <= p.span.start && p.span.start <= header.end
+                    })
+            });
+        }
         ok
     }
 
@@ -257,7 +278,10 @@ impl Builder<'_> {
             let name = &item.names[0];
             let (Some(ty_expr), Some(value)) = (&item.ty, &item.value) else { continue };
             unknown.retain(|k| *k != name.text);
-            let Some(ty) = self.param_type(ty_expr) else { continue };
+            let Some(ty) = self.param_type(ty_expr) else {
+                self.scope.set(&name.text, Const::Open);
+                continue;
+            };
             let (default, bounds) = match &value.kind {
                 ast::ExprKind::Binary { op: ast::BinaryOp::In, left, right } => (&**left, Some(&**right)),
                 _ => (value, None),
@@ -417,6 +441,13 @@ impl Builder<'_> {
         let low = eval::value(from, &number, scope, self.diags)?;
         let high = eval::value(to, &number, scope, self.diags)?;
         match (low.value, high.value) {
+            (crate::schema::Value::Float(a), crate::schema::Value::Float(b)) if a > b => {
+                self.diags.push(
+                    Diagnostic::new(codes::TYPE_RANGE, expr.span, format!("no value lies within {a}..{b}"))
+                        .help("the smaller bound stands first; both ends belong to the range"),
+                );
+                None
+            }
             (crate::schema::Value::Float(a), crate::schema::Value::Float(b)) => Some((a, b, expr.span)),
             _ => None,
         }
@@ -446,9 +477,12 @@ impl Builder<'_> {
         if let Some((low, high, span)) = bounds
             && !(low..=high).contains(&number)
         {
-            let who = if set.is_some() { "the value of `--set`" } else { "the default" };
+            let who = match set {
+                Some(text) => format!("`--set` gives {text}, which"),
+                None => format!("the default {number}"),
+            };
             self.diags.push(
-                Diagnostic::new(codes::TYPE_PARAM, expr.span, format!("{who}, {number}, is out of {low}..{high}"))
+                Diagnostic::new(codes::TYPE_PARAM, expr.span, format!("{who} is outside {low}..{high}"))
                     .also(span, "bounds declared here"),
             );
             return None;
@@ -560,7 +594,11 @@ impl Builder<'_> {
     }
 
     fn unknown_attribute(&mut self, who: &Name, key: &Name, attrs: &[AttrDef], def: &ItemDef) {
-        let known: Vec<&str> = attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
+        let mut known: Vec<&str> = attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
+        known.retain({
+            let mut seen = HashSet::new();
+            move |k| seen.insert(*k)
+        });
         let mut d = Diagnostic::new(
             codes::NAME_UNKNOWN_ATTRIBUTE,
             key.span,
@@ -571,7 +609,7 @@ impl Builder<'_> {
                 format!("replace `{}` with `{near}`", key.text),
                 key.span,
                 near,
-                Applicability::Safe,
+                suggest::certainty(&key.text, near, known.iter().copied()),
             ),
             None if known.is_empty() => d.label("unknown").help(format!("`{}` takes no attributes", who.text)),
             None => d.label("unknown").help(format!("known: {}", suggest::listing(known))),
@@ -595,7 +633,7 @@ impl Builder<'_> {
                 format!("replace `{}` with `{near}`", name.text),
                 name.span,
                 if name.quoted { format!("{near:?}") } else { quoted_if_needed(near) },
-                Applicability::Safe,
+                suggest::certainty(&name.text, near, known.clone()),
             ),
             None if known.clone().next().is_none() => d.label("unknown").help(format!("the spec declares no {what}")),
             None => d.label("unknown").help(format!("known: {}", suggest::listing(known))),

@@ -47,6 +47,8 @@ pub struct Scope {
     values: HashMap<String, Const>,
     /// Names that were read, here and in all scopes made from this one.
     used: Rc<RefCell<HashSet<String>>>,
+    /// A file could not be read that may declare any name: then no name is wrong.
+    pub any_name: bool,
 }
 
 impl Scope {
@@ -105,8 +107,19 @@ pub fn as_name(expr: &Expr) -> Option<Name> {
     }
 }
 
+/// Whether a part is missing, which is reported: what the rest means is not known.
+pub fn has_gap(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Missing => true,
+        ExprKind::Unary { operand, .. } => has_gap(operand),
+        ExprKind::Binary { left, right, .. } => has_gap(left) || has_gap(right),
+        ExprKind::Chain(links) => links.iter().any(has_gap),
+        _ => false,
+    }
+}
+
 fn mismatch(expr: &Expr, wanted: &str, diags: &mut Diagnostics) {
-    if expr.kind == ExprKind::Missing {
+    if has_gap(expr) {
         return;
     }
     let found = describe(expr);
@@ -127,6 +140,7 @@ pub fn constant(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<C
             "false" => Some(Const::Bool(false)),
             name => match scope.get(name) {
                 Some(v) => Some(v.clone()),
+                None if scope.any_name => Some(Const::Open),
                 None => {
                     unknown_value(&p[0], scope, diags);
                     None
@@ -162,7 +176,7 @@ fn unknown_value(name: &Name, scope: &Scope, diags: &mut Diagnostics) {
             format!("replace `{}` with `{near}`", name.text),
             name.span,
             near,
-            Applicability::Safe,
+            suggest::certainty(&name.text, near, scope.names()),
         );
     } else {
         let names: Vec<&str> = scope.names().collect();
@@ -246,13 +260,21 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
         Ty::Int { min, max } => match constant_of(expr, ty, scope, diags)? {
             Const::Int(v) if v < *min || v > *max => out_of_range(expr, ty, &v.to_string(), diags),
             Const::Int(v) => at(Value::Int(v)),
+            // A share of a size may well be whole: `width * 0.5`.
+            Const::Float(v) if v.fract() == 0.0 && v.abs() < 9e15 => match v as i64 {
+                v if v < *min || v > *max => out_of_range(expr, ty, &v.to_string(), diags),
+                v => at(Value::Int(v)),
+            },
             Const::Float(v) => {
-                let mut d = Diagnostic::new(
-                    codes::TYPE_NOT_WHOLE,
-                    expr.span,
-                    format!("this gives {v}, and {} is needed", ty.describe()),
-                )
-                .label(format!("= {v}"));
+                let v = (v * 1e6).round() / 1e6;
+                let message = match expr.kind {
+                    ExprKind::Float(_) => format!("{v} is not whole, and {} is needed", ty.describe()),
+                    _ => format!("this gives {v}, and {} is needed", ty.describe()),
+                };
+                let mut d = Diagnostic::new(codes::TYPE_NOT_WHOLE, expr.span, message);
+                if !matches!(expr.kind, ExprKind::Float(_)) {
+                    d = d.label(format!("= {v}"));
+                }
                 if let ExprKind::Binary { op: BinaryOp::Div, .. } = expr.kind {
                     d = d.help("choose parameters that divide evenly");
                 }
@@ -316,6 +338,13 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                 if let Some(v) = value(expr, t, scope, &mut quiet) {
                     return Some(v);
                 }
+            }
+            // A word that is none of those allowed, rather than a parameter that is not declared.
+            if as_name(expr).is_some_and(|n| scope.get(&n.text).is_none())
+                && tys.iter().any(|t| matches!(t, Ty::OneOf(_)))
+            {
+                mismatch(expr, &ty.describe(), diags);
+                return None;
             }
             // The message of the alternative that reads the same kind of expression says most.
             let mut best: Option<Diagnostics> = None;
@@ -406,7 +435,7 @@ pub fn unknown_word<'a>(
             format!("replace `{}` with `{near}`", name.text),
             name.span,
             near,
-            Applicability::Safe,
+            suggest::certainty(&name.text, near, words.clone()),
         ),
         // The message may have listed them.
         None if wanted.contains('`') => d.label("unknown"),
@@ -543,7 +572,7 @@ fn unknown_argument(callee: &str, name: &Name, defs: &'static [AttrDef]) -> Diag
             format!("replace `{}` with `{near}`", name.text),
             name.span,
             near,
-            Applicability::Safe,
+            suggest::certainty(&name.text, near, defs.iter().map(|d| d.name)),
         ),
         None if defs.is_empty() => d.label("unknown").help(format!("`{callee}` takes no arguments")),
         None => d.label("unknown").help(format!("`{callee}` takes {}", suggest::listing(defs.iter().map(|d| d.name)))),

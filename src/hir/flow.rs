@@ -32,6 +32,8 @@ pub(super) struct Names<'a> {
 pub(super) struct Growing {
     pub nodes: Vec<FlowNode>,
     pub reads: Vec<Read>,
+    /// The outermost link that is being read.
+    site: Option<Span>,
     full: bool,
 }
 
@@ -114,7 +116,9 @@ impl Builder<'_> {
                     .chain(self.blocks.keys().map(String::as_str))
                     .collect();
                 let d = unknown_call(name, &known, "value, op or block");
-                self.diags.push(d);
+                if !self.is_reported(&["block"], &name.text) {
+                    self.diags.push(d);
+                }
                 return None;
             }
         }
@@ -169,6 +173,9 @@ impl Builder<'_> {
     }
 
     fn not_an_op<T>(&mut self, expr: &Expr) -> Option<T> {
+        if eval::has_gap(expr) {
+            return None;
+        }
         self.diags.push(
             Diagnostic::new(
                 codes::TYPE_MISMATCH,
@@ -206,6 +213,10 @@ impl Builder<'_> {
             }
             return None;
         }
+        if depth.is_empty() {
+            body.site = Some(whole.span);
+        }
+        let site = body.site.unwrap_or(whole.span);
         if let Some(block) = self.blocks.get(&name.text).cloned() {
             return self.expand(&block, name, args, whole, input, names, body, depth);
         }
@@ -213,13 +224,15 @@ impl Builder<'_> {
             let known: Vec<&str> =
                 ops::table().iter().map(|o| o.call.name).chain(self.blocks.keys().map(String::as_str)).collect();
             let d = unknown_call(name, &known, "op or block");
-            self.diags.push(d);
+            if !self.is_reported(&["block"], &name.text) {
+                self.diags.push(d);
+            }
             return None;
         };
         match op.arity {
             Arity::One => {
                 let args = eval::arguments(op.call.name, op.call.args, args, whole.span, &names.scope, self.diags)?;
-                body.nodes.push(FlowNode { op, args, inputs: vec![input], span: whole.span });
+                body.nodes.push(FlowNode { op, args, inputs: vec![input], span: whole.span, site });
             }
             Arity::Many => {
                 let (values, named): (Vec<_>, Vec<_>) = args.iter().cloned().partition(|a| a.name.is_none());
@@ -247,7 +260,7 @@ impl Builder<'_> {
                     );
                     return None;
                 }
-                body.nodes.push(FlowNode { op, args, inputs, span: whole.span });
+                body.nodes.push(FlowNode { op, args, inputs, span: whole.span, site });
             }
         }
         Some(Flow::Node(body.nodes.len() - 1))
@@ -404,7 +417,7 @@ impl Builder<'_> {
                         format!("replace `{}` with `{near}`", n.text),
                         n.span,
                         near,
-                        crate::diag::Applicability::Safe,
+                        suggest::certainty(&n.text, near, names.iter().copied()),
                     );
                 } else if !names.is_empty() {
                     d = d.help(format!("parameters: {}", suggest::listing(names)));
@@ -488,7 +501,7 @@ fn unknown_call(name: &Name, known: &[&str], what: &str) -> Diagnostic {
             format!("replace `{}` with `{near}`", name.text),
             name.span,
             near,
-            crate::diag::Applicability::Safe,
+            suggest::certainty(&name.text, near, known.iter().copied()),
         ),
         None => d
             .label("unknown")

@@ -134,8 +134,9 @@ impl<'a> Importer<'a> {
         if let Some(at) = self.stack.iter().position(|(p, _)| *p == key) {
             let chain: Vec<String> = self.stack[at..]
                 .iter()
-                .map(|(p, _)| p.display().to_string())
-                .chain([key.display().to_string()])
+                .map(|(p, _)| p)
+                .chain([&key])
+                .map(|p| p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned())
                 .collect();
             self.diags.push(
                 Diagnostic::new(

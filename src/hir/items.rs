@@ -6,6 +6,7 @@ use super::build::{Builder, Options};
 use super::eval::{self, Const, Scope};
 use super::flow::{Growing, Names};
 use super::import::Loaded;
+use super::schema::ItemDef;
 use super::*;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::objective;
@@ -27,12 +28,11 @@ impl Builder<'_> {
                 })
             });
             let Some(format) = format else {
-                self.fields(
-                    &item.keyword,
-                    item.body.as_ref(),
-                    def.attrs,
-                    &schema::ItemDef { open: true, ..*def },
-                    item.span,
+                let words = suggest::listing(data::table().iter().map(|f| f.call.name));
+                self.diags.push(
+                    Diagnostic::new(codes::TYPE_MISSING_ATTRIBUTE, item.keyword.span, "this `data` lacks `format`")
+                        .label("`format` is missing")
+                        .help(format!("say how the files are laid out: `format = ...`, one of {words}")),
                 );
                 continue;
             };
@@ -210,6 +210,7 @@ impl Builder<'_> {
     pub(super) fn tasks(&mut self, items: &[&Loaded]) {
         self.duplicates(items, "task");
         let def = schema::item("task").expect("in the table");
+        let mut whole: Vec<Span> = Vec::new();
         let mut names: HashMap<String, Span> = HashMap::new();
         for l in items {
             let item = &l.item;
@@ -320,16 +321,27 @@ impl Builder<'_> {
                     head: None,
                 });
             }
+            whole.push(l.item.span);
             if item.index.is_some() {
                 let range = first..self.spec.tasks.len();
                 self.spec.families.push(Family { name: name.text.clone(), tasks: range, open, span: name.span });
             }
         }
+        // A task that could not be read is reported; what lacks it is not wrong.
+        self.spec.incomplete |= whole.len() < items.len();
     }
 
     /// A label (of a kind) or a mask (without one).
     fn label(&mut self, expr: &Expr, kind: Option<TaskKind>) -> Option<Label> {
         if expr.kind == ExprKind::Missing {
+            return None;
+        }
+        let mut unread = false;
+        walk_paths(expr, &mut |p| {
+            let known = self.spec.data.iter().any(|d| d.name == p[0].text);
+            unread |= !known && self.is_reported(&["data"], &p[0].text);
+        });
+        if unread {
             return None;
         }
         let known = self.spec.data.iter().map(|d| &d.known);
@@ -494,6 +506,7 @@ impl Builder<'_> {
         let name = &item.names[0];
         let mut scope = self.scope.clone();
         let mut inputs: Vec<(String, Read)> = Vec::new();
+        let mut broken = false;
         let params = item.params.as_ref().map(|p| p.value.as_slice()).unwrap_or_default();
         if let Some(value) = &item.value {
             return self.instance(item, value, items);
@@ -501,16 +514,17 @@ impl Builder<'_> {
         for p in params {
             match &p.ty {
                 None => {
-                    if let Some(read) = self.input_named(&p.name) {
-                        inputs.push((p.name.text.clone(), read));
-                    }
+                    // A stand-in for what is reported, so that the stages are read all the same.
+                    let read = self.input_named(&p.name);
+                    broken |= read.is_none();
+                    inputs.push((p.name.text.clone(), read.unwrap_or(Read::Input(InputId(0)))));
                 }
                 Some(_) => {
                     self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &self.scope.clone(), &mut scope)?
                 }
             }
         }
-        self.stages(item, item, scope, inputs)
+        self.stages(item, item, scope, inputs).filter(|_| !broken)
     }
 
     fn input_named(&mut self, name: &Name) -> Option<Read> {
@@ -561,7 +575,19 @@ impl Builder<'_> {
                 Diagnostic::new(
                     codes::TYPE_ARGUMENTS,
                     item.names[0].span,
-                    format!("`{}` reads {} input(s), and {} are given", callee.text, sockets.len(), given.len()),
+                    format!(
+                        "`{}` reads {}, and {} given",
+                        callee.text,
+                        match sockets.len() {
+                            1 => "one input".to_string(),
+                            n => format!("{n} inputs"),
+                        },
+                        match given.len() {
+                            0 => "none is".to_string(),
+                            1 => "one is".to_string(),
+                            n => format!("{n} are"),
+                        }
+                    ),
                 )
                 .also(template.names[0].span, "declared here"),
             );
@@ -807,6 +833,7 @@ impl Builder<'_> {
     pub(super) fn heads(&mut self, items: &[&Loaded]) {
         let def = schema::item("head").expect("in the table");
         // Rank: name of a task, family, kind, `*`.
+        let mut unknown_target = false;
         let mut best: Vec<Option<(usize, usize)>> = vec![None; self.spec.tasks.len()];
         for (h, l) in items.iter().enumerate() {
             for target in &l.item.targets {
@@ -845,6 +872,7 @@ impl Builder<'_> {
                             .chain(self.spec.families.iter().map(|f| f.name.clone()))
                             .collect();
                         self.unknown_name("task", &name, known.iter().map(String::as_str));
+                        unknown_target = true;
                     }
                     hits
                 };
@@ -856,7 +884,9 @@ impl Builder<'_> {
                                 target.span,
                                 format!("a second head for `{}`", self.spec.tasks[t].name),
                             )
-                            .also(items[other].item.keyword.span, "the first");
+                            .label("again here")
+                            .also(items[other].item.keyword.span, "the first")
+                            .help("keep one of them; a head of a task goes before one of its family, kind or `*`");
                             if !self.diags.iter().any(|e| e.primary.as_ref().map(|p| p.span) == Some(target.span)) {
                                 self.diags.push(d);
                             }
@@ -914,6 +944,7 @@ impl Builder<'_> {
         }
         if let Some(t) = missing.first()
             && !self.spec.incomplete
+            && !unknown_target
         {
             let task = &self.spec.tasks[*t];
             let more = match missing.len() - 1 {
@@ -942,22 +973,26 @@ impl Builder<'_> {
         let Some(strategy) = crate::search::strategy(&name.text) else {
             let words = crate::search::strategies().iter().map(|s| s.call.name);
             self.diags.push(eval::unknown_word(name, words, "a strategy", codes::SEARCH_UNKNOWN));
+            self.spec.incomplete = true;
             return;
         };
-        let fields = self.fields(name, item.body.as_ref(), strategy.call.args, def, item.span);
+        // A budget is asked of any strategy, so that one that cannot keep it says so.
+        let mut attrs = strategy.call.args.to_vec();
+        if !attrs.iter().any(|a| a.name == BUDGET.name) {
+            attrs.push(BUDGET);
+        }
+        let def = &ItemDef { nested: if strategy.single { def.nested } else { &[] }, ..*def };
+        let fields = self.fields(name, item.body.as_ref(), &attrs, def, item.span);
+        if let Some(span) = fields.args.span(BUDGET.name).filter(|_| !strategy.budget) {
+            let able = crate::search::strategies().iter().filter(|s| s.budget).map(|s| s.call.name);
+            self.diags.push(
+                Diagnostic::new(codes::SEARCH_BUDGET, span, format!("`{}` cannot keep a budget", name.text))
+                    .label("not kept")
+                    .help(format!("these can: {}", suggest::listing(able))),
+            );
+        }
         let mut single = None;
         for n in &fields.nested {
-            if !strategy.single {
-                self.diags.push(
-                    Diagnostic::new(
-                        codes::NAME_UNKNOWN_ATTRIBUTE,
-                        n.keyword.span,
-                        format!("`{}` trains no single-task networks", name.text),
-                    )
-                    .help("remove `single { ... }`"),
-                );
-                continue;
-            }
             let inner = &def.nested[0];
             single = Some(self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args);
         }
@@ -977,6 +1012,7 @@ impl Builder<'_> {
             decided = (0..stages.len()).map(StageId).collect();
             heads = true;
         }
+        self.spec.incomplete |= !unknown.is_empty();
         for n in unknown {
             self.unknown_name("level", &n, known.iter().map(String::as_str));
         }
@@ -991,6 +1027,13 @@ impl Builder<'_> {
         });
     }
 }
+
+const BUDGET: AttrDef = AttrDef {
+    name: "budget",
+    ty: crate::schema::Ty::Budget,
+    need: crate::schema::Need::Optional,
+    doc: "The most that a topology may cost.",
+};
 
 /// A call with every argument at its default.
 fn default_call(def: &'static crate::schema::CallDef) -> Call {

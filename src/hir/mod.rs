@@ -178,6 +178,8 @@ pub struct FlowNode {
     pub args: Args,
     pub inputs: Vec<Flow>,
     pub span: Span,
+    /// The link of the stage or head that it comes from: another place than `span` where that link is a block.
+    pub site: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::eval;
 use super::*;
 use crate::diag::{Diagnostic, codes};
 use crate::schema::{COUNT, Ty, Value};
-use crate::syntax::ast::{Entry, Item, Name};
+use crate::syntax::ast::{Entry, Item, Name, Nested};
 
 impl Builder<'_> {
     pub(super) fn space(&mut self, item: &Item) {
@@ -77,7 +77,15 @@ impl Builder<'_> {
         let at = item.over.as_ref().map_or(item.span, |n| n.span);
         if !missing.is_empty() {
             // A level that is there and could not be read is reported already.
-            let written = |s: &str| fields.nested.iter().any(|n| n.names.iter().any(|m| m.text == s));
+            let written = |s: &str| {
+                let in_tree = |n: &Nested| {
+                    n.body.iter().flat_map(|b| &b.entries).any(|e| matches!(e, Entry::Attr(a) if a.key.text == s))
+                };
+                fields
+                    .nested
+                    .iter()
+                    .any(|n| n.names.iter().any(|m| m.text == s) || n.keyword.text == "tree" && in_tree(n))
+            };
             if !self.spec.incomplete && !missing.iter().any(|s| written(s)) {
                 let stages = crate::diag::suggest::listing(missing.iter().copied());
                 let line = missing.iter().map(|s| format!("level {s} {{ copies = 1 }}")).collect::<Vec<_>>().join("; ");

@@ -12,8 +12,10 @@ use crate::syntax::ast::{Edge, Expr, ExprKind, Item, Name};
 #[derive(Clone, Copy)]
 enum Node {
     Source(TopoSource),
-    /// Declared further down, or could not be read.
+    /// Declared further down.
     Later,
+    /// Could not be read, which is reported.
+    Broken,
 }
 
 impl Builder<'_> {
@@ -67,7 +69,12 @@ impl Builder<'_> {
             .into_iter()
             .enumerate()
             .filter_map(|(t, r)| r.map(|(reads, span)| (TaskId(t), reads, Some(span))))
+            .filter(|(_, reads, _)| !reads.is_empty())
             .collect();
+        if broken {
+            // Its nodes are not all there: what it would be is not known.
+            return;
+        }
         self.spec.topology = Some(topology);
     }
 
@@ -98,11 +105,12 @@ impl Builder<'_> {
                 return None;
             }
             spans.insert(name.text.clone(), name.span);
-            let source = self.mix(&edge.source, &name.text, Some(edge.span), topology, known)?;
-            known.insert(name.text.clone(), Node::Source(source));
-            return Some(());
+            let source = self.mix(&edge.source, &name.text, Some(edge.span), topology, known);
+            known.insert(name.text.clone(), source.map_or(Node::Broken, Node::Source));
+            return source.map(|_| ());
         }
-        let reads = self.sources(&edge.source, topology, known)?;
+        let reads = self.sources(&edge.source, topology, known);
+        ok &= reads.is_some();
         for target in &edge.targets {
             let text = text_of(target);
             if let Some(t) = tasks.get(&text).copied() {
@@ -120,7 +128,7 @@ impl Builder<'_> {
                     ok = false;
                     continue;
                 }
-                task_reads[t] = Some((reads.clone(), target.span));
+                task_reads[t] = Some((reads.clone().unwrap_or_default(), target.span));
                 continue;
             }
             let ExprKind::Path(parts) = &target.kind else {
@@ -144,11 +152,12 @@ impl Builder<'_> {
                         format!("replace `{}` with `{near}`", stage.text),
                         stage.span,
                         near,
-                        crate::diag::Applicability::Safe,
+                        suggest::certainty(&stage.text, near, stages.iter().map(String::as_str)),
                     ),
                     None => d.help(format!("stages: {}", suggest::listing(stages.iter().map(String::as_str)))),
                 };
                 self.diags.push(d);
+                known.insert(text, Node::Broken);
                 ok = false;
                 continue;
             };
@@ -160,10 +169,14 @@ impl Builder<'_> {
                 continue;
             }
             spans.insert(text.clone(), target.span);
+            let Some(reads) = reads.clone() else {
+                known.insert(text, Node::Broken);
+                continue;
+            };
             topology.nodes.push(TopoNode {
                 stage: StageId(s),
                 copy: copy.text.clone(),
-                reads: reads.clone(),
+                reads,
                 span: Some(target.span),
             });
             known.insert(text, Node::Source(TopoSource::Node(topology.nodes.len() - 1)));
@@ -173,6 +186,9 @@ impl Builder<'_> {
 
     fn not_a_node(&mut self, target: &Expr, stages: &[String], tasks: &HashMap<String, usize>) {
         let text = text_of(target);
+        if self.is_reported(&["task"], &text) {
+            return;
+        }
         let d = Diagnostic::new(
             codes::TOPOLOGY_TASK,
             target.span,
@@ -216,6 +232,7 @@ impl Builder<'_> {
         let text = text_of(expr);
         match known.get(&text) {
             Some(Node::Source(s)) => Some(*s),
+            Some(Node::Broken) => None,
             Some(Node::Later) => {
                 self.diags.push(
                     Diagnostic::new(
@@ -284,11 +301,17 @@ impl Builder<'_> {
             None => Gate::Mean,
         };
         if gate.has_query() != query.is_some() {
-            let what = match gate.has_query() {
-                true => format!("a `{}` gate needs a query", gate.word()),
-                false => format!("a `{}` gate reads no query", gate.word()),
+            let (what, help) = match gate.has_query() {
+                true => (
+                    format!("a `{}` gate needs a query", gate.word()),
+                    "name what the gate reads: `query = ...`, an input or a node above, or use `mean`",
+                ),
+                false => (
+                    format!("a `{}` gate reads no query", gate.word()),
+                    "remove `query`, or use `softmax` or `sigmoid`",
+                ),
             };
-            self.diags.push(Diagnostic::new(codes::SPACE_QUERY, expr.span, what));
+            self.diags.push(Diagnostic::new(codes::SPACE_QUERY, expr.span, what).help(help));
             return None;
         }
         let members: Option<Vec<TopoSource>> = members.iter().map(|m| self.source(m, topology, known)).collect();

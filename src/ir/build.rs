@@ -518,7 +518,7 @@ impl Builder<'_> {
                             span,
                             format!("`{who}` is given two copies of `{}`", stage_name(of)),
                         )
-                        .help("combine them: `mix(mean)[x.a, x.b]`"),
+                        .help(format!("combine them: `mix(mean)[{0}.a, {0}.b]`", stage_name(of))),
                     );
                     ok = false;
                 }

@@ -77,9 +77,9 @@ impl Window {
         }
         let span = self.span();
         let message = match self.padding {
-            0 => format!("its window is {span} pixels, and the {what} is {size}"),
+            0 => format!("needs {span} pixels for its window, and the {what} is {size}"),
             p => format!(
-                "its window is {span} pixels, and the {what} is {size}, {padded} with padding {p} on both sides"
+                "needs {span} pixels for its window, and the {what} is {size}, {padded} with padding {p} on both sides"
             ),
         };
         let help = "pool or stride less before it, use a smaller kernel, or start from a larger image";

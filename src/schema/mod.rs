@@ -63,7 +63,8 @@ impl Ty {
         match self {
             Ty::Bool => "`true` or `false`".into(),
             Ty::Int { min, max: i64::MAX } if *min == i64::MIN => "a whole number".into(),
-            Ty::Int { min, max: i64::MAX } => format!("a whole number from {min}"),
+            // Bounds that only keep arithmetic from overflowing are no news.
+            Ty::Int { min, max } if *max >= 1 << 30 => format!("a whole number from {min}"),
             Ty::Int { min, max } => format!("a whole number from {min} to {max}"),
             Ty::Float { min, max } => match (*min, *max) {
                 (f64::MIN, f64::MAX) => "a number".into(),
@@ -74,6 +75,7 @@ impl Ty {
             Ty::Str => "quoted text".into(),
             Ty::Path => "a quoted path".into(),
             Ty::Name => "a name".into(),
+            Ty::OneOf([word]) => format!("`{word}`"),
             Ty::OneOf(words) => format!("one of {}", crate::diag::suggest::listing(words.iter().copied())),
             Ty::Call(calls) => format!("one of {}", crate::diag::suggest::listing(calls().iter().map(|c| c.name))),
             Ty::List(inner) => format!("a list of: {}", inner.describe()),

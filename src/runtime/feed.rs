@@ -142,7 +142,9 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         }));
     }
     if dataset.test.rows == 0 {
-        dataset.notes.push(format!("the data `{}` have no test split: the tables show the validation split", data.name));
+        dataset
+            .notes
+            .push(format!("the data `{}` have no test split: the tables show the validation split", data.name));
     }
     for ((i, sizes), encoded) in inputs.iter().zip(&dataset.train.inputs) {
         let wanted: usize = sizes.iter().product();

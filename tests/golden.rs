@@ -275,3 +275,12 @@ fn a_published_topology_has_its_published_size() {
     assert_eq!(cost::network_cost(&checked, network).total.params, Some(8_830_248));
     assert_eq!(cost::copies(network), [(0, 1), (1, 2), (2, 3), (3, 10), (4, 18), (5, 33)].into_iter().collect());
 }
+
+/// Its `self` is the digest of its meaning, so nobody has edited it.
+#[test]
+fn the_derived_file_is_untouched() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/programs/ltb_derived.mtl");
+    let checked = compiled(&path);
+    let written = checked.spec.provenance.as_ref().expect("a derived file has one").args.str("self").to_string();
+    assert_eq!(written, mtlc::artifact::digest(&checked.spec));
+}

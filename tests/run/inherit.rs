@@ -65,7 +65,7 @@ fn census() {
     let spec = spec
         .replace("data/census_train.csv.gz", "rows.csv")
         .replace("\"data/census_test.csv.gz\"", "share(0.1, of = train)")
-        .replace("epochs = 12, warmup = 2", "epochs = 3, warmup = 1");
+        .replace("  epochs      = 12\n  warmup      = 2\n", "  epochs = 3\n  warmup = 1\n");
     let place = Place::new();
     place.write("rows.csv", rows.as_bytes());
     let prepared = prepare(&place.write("census.mtl", spec.as_bytes()), &[("width", "16")]);
@@ -78,8 +78,8 @@ fn digits_with_batch_norm() {
     let (_place, prepared) = example(
         "digits.mtl",
         &[
-            ("epochs = 20, warmup = 2", "epochs = 1, warmup = 0"),
-            ("choices = adam(lr = 1e-2)", "choices = adam(lr = 0.3)"),
+            ("  epochs      = 20\n  warmup      = 2\n", "  epochs = 1\n  warmup = 0\n"),
+            ("choices     = adam(lr = 1e-2)", "choices = adam(lr = 0.3)"),
         ],
     );
     agrees(&prepared, 0);

@@ -39,7 +39,12 @@ fn expect(program: &Path, extension: &str, text: &str) {
         return;
     }
     let was = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(was == text, "{} differs from what is made now; UPDATE=1 rewrites it\n{}", path.display(), difference(&was, text));
+    assert!(
+        was == text,
+        "{} differs from what is made now; UPDATE=1 rewrites it\n{}",
+        path.display(),
+        difference(&was, text)
+    );
 }
 
 fn difference(was: &str, is: &str) -> String {
@@ -106,7 +111,10 @@ fn names_of(checked: &Checked) -> String {
     for (i, t) in spec.tasks.iter().enumerate() {
         let metrics: Vec<&str> = t.metrics.iter().map(|m| m.name).collect();
         let head = t.head.map_or("none".into(), |h| h.0.to_string());
-        line(format!("task {i} {}: {:?} loss {} metrics {metrics:?} weight {} head {head}", t.name, t.kind, t.loss.name, t.weight));
+        line(format!(
+            "task {i} {}: {:?} loss {} metrics {metrics:?} weight {} head {head}",
+            t.name, t.kind, t.loss.name, t.weight
+        ));
     }
     let read = |r: &Read| match r {
         Read::Input(i) => format!("input {}", i.0),
@@ -201,8 +209,12 @@ fn graph_of(network: &Network) -> String {
             Node::Input(i) => format!("input {}", i.0),
             Node::Pool { of, carries } => format!("pool of stage {} carries {:?}", of.0, carries.map(|c| c.0)),
             Node::Stage { stage, copy } => format!("stage {} copy {}", stage.0, network.copy_name(*stage, *copy)),
-            Node::Select { choice, carries } => format!("select by choice {} carries {:?}", choice.0, carries.map(|c| c.0)),
-            Node::Mix { gate, choice, name } => format!("mix {} choice {:?} {name:?}", gate.word(), choice.map(|c| c.0)),
+            Node::Select { choice, carries } => {
+                format!("select by choice {} carries {:?}", choice.0, carries.map(|c| c.0))
+            }
+            Node::Mix { gate, choice, name } => {
+                format!("mix {} choice {:?} {name:?}", gate.word(), choice.map(|c| c.0))
+            }
             Node::Head { task, copy } => format!("head of task {} copy {copy:?}", task.0),
             Node::Loss { task, choice } => format!("loss of task {} choice {:?}", task.0, choice.map(|c| c.0)),
         };
@@ -219,7 +231,8 @@ fn graph_of(network: &Network) -> String {
         writeln!(out, "{} {what} <- {}", node.index(), sources.join("; ")).expect("to memory");
     }
     for (i, c) in network.choices.iter().enumerate() {
-        writeln!(out, "choice {i} {:?} of {} copies of stage {}: {:?}", c.reader, c.candidates, c.of.0, c.kind).expect("to memory");
+        writeln!(out, "choice {i} {:?} of {} copies of stage {}: {:?}", c.reader, c.candidates, c.of.0, c.kind)
+            .expect("to memory");
     }
     out
 }
@@ -232,8 +245,11 @@ fn costs() {
         for (what, network) in [("supernet", &checked.supernet), ("topology", &checked.fixed)] {
             let Some(n) = network else { continue };
             let report = cost::report(&checked, n);
-            for (name, c) in [(what, &report.network), ("all shared", &report.all_shared), ("independent", &report.independent)] {
-                writeln!(out, "{name}: {:?} shared {:?}", c.total, c.shared.map(|s| (s * 1e6).round() / 1e6)).expect("to memory");
+            for (name, c) in
+                [(what, &report.network), ("all shared", &report.all_shared), ("independent", &report.independent)]
+            {
+                writeln!(out, "{name}: {:?} shared {:?}", c.total, c.shared.map(|s| (s * 1e6).round() / 1e6))
+                    .expect("to memory");
             }
             if n.is_fixed() {
                 for (task, c) in checked.spec.tasks.iter().zip(&report.network.per_task) {

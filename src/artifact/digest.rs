@@ -91,16 +91,18 @@ fn input(e: &mut Encoder, spec: &Spec, i: &Input) {
             // The columns say the rest.
             TensorType::Fields(_) => e.word("fields"),
         }
-        match &i.from {
-            Some(Columns { data, names: Some(names), .. }) => {
-                e.list("from", |e| {
-                    e.name(&spec.data[data.0].name);
-                    names.iter().for_each(|n| e.name(n));
-                });
-                e.args(&i.args, &["from", "except"]);
-            }
-            _ => e.args(&i.args, &[]),
+        let sources: Vec<&Columns> = i.from.iter().chain(&i.also).collect();
+        if sources.is_empty() || sources.iter().any(|c| c.names.is_none()) {
+            e.args(&i.args, &[]);
+            return;
         }
+        for source in sources {
+            e.list("from", |e| {
+                e.name(&spec.data[source.data.0].name);
+                source.names.iter().flatten().for_each(|n| e.name(n));
+            });
+        }
+        e.args(&i.args, &["from", "except"]);
     });
 }
 

@@ -151,7 +151,25 @@ impl Builder<'_> {
                     _ => None,
                 })
                 .collect();
-            let from = fields.args.expr("from").cloned().and_then(|e| self.columns(&e, &except));
+            let sources: Vec<Expr> = match fields.args.expr("from").cloned() {
+                Some(Expr { kind: ExprKind::List(items), .. }) => items,
+                from => from.into_iter().collect(),
+            };
+            let mut also: Vec<Columns> = sources.iter().filter_map(|e| self.columns(e, &except)).collect();
+            for i in 1..also.len() {
+                if also[..i].iter().any(|c| c.data == also[i].data) {
+                    let name = self.spec.data[also[i].data.0].name.clone();
+                    self.diags.push(
+                        Diagnostic::new(
+                            codes::DATA_COLUMN,
+                            also[i].span,
+                            format!("the data set `{name}` stands here twice"),
+                        )
+                        .help("several sources are one for each data set; several columns of one are `DATA[a, b]`"),
+                    );
+                }
+            }
+            let from = (!also.is_empty()).then(|| also.remove(0));
             if let Some(v) = fields.args.get("scale")
                 && !matches!(v, Value::List(items) if items.len() == 2)
             {
@@ -169,6 +187,7 @@ impl Builder<'_> {
                 ty,
                 ty_span: ty_expr.span,
                 from,
+                also,
                 args: fields.args,
             });
         }

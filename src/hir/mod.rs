@@ -90,6 +90,8 @@ pub struct Input {
     pub ty_span: Span,
     /// Where its values come from; `None` for a network without data.
     pub from: Option<Columns>,
+    /// The same values of further data sets, whose labels are others': a sample brings the columns of its own data set.
+    pub also: Vec<Columns>,
     pub args: Args,
 }
 

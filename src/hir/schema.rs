@@ -177,7 +177,7 @@ static ITEMS: &[ItemDef] = &[
                 "from",
                 Ty::Expr,
                 Need::Optional,
-                "The column, or for `fields` the data set or some of its columns: `census[age, sex]`.",
+                "The column, or for `fields` the data set or some of its columns: `census[age, sex]`. A list: one source for each data set.",
             ),
             attr(
                 "except",

@@ -36,7 +36,11 @@ impl Builder<'_> {
                         Some(Value::Int(c)) => *c as usize,
                         _ => self.spec.tasks.len().max(1),
                     };
-                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else {
+                    let stage = stage_names.iter().position(|s| *s == name.text).map(StageId);
+                    let before = stage.and_then(|s| self.only_stage(&self.spec.backbone.as_ref()?.stages[s.0].reads));
+                    let before = before.filter(|b| levels[b.0].as_ref().is_some_and(|l| l.copies > 1));
+                    let at = args.span("reads").unwrap_or(n.span);
+                    let Some(reads) = self.reads(args.call("reads"), at, before) else {
                         continue;
                     };
                     for (label, _) in self.repeated(n, name, &scope) {
@@ -65,7 +69,10 @@ impl Builder<'_> {
                         continue;
                     }
                     let args = self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args;
-                    let Some(reads) = self.reads(args.call("reads"), args.span("reads").unwrap_or(n.span)) else {
+                    let before = self.spec.heads.first().and_then(|h| self.only_stage(&h.reads));
+                    let before = before.filter(|b| levels[b.0].as_ref().is_some_and(|l| l.copies > 1));
+                    let at = args.span("reads").unwrap_or(n.span);
+                    let Some(reads) = self.reads(args.call("reads"), at, before) else {
                         continue;
                     };
                     heads = Some(HeadLevel { per_copy: args.str("per") == "copy", reads, span: n.keyword.span });
@@ -141,7 +148,17 @@ impl Builder<'_> {
         levels[i] = Some(Level { stage: StageId(i), copies, reads, span: name.span });
     }
 
-    fn reads(&mut self, call: &Call, span: Span) -> Option<Reads> {
+    /// The one stage among what is read.
+    fn only_stage(&self, reads: &[Read]) -> Option<StageId> {
+        let mut stages = reads.iter().filter_map(|r| match r {
+            Read::Stage(s) => Some(*s),
+            Read::Input(_) => None,
+        });
+        let first = stages.next()?;
+        stages.next().is_none().then_some(first)
+    }
+
+    fn reads(&mut self, call: &Call, span: Span, before: Option<StageId>) -> Option<Reads> {
         if call.name == "one" {
             return Some(Reads::One);
         }
@@ -159,6 +176,8 @@ impl Builder<'_> {
             let stage = stages.iter().position(|s| s.name == text).map(|i| Read::Stage(StageId(i)));
             let input = self.spec.inputs.iter().position(|i| i.name == text).map(|i| Read::Input(InputId(i)));
             match stage.or(input) {
+                // The level before by its name: among several copies there is no other value of that name than their mean.
+                Some(Read::Stage(s)) if before.is_some_and(|b| b == s) => queries.push(Query::Previous),
                 Some(r) => queries.push(Query::Read(r)),
                 None => {
                     let known: Vec<String> = stages

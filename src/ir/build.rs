@@ -330,7 +330,13 @@ impl Builder<'_> {
 
     /// What a gate that queries stage `s` reads: its value on the paths of all that may be read, if that is one; else the mean of
     /// its copies. `None` for a stage that comes later.
-    fn query(&mut self, s: StageId, p: StageId, candidates: &[NodeIndex], copies: &[Rc<[NodeIndex]>]) -> Option<NodeIndex> {
+    fn query(
+        &mut self,
+        s: StageId,
+        p: StageId,
+        candidates: &[NodeIndex],
+        copies: &[Rc<[NodeIndex]>],
+    ) -> Option<NodeIndex> {
         let own = copies.get(s.0)?.clone();
         if own.len() == 1 {
             return Some(own[0]);

@@ -47,7 +47,7 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         let mut used: Vec<usize> = spec
             .inputs
             .iter()
-            .filter_map(|i| i.from.as_ref().map(|f| f.data.0))
+            .flat_map(|i| i.from.iter().chain(&i.also).map(|f| f.data.0))
             .chain(spec.tasks.iter().filter_map(|t| t.label.as_ref().map(|l| l.data.0)))
             .collect();
         used.sort_unstable();

@@ -363,11 +363,13 @@ impl Builder<'_> {
         if unread {
             return None;
         }
-        let known: Vec<data::Known> = self.spec.data.iter().map(|d| d.known.clone()).collect();
+        // Lent, not copied: a family has a label per task.
+        let known: Vec<data::Known> = self.spec.data.iter_mut().map(|d| std::mem::take(&mut d.known)).collect();
         let found = match kind {
             Some(k) => data::label::check_label(expr, k, &known),
             None => data::label::check_mask(expr, &known),
         };
+        self.spec.data.iter_mut().zip(known).for_each(|(d, k)| d.known = k);
         match found {
             Ok(label) => {
                 let data = self.spec.data.iter().position(|d| d.name == label.data)?;
@@ -381,7 +383,6 @@ impl Builder<'_> {
     }
 
     fn task_kind(&mut self, expr: &Expr) -> Option<TaskKind> {
-        static KINDS: &[&str] = &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
         let (name, arg) = match &expr.kind {
             ExprKind::Call { callee, args } => (eval::as_name(callee)?, args.first().map(|a| &a.value)),
             ExprKind::Missing => return None,
@@ -882,7 +883,18 @@ impl Builder<'_> {
                             }
                         })
                         .collect();
-                    if hits.is_empty() && !self.declared_task(&name.text) {
+                    let kind = KINDS.contains(&name.text.as_str());
+                    if hits.is_empty() && kind && !self.spec.incomplete && !self.spec.tasks.is_empty() {
+                        self.diags.push(
+                            Diagnostic::new(
+                                codes::NAME_UNUSED,
+                                name.span,
+                                format!("no task is of the kind `{}`", name.text),
+                            )
+                            .help("remove it, or declare such a task"),
+                        );
+                    }
+                    if hits.is_empty() && !kind && !self.declared_task(&name.text) {
                         let known: Vec<String> = self
                             .spec
                             .tasks
@@ -1046,6 +1058,9 @@ impl Builder<'_> {
         });
     }
 }
+
+/// The kinds of tasks.
+static KINDS: &[&str] = &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
 
 const BUDGET: AttrDef = AttrDef {
     name: "budget",

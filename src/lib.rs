@@ -32,6 +32,7 @@
 //! | [`fmt`] | tree to canonical text |
 //! | [`schema`] | types of the tables: what an attribute or argument may be, and the checked values |
 //! | [`random`] | counter-based randomness: every draw a function of seed, purpose and counters |
+//! | [`std`] | the standard library, `.mtl` files |
 //! | [`ops`] | one file per op: docs, shape rule, parameters, MACs, kernel; gradients tested |
 //! | [`objective`] | task kinds; losses and metrics, one file each |
 //! | [`optim`] | optimisers and schedules, one file each; clipping |
@@ -43,9 +44,9 @@
 //! | [`runtime`] | model, feeding, training, evaluation, checkpoints |
 //! | [`search`] | one file per strategy: definition (read by checking) and procedure |
 //! | [`artifact`] | canonical topologies, digests of meaning, derived files |
+//! | [`driver`] | text to checked spec, in one page |
 //! | [`experiment`] | what commands do: phases, run folder, baselines, results |
 //! | [`report`] | drawings, tables, summaries |
-//! | [`std`] | the standard library, `.mtl` files |
 //! | [`cli`] | arguments and one file per command; nothing depends on it |
 //!
 //! # Invariants
@@ -58,8 +59,8 @@
 //! - Weights are walked by name in plan order. A weight's initial value is a function of the seed and its name.
 //! - Nothing the user made is overwritten without being asked; files are written whole or not at all.
 //!
-//! Layering, checked by `tests/layers.rs`: a room uses rooms above it in the table, with two doors the other way: `hir` and
-//! `check` read the *definitions* of [`search`] and [`data`] (tables, no procedures).
+//! Layering, checked by `tests/layers.rs`: a room uses rooms above it in the table, with one door the other way: `hir` and
+//! `check` read the *definitions* of [`search`] (a table; no procedures), whose attributes are typed by `hir::schema`.
 //!
 //! # How to add
 //!

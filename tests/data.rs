@@ -170,7 +170,10 @@ fn idx_reads_images_and_labels() {
     assert_eq!(raw.splits.each_ref().map(|s| s.rows), [5, 2, 3]);
     let fail =
         |labels: &str| failure(&format!("format = idx, images = \"i.idx.gz\", labels = \"{labels}\""), at.path());
-    assert_eq!(fail("short.idx"), "images and labels disagree: `i.idx.gz` has 10 samples and `short.idx` has 9");
+    assert_eq!(
+        fail("short.idx"),
+        "images and labels disagree: `i.idx.gz` has 10 samples and `short.idx` has 9\nboth need the same samples in the same order"
+    );
     assert!(
         fail("cut.idx")
             .starts_with("`cut.idx` ends early: the header promises [10] values (10 bytes), and 9 bytes follow")

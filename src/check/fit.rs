@@ -95,6 +95,18 @@ pub fn fit(
             );
             continue;
         }
+        if mine.is_empty() && search.on_span.is_some() {
+            // Asked for level by level: pointless, and harmless.
+            let mut d = Diagnostic::new(
+                codes::SEARCH_MISFIT,
+                search.on_span.unwrap_or(search.span),
+                format!("`{}` has nothing to decide here: every reader has one copy to read", def.call.name),
+            )
+            .help("give the level before several copies, or remove the search");
+            d.severity = crate::diag::Severity::Warning;
+            diags.push(d);
+            continue;
+        }
         let missing = def.requires.iter().find(|r| !mine.iter().any(|(_, o)| o == r));
         if let Some(required) = missing {
             let offered: Vec<Offer> = mine.iter().map(|(_, o)| **o).collect();

@@ -39,7 +39,8 @@ fn unread_stages(spec: &Spec, diags: &mut Diagnostics) {
 
 fn spare_copies(spec: &Spec, diags: &mut Diagnostics) {
     let Some(space) = &spec.space else { return };
-    if spec.families.iter().any(|f| f.open) || spec.tasks.is_empty() {
+    // A task that could not be read would make the number of tasks wrong.
+    if spec.families.iter().any(|f| f.open) || spec.tasks.is_empty() || diags.has_errors() {
         return;
     }
     let tasks = spec.tasks.len();

@@ -145,6 +145,10 @@ pub struct CheckArgs {
     #[arg(long)]
     pub fix: bool,
 
+    /// Also print, on standard output, the sizes and costs of each clean program: space, networks, every task's path.
+    #[arg(long)]
+    pub summary: bool,
+
     /// How diagnostics are written: human, short (both to standard error), json, sarif (to standard output).
     #[arg(long, value_name = "FORMAT")]
     pub message_format: Option<MessageFormat>,

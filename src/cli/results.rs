@@ -14,23 +14,25 @@ pub fn table(networks: &[NetworkResult]) -> Table {
         vec![Column::left("network"), Column::right("params"), Column::right("MACs"), Column::right("shared")];
     columns.push(Column::right("us/sample"));
     columns.push(Column::right("us at 256"));
-    let wide = first.test.tasks.len() <= MOST_TASKS;
+    let (shown, split) = first.shown();
+    let wide = shown.tasks.len() <= MOST_TASKS;
     let mut means: Vec<&'static str> = Vec::new();
     if wide {
-        for t in &first.test.tasks {
+        for t in &shown.tasks {
             columns.extend(t.metrics.iter().map(|m| Column::right(format!("{} {}", t.task, m.name))));
         }
     } else {
-        for m in first.test.tasks.iter().flat_map(|t| &t.metrics) {
+        for m in shown.tasks.iter().flat_map(|t| &t.metrics) {
             if !means.contains(&m.name) {
                 means.push(m.name);
-                columns.push(Column::right(format!("mean {} of {}", m.name, first.test.tasks.len())));
+                columns.push(Column::right(format!("mean {} of {}", m.name, shown.tasks.len())));
             }
         }
     }
-    columns.push(Column::right("test loss"));
+    columns.push(Column::right(format!("{split} loss")));
     let mut table = Table::new(columns);
     for n in networks {
+        let scores = n.shown().0;
         let mut row = vec![
             n.name.clone(),
             human_count(n.params),
@@ -40,15 +42,15 @@ pub fn table(networks: &[NetworkResult]) -> Table {
             microseconds(&n.latency_batch),
         ];
         if wide {
-            row.extend(n.test.tasks.iter().flat_map(|t| &t.metrics).map(|m| number(m.value)));
+            row.extend(scores.tasks.iter().flat_map(|t| &t.metrics).map(|m| number(m.value)));
         } else {
             for name in &means {
-                let all = n.test.tasks.iter().flat_map(|t| &t.metrics).filter(|m| m.name == *name);
+                let all = scores.tasks.iter().flat_map(|t| &t.metrics).filter(|m| m.name == *name);
                 let values: Vec<f64> = all.filter_map(|m| m.value).collect();
                 row.push(number((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)));
             }
         }
-        row.push(format!("{:.4}", n.test.loss));
+        row.push(number(scores.loss.is_finite().then_some(scores.loss)));
         table.row(row);
     }
     table

@@ -1,7 +1,7 @@
 //! `format = csv`: a table of text and numbers, with or without a header, compressed or not.
 //!
 //! Cells are trimmed. A column is numeric when `numeric` says so, or, without `numeric`, when every present training cell
-//! reads as a finite number; everything else is a category.
+//! reads as a number (of which NaN and infinities are then refused); everything else is a category.
 
 use std::collections::{HashMap, HashSet};
 
@@ -326,12 +326,14 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     Ok(raw)
 }
 
-/// Every present training cell is a finite number, and there is one.
+/// Every present training cell reads as a number, and one is finite. A NaN among numbers is a mistake to be reported, not a
+/// reason to take the numbers for categories.
 fn looks_numeric(raw: &Raw, c: usize) -> bool {
-    let numbers: Vec<bool> = raw.columns[c].dictionary.iter().map(|w| finite(w).is_some()).collect();
+    let numbers: Vec<Option<f64>> = raw.columns[c].dictionary.iter().map(|w| w.parse().ok()).collect();
     let Values::Text(codes) = &raw.splits[0].columns[c] else { return false };
-    let mut present = codes.iter().filter(|code| **code != MISSING).peekable();
-    present.peek().is_some() && present.all(|code| numbers[*code as usize])
+    let mut present = codes.iter().filter(|code| **code != MISSING);
+    let mut finite = false;
+    present.all(|code| numbers[*code as usize].inspect(|v| finite |= v.is_finite()).is_some()) && finite
 }
 
 fn finite(word: &str) -> Option<f64> {

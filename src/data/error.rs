@@ -75,8 +75,10 @@ impl DataError {
                 "take `{column}` out of `numeric` to read it as categories, or add the text to `missing` if it means that"
             ),
             DataError::NotFinite { .. } => {
-                "remove or replace the value; in tables a missing cell is an empty one".into()
+                "remove or replace the value; in tables a missing cell is an empty one, or a text that `missing` lists"
+                    .into()
             }
+            DataError::Lengths { .. } => "both need the same samples in the same order".into(),
             DataError::EmptySplit { why, .. } => why.clone(),
             DataError::Constant { column, .. } => {
                 format!("a constant says nothing: leave `{column}` out with `except = [{column}]` or `drop`")

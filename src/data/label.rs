@@ -37,7 +37,11 @@ pub enum Term {
 }
 
 /// Checks a task's label against its kind. What is open passes; check again with a frozen schema.
-pub fn check_label(expr: &Expr, kind: TaskKind, data: &[Known]) -> Result<Label, Vec<Diagnostic>> {
+pub fn check_label<'a>(
+    expr: &Expr,
+    kind: TaskKind,
+    data: impl IntoIterator<Item = &'a Known>,
+) -> Result<Label, Vec<Diagnostic>> {
     let mut check = Check::new(data);
     let terms: Vec<(Term, Type, Span)> = match &expr.kind {
         ExprKind::List(items) => items.iter().map(|e| with_span(check.term(e), e.span)).collect(),
@@ -52,7 +56,7 @@ pub fn check_label(expr: &Expr, kind: TaskKind, data: &[Known]) -> Result<Label,
 }
 
 /// Checks a mask: true where a sample counts for the task.
-pub fn check_mask(expr: &Expr, data: &[Known]) -> Result<Label, Vec<Diagnostic>> {
+pub fn check_mask<'a>(expr: &Expr, data: impl IntoIterator<Item = &'a Known>) -> Result<Label, Vec<Diagnostic>> {
     let mut check = Check::new(data);
     let (term, ty) = check.term(expr);
     if check.errors.is_empty() && !matches!(ty, Type::Bool | Type::Open) {

@@ -31,7 +31,7 @@ mod zip;
 use std::path::Path;
 
 pub use batches::{Batch, Batches};
-pub use encode::{Dataset, InputFrom, InputSpec, LabelSpec, Table, encode};
+pub use encode::{Dataset, InputFrom, InputSpec, LabelData, LabelSpec, Table, encode};
 pub use error::DataError;
 pub use freeze::{ColumnFacts, Facts, Schema};
 pub use outline::{Known, KnownColumn, KnownKind, Outline};

@@ -56,7 +56,7 @@ impl KnownColumn {
 }
 
 /// A named data set as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// The name of the `data` item.
     pub data: String,

@@ -33,19 +33,19 @@ impl Type {
 
 /// Resolves expressions against data sets and collects what is wrong.
 pub struct Check<'a> {
-    data: &'a [Known],
+    data: Vec<&'a Known>,
     /// The data set that was named first.
     home: Option<usize>,
     pub errors: Vec<Diagnostic>,
 }
 
 impl<'a> Check<'a> {
-    pub fn new(data: &'a [Known]) -> Check<'a> {
-        Check { data, home: None, errors: Vec::new() }
+    pub fn new(data: impl IntoIterator<Item = &'a Known>) -> Check<'a> {
+        Check { data: data.into_iter().collect(), home: None, errors: Vec::new() }
     }
 
     pub fn home(&self) -> Option<&Known> {
-        Some(&self.data[self.home?])
+        Some(self.data[self.home?])
     }
 
     /// Training extremes of a plain column.
@@ -148,7 +148,7 @@ impl<'a> Check<'a> {
             let near = suggest::nearest(&data.text, names()).map(|n| format!("did you mean `{n}`?"));
             let d = Diagnostic::new(codes::NAME_UNKNOWN, data.span, format!("no data set is called `{}`", data.text))
                 .label(near.unwrap_or_default())
-                .help(match self.data {
+                .help(match self.data.as_slice() {
                     [] => "the spec declares no data".to_string(),
                     _ => format!("the data sets are {}", suggest::listing(names())),
                 });
@@ -163,7 +163,7 @@ impl<'a> Check<'a> {
             );
         }
         self.home = Some(at);
-        let known = &self.data[at];
+        let known = self.data[at];
         match known.require(column) {
             Err(d) => self.wrong(*d),
             Ok(found) => (Term::Column(column.text.clone(), usize::MAX), found.map_or(Type::Open, type_of)),

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::runtime::RunError;
 use crate::runtime::checkpoint::write_atomically;
+use crate::runtime::{RunError, plain};
 
 #[derive(Debug, Clone)]
 pub struct RunFolder {
@@ -22,8 +22,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// A new folder. One that exists and is not empty is refused, and stays as it is.
-    pub fn create(path: &Path) -> Result<RunFolder, RunError> {
+    /// Refuses a path where no run can begin; writes nothing. What is there stays as it is.
+    pub fn vacant(path: &Path) -> Result<(), RunError> {
         if let Ok(mut entries) = std::fs::read_dir(path)
             && entries.next().is_some()
         {
@@ -35,7 +35,19 @@ impl RunFolder {
         if path.is_file() {
             return Err(RunError::Checkpoint(format!("`{}` is a file: name a folder with `-o`", path.display())));
         }
-        std::fs::create_dir_all(path.join("checkpoints")).map_err(|e| RunError::io(path, e))?;
+        Ok(())
+    }
+
+    /// A new folder. One that exists and is not empty is refused, and stays as it is.
+    pub fn create(path: &Path) -> Result<RunFolder, RunError> {
+        RunFolder::vacant(path)?;
+        std::fs::create_dir_all(path.join("checkpoints")).map_err(|e| {
+            let why = plain(&e);
+            RunError::Checkpoint(format!(
+                "cannot make the run folder `{}`: {why}: name another with `-o`",
+                path.display()
+            ))
+        })?;
         Ok(RunFolder { path: path.to_path_buf() })
     }
 
@@ -44,8 +56,15 @@ impl RunFolder {
         if path.join("run.json").is_file() {
             return Ok(RunFolder { path: path.to_path_buf() });
         }
-        let what = if path.is_dir() { "holds no `run.json`" } else { "is no folder" };
-        Err(RunError::Checkpoint(format!("`{}` is no run: it {what}", path.display())))
+        let what = match (path.is_dir(), path.exists()) {
+            (true, _) => "holds no `run.json`",
+            (false, true) => "is no folder",
+            (false, false) => "does not exist",
+        };
+        Err(RunError::Checkpoint(format!(
+            "`{}` is no run: it {what}; name a folder that `mtlc run`, `search` or `train` has left",
+            path.display()
+        )))
     }
 
     /// `runs/DATE-NAME-XXXX`, the last part from what is run.

@@ -164,12 +164,11 @@ pub fn search(
 }
 
 fn refused(prepared: &Prepared, d: Diagnostic) -> Failure {
-    let mut diagnostics = prepared.compiled.diagnostics.clone();
-    diagnostics.push(d);
+    // What else was found has been shown when the spec was prepared.
     Failure::Spec(Box::new(Compiled {
         sources: prepared.compiled.sources.clone(),
         root: prepared.compiled.root,
-        diagnostics,
+        diagnostics: vec![d],
         checked: None,
     }))
 }
@@ -301,18 +300,26 @@ pub fn measure(prepared: &Prepared, network: &Network, model: &Model, name: &str
         epochs: 0,
         best_epoch: 0,
         validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided)?,
-        test: evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?,
+        test: match feed.dataset.test.rows {
+            0 => None,
+            _ => Some(evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?),
+        },
         latency: Some(latency::measure(model, feed, &decided, 1)?),
         latency_batch: Some(latency::measure(model, feed, &decided, 256)?),
         seconds: 0.0,
     })
 }
 
-/// Evaluates saved weights of the spec's own topology.
+/// Evaluates saved weights of the spec's own topology; without one, as in training, all tasks share everything.
 pub fn evaluate_weights(prepared: &Prepared, weights: &Path, device: &Device) -> Result<NetworkResult, Failure> {
     let checked = prepared.checked();
-    let Some(network) = &checked.fixed else {
-        return Err(RunError::NotYet("this spec has no topology to evaluate".into()).into());
+    let shared;
+    let network = match &checked.fixed {
+        Some(network) => network,
+        None => {
+            shared = network_of(checked, &partition::all_shared(&checked.spec))?;
+            &shared
+        }
     };
     let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
     let model = Model::new(plan, symbols, Randomness::new(0), device)?;
@@ -372,11 +379,20 @@ pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<S
     let checked =
         compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
     let choices = checked.supernet.as_ref().map_or(0, |n| n.choices.len());
-    let range = checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).all(|(c, d)| *d < c.candidates);
-    if choices != saved.decisions.len() || choices == 0 || !range {
+    if choices != saved.decisions.len() || choices == 0 {
         return Err(RunError::Checkpoint(format!(
             "`search.json` decides {} choices, and the run's program has {choices}",
             saved.decisions.len()
+        )));
+    }
+    let wrong =
+        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.candidates);
+    if let Some(i) = wrong {
+        let reader = saved.choices.get(i).map_or("a choice", String::as_str);
+        return Err(RunError::Checkpoint(format!(
+            "`search.json` decides candidate {} for `{reader}`, and the run's program has no such candidate: they do not \
+             belong together",
+            saved.decisions[i]
         )));
     }
     let derived = apply(checked, &saved.decisions);

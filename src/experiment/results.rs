@@ -63,12 +63,23 @@ pub struct NetworkResult {
     pub epochs: usize,
     pub best_epoch: usize,
     pub validation: SplitScores,
-    pub test: SplitScores,
+    /// Absent where the data have no test split.
+    pub test: Option<SplitScores>,
     /// One sample at a time.
     pub latency: Option<Latency>,
     /// 256 at a time.
     pub latency_batch: Option<Latency>,
     pub seconds: f64,
+}
+
+impl NetworkResult {
+    /// What a table shows: the test split where there is one, else validation; and its name.
+    pub fn shown(&self) -> (&SplitScores, &'static str) {
+        match &self.test {
+            Some(t) => (t, "test"),
+            None => (&self.validation, "validation"),
+        }
+    }
 }
 
 /// `summary.json`.

@@ -97,10 +97,7 @@ impl Builder<'_> {
 
     /// The first link: a named value, a merge, or an op on the implicit input.
     fn first(&mut self, expr: &Expr, names: &Names, body: &mut Growing, depth: &mut Vec<String>) -> Option<Flow> {
-        if let ExprKind::Path(p) = &expr.kind
-            && p.len() == 1
-        {
-            let name = &p[0];
+        if let Some(name) = &eval::as_name(expr) {
             if let Some(v) = names.values.get(&name.text) {
                 return Some(*v);
             }
@@ -423,7 +420,7 @@ impl Builder<'_> {
                         suggest::certainty(&n.text, near, names.iter().copied()),
                     );
                 } else if !names.is_empty() {
-                    d = d.help(format!("parameters: {}", suggest::listing(names)));
+                    d = d.label("unknown").help(format!("parameters: {}", suggest::listing(names)));
                 }
                 self.diags.push(d);
                 ok = false;

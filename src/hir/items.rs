@@ -363,13 +363,11 @@ impl Builder<'_> {
         if unread {
             return None;
         }
-        // Lent, not copied: a family has a label per task.
-        let known: Vec<data::Known> = self.spec.data.iter_mut().map(|d| std::mem::take(&mut d.known)).collect();
+        let known = self.spec.data.iter().map(|d| &d.known);
         let found = match kind {
-            Some(k) => data::label::check_label(expr, k, &known),
-            None => data::label::check_mask(expr, &known),
+            Some(k) => data::label::check_label(expr, k, known),
+            None => data::label::check_mask(expr, known),
         };
-        self.spec.data.iter_mut().zip(known).for_each(|(d, k)| d.known = k);
         match found {
             Ok(label) => {
                 let data = self.spec.data.iter().position(|d| d.name == label.data)?;
@@ -939,8 +937,8 @@ impl Builder<'_> {
         let last = backbone.stages.len().checked_sub(1).map(|i| Read::Stage(StageId(i)));
         let mut made: HashMap<(usize, Option<usize>), Option<HeadId>> = HashMap::new();
         let mut missing: Vec<usize> = Vec::new();
-        for t in 0..self.spec.tasks.len() {
-            let Some((_, h)) = best[t] else {
+        for (t, best) in best.into_iter().enumerate() {
+            let Some((_, h)) = best else {
                 missing.push(t);
                 continue;
             };
@@ -1009,10 +1007,14 @@ impl Builder<'_> {
         };
         // A budget is asked of any strategy, so that one that cannot keep it says so.
         let mut attrs = strategy.call.args.to_vec();
-        if !attrs.iter().any(|a| a.name == BUDGET.name) {
+        let asked = |e: &Entry| matches!(e, Entry::Attr(a) if a.key.text == BUDGET.name);
+        if !strategy.budget && item.body.iter().flat_map(|b| &b.entries).any(asked) {
             attrs.push(BUDGET);
         }
-        let def = &ItemDef { nested: if strategy.single { def.nested } else { &[] }, ..*def };
+        let alone = |e: &Entry| matches!(e, Entry::Nested(n) if n.keyword.text == "single");
+        let needless = !strategy.single && item.body.iter().flat_map(|b| &b.entries).any(alone);
+        // Listed among what is known only where it is.
+        let def = &ItemDef { nested: if strategy.single || needless { def.nested } else { &[] }, ..*def };
         let fields = self.fields(name, item.body.as_ref(), &attrs, def, item.span);
         if let Some(span) = fields.args.span(BUDGET.name).filter(|_| !strategy.budget) {
             let able = crate::search::strategies().iter().filter(|s| s.budget).map(|s| s.call.name);
@@ -1024,6 +1026,17 @@ impl Builder<'_> {
         }
         let mut single = None;
         for n in &fields.nested {
+            if !strategy.single {
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::NAME_UNKNOWN_ATTRIBUTE,
+                        n.keyword.span,
+                        format!("`{}` trains no single-task networks", name.text),
+                    )
+                    .help("remove `single { ... }`"),
+                );
+                continue;
+            }
             let inner = &def.nested[0];
             single = Some(self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args);
         }

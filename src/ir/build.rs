@@ -180,7 +180,8 @@ pub fn supernet(spec: &Spec, space: &Space, diags: &mut Diagnostics) -> Option<N
                         space.heads.span,
                         "`per = copy` needs heads that read one stage",
                     )
-                    .also(head.span, "this head reads several"),
+                    .also(head.span, "this head reads several")
+                    .help("let the heads stand `per = task`, or read one stage"),
                 );
                 return None;
             };
@@ -287,11 +288,7 @@ impl Builder<'_> {
                                 Some(mean)
                             }
                             Query::Read(Read::Input(i)) => Some(self.input(*i)),
-                            Query::Read(Read::Stage(s)) if self.ancestors[p.0][s.0] => self.common(candidates, *s),
-                            Query::Read(Read::Stage(s)) if copies.get(s.0).is_some_and(|c| c.len() == 1) => {
-                                Some(copies[s.0][0])
-                            }
-                            Query::Read(Read::Stage(_)) => None,
+                            Query::Read(Read::Stage(s)) => self.query(*s, *p, candidates, copies),
                         };
                         let Some(node) = node else {
                             let stages = &self.spec.backbone.as_ref()?.stages;
@@ -307,7 +304,7 @@ impl Builder<'_> {
                                     Diagnostic::new(
                                         codes::SPACE_QUERY,
                                         at,
-                                        format!("the query `{name}` is not one value here"),
+                                        format!("the query `{name}` cannot be read here"),
                                     )
                                     .label("the readers' paths pass different copies of it, or none")
                                     .also(span, "for this level")
@@ -330,6 +327,30 @@ impl Builder<'_> {
             }
         }
         Some((values, parents))
+    }
+
+    /// What a gate that queries stage `s` reads: its value on the paths of all that may be read, if that is one; else the mean of
+    /// its copies. `None` for a stage that comes later.
+    fn query(
+        &mut self,
+        s: StageId,
+        p: StageId,
+        candidates: &[NodeIndex],
+        copies: &[Rc<[NodeIndex]>],
+    ) -> Option<NodeIndex> {
+        let own = copies.get(s.0)?.clone();
+        if own.len() == 1 {
+            return Some(own[0]);
+        }
+        if self.ancestors[p.0][s.0]
+            && let Some(one) = self.common(candidates, s)
+        {
+            return Some(one);
+        }
+        let pool = self.pool(s, None, &own);
+        let mean = self.graph.add_node(Node::Mix { gate: Gate::Mean, choice: None, name: None });
+        self.graph.add_edge(pool, mean, Role::Pool);
+        Some(mean)
     }
 
     fn choose(&mut self, reader: Reader, of: StageId, candidates: usize, kind: ChoiceKind) -> ChoiceId {

@@ -57,7 +57,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
 
 /// Reads named tensors as f32.
 pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
-    let bytes = std::fs::read(path).map_err(|e| RunError::io(path, e))?;
+    let bytes = std::fs::read(path).map_err(|e| {
+        RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
+    })?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
         RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display()))
     })?;
@@ -101,7 +103,7 @@ pub fn load_model(path: &Path, model: &Model) -> Result<(), RunError> {
             Some(first) => format!("; {} {what}, `{first}` first", names.len()),
         };
         return Err(RunError::Checkpoint(format!(
-            "the weights of `{}` are of another network{}{}",
+            "the weights of `{}` are of another network than this program's{}{}",
             path.display(),
             part("missing", &missing),
             part("too many", &extra)

@@ -5,9 +5,10 @@ use candle_core::Tensor;
 use super::feed::Feed;
 use super::model::{Decided, Model};
 use super::record::{MetricScore, SplitScores, TaskScores};
-use crate::data::{Batches, Table};
-use crate::hir::Spec;
+use crate::data::{Batches, LabelData, Table};
+use crate::hir::{Spec, Task};
 use crate::objective::{self, Labelled, Meter};
+use crate::plan::Output;
 
 /// Rows per forward pass of an evaluation. Fixed, so that results do not depend on the batch size of training.
 const ROWS: usize = 1024;
@@ -22,24 +23,16 @@ pub fn evaluate(
 ) -> candle_core::Result<SplitScores> {
     let outputs = predictions(model, feed, table, decided)?;
     let mut tasks = Vec::new();
-    let mut total = 0.0;
+    // Of no rows there is no loss.
+    let mut total = if table.rows == 0 { f64::NAN } else { 0.0 };
     for (o, values) in model.plan.outputs.iter().zip(&outputs) {
         let task = &spec.tasks[o.task];
         let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
         let labels = &table.labels[at];
-        // The loss over the whole split at once: mean over what is labelled.
-        let device = candle_core::Device::Cpu;
-        let per_sample = values.len() / table.rows.max(1);
-        let shape = model.plan_output_shape(o, table.rows, per_sample);
-        let out = Tensor::from_slice(values, shape, &device)?;
-        let lab = Tensor::from_slice(&labels.values, (table.rows, labels.size), &device)?;
-        let mask = match &labels.mask {
-            Some(m) => Some(Tensor::from_slice(m, table.rows, &device)?),
-            None => None,
+        let loss = match table.rows {
+            0 => f64::NAN,
+            _ => loss_of(model, task, o, table, labels, values)?,
         };
-        let def = objective::find_loss(task.loss.name).expect("checked");
-        let loss = (def.forward)(&task.loss.args, &out, &lab, mask.as_ref())?.to_dtype(candle_core::DType::F64)?;
-        let loss = loss.to_scalar::<f64>()?;
         total += task.weight * loss;
         let mut metrics = Vec::new();
         for call in &task.metrics {
@@ -57,6 +50,28 @@ pub fn evaluate(
         tasks.push(TaskScores { task: task.name.clone(), loss, metrics });
     }
     Ok(SplitScores { loss: total, tasks })
+}
+
+/// The loss over a whole split at once: mean over what is labelled.
+fn loss_of(
+    model: &Model,
+    task: &Task,
+    output: &Output,
+    table: &Table,
+    labels: &LabelData,
+    values: &[f32],
+) -> candle_core::Result<f64> {
+    let device = candle_core::Device::Cpu;
+    let shape = model.plan_output_shape(output, table.rows, values.len() / table.rows);
+    let out = Tensor::from_slice(values, shape, &device)?;
+    let lab = Tensor::from_slice(&labels.values, (table.rows, labels.size), &device)?;
+    let mask = match &labels.mask {
+        Some(m) => Some(Tensor::from_slice(m, table.rows, &device)?),
+        None => None,
+    };
+    let def = objective::find_loss(task.loss.name).expect("checked");
+    let loss = (def.forward)(&task.loss.args, &out, &lab, mask.as_ref())?;
+    loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()
 }
 
 /// Outputs of every task over a split, row-major: by output of the plan.
@@ -78,7 +93,7 @@ pub fn predictions(
 
 impl Model {
     /// `[rows, n]`, or `[rows, n, h, w]` where the head's op says so.
-    fn plan_output_shape(&self, output: &crate::plan::Output, rows: usize, per_sample: usize) -> Vec<usize> {
+    fn plan_output_shape(&self, output: &Output, rows: usize, per_sample: usize) -> Vec<usize> {
         let step = self.plan.steps.iter().find(|s| output.heads.contains(&s.output));
         let sizes = step.and_then(|s| match &s.kind {
             crate::plan::Kind::Op(op) => op.output().sizes(),

@@ -17,8 +17,11 @@ pub fn load(data: &Data) -> Result<Raw, RunError> {
     Ok((data.format.load)(&data.args, &LoadContext { base: &data.base })?)
 }
 
+/// By the data set's name: what was frozen, and the samples that were read for it.
+pub type Frozen = (HashMap<String, Schema>, HashMap<String, Raw>);
+
 /// Freezes every data set that the spec has no schema for; reads only those.
-pub fn freeze(spec: &Spec) -> Result<(HashMap<String, Schema>, HashMap<String, Raw>), RunError> {
+pub fn freeze(spec: &Spec) -> Result<Frozen, RunError> {
     let (mut schemas, mut raws) = (HashMap::new(), HashMap::new());
     for d in spec.data.iter().filter(|d| d.schema.is_none()) {
         let raw = load(d)?;
@@ -53,8 +56,18 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
     };
     let [only] = used.as_slice() else {
         return Err(RunError::NotYet(match used.is_empty() {
-            true => "this spec names no data: its inputs need `from`, its tasks `label` or `from`".into(),
-            false => "training on several data sets at once checks and does not run yet".to_string(),
+            true => {
+                "the program names no data to train on: declare a `data` item, give its inputs `from = DATA` and its \
+                     tasks `label` or `from`"
+                    .into()
+            }
+            false => {
+                let names: Vec<String> = used.iter().map(|d| format!("`{}`", spec.data[*d].name)).collect();
+                format!(
+                    "inputs and tasks read several data sets, {}: this checks and does not run yet; put the columns into one",
+                    names.join(" and ")
+                )
+            }
         }));
     };
     let data = &spec.data[*only];
@@ -121,7 +134,18 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             mask: task.mask.as_ref().map(|m| m.label.clone()),
         });
     }
-    let dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    let mut dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    if dataset.validation.rows == 0 {
+        return Err(RunError::Data(data::DataError::EmptySplit {
+            split: "validation",
+            why: "weights are selected by the validation loss: give the data a `validation` file or share".into(),
+        }));
+    }
+    if dataset.test.rows == 0 {
+        dataset
+            .notes
+            .push(format!("the data `{}` have no test split: the tables show the validation split", data.name));
+    }
     for ((i, sizes), encoded) in inputs.iter().zip(&dataset.train.inputs) {
         let wanted: usize = sizes.iter().product();
         if wanted != encoded.size {

@@ -156,6 +156,10 @@ pub fn fit(model: &Model, job: &Job, listener: &mut dyn Listener) -> Result<Fitt
         }
         trained = epoch;
         let validation = evaluate(model, job.spec, job.feed, &job.feed.dataset.validation, &[])?;
+        if !validation.loss.is_finite() {
+            let what = "validation loss".to_string();
+            return Err(RunError::Diverged { what, value: validation.loss, epoch, step, last: String::new() });
+        }
         listener.epoch(&EpochEvent {
             phase: job.phase.to_string(),
             epoch,

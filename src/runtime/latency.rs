@@ -18,7 +18,8 @@ pub struct Latency {
 /// Times forward passes (all tasks) over rows of the validation split: one to warm up, then at least `ROUNDS`.
 pub fn measure(model: &Model, feed: &Feed, decided: &[Decided], batch: usize) -> candle_core::Result<Latency> {
     const ROUNDS: usize = 15;
-    let table = &feed.dataset.validation;
+    // Any rows will do; training has some, or nothing would have been trained.
+    let table = if feed.dataset.validation.rows > 0 { &feed.dataset.validation } else { &feed.dataset.train };
     let rows: Vec<u32> = (0..batch).map(|i| (i % table.rows.max(1)) as u32).collect();
     let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
     model.predict(&fed.inputs, decided)?;

@@ -12,6 +12,20 @@ pub mod record;
 
 use crate::data::DataError;
 
+/// The reason of a failure of the file system, in words.
+pub fn plain(e: &std::io::Error) -> String {
+    use std::io::ErrorKind::*;
+    match e.kind() {
+        NotFound => "there is no such file".into(),
+        PermissionDenied => "permission denied".into(),
+        NotADirectory => "a part of the path is no folder".into(),
+        IsADirectory => "it is a folder".into(),
+        StorageFull => "the disk is full".into(),
+        ReadOnlyFilesystem => "the file system is read-only".into(),
+        _ => e.to_string(),
+    }
+}
+
 /// What can go wrong while running.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -21,14 +35,19 @@ pub enum RunError {
     NotYet(String),
     #[error("the {what} became {value} at epoch {epoch}, step {step}{last}")]
     Diverged { what: String, value: f64, epoch: usize, step: u64, last: String },
-    #[error("{path}: {source}")]
+    #[error("cannot read or write `{path}`: {}", plain(source))]
     Io { path: String, source: std::io::Error },
     #[error("{0}")]
     Checkpoint(String),
     #[error("{0}")]
     Device(String),
-    #[error("computation failed: {0}")]
+    #[error("computation failed: {}", without_backtrace(.0))]
     Compute(#[from] candle_core::Error),
+}
+
+/// candle appends a backtrace to its messages when asked for one; people want the message.
+fn without_backtrace(e: &candle_core::Error) -> String {
+    e.to_string().lines().next().unwrap_or_default().to_string()
 }
 
 impl RunError {

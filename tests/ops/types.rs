@@ -147,8 +147,8 @@ fn what_does_not_fit_is_refused_with_a_way_out() {
 fn a_window_larger_than_its_image_leaves_nothing() {
     let pool = refused("max_pool", &[("kernel", int(4))], &[image(8, 3, 9)]);
     assert!(pool.empty);
-    assert_eq!(pool.message, "its window is 4 pixels, and the height is 3");
+    assert_eq!(pool.message, "needs 4 pixels for its window, and the height is 3");
     let conv = refused("conv", &[("channels", int(8)), ("kernel", int(7)), ("padding", int(1))], &[image(8, 7, 4)]);
     assert!(conv.empty);
-    assert_eq!(conv.message, "its window is 7 pixels, and the width is 4, 6 with padding 1 on both sides");
+    assert_eq!(conv.message, "needs 7 pixels for its window, and the width is 4, 6 with padding 1 on both sides");
 }

@@ -2,8 +2,6 @@
 
 #![allow(dead_code)]
 
-pub mod dump;
-
 use std::path::{Path, PathBuf};
 
 /// The files below `folder` (two levels) with that ending, sorted.

@@ -44,6 +44,9 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
             _ => show(&compiled, format, terminal),
         }
         conclude(path, &compiled, format, terminal);
+        if let (true, Some(checked)) = (args.summary, &compiled.checked) {
+            terminal.product(&crate::report::summary::spec_summary(checked, terminal.stdout_color()));
+        }
     }
     if !logs.is_empty() {
         terminal.product(&merged(&logs));

@@ -19,6 +19,11 @@ fn go(args: &EvaluateArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let (file, weights) = if args.what.is_dir() {
         of_run(&RunFolder::open(&args.what).map_err(session::failed)?, args.weights.clone())?
     } else {
+        if !args.what.exists() {
+            let f = Failure::new(Exit::Failure, format!("there is no `{}`", args.what.display()))
+                .help("name a run folder, or a program with `--weights`");
+            return Err(Stop::Failed(f));
+        }
         match &args.weights {
             Some(w) => (args.what.clone(), w.clone()),
             None => {
@@ -38,11 +43,12 @@ fn go(args: &EvaluateArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     Ok(Ok(Exit::Ok))
 }
 
-/// The program and weights of a run: the derived network's, or the trained one's.
+/// The program and weights of a run: the derived network's, or the trained one's; of a program without a topology, the all-shared one's.
 fn of_run(folder: &RunFolder, weights: Option<PathBuf>) -> Result<(PathBuf, PathBuf), Stop> {
     let pairs = [
         (folder.derived(), folder.checkpoint("derived")),
         (folder.path.join("program.mtl"), folder.checkpoint("trained")),
+        (folder.path.join("program.mtl"), folder.checkpoint("all_shared")),
     ];
     for (program, own) in pairs {
         let weights = weights.clone().unwrap_or(own);

@@ -19,7 +19,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
 
 fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let start = Instant::now();
-    let prepared = session::prepare(&args.file, &args.set.set, terminal)?;
+    let prepared = session::prepare_run(args, terminal)?;
     experiment::can_search(&prepared).map_err(|f| session::stop(f, terminal))?;
     let begun = session::begin("run", args, &prepared, terminal)?;
     let folder = &begun.folder;

@@ -13,7 +13,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
 }
 
 fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
-    let prepared = session::prepare(&args.file, &args.set.set, terminal)?;
+    let prepared = session::prepare_run(args, terminal)?;
     experiment::can_search(&prepared).map_err(|f| session::stop(f, terminal))?;
     let begun = session::begin("search", args, &prepared, terminal)?;
     let mut progress = Progress::new(terminal);

@@ -79,6 +79,15 @@ pub fn prepare(path: &Path, set: &[(String, String)], terminal: &Terminal) -> Re
     Ok(prepared)
 }
 
+/// Refuses what can be refused before data are read: a device that is not there, a folder that is taken.
+pub fn prepare_run(args: &RunArgs, terminal: &Terminal) -> Result<Prepared, Stop> {
+    device::open(&args.device).map_err(failed)?;
+    if let Some(path) = &args.output {
+        RunFolder::vacant(path).map_err(failed)?;
+    }
+    prepare(&args.file, &args.set.set, terminal)
+}
+
 /// A run that has begun: device and folder, with `run.json` and the source in it.
 pub struct Begun {
     pub device: candle_core::Device,

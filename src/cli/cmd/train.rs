@@ -19,7 +19,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
 
 fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let start = Instant::now();
-    let prepared = session::prepare(&args.file, &args.set.set, terminal)?;
+    let prepared = session::prepare_run(args, terminal)?;
     let checked = prepared.checked();
     let candidate = match &checked.spec.topology {
         Some(t) => Candidate { name: "trained".into(), topology: t.clone() },

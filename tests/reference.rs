@@ -1,0 +1,177 @@
+//! `grammar/reference.md` against the compiler. A ```mtl block is a whole program and must check without
+//! errors. ```mtl fragment is only parsed. ```mtl error(CODE, ...) gives exactly those
+//! codes. What stands between `<!-- generated: TABLE -->` and `<!-- end -->` comes from the compiler's tables; `UPDATE=1` rewrites.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use mtlc::driver;
+use mtlc::hir::schema::{ItemDef, items};
+use mtlc::schema::{AttrDef, CallDef, Need};
+use mtlc::source::SourceMap;
+use support::Expectations;
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("grammar/reference.md")
+}
+
+fn text() -> String {
+    std::fs::read_to_string(path()).expect("grammar/reference.md")
+}
+
+/// A fenced block: what stands behind "```mtl", the line of the fence, the text.
+fn blocks(markdown: &str) -> Vec<(String, usize, String)> {
+    let mut out: Vec<(String, usize, String)> = Vec::new();
+    let mut inside = false;
+    for (i, line) in markdown.lines().enumerate() {
+        match line.strip_prefix("```") {
+            Some(_) if inside => inside = false,
+            Some(info) => {
+                inside = true;
+                out.push((info.to_string(), i + 1, String::new()));
+            }
+            None if inside => {
+                let last = out.last_mut().expect("a block is open");
+                last.2 += line;
+                last.2.push('\n');
+            }
+            None => {}
+        }
+    }
+    out.into_iter()
+        .filter_map(|(info, line, text)| Some((info.strip_prefix("mtl")?.trim().to_string(), line, text)))
+        .collect()
+}
+
+#[test]
+fn programs_do_what_is_said_of_them() {
+    let all = blocks(&text());
+    assert!(all.len() >= 15, "{} blocks", all.len());
+    let mut wrong = Vec::new();
+    for (tag, line, text) in all {
+        let codes: BTreeSet<String> = match tag.as_str() {
+            "fragment" => {
+                let whole = format!("mtl 1\n{text}");
+                let file = SourceMap::default().add("fragment.mtl", None, whole.as_str());
+                let parse = mtlc::syntax::parse(file, &whole);
+                parse.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.code.name().to_string()).collect()
+            }
+            _ => {
+                let load = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+                let compiled = driver::compile_text(&text, Path::new("reference.mtl"), &Default::default(), &load);
+                compiled.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.code.name().to_string()).collect()
+            }
+        };
+        let want: BTreeSet<String> = match tag.strip_prefix("error(").and_then(|t| t.strip_suffix(')')) {
+            Some(list) => list.split(',').map(|c| c.trim().to_string()).collect(),
+            None => BTreeSet::new(),
+        };
+        if codes != want {
+            wrong.push(format!("line {line}: {codes:?} instead of {want:?}"));
+        }
+        if !text.starts_with("mtl 1") && tag != "fragment" {
+            wrong.push(format!("line {line}: a whole program begins with `mtl 1`"));
+        }
+    }
+    assert!(wrong.is_empty(), "grammar/reference.md\n{}", wrong.join("\n"));
+}
+
+/// In a cell of a table a bar has to be escaped.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn attributes(attrs: &[AttrDef]) -> String {
+    if attrs.is_empty() {
+        return String::new();
+    }
+    let mut out = "\n| name | value | absent | meaning |\n|---|---|---|---|\n".to_string();
+    for a in attrs {
+        let need = match a.need {
+            Need::Required => "required".to_string(),
+            Need::Optional => "".to_string(),
+            Need::Default(d) => format!("`{d}`"),
+        };
+        out += &format!("| `{}` | {} | {} | {} |\n", a.name, cell(&a.ty.describe()), cell(&need), cell(a.doc));
+    }
+    out
+}
+
+fn calls(heading: &str, calls: &[&'static CallDef]) -> String {
+    calls.iter().map(|c| format!("\n{heading} `{}`\n\n{}\n{}", c.name, c.doc, attributes(c.args))).collect()
+}
+
+fn item(i: &ItemDef, heading: &str) -> String {
+    let forms = i.form.replace("  |  ", "\n");
+    let mut out = format!("\n{heading} `{}`\n\n{}\n\n```text\n{forms}\n```\n{}", i.keyword, i.doc, attributes(i.attrs));
+    for n in i.nested {
+        out += &item(n, &format!("{heading}#"));
+    }
+    out
+}
+
+fn strategies() -> String {
+    let mut out =
+        "\n| strategy | decides | needs | keeps a budget | `single` | runs | source |\n|---|---|---|---|---|---|---|\n"
+            .to_string();
+    let yes = |b: bool| if b { "yes" } else { "" };
+    for s in mtlc::search::strategies() {
+        let list = |o: &[mtlc::search::Offer]| o.iter().map(|o| o.describe()).collect::<Vec<_>>().join(", ");
+        let most = s.most_levels.map_or(String::new(), |n| format!(" (at most {n})"));
+        out += &format!(
+            "| `{}` | {}{most} | {} | {} | {} | {} | {} |\n",
+            s.call.name,
+            list(s.decides),
+            list(s.requires),
+            yes(s.budget),
+            yes(s.single),
+            yes(s.runs),
+            s.paper
+        );
+    }
+    let all: Vec<&'static CallDef> = mtlc::search::strategies().iter().map(|s| &s.call).collect();
+    out + &calls("###", &all)
+}
+
+fn generated(table: &str) -> String {
+    let of_ops = || mtlc::ops::table().iter().map(|o| &o.call).collect::<Vec<_>>();
+    match table {
+        "items" => items().iter().map(|i| item(i, "###")).collect(),
+        "ops" => calls("###", &of_ops()),
+        "losses" => calls("###", &mtlc::objective::losses().iter().map(|d| &d.call).collect::<Vec<_>>()),
+        "metrics" => calls("###", &mtlc::objective::metrics().iter().map(|d| &d.call).collect::<Vec<_>>()),
+        "optimizers" => calls("###", &mtlc::optim::optimizer_calls()),
+        "schedules" => calls("###", &mtlc::optim::schedule::schedule_calls()),
+        "formats" => calls("###", &mtlc::data::table().iter().map(|f| &f.call).collect::<Vec<_>>()),
+        "strategies" => strategies(),
+        other => panic!("no table is called `{other}`"),
+    }
+}
+
+#[test]
+fn tables_are_the_compilers() {
+    let text = text();
+    let mut out = String::new();
+    let mut found = BTreeSet::new();
+    let mut skip = false;
+    for line in text.lines() {
+        skip &= line != "<!-- end -->";
+        if !skip {
+            out += line;
+            out.push('\n');
+        }
+        if let Some(table) = line.strip_prefix("<!-- generated: ").and_then(|l| l.strip_suffix(" -->")) {
+            out += &generated(table);
+            out.push('\n');
+            found.insert(table.to_string());
+            skip = true;
+        }
+    }
+    let all = ["items", "ops", "losses", "metrics", "optimizers", "schedules", "formats", "strategies"];
+    assert_eq!(found, all.map(String::from).into());
+    let mut expected = Expectations::default();
+    expected.check(&path(), &out);
+    expected.finish();
+}

@@ -1,0 +1,13 @@
+//! Running, end to end: search, derivation, training and evaluation on tiny generated data, by the library and by the binary.
+
+#[path = "../support/mod.rs"]
+mod expectations;
+
+mod branch;
+mod choices;
+mod commands;
+mod inherit;
+mod repeat;
+mod support;
+mod trained;
+mod wrong;

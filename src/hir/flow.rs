@@ -420,7 +420,7 @@ impl Builder<'_> {
                         suggest::certainty(&n.text, near, names.iter().copied()),
                     );
                 } else if !names.is_empty() {
-                    d = d.help(format!("parameters: {}", suggest::listing(names)));
+                    d = d.label("unknown").help(format!("parameters: {}", suggest::listing(names)));
                 }
                 self.diags.push(d);
                 ok = false;

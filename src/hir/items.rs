@@ -381,7 +381,6 @@ impl Builder<'_> {
     }
 
     fn task_kind(&mut self, expr: &Expr) -> Option<TaskKind> {
-        static KINDS: &[&str] = &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
         let (name, arg) = match &expr.kind {
             ExprKind::Call { callee, args } => (eval::as_name(callee)?, args.first().map(|a| &a.value)),
             ExprKind::Missing => return None,
@@ -882,7 +881,18 @@ impl Builder<'_> {
                             }
                         })
                         .collect();
-                    if hits.is_empty() && !self.declared_task(&name.text) {
+                    let kind = KINDS.contains(&name.text.as_str());
+                    if hits.is_empty() && kind && !self.spec.incomplete && !self.spec.tasks.is_empty() {
+                        self.diags.push(
+                            Diagnostic::new(
+                                codes::NAME_UNUSED,
+                                name.span,
+                                format!("no task is of the kind `{}`", name.text),
+                            )
+                            .help("remove it, or declare such a task"),
+                        );
+                    }
+                    if hits.is_empty() && !kind && !self.declared_task(&name.text) {
                         let known: Vec<String> = self
                             .spec
                             .tasks
@@ -997,10 +1007,14 @@ impl Builder<'_> {
         };
         // A budget is asked of any strategy, so that one that cannot keep it says so.
         let mut attrs = strategy.call.args.to_vec();
-        if !attrs.iter().any(|a| a.name == BUDGET.name) {
+        let asked = |e: &Entry| matches!(e, Entry::Attr(a) if a.key.text == BUDGET.name);
+        if !strategy.budget && item.body.iter().flat_map(|b| &b.entries).any(asked) {
             attrs.push(BUDGET);
         }
-        let def = &ItemDef { nested: if strategy.single { def.nested } else { &[] }, ..*def };
+        let alone = |e: &Entry| matches!(e, Entry::Nested(n) if n.keyword.text == "single");
+        let needless = !strategy.single && item.body.iter().flat_map(|b| &b.entries).any(alone);
+        // Listed among what is known only where it is.
+        let def = &ItemDef { nested: if strategy.single || needless { def.nested } else { &[] }, ..*def };
         let fields = self.fields(name, item.body.as_ref(), &attrs, def, item.span);
         if let Some(span) = fields.args.span(BUDGET.name).filter(|_| !strategy.budget) {
             let able = crate::search::strategies().iter().filter(|s| s.budget).map(|s| s.call.name);
@@ -1012,6 +1026,17 @@ impl Builder<'_> {
         }
         let mut single = None;
         for n in &fields.nested {
+            if !strategy.single {
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::NAME_UNKNOWN_ATTRIBUTE,
+                        n.keyword.span,
+                        format!("`{}` trains no single-task networks", name.text),
+                    )
+                    .help("remove `single { ... }`"),
+                );
+                continue;
+            }
             let inner = &def.nested[0];
             single = Some(self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args);
         }
@@ -1046,6 +1071,9 @@ impl Builder<'_> {
         });
     }
 }
+
+/// The kinds of tasks.
+static KINDS: &[&str] = &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
 
 const BUDGET: AttrDef = AttrDef {
     name: "budget",

@@ -180,7 +180,8 @@ pub fn supernet(spec: &Spec, space: &Space, diags: &mut Diagnostics) -> Option<N
                         space.heads.span,
                         "`per = copy` needs heads that read one stage",
                     )
-                    .also(head.span, "this head reads several"),
+                    .also(head.span, "this head reads several")
+                    .help("let the heads stand `per = task`, or read one stage"),
                 );
                 return None;
             };

@@ -350,7 +350,7 @@ impl Builder<'_> {
         let uses = |i: usize| {
             let mut found = Vec::new();
             if let Some(v) = &items[i].item.value {
-                super::items::walk_paths(v, &mut |p| {
+                eval::walk_paths(v, &mut |p| {
                     if let [name] = p
                         && !name.quoted
                     {

@@ -633,3 +633,28 @@ fn budget(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<Budget>
         _ => None,
     }
 }
+
+/// Visits every dotted name of an expression.
+pub fn walk_paths(expr: &Expr, visit: &mut dyn FnMut(&[Name])) {
+    match &expr.kind {
+        ExprKind::Path(p) => visit(p),
+        ExprKind::List(items) | ExprKind::Chain(items) => items.iter().for_each(|e| walk_paths(e, visit)),
+        ExprKind::Call { callee, args } => {
+            if !matches!(callee.kind, ExprKind::Path(_)) {
+                walk_paths(callee, visit);
+            }
+            args.iter().for_each(|a| walk_paths(&a.value, visit));
+        }
+        ExprKind::Index { base, items } => {
+            walk_paths(base, visit);
+            items.iter().for_each(|e| walk_paths(e, visit));
+        }
+        ExprKind::Unary { operand, .. } => walk_paths(operand, visit),
+        ExprKind::Binary { left, right, .. } | ExprKind::Range { from: left, to: right } => {
+            walk_paths(left, visit);
+            walk_paths(right, visit);
+        }
+        ExprKind::Quantity { value, .. } => walk_paths(value, visit),
+        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Star | ExprKind::Missing => {}
+    }
+}

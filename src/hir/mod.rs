@@ -1,13 +1,17 @@
 //! The spec with names resolved: ids, not strings; spans beside; parameters, repetitions, templates and imports expanded. What
 //! could not be read is absent and already reported. Nothing here knows shapes or costs: that is `check`.
 
+mod backbones;
 pub mod build;
 pub mod eval;
 mod flow;
+mod heads;
 mod import;
-mod items;
+mod inputs;
 pub mod schema;
+mod searches;
 mod spaces;
+mod tasks;
 mod topologies;
 
 pub use build::{Options, lower};

@@ -1,0 +1,223 @@
+//! Data sets and inputs: what is known of columns, and which of them the network reads.
+
+use super::build::{Builder, Options};
+use super::eval::{self};
+use super::import::Loaded;
+use super::*;
+use crate::diag::{Diagnostic, codes, suggest};
+use crate::ops::{Dim, Fields as FieldTypes};
+use crate::schema::{AttrDef, COUNT, Value};
+use crate::syntax::ast::{Entry, Expr, ExprKind, Name};
+
+impl Builder<'_> {
+    pub(super) fn datas(&mut self, items: &[&Loaded], schemas: &[&Loaded], options: &Options) {
+        self.duplicates(items, "data set");
+        self.duplicates(schemas, "schema");
+        for l in items {
+            let item = &l.item;
+            let def = schema::item("data").expect("in the table");
+            let format = item.body.as_ref().and_then(|b| {
+                b.entries.iter().find_map(|e| match e {
+                    Entry::Attr(a) if a.key.text == "format" => Some(a),
+                    _ => None,
+                })
+            });
+            let Some(format) = format else {
+                let words = suggest::listing(data::table().iter().map(|f| f.call.name));
+                self.diags.push(
+                    Diagnostic::new(codes::TYPE_MISSING_ATTRIBUTE, item.keyword.span, "this `data` lacks `format`")
+                        .label("`format` is missing")
+                        .help(format!("say how the files are laid out: `format = ...`, one of {words}")),
+                );
+                continue;
+            };
+            let Some(name) = eval::as_name(&format.value) else { continue };
+            let Some(found) = data::find(&name.text) else {
+                let words = data::table().iter().map(|f| f.call.name);
+                self.diags.push(eval::unknown_word(&name, words, "a data format", codes::DATA_FORMAT));
+                continue;
+            };
+            let attrs: Vec<AttrDef> = def.attrs.iter().chain(found.call.args).copied().collect();
+            let fields = self.fields(&item.keyword, item.body.as_ref(), &attrs, def, item.span);
+            if fields.broken {
+                continue;
+            }
+            let written = schemas.iter().find(|s| s.item.names[0].text == item.names[0].text);
+            let frozen = match written {
+                Some(s) => match data::Schema::from_ast(&s.item) {
+                    Ok(s) => Some(s),
+                    Err(d) => {
+                        self.diags.extend(d);
+                        None
+                    }
+                },
+                None => options.schemas.get(&item.names[0].text).cloned(),
+            };
+            self.diags.extend((found.check)(&fields.args, item.names[0].span));
+            let name = &item.names[0].text;
+            let known = match &frozen {
+                Some(s) => data::Known::from_schema(name, s),
+                None => data::Known::from_outline(name, (found.outline)(&fields.args)),
+            };
+            self.spec.data.push(Data {
+                name: item.names[0].text.clone(),
+                span: item.names[0].span,
+                format: found,
+                args: fields.args,
+                base: l.base.clone(),
+                schema: frozen,
+                known,
+            });
+        }
+        for s in schemas {
+            let name = &s.item.names[0];
+            if !items.iter().any(|l| l.item.names[0].text == name.text) {
+                let names: Vec<String> = items.iter().map(|l| l.item.names[0].text.clone()).collect();
+                self.unknown_name("data set", name, names.iter().map(String::as_str));
+            }
+        }
+    }
+
+    /// Columns of a data set as `from` names them: `census`, `census.age`, `census[age, sex]`, less `except`.
+    pub(super) fn columns(&mut self, expr: &Expr, except: &[Name]) -> Option<Columns> {
+        let mut first: Option<Name> = None;
+        eval::walk_paths(expr, &mut |p| {
+            first.get_or_insert_with(|| p[0].clone());
+        });
+        let Some(first) = first else {
+            if expr.kind != ExprKind::Missing {
+                let found = eval::describe(expr);
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::TYPE_MISMATCH,
+                        expr.span,
+                        format!("expected columns of a data set, found {found}"),
+                    )
+                    .help("write `from = data.column`, `from = data`, or `from = data[a, b]`"),
+                );
+            }
+            return None;
+        };
+        let data = self.data_named(&first)?;
+        let d = &self.spec.data[data.0];
+        let dropped: Vec<String> = d
+            .args
+            .iter()
+            .filter(|(k, _)| *k == "drop")
+            .flat_map(|(_, v)| match &v.value {
+                Value::List(items) => items.clone(),
+                _ => Vec::new(),
+            })
+            .filter_map(|v| match v.value {
+                Value::Name(n) => n.last().cloned(),
+                _ => None,
+            })
+            .collect();
+        match d.known.select(expr, except, &dropped) {
+            Ok(names) => Some(Columns { data, names, span: expr.span }),
+            Err(problems) => {
+                self.diags.extend(problems);
+                None
+            }
+        }
+    }
+
+    pub(super) fn data_named(&mut self, name: &Name) -> Option<DataId> {
+        if let Some(i) = self.spec.data.iter().position(|d| d.name == name.text) {
+            return Some(DataId(i));
+        }
+        let known: Vec<String> = self.spec.data.iter().map(|d| d.name.clone()).collect();
+        self.unknown_name("data set", name, known.iter().map(String::as_str));
+        None
+    }
+
+    pub(super) fn inputs(&mut self, items: &[&Loaded]) {
+        self.duplicates(items, "input");
+        let def = schema::item("input").expect("in the table");
+        for l in items {
+            let item = &l.item;
+            let fields = self.fields(&item.keyword, item.body.as_ref(), def.attrs, def, item.span);
+            let except: Vec<Name> = fields
+                .args
+                .list("except")
+                .iter()
+                .filter_map(|v| match &v.value {
+                    Value::Name(n) => Some(Name { text: n.last()?.clone(), quoted: false, span: v.span }),
+                    _ => None,
+                })
+                .collect();
+            let sources: Vec<Expr> = match fields.args.expr("from").cloned() {
+                Some(Expr { kind: ExprKind::List(items), .. }) => items,
+                from => from.into_iter().collect(),
+            };
+            let mut also: Vec<Columns> = sources.iter().filter_map(|e| self.columns(e, &except)).collect();
+            for i in 1..also.len() {
+                if also[..i].iter().any(|c| c.data == also[i].data) {
+                    let name = self.spec.data[also[i].data.0].name.clone();
+                    self.diags.push(
+                        Diagnostic::new(
+                            codes::DATA_COLUMN,
+                            also[i].span,
+                            format!("the data set `{name}` stands here twice"),
+                        )
+                        .help("several sources are one for each data set; several columns of one are `DATA[a, b]`"),
+                    );
+                }
+            }
+            let from = (!also.is_empty()).then(|| also.remove(0));
+            if let Some(v) = fields.args.get("scale")
+                && !matches!(v, Value::List(items) if items.len() == 2)
+            {
+                let span = fields.args.span("scale").unwrap_or(item.span);
+                self.diags.push(
+                    Diagnostic::new(codes::TYPE_MISMATCH, span, "`scale` takes two numbers")
+                        .help("write `scale = [-1, 1]`"),
+                );
+            }
+            let Some(ty_expr) = &item.ty else { continue };
+            let Some(ty) = self.tensor_type(ty_expr, from.as_ref()) else { continue };
+            self.spec.inputs.push(Input {
+                name: item.names[0].text.clone(),
+                span: item.names[0].span,
+                ty,
+                ty_span: ty_expr.span,
+                from,
+                also,
+                args: fields.args,
+            });
+        }
+    }
+
+    /// `f32[3, 64, 64]` or `fields`.
+    pub(super) fn tensor_type(&mut self, expr: &Expr, from: Option<&Columns>) -> Option<TensorType> {
+        if let Some(n) = eval::as_name(expr)
+            && n.text == "fields"
+        {
+            return Some(TensorType::Fields(match from {
+                Some(Columns { data, names: Some(names), .. }) => self.spec.data[data.0].known.fields(names),
+                _ => FieldTypes(None),
+            }));
+        }
+        if let ExprKind::Index { base, items } = &expr.kind
+            && eval::as_name(base).is_some_and(|n| n.text == "f32")
+        {
+            let scope = self.scope.clone();
+            let dims: Vec<Option<Dim>> = items
+                .iter()
+                .map(|e| match eval::value(e, &COUNT, &scope, self.diags)?.value {
+                    Value::Int(n) => Some(Dim::Known(n as usize)),
+                    _ => None,
+                })
+                .collect();
+            return Some(TensorType::Dense(dims.into_iter().collect::<Option<_>>()?));
+        }
+        if expr.kind != ExprKind::Missing {
+            self.diags.push(
+                Diagnostic::new(codes::TYPE_MISMATCH, expr.span, "expected the type of an input")
+                    .label("not a type")
+                    .help("write `f32[channels, height, width]`, `f32[n]`, or `fields` for the columns of a table"),
+            );
+        }
+        None
+    }
+}

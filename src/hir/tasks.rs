@@ -1,0 +1,281 @@
+//! Tasks and families: kind, label, mask, loss, metrics.
+
+use std::collections::HashMap;
+
+use super::build::Builder;
+use super::eval::{self, Scope};
+use super::import::Loaded;
+use super::*;
+use crate::diag::{Diagnostic, codes, suggest};
+use crate::objective;
+use crate::schema::{COUNT, Value};
+use crate::syntax::ast::{Expr, ExprKind, Name};
+
+impl Builder<'_> {
+    pub(super) fn tasks(&mut self, items: &[&Loaded]) {
+        self.duplicates(items, "task");
+        let def = schema::item("task").expect("in the table");
+        let mut whole: Vec<Span> = Vec::new();
+        let mut names: HashMap<String, Span> = HashMap::new();
+        for l in items {
+            let item = &l.item;
+            let fields = self.fields(&item.keyword, item.body.as_ref(), def.attrs, def, item.span);
+            let Some(ty) = &item.ty else { continue };
+            let Some(mut kind) = self.task_kind(ty) else { continue };
+            let from = fields.args.expr("from").cloned();
+            let label = fields.args.expr("label").cloned();
+            let mask = fields.args.expr("mask").cloned();
+            if let (Some(f), Some(l)) = (&from, &label) {
+                self.diags.push(
+                    Diagnostic::new(codes::TASK_LABEL, l.span, "a task takes `label` or `from`, not both")
+                        .also(f.span, "the other one")
+                        .help("`from` names a column, `label` computes from columns"),
+                );
+            }
+            let loss = self.task_loss(kind, &fields.args);
+            let metrics = self.task_metrics(kind, &fields.args);
+            let weight = fields.args.float("weight");
+            let loss_span = fields.args.span("loss").filter(|_| fields.args.is_given("loss"));
+            let mask = mask.and_then(|e| self.label(&e, None));
+            let first = self.spec.tasks.len();
+            let name = &item.names[0];
+            // Members: one for a plain task, the columns of a group for a family.
+            let mut members: Vec<(String, Span, Option<Label>)> = Vec::new();
+            let mut open = false;
+            if let Some(index) = &item.index {
+                let Some(from) = from.clone() else {
+                    self.diags.push(
+                        Diagnostic::new(
+                            codes::TASK_LABEL,
+                            name.span,
+                            format!("the family `{}` has no `from`", name.text),
+                        )
+                        .help("say which columns its tasks are: `from = celeba.attributes`"),
+                    );
+                    continue;
+                };
+                let Some(columns) = self.columns(&from, &[]) else { continue };
+                let star = index.value.iter().any(|e| e.kind == ExprKind::Star);
+                let data_name = self.spec.data[columns.data.0].name.clone();
+                let listed: Vec<Name> = index.value.iter().filter_map(eval::as_name).collect();
+                // A group whose members are not known yet reads as one column of its own name.
+                let group = match &from.kind {
+                    ExprKind::Path(p) if p.len() == 2 => Some(p[1].text.clone()),
+                    _ => None,
+                };
+                open = star
+                    && match (&columns.names, &group) {
+                        (None, _) => true,
+                        (Some(n), Some(g)) => {
+                            n.len() == 1 && n[0] == *g && self.spec.data[columns.data.0].known.column(g).is_none()
+                        }
+                        _ => false,
+                    };
+                let all = columns.names.clone().unwrap_or_default();
+                let chosen: Vec<(String, Span)> = match (star, open) {
+                    (true, true) => vec![(format!("{}[*]", name.text), name.span)],
+                    (true, false) => all.iter().map(|n| (n.clone(), name.span)).collect(),
+                    (false, _) => listed.iter().map(|n| (n.text.clone(), n.span)).collect(),
+                };
+                for (member, span) in chosen {
+                    let path = vec![
+                        Name { text: data_name.clone(), quoted: false, span: from.span },
+                        Name { text: member.clone(), quoted: true, span: if star { from.span } else { span } },
+                    ];
+                    let expr = Expr { kind: ExprKind::Path(path), span: from.span };
+                    let label = if open { None } else { self.label(&expr, Some(kind)) };
+                    members.push((member, span, label));
+                }
+            } else {
+                let expr = label.or(from);
+                if expr.is_none() && !self.spec.data.is_empty() {
+                    self.diags.push(
+                        Diagnostic::new(codes::TASK_LABEL, name.span, format!("the task `{}` has no label", name.text))
+                            .label("no `label` and no `from`")
+                            .help("say what is to be learned: `label = data.column`, or `label = data.column == \"value\"`"),
+                    );
+                }
+                let label = expr.and_then(|e| self.label(&e, Some(kind)));
+                if let (TaskKind::Classes(None), Some(l)) = (kind, &label) {
+                    kind = TaskKind::Classes(data::label::classes(&l.label, &self.spec.data[l.data.0].known));
+                }
+                members.push((name.text.clone(), name.span, label));
+            }
+            let family = item.index.as_ref().map(|_| self.spec.families.len());
+            for (member, span, label) in members {
+                if let Some(other) = names.get(&member) {
+                    if item.index.is_some() {
+                        let n = Name { text: member.clone(), quoted: false, span };
+                        self.diags.push(super::build::duplicate("task", &n, *other));
+                    }
+                    continue;
+                }
+                names.insert(member.clone(), span);
+                self.spec.tasks.push(Task {
+                    name: member,
+                    span,
+                    kind,
+                    kind_span: ty.span,
+                    family,
+                    label,
+                    mask: mask.clone(),
+                    loss: loss.clone(),
+                    loss_span,
+                    metrics: metrics.clone(),
+                    weight,
+                    head: None,
+                });
+            }
+            whole.push(l.item.span);
+            if item.index.is_some() {
+                let range = first..self.spec.tasks.len();
+                self.spec.families.push(Family { name: name.text.clone(), tasks: range, open, span: name.span });
+            }
+        }
+        // A task that could not be read is reported; what lacks it is not wrong.
+        self.spec.incomplete |= whole.len() < items.len();
+    }
+
+    /// A label (of a kind) or a mask (without one).
+    pub(super) fn label(&mut self, expr: &Expr, kind: Option<TaskKind>) -> Option<Label> {
+        if expr.kind == ExprKind::Missing {
+            return None;
+        }
+        let mut unread = false;
+        eval::walk_paths(expr, &mut |p| {
+            let known = self.spec.data.iter().any(|d| d.name == p[0].text);
+            unread |= !known && self.is_reported(&["data"], &p[0].text);
+        });
+        if unread {
+            return None;
+        }
+        let known = self.spec.data.iter().map(|d| &d.known);
+        let found = match kind {
+            Some(k) => data::label::check_label(expr, k, known),
+            None => data::label::check_mask(expr, known),
+        };
+        match found {
+            Ok(label) => {
+                let data = self.spec.data.iter().position(|d| d.name == label.data)?;
+                Some(Label { data: DataId(data), label })
+            }
+            Err(problems) => {
+                self.diags.extend(problems);
+                None
+            }
+        }
+    }
+
+    pub(super) fn task_kind(&mut self, expr: &Expr) -> Option<TaskKind> {
+        let (name, arg) = match &expr.kind {
+            ExprKind::Call { callee, args } => (eval::as_name(callee)?, args.first().map(|a| &a.value)),
+            ExprKind::Missing => return None,
+            _ => match eval::as_name(expr) {
+                Some(n) => (n, None),
+                None => {
+                    self.diags.push(
+                        Diagnostic::new(codes::TASK_KIND, expr.span, "expected the kind of a task")
+                            .help("`binary`, `classes(n)`, `multilabel(n)`, `regression(n)`, `segmentation(n)`, `depth`, `normals`"),
+                    );
+                    return None;
+                }
+            },
+        };
+        if !KINDS.contains(&name.text.as_str()) {
+            self.diags.push(eval::unknown_word(&name, KINDS.iter().copied(), "a task kind", codes::TASK_KIND));
+            return None;
+        }
+        let scope = self.scope.clone();
+        let n = match arg {
+            None => None,
+            Some(e) => match eval::value(e, &COUNT, &scope, self.diags)?.value {
+                Value::Int(n) => Some(n as usize),
+                _ => return None,
+            },
+        };
+        let need = |this: &mut Self| {
+            this.diags.push(
+                Diagnostic::new(codes::TASK_KIND, expr.span, format!("`{}` needs its number of outputs", name.text))
+                    .help(format!("write `{}(n)`", name.text)),
+            );
+            None
+        };
+        Some(match (name.text.as_str(), n) {
+            ("binary", _) => TaskKind::Binary,
+            ("classes", Some(1)) => {
+                self.diags.push(
+                    Diagnostic::new(codes::TASK_KIND, expr.span, "one class leaves nothing to decide")
+                        .help("for yes or no, write `binary`; else give the number of classes"),
+                );
+                return None;
+            }
+            ("classes", n) => TaskKind::Classes(n),
+            ("multilabel", n) => TaskKind::Multilabel(n),
+            ("regression", n) => TaskKind::Regression(n.unwrap_or(1)),
+            ("segmentation", Some(n)) => TaskKind::Segmentation(n),
+            ("segmentation", None) => return need(self),
+            ("depth", _) => TaskKind::Depth,
+            _ => TaskKind::Normals,
+        })
+    }
+
+    pub(super) fn task_loss(&mut self, kind: TaskKind, args: &Args) -> Call {
+        let default = default_call(&objective::default_loss(kind).call);
+        let Some(call) = args.opt_call("loss") else { return default };
+        let def = objective::find_loss(call.name).expect("the table has it");
+        if (def.fits)(kind) {
+            return call.clone();
+        }
+        let fitting: Vec<&str> = objective::losses().iter().filter(|l| (l.fits)(kind)).map(|l| l.call.name).collect();
+        let span = args.span("loss").expect("given");
+        self.diags.push(
+            Diagnostic::new(
+                codes::TASK_LOSS,
+                span,
+                format!("the loss `{}` does not fit a `{}` task", call.name, kind.name()),
+            )
+            .label(format!("not for `{}`", kind.name()))
+            .help(format!("fitting: {}", suggest::listing(fitting))),
+        );
+        default
+    }
+
+    pub(super) fn task_metrics(&mut self, kind: TaskKind, args: &Args) -> Vec<Call> {
+        if args.get("metrics").is_none() {
+            return objective::default_metrics(kind).iter().map(|m| default_call(&m.call)).collect();
+        }
+        let mut out = Vec::new();
+        for v in args.list("metrics") {
+            let Value::Call(call) = &v.value else { continue };
+            let def = objective::find_metric(call.name).expect("the table has it");
+            if (def.fits)(kind) {
+                out.push(call.clone());
+                continue;
+            }
+            let fitting: Vec<&str> =
+                objective::metrics().iter().filter(|m| (m.fits)(kind)).map(|m| m.call.name).collect();
+            self.diags.push(
+                Diagnostic::new(
+                    codes::TASK_METRIC,
+                    v.span,
+                    format!("the metric `{}` does not fit a `{}` task", call.name, kind.name()),
+                )
+                .label(format!("not for `{}`", kind.name()))
+                .help(format!("fitting: {}", suggest::listing(fitting))),
+            );
+        }
+        out
+    }
+}
+
+/// The kinds of tasks.
+pub(super) static KINDS: &[&str] =
+    &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
+
+/// A call with every argument at its default.
+fn default_call(def: &'static crate::schema::CallDef) -> Call {
+    let nowhere = Span::new(FileId(0), 0, 0);
+    let mut quiet = crate::diag::Diagnostics::default();
+    let args = eval::arguments(def.name, def.args, &[], nowhere, &Scope::default(), &mut quiet);
+    Call { name: def.name, args: args.expect("a default loss or metric needs no arguments") }
+}

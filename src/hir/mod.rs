@@ -8,6 +8,7 @@ mod flow;
 mod heads;
 mod import;
 mod inputs;
+mod params;
 pub mod schema;
 mod searches;
 mod spaces;

@@ -1,7 +1,9 @@
 //! The command line as types. What a flag means is said here, once, in the words of `--help`; nothing here does anything.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::TypedValueParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
@@ -63,8 +65,12 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The program.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "resume")]
+    pub file: Option<PathBuf>,
+
+    /// Go on with a run that was stopped, from its folder alone; it ends with the bytes that it would have ended with.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "output", "seed", "random", "set"])]
+    pub resume: Option<PathBuf>,
 
     /// The run folder, which must not exist; absent: `runs/DATE-NAME-XXXX`.
     #[arg(long, short, value_name = "DIR")]
@@ -74,13 +80,25 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 
-    /// Where to compute: auto, cpu, cuda:N.
-    #[arg(long, default_value = "auto")]
-    pub device: String,
+    /// Where to compute: auto, cpu, cuda:N. Of a run that goes on: where it began.
+    #[arg(long)]
+    pub device: Option<String>,
 
     /// Also train this many random topologies of the space that are as large as the derived one (within 5 %).
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub random: usize,
+
+    /// End within this time, as in 90m or 2h: saves, evaluates what there is, and can go on later.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub time: Option<Duration>,
+
+    /// Save the state of the training this often; results do not depend on it.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub save_every: Duration,
+
+    /// How many saved states of a phase are kept.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub keep: usize,
 
     #[command(flatten)]
     pub set: SetArgs,

@@ -7,6 +7,7 @@ pub mod cmd;
 pub mod exit;
 pub mod progress;
 pub mod results;
+pub mod signals;
 pub mod terminal;
 pub mod write;
 

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
 use crate::runtime::record::{ChoicesEvent, EpochEvent, Listener, SplitScores};
+use crate::runtime::state::Position;
 
 /// Least time between two plain lines of one phase.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -65,6 +66,22 @@ impl Listener for Progress {
         bar.set_style(style);
         bar.set_prefix(phase.to_string());
         self.bar = Some(bar);
+    }
+
+    fn resumed(&mut self, phase: &str, at: &Position) {
+        let line = format!("{phase}: goes on in epoch {}, after step {}", at.epoch, at.step);
+        if let Some(bar) = &self.bar {
+            bar.set_position(at.step);
+            bar.reset_eta();
+        }
+        self.note(&line);
+    }
+
+    fn note(&mut self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.terminal.note(text)),
+            None => self.terminal.note(text),
+        }
     }
 
     fn step(&mut self, _: &str, epoch: usize, step: u64, loss: &dyn Fn() -> Option<f64>) {

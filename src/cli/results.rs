@@ -16,15 +16,15 @@ pub fn table(networks: &[NetworkResult]) -> Table {
     columns.push(Column::right("us at 256"));
     let (shown, split) = first.shown();
     let wide = shown.tasks.len() <= MOST_TASKS;
-    let mut means: Vec<&'static str> = Vec::new();
+    let mut means: Vec<&str> = Vec::new();
     if wide {
         for t in &shown.tasks {
             columns.extend(t.metrics.iter().map(|m| Column::right(format!("{} {}", t.task, m.name))));
         }
     } else {
         for m in shown.tasks.iter().flat_map(|t| &t.metrics) {
-            if !means.contains(&m.name) {
-                means.push(m.name);
+            if !means.contains(&m.name.as_str()) {
+                means.push(&m.name);
                 columns.push(Column::right(format!("mean {} of {}", m.name, shown.tasks.len())));
             }
         }

@@ -2,8 +2,10 @@
 //! phase leaves its results in the run folder; nothing is printed here.
 
 pub mod folder;
+pub mod phases;
 pub mod recorder;
 pub mod results;
+pub mod run;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,16 +24,18 @@ use crate::ir::derive::{Decision, Derived, derive};
 use crate::ir::{self, Network, partition};
 use crate::plan::lower;
 use crate::random::Randomness;
+use crate::runtime::control::{Control, Why};
+use crate::runtime::epochs::Stopped;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::{self, Feed};
-use crate::runtime::fit::{Job, fit};
+use crate::runtime::keeper::Keeper;
 use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, checkpoint, latency};
 use crate::search::learn_to_branch;
 
 pub use folder::RunFolder;
-pub use results::{NetworkResult, SavedScores, SavedSearch, SearchResult, Summary};
+pub use results::{NetworkResult, SearchResult, Summary};
 
 /// Why a command on a spec did not end well.
 #[derive(Debug)]
@@ -89,7 +93,6 @@ pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failur
 pub struct Found {
     pub result: SearchResult,
     pub derived: Derived,
-    pub logits: Vec<Vec<f64>>,
     pub model: Model,
 }
 
@@ -125,14 +128,22 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
     Ok((network, search))
 }
 
-/// Searches and derives; writes checkpoint, choices and the derived file into the folder.
+/// How a phase ended.
+pub enum Ended<T> {
+    Done(T),
+    /// With its state saved, and what it had found by then: the clock leaves time to look, a signal does not.
+    Stopped(Stopped, Option<T>),
+}
+
+/// Searches and derives. A search that is done leaves the supernet's weights and `search.json` in the folder.
 pub fn search(
     prepared: &Prepared,
     folder: &RunFolder,
     seed: u64,
     device: &Device,
+    keeper: &mut Keeper,
     listener: &mut dyn Listener,
-) -> Result<Found, Failure> {
+) -> Result<Ended<Found>, Failure> {
     let checked = prepared.checked();
     let (network, search) = match runnable(prepared) {
         Ok(found) => found,
@@ -142,25 +153,37 @@ pub fn search(
     let random = Randomness::new(seed);
     let model = Model::new(plan, symbols, random, device)?;
     let start = Instant::now();
-    let searched = learn_to_branch::search(checked, network, search, &model, &prepared.feed, random, listener)?;
-    let seconds = start.elapsed().as_secs_f64();
-    checkpoint::save_model(&folder.checkpoint("supernet"), &model)?;
+    let feed = &prepared.feed;
+    let searched = learn_to_branch::search(checked, network, search, &model, feed, random, keeper, listener)?;
+    let validation = match (&searched.stopped, searched.validation) {
+        (None, Some(scores)) => scores,
+        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
+        _ => {
+            let hard: Vec<Decided> = searched.decisions.iter().map(|d| Decided::hard(*d)).collect();
+            evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?
+        }
+    };
     let supernet_cost = cost::network_cost(checked, network);
     let result = SearchResult {
         strategy: search.strategy.call.name.to_string(),
         seed,
         epochs: searched.epochs,
         steps: searched.steps,
-        validation: searched.validation.clone(),
+        validation,
         supernet_params: supernet_cost.total.params.unwrap_or(0),
         choices: model.symbols.choices.clone(),
-        decisions: searched.decisions.clone(),
-        logits: searched.logits.clone(),
-        seconds,
+        decisions: searched.decisions,
+        logits: searched.logits,
+        seconds: start.elapsed().as_secs_f64(),
     };
-    folder.write_json("search.json", &result)?;
     let derived = apply(checked, &result.decisions);
-    Ok(Found { result, derived, logits: searched.logits, model })
+    let found = Found { result, derived, model };
+    if let Some(at) = searched.stopped {
+        return Ok(Ended::Stopped(at, Some(found)));
+    }
+    checkpoint::save_model(&folder.checkpoint("supernet"), &found.model)?;
+    folder.write_json("search.json", &found.result)?;
+    Ok(Ended::Done(found))
 }
 
 fn refused(prepared: &Prepared, d: Diagnostic) -> Failure {
@@ -182,11 +205,11 @@ pub fn apply(checked: &Checked, decisions: &[usize]) -> Derived {
 }
 
 /// The text of a derived file that will stand at `at`.
-pub fn derived_text(prepared: &Prepared, topology: &Topology, result: &SavedSearch, at: &Path) -> String {
+pub fn derived_text(prepared: &Prepared, topology: &Topology, result: &SearchResult, at: &Path) -> String {
     derived_of(&prepared.compiled, prepared.checked(), topology, result, at)
 }
 
-fn derived_of(compiled: &Compiled, checked: &Checked, topology: &Topology, result: &SavedSearch, at: &Path) -> String {
+fn derived_of(compiled: &Compiled, checked: &Checked, topology: &Topology, result: &SearchResult, at: &Path) -> String {
     let searched =
         vec![("validation_loss".to_string(), result.validation.loss), ("epochs".to_string(), result.epochs as f64)];
     artifact::derived_file(artifact::Derivation {
@@ -242,31 +265,18 @@ pub fn random_like(
     None
 }
 
-/// Trains a topology from scratch by the spec's `train` (its defaults if there is none) and evaluates it.
-pub fn train(
+/// A topology's network with the weights that a training begins with.
+pub fn network_model(
     prepared: &Prepared,
-    candidate: &Candidate,
-    folder: &RunFolder,
-    seed: u64,
+    topology: &Topology,
+    random: Randomness,
     device: &Device,
-    listener: &mut dyn Listener,
-) -> Result<NetworkResult, Failure> {
+) -> Result<(Network, Model), Failure> {
     let checked = prepared.checked();
-    let network = network_of(checked, &candidate.topology)?;
+    let network = network_of(checked, topology)?;
     let (plan, symbols) = lower(checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let random = Randomness::new(seed);
     let model = Model::new(plan, symbols, random, device)?;
-    let args = train_args(checked);
-    let job = Job { spec: &checked.spec, feed: &prepared.feed, args: &args, random, phase: &candidate.name };
-    let start = Instant::now();
-    let fitted = fit(&model, &job, listener)?;
-    let seconds = start.elapsed().as_secs_f64();
-    checkpoint::save_model(&folder.checkpoint(&candidate.name), &model)?;
-    let mut result = measure(prepared, &network, &model, &candidate.name)?;
-    result.epochs = fitted.epochs;
-    result.best_epoch = fitted.epoch;
-    result.seconds = seconds;
-    Ok(result)
+    Ok((network, model))
 }
 
 /// The `train` item's attributes, or its defaults.
@@ -287,7 +297,13 @@ pub fn network_of(checked: &Checked, topology: &Topology) -> Result<Network, Run
 }
 
 /// Validation and test scores, costs and latency of a trained model.
-pub fn measure(prepared: &Prepared, network: &Network, model: &Model, name: &str) -> Result<NetworkResult, Failure> {
+pub fn measure(
+    prepared: &Prepared,
+    network: &Network,
+    model: &Model,
+    name: &str,
+    control: &Control,
+) -> Result<NetworkResult, Failure> {
     let checked = prepared.checked();
     let feed = &prepared.feed;
     let decided: Vec<Decided> = Vec::new();
@@ -299,10 +315,10 @@ pub fn measure(prepared: &Prepared, network: &Network, model: &Model, name: &str
         shared: costs.shared.unwrap_or(0.0),
         epochs: 0,
         best_epoch: 0,
-        validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided)?,
+        validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided, control)?,
         test: match feed.dataset.test.rows {
             0 => None,
-            _ => Some(evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided)?),
+            _ => Some(evaluate(model, &checked.spec, feed, &feed.dataset.test, &decided, control)?),
         },
         latency: Some(latency::measure(model, feed, &decided, 1)?),
         latency_batch: Some(latency::measure(model, feed, &decided, 256)?),
@@ -324,7 +340,7 @@ pub fn evaluate_weights(prepared: &Prepared, weights: &Path, device: &Device) ->
     let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
     let model = Model::new(plan, symbols, Randomness::new(0), device)?;
     checkpoint::load_model(weights, &model)?;
-    measure(prepared, network, &model, "evaluated")
+    measure(prepared, network, &model, "evaluated", &Control::free())
 }
 
 /// Copies the supernet's weights into the model of a derived topology: each copy's from the one it was.
@@ -375,9 +391,16 @@ pub fn compile(path: &Path) -> Result<Compiled, Failure> {
 }
 
 /// The derived file of a run, from its program and its saved choices; no data are read.
-pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<String, RunError> {
+pub fn rederive(compiled: &Compiled, saved: &SearchResult, at: &Path) -> Result<String, RunError> {
     let checked =
         compiled.checked.as_ref().ok_or_else(|| RunError::Checkpoint("the run's program has errors".into()))?;
+    fits(checked, saved)?;
+    let derived = apply(checked, &saved.decisions);
+    Ok(derived_of(compiled, checked, &derived.topology, saved, at))
+}
+
+/// Whether a search's decisions are decisions of this program.
+pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
     let choices = checked.supernet.as_ref().map_or(0, |n| n.choices.len());
     if choices != saved.decisions.len() || choices == 0 {
         return Err(RunError::Checkpoint(format!(
@@ -395,6 +418,5 @@ pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<S
             saved.decisions[i]
         )));
     }
-    let derived = apply(checked, &saved.decisions);
-    Ok(derived_of(compiled, checked, &derived.topology, saved, at))
+    Ok(())
 }

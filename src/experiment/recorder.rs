@@ -1,42 +1,89 @@
 //! Writes events to `metrics.jsonl` and `search.jsonl`, and passes them on.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use super::RunFolder;
 use crate::runtime::RunError;
 use crate::runtime::record::{ChoicesEvent, EpochEvent, Listener};
+use crate::runtime::state::{Marks, Position};
 
 pub struct Recorder<'a> {
-    metrics: File,
-    search: Option<File>,
-    folder: RunFolder,
+    metrics: Log,
+    /// Made with the first line.
+    search: Log,
     next: &'a mut dyn Listener,
-    /// The first failure to write; the run ends with it.
-    pub failed: Option<RunError>,
+    /// The first failure to write; the run ends with it where it next saves.
+    failed: Option<RunError>,
+}
+
+/// A file of lines, to which only its end is added.
+struct Log {
+    path: PathBuf,
+    file: Option<File>,
+    length: u64,
+}
+
+impl Log {
+    /// Goes on at `length`: what a stopped run has written after its last state is cut off, and will be written again.
+    fn open(path: &Path, length: u64) -> Result<Log, RunError> {
+        let mut log = Log { path: path.to_path_buf(), file: None, length };
+        if path.exists() {
+            log.file()?;
+        } else if length > 0 {
+            return Err(RunError::Checkpoint(format!(
+                "the log `{}` is missing: the run cannot go on without it",
+                path.display()
+            )));
+        }
+        Ok(log)
+    }
+
+    fn file(&mut self) -> Result<&mut File, RunError> {
+        if self.file.is_none() {
+            let open = || -> std::io::Result<File> {
+                let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
+                if file.metadata()?.len() < self.length {
+                    return Err(std::io::Error::other("it is shorter than when the run's state was saved"));
+                }
+                file.set_len(self.length)?;
+                file.seek(SeekFrom::End(0))?;
+                Ok(file)
+            };
+            self.file = Some(open().map_err(|e| RunError::io(&self.path, e))?);
+        }
+        Ok(self.file.as_mut().expect("opened above"))
+    }
+
+    fn line(&mut self, value: &impl serde::Serialize) -> Result<(), RunError> {
+        let mut text = serde_json::to_string(value).map_err(|e| RunError::Checkpoint(e.to_string()))?;
+        text.push('\n');
+        let written = self.file()?.write_all(text.as_bytes());
+        written.map_err(|e| RunError::io(&self.path, e))?;
+        self.length += text.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), RunError> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(|e| RunError::io(&self.path, e))
+    }
 }
 
 impl<'a> Recorder<'a> {
-    pub fn new(folder: &RunFolder, next: &'a mut dyn Listener) -> Result<Recorder<'a>, RunError> {
-        let path = folder.path.join("metrics.jsonl");
-        let metrics = File::create(&path).map_err(|e| RunError::io(&path, e))?;
-        Ok(Recorder { metrics, search: None, folder: folder.clone(), next, failed: None })
+    /// Logs of a run from where they stood.
+    pub fn open(folder: &RunFolder, marks: Marks, next: &'a mut dyn Listener) -> Result<Recorder<'a>, RunError> {
+        let log = |name: &str, length| Log::open(&folder.path.join(name), length);
+        Ok(Recorder {
+            metrics: log("metrics.jsonl", marks.metrics)?,
+            search: log("search.jsonl", marks.search)?,
+            next,
+            failed: None,
+        })
     }
 
-    fn line(&mut self, search: bool, value: &impl serde::Serialize) {
-        let write = || -> Result<(), RunError> {
-            let name = if search { "search.jsonl" } else { "metrics.jsonl" };
-            let path = self.folder.path.join(name);
-            if search && self.search.is_none() {
-                self.search = Some(File::create(&path).map_err(|e| RunError::io(&path, e))?);
-            }
-            let mut text = serde_json::to_string(value).map_err(|e| RunError::Checkpoint(e.to_string()))?;
-            text.push('\n');
-            let file = if search { self.search.as_mut().expect("made above") } else { &mut self.metrics };
-            file.write_all(text.as_bytes()).and_then(|_| file.flush()).map_err(|e| RunError::io(&path, e))
-        };
-        let mut write = write;
-        if let Err(e) = write() {
+    fn keep(&mut self, result: Result<(), RunError>) {
+        if let Err(e) = result {
             self.failed.get_or_insert(e);
         }
     }
@@ -46,15 +93,31 @@ impl Listener for Recorder<'_> {
     fn phase(&mut self, phase: &str, epochs: usize, steps: usize) {
         self.next.phase(phase, epochs, steps);
     }
+    fn resumed(&mut self, phase: &str, at: &Position) {
+        self.next.resumed(phase, at);
+    }
+    fn note(&mut self, text: &str) {
+        self.next.note(text);
+    }
     fn step(&mut self, phase: &str, epoch: usize, step: u64, loss: &dyn Fn() -> Option<f64>) {
         self.next.step(phase, epoch, step, loss);
     }
     fn epoch(&mut self, event: &EpochEvent) {
-        self.line(false, event);
+        let written = self.metrics.line(event);
+        self.keep(written);
         self.next.epoch(event);
     }
     fn choices(&mut self, event: &ChoicesEvent) {
-        self.line(true, event);
+        let written = self.search.line(event);
+        self.keep(written);
         self.next.choices(event);
+    }
+    fn marks(&mut self) -> Result<Marks, RunError> {
+        if let Some(e) = self.failed.take() {
+            return Err(e);
+        }
+        self.metrics.sync()?;
+        self.search.sync()?;
+        Ok(Marks { metrics: self.metrics.length, search: self.search.length })
     }
 }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::epochs::Stopped;
 use crate::runtime::latency::Latency;
 use crate::runtime::record::SplitScores;
 
-/// How a search ended; written to `search.json`.
-#[derive(Debug, Clone, Serialize)]
+/// How a search ended; written to `search.json`, and read back by `derive` and by a run that goes on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SearchResult {
     pub strategy: String,
     pub seed: u64,
@@ -22,37 +23,8 @@ pub struct SearchResult {
     pub seconds: f64,
 }
 
-/// What `derive` reads back of it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct SavedSearch {
-    pub strategy: String,
-    pub seed: u64,
-    pub epochs: usize,
-    pub validation: SavedScores,
-    pub choices: Vec<String>,
-    pub decisions: Vec<usize>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct SavedScores {
-    pub loss: f64,
-}
-
-impl From<&SearchResult> for SavedSearch {
-    fn from(r: &SearchResult) -> SavedSearch {
-        SavedSearch {
-            strategy: r.strategy.clone(),
-            seed: r.seed,
-            epochs: r.epochs,
-            validation: SavedScores { loss: r.validation.loss },
-            choices: r.choices.clone(),
-            decisions: r.decisions.clone(),
-        }
-    }
-}
-
 /// One network, trained and evaluated.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NetworkResult {
     pub name: String,
     pub params: u64,
@@ -83,7 +55,7 @@ impl NetworkResult {
 }
 
 /// `summary.json`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
     pub version: u32,
     pub tool: String,
@@ -93,5 +65,21 @@ pub struct Summary {
     pub search: Option<SearchResult>,
     pub topology: String,
     pub networks: Vec<NetworkResult>,
+    /// Of a run that is not done: where the clock stopped it. The last network is as it was then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StoppedAt>,
     pub seconds: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoppedAt {
+    pub phase: String,
+    pub epoch: usize,
+    pub step: u64,
+}
+
+impl From<&Stopped> for StoppedAt {
+    fn from(s: &Stopped) -> StoppedAt {
+        StoppedAt { phase: s.phase.clone(), epoch: s.epoch, step: s.step }
+    }
 }

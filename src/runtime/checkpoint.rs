@@ -5,53 +5,115 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::Dtype;
 
 use super::RunError;
 use super::model::Model;
 
 /// Writes named tensors. The same tensors give the same bytes.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
-    let mut data: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = Vec::with_capacity(tensors.len());
-    for (name, t) in tensors {
-        let t = t.to_device(&Device::Cpu)?.flatten_all()?;
-        let shape = tensors.iter().find(|(n, _)| n == name).expect("itself").1.dims().to_vec();
-        let (dtype, bytes) = match t.dtype() {
-            DType::F64 => (Dtype::F64, t.to_vec1::<f64>()?.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            DType::I64 => (Dtype::I64, t.to_vec1::<i64>()?.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            _ => {
-                let values = t.to_dtype(DType::F32)?.to_vec1::<f32>()?;
-                (Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            }
-        };
-        data.push((name.clone(), shape, dtype, bytes));
-    }
-    let views: Result<Vec<(String, TensorView)>, _> = data
-        .iter()
-        .map(|(n, shape, dtype, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|v| (n.clone(), v)))
-        .collect();
-    let views = views.map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
-    // No metadata: its order would be random. The library sorts tensors by type and name.
-    let bytes =
-        safetensors::serialize(views, None).map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
-    write_atomically(path, &bytes)
+    let pieces = tensors.iter().map(|(n, t)| Ok((n.clone(), Piece::new(t)?))).collect::<Result<_, RunError>>()?;
+    write_tensors(path, pieces, None)
 }
+
+/// A tensor on its way to disk: on the CPU, its bytes made when they are asked for.
+pub struct Piece {
+    tensor: Tensor,
+    dtype: Dtype,
+}
+
+impl Piece {
+    pub fn new(tensor: &Tensor) -> Result<Piece, RunError> {
+        let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+        let (tensor, dtype) = match tensor.dtype() {
+            DType::F64 => (tensor, Dtype::F64),
+            DType::I64 => (tensor, Dtype::I64),
+            DType::F32 => (tensor, Dtype::F32),
+            _ => (tensor.to_dtype(DType::F32)?, Dtype::F32),
+        };
+        Ok(Piece { tensor, dtype })
+    }
+
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        self.tensor.dims()
+    }
+
+    /// Little-endian, row-major.
+    pub fn bytes(&self) -> Vec<u8> {
+        let flat = self.tensor.flatten_all().expect("contiguous");
+        fn little<T: Copy, const N: usize>(values: Vec<T>, bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+            let mut out = Vec::with_capacity(values.len() * N);
+            values.into_iter().for_each(|v| out.extend_from_slice(&bytes(v)));
+            out
+        }
+        match self.dtype {
+            Dtype::F64 => little(flat.to_vec1().expect("f64"), f64::to_le_bytes),
+            Dtype::I64 => little(flat.to_vec1().expect("i64"), i64::to_le_bytes),
+            _ => little(flat.to_vec1().expect("f32"), f32::to_le_bytes),
+        }
+    }
+}
+
+impl safetensors::View for Piece {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        self.tensor.dims()
+    }
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        self.bytes().into()
+    }
+    fn data_len(&self) -> usize {
+        self.tensor.elem_count() * self.dtype.bitsize() / 8
+    }
+}
+
+/// Writes a safetensors file, one tensor in memory at a time. `metadata` should have one key: more are written in random order.
+/// The library sorts tensors by type and name.
+pub fn write_tensors(
+    path: &Path,
+    pieces: Vec<(String, Piece)>,
+    metadata: Option<std::collections::HashMap<String, String>>,
+) -> Result<(), RunError> {
+    place(path, |file| match safetensors::serialize_to_file(pieces, metadata, file) {
+        Err(safetensors::SafeTensorError::IoError(e)) => Err(e),
+        Err(e) => Err(std::io::Error::other(e)),
+        Ok(()) => Ok(()),
+    })
+}
+
+/// How temporary files begin: one that a crash leaves behind is known as ours.
+pub const TEMPORARY: &str = ".mtlc-";
 
 /// Writes a file beside and renames it into place.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    use std::io::Write;
+    place(path, |file| std::fs::write(file, bytes))
+}
+
+/// Lets `fill` write a temporary file, then puts it in the place of `path`; both are on the disk when this returns.
+fn place(path: &Path, fill: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), RunError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| RunError::io(folder, e))?;
-    file.write_all(bytes).map_err(|e| RunError::io(path, e))?;
-    file.as_file().sync_all().map_err(|e| RunError::io(path, e))?;
+    let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder);
+    let file = temporary.map_err(|e| RunError::io(folder, e))?.into_temp_path();
+    let whole = fill(&file).and_then(|()| std::fs::File::open(&file)?.sync_all());
+    whole.map_err(|e| RunError::io(path, e))?;
     // A temporary file is private; what is written here is as readable as any other file of the user's.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let _ = std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644));
+        let _ = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644));
     }
     file.persist(path).map_err(|e| RunError::io(path, e.error))?;
+    // The name is in the folder, which is a file of its own; not every file system lets it be synced.
+    if let Ok(folder) = std::fs::File::open(folder) {
+        let _ = folder.sync_all();
+    }
     Ok(())
 }
 

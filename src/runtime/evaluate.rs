@@ -2,6 +2,8 @@
 
 use candle_core::Tensor;
 
+use super::RunError;
+use super::control::Control;
 use super::feed::Feed;
 use super::model::{Decided, Model};
 use super::record::{MetricScore, SplitScores, TaskScores};
@@ -13,15 +15,17 @@ use crate::plan::Output;
 /// Rows per forward pass of an evaluation. Fixed, so that results do not depend on the batch size of training.
 const ROWS: usize = 1024;
 
-/// Which tasks' losses add up: all by default; a single-task network has one.
+/// Which tasks' losses add up: all by default; a single-task network has one. Leaves with [`RunError::Interrupted`] if a signal
+/// asks for it.
 pub fn evaluate(
     model: &Model,
     spec: &Spec,
     feed: &Feed,
     table: &Table,
     decided: &[Decided],
-) -> candle_core::Result<SplitScores> {
-    let outputs = predictions(model, feed, table, decided)?;
+    control: &Control,
+) -> Result<SplitScores, RunError> {
+    let outputs = predictions(model, feed, table, decided, control)?;
     let mut tasks = Vec::new();
     // Of no rows there is no loss.
     let mut total = if table.rows == 0 { f64::NAN } else { 0.0 };
@@ -44,8 +48,7 @@ pub fn evaluate(
                 Ok(v) => (Some(v), None),
                 Err(reason) => (None, Some(reason)),
             };
-            let higher_is_better = def.better == objective::Better::Higher;
-            metrics.push(MetricScore { name: call.name, value, undefined, higher_is_better });
+            metrics.push(MetricScore { name: call.name.to_string(), value, undefined });
         }
         tasks.push(TaskScores { task: task.name.clone(), loss, metrics });
     }
@@ -80,9 +83,13 @@ pub fn predictions(
     feed: &Feed,
     table: &Table,
     decided: &[Decided],
-) -> candle_core::Result<Vec<Vec<f32>>> {
+    control: &Control,
+) -> Result<Vec<Vec<f32>>, RunError> {
     let mut out: Vec<Vec<f32>> = vec![Vec::new(); model.plan.outputs.len()];
     for rows in Batches::in_order(table.rows, ROWS).epoch(0) {
+        if control.asked() {
+            return Err(RunError::Interrupted);
+        }
         let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
         for (list, t) in out.iter_mut().zip(model.predict(&fed.inputs, decided)?) {
             list.extend(t.flatten_all()?.to_vec1::<f32>()?);

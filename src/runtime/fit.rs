@@ -1,14 +1,16 @@
 //! Training a network without choices: hand-written, derived, or a baseline.
 
-use std::time::Instant;
-
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 
 use super::RunError;
+use super::control::{Control, Why};
+use super::epochs::{self, Course, Procedure, Stopped};
 use super::evaluate::evaluate;
 use super::feed::{Fed, Feed};
+use super::keeper::{self, Keeper};
 use super::model::{Mode, Model, Outputs};
-use super::record::{EpochEvent, Listener, SplitScores};
+use super::record::{Listener, SplitScores};
+use super::state::{Best, Header, Position, State};
 use crate::hir::Spec;
 use crate::objective;
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
@@ -22,19 +24,18 @@ pub struct Job<'a> {
     /// The attributes of `train`.
     pub args: &'a Args,
     pub random: Randomness,
-    /// Name in logs: "derived", "all_shared", ...
-    pub phase: &'a str,
 }
 
 /// The result of a training; the model holds the selected weights.
 #[derive(Debug, Clone)]
 pub struct Fitted {
-    /// Epoch whose weights were kept, from 1.
+    /// Epoch whose weights were kept, from 1; 0 if none was evaluated.
     pub epoch: usize,
     /// Epochs trained.
     pub epochs: usize,
-    pub validation: SplitScores,
     pub steps: u64,
+    /// Ended early; the selected weights are the best so far.
+    pub stopped: Option<Stopped>,
 }
 
 /// The weighted sum of the tasks' losses on a batch, and each task's own, by output of the plan. `pick` gives the head that
@@ -67,12 +68,14 @@ pub fn losses(
 
 /// Watches a loss: a value that is not finite names the task, the step, and the last finite ones.
 pub struct Watch {
-    last: Vec<(String, f64)>,
+    phase: String,
+    /// By task.
+    pub last: Vec<(String, f64)>,
 }
 
 impl Watch {
-    pub fn new() -> Watch {
-        Watch { last: Vec::new() }
+    pub fn new(phase: &str) -> Watch {
+        Watch { phase: phase.to_string(), last: Vec::new() }
     }
 
     /// Checks one step; gives the total.
@@ -81,109 +84,174 @@ impl Watch {
         total: &Tensor,
         each: &[Tensor],
         names: &[String],
-        epoch: usize,
-        step: u64,
+        at: &Position,
     ) -> Result<f64, RunError> {
-        let value = total.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
+        let value = number(total)?;
         if value.is_finite() {
             // Single losses are read only now and then: they are for the message, and each is a wait on a GPU.
-            if self.last.is_empty() || step.is_multiple_of(50) {
+            if self.last.is_empty() || at.step.is_multiple_of(50) {
                 self.last.clear();
                 for (n, l) in names.iter().zip(each) {
-                    self.last.push((n.clone(), l.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?));
+                    self.last.push((n.clone(), number(l)?));
                 }
             }
             return Ok(value);
         }
         let mut what = "loss".to_string();
         for (n, l) in names.iter().zip(each) {
-            if !l.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?.is_finite() {
+            if !number(l)?.is_finite() {
                 what = format!("loss of task `{n}`");
                 break;
             }
         }
-        let last: Vec<String> = self.last.iter().map(|(n, v)| format!("{n} {v:.4}")).collect();
-        let last = if last.is_empty() { String::new() } else { format!("; last finite losses: {}", last.join(", ")) };
-        Err(RunError::Diverged { what, value, epoch, step, last })
+        Err(self.diverged(what, value, at))
+    }
+
+    /// Checks what an epoch was evaluated to.
+    pub fn check_validation(&self, scores: &SplitScores, at: &Position) -> Result<(), RunError> {
+        if scores.loss.is_finite() {
+            return Ok(());
+        }
+        let task = scores.tasks.iter().find(|t| !t.loss.is_finite());
+        let what = task.map_or("validation loss".to_string(), |t| format!("validation loss of task `{}`", t.task));
+        Err(self.diverged(what, scores.loss, at))
+    }
+
+    fn diverged(&self, what: String, value: f64, at: &Position) -> RunError {
+        let phase = self.phase.clone();
+        RunError::Diverged { phase, what, value, epoch: at.epoch, step: at.step, last: last_losses(&self.last) }
     }
 }
 
-impl Default for Watch {
-    fn default() -> Self {
-        Watch::new()
-    }
+fn number(t: &Tensor) -> candle_core::Result<f64> {
+    t.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()
 }
 
-/// Trains from the model's present weights; leaves the selected epoch's weights in the model.
-pub fn fit(model: &Model, job: &Job, listener: &mut dyn Listener) -> Result<Fitted, RunError> {
+/// "; last finite losses: left 0.3012, right 2.2900", or nothing.
+pub fn last_losses(last: &[(String, f64)]) -> String {
+    let all: Vec<String> = last.iter().map(|(n, v)| format!("{n} {v:.4}")).collect();
+    if all.is_empty() { String::new() } else { format!("; last finite losses: {}", all.join(", ")) }
+}
+
+/// Trains from the model's present weights, or from the state that the keeper has found; leaves the selected epoch's weights in
+/// the model, also when it is stopped by the clock.
+pub fn fit(model: &Model, job: &Job, keeper: &mut Keeper, listener: &mut dyn Listener) -> Result<Fitted, RunError> {
     let args = job.args;
     let (epochs, batch) = (args.size("epochs"), args.size("batch"));
     let weights = model.trained();
-    let mut optimizer = Optimizer::new(args.call("optimizer"), &weights)?;
-    let schedule = args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new);
-    let clip = args.opt_float("clip");
-    let patience = args.opt_size("patience");
-    let keep_best = args.str("select") == "best";
+    let optimizer = Optimizer::new(args.call("optimizer"), &weights)?;
     let batches = job.feed.training(batch, job.random);
-    let per_epoch = batches.per_epoch();
-    let names: Vec<String> = model.plan.outputs.iter().map(|o| job.spec.tasks[o.task].name.clone()).collect();
-    listener.phase(job.phase, epochs, per_epoch);
-    let mut watch = Watch::new();
-    let mut best: Option<(f64, usize, Vec<Tensor>, SplitScores)> = None;
-    let mut step = 0u64;
-    let mut trained = 0;
-    let table = &job.feed.dataset.train;
-    for epoch in 1..=epochs {
-        let start = Instant::now();
-        let mut sum = 0.0;
-        let mut rate = 0.0;
-        for rows in batches.epoch(epoch as u64) {
-            step += 1;
-            let fed = job.feed.tensors(table, table.gather(&rows), &model.device)?;
-            let mode = Mode { train: true, idle: false, random: job.random, step };
-            let out = model.forward(&fed.inputs, &[], mode)?;
-            let (total, each) = losses(job.spec, job.feed, model, &fed, &out, |_| 0)?;
-            let value = watch.check(&total, &each, &names, epoch, step)?;
-            sum += value * fed.rows as f64;
-            let store = total.backward()?;
-            let mut grads = Gradients::from_store(&weights, &store);
-            if let Some(c) = clip {
-                grads.clip_norm(c)?;
-            }
-            rate = optimizer.lr() * schedule.value(step, per_epoch, epochs);
-            optimizer.step(&weights, &grads, rate, Missing::Zero)?;
-            listener.step(job.phase, epoch, step, &|| Some(value));
-        }
-        trained = epoch;
-        let validation = evaluate(model, job.spec, job.feed, &job.feed.dataset.validation, &[])?;
-        if !validation.loss.is_finite() {
-            let what = "validation loss".to_string();
-            return Err(RunError::Diverged { what, value: validation.loss, epoch, step, last: String::new() });
-        }
-        listener.epoch(&EpochEvent {
-            phase: job.phase.to_string(),
-            epoch,
-            step,
-            train_loss: sum / table.rows.max(1) as f64,
-            validation: Some(validation.clone()),
-            learning_rate: rate,
-            seconds: start.elapsed().as_secs_f64(),
-        });
-        if !keep_best || best.as_ref().is_none_or(|(l, ..)| validation.loss < *l) {
-            best = Some((validation.loss, epoch, model.snapshot()?, validation));
-        } else if let (Some(p), Some((_, at, ..))) = (patience, &best)
-            && epoch - at >= p
-        {
-            break;
-        }
+    let mut fitting = Fitting {
+        model,
+        job,
+        weights,
+        optimizer,
+        schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
+        clip: args.opt_float("clip"),
+        patience: args.opt_size("patience"),
+        keep_best: args.str("select") == "best",
+        per_epoch: batches.per_epoch(),
+        epochs,
+        names: model.plan.outputs.iter().map(|o| job.spec.tasks[o.task].name.clone()).collect(),
+        watch: Watch::new(&keeper.phase),
+        best: None,
+        kept: None,
+    };
+    let data = &job.feed.dataset;
+    // Both splits are evaluated at the end, and single samples and batches are timed.
+    let evaluated = data.validation.rows + data.test.rows + 16 * 257;
+    let course = Course { feed: job.feed, device: &model.device, batches, epochs, evaluated };
+    let ended = epochs::train(&course, &mut fitting, keeper, listener)?;
+    let epoch = match (&fitting.best, fitting.keep_best) {
+        (Some(best), true) => best.epoch,
+        (None, true) => 0,
+        (_, false) => ended.epochs,
+    };
+    if let Some(values) = &fitting.kept
+        && ended.stopped.as_ref().is_none_or(|s| s.why == Why::Time)
+    {
+        model.restore(values)?;
     }
-    let (_, epoch, values, validation) = best.ok_or_else(|| RunError::Diverged {
-        what: "validation loss".into(),
-        value: f64::NAN,
-        epoch: trained,
-        step,
-        last: String::new(),
-    })?;
-    model.restore(&values)?;
-    Ok(Fitted { epoch, epochs: trained, validation, steps: step })
+    Ok(Fitted { epoch, epochs: ended.epochs, steps: ended.steps, stopped: ended.stopped })
+}
+
+struct Fitting<'a> {
+    model: &'a Model,
+    job: &'a Job<'a>,
+    weights: Vec<(&'a str, &'a Var)>,
+    optimizer: Optimizer,
+    schedule: Schedule,
+    clip: Option<f64>,
+    patience: Option<usize>,
+    keep_best: bool,
+    per_epoch: usize,
+    epochs: usize,
+    names: Vec<String>,
+    watch: Watch,
+    /// The epoch with the lowest validation loss so far.
+    best: Option<Best>,
+    /// Its weights, if they are what is selected.
+    kept: Option<Vec<Tensor>>,
+}
+
+impl Procedure for Fitting<'_> {
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+        let (model, job) = (self.model, self.job);
+        let mode = Mode { train: true, idle: false, random: job.random, step: at.step };
+        let out = model.forward(&fed.inputs, &[], mode)?;
+        let (total, each) = losses(job.spec, job.feed, model, fed, &out, |_| 0)?;
+        let value = self.watch.check(&total, &each, &self.names, at)?;
+        let store = total.backward()?;
+        let mut grads = Gradients::from_store(&self.weights, &store);
+        if let Some(c) = self.clip {
+            grads.clip_norm(c)?;
+        }
+        at.learning_rate = self.optimizer.lr() * self.schedule.value(at.step, self.per_epoch, self.epochs);
+        self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
+        Ok(value)
+    }
+
+    fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
+        evaluate(self.model, self.job.spec, self.job.feed, &self.job.feed.dataset.validation, &[], control)
+    }
+
+    fn epoch(&mut self, at: &Position, scores: &SplitScores, _: &mut dyn Listener) -> Result<bool, RunError> {
+        self.watch.check_validation(scores, at)?;
+        if self.best.as_ref().is_none_or(|b| scores.loss < b.validation.loss) {
+            self.best = Some(Best { epoch: at.epoch, validation: scores.clone() });
+            if self.keep_best {
+                self.kept = Some(self.model.snapshot()?);
+            }
+        }
+        Ok(match (self.patience, &self.best) {
+            (Some(patience), Some(best)) => at.epoch - best.epoch < patience,
+            _ => true,
+        })
+    }
+
+    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
+        header.last_losses = self.watch.last.clone();
+        let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
+        header.best = self.best.clone();
+        if let Some(values) = &self.kept {
+            let names = self.model.named().into_iter().map(|(n, _)| n);
+            tensors.extend(keeper::prefixed("best", names.zip(values.iter().cloned())));
+        }
+        Ok(tensors)
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), RunError> {
+        keeper::restore(state, self.model, &mut self.optimizer)?;
+        self.watch.last = state.header.last_losses.clone();
+        self.best = state.header.best.clone();
+        if self.best.is_some() && self.keep_best {
+            let saved: std::collections::HashMap<String, Tensor> = state.part("best").into_iter().collect();
+            let values = self.model.named().into_iter().map(|(n, v)| match saved.get(n) {
+                Some(t) => Ok(t.to_device(v.device())?),
+                None => Err(RunError::Checkpoint(format!("the saved state has no best value of `{n}`"))),
+            });
+            self.kept = Some(values.collect::<Result<_, _>>()?);
+        }
+        Ok(())
+    }
 }

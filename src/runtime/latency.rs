@@ -6,7 +6,7 @@ use super::feed::Feed;
 use super::model::{Decided, Model};
 
 /// Median and spread of the time per sample, in seconds.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub struct Latency {
     /// Rows per forward pass.
     pub batch: usize,

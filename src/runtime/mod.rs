@@ -2,13 +2,17 @@
 //! `objective`, `optim` and `search`; a spec error can no longer happen, so an error here is data, device, disk or a bug.
 
 pub mod checkpoint;
+pub mod control;
 pub mod device;
+pub mod epochs;
 pub mod evaluate;
 pub mod feed;
 pub mod fit;
+pub mod keeper;
 pub mod latency;
 pub mod model;
 pub mod record;
+pub mod state;
 
 use crate::data::DataError;
 
@@ -33,8 +37,11 @@ pub enum RunError {
     Data(#[from] DataError),
     #[error("{0}")]
     NotYet(String),
-    #[error("the {what} became {value} at epoch {epoch}, step {step}{last}")]
-    Diverged { what: String, value: f64, epoch: usize, step: u64, last: String },
+    #[error("the {what} became {value} in `{phase}` at epoch {epoch}, step {step}{last}")]
+    Diverged { phase: String, what: String, value: f64, epoch: usize, step: u64, last: String },
+    /// An evaluation was left because a signal asked for it; the loop around it saves and stops.
+    #[error("interrupted")]
+    Interrupted,
     #[error("cannot read or write `{path}`: {}", plain(source))]
     Io { path: String, source: std::io::Error },
     #[error("{0}")]

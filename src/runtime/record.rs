@@ -1,18 +1,34 @@
 //! What a run says while it runs: one [`Event`] per epoch and phase, to `metrics.jsonl` and `search.jsonl` and to whoever
 //! shows progress. Times stand in fields of their own (`seconds`), so that two runs differ in nothing else.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::RunError;
+use super::state::{Marks, Position};
 
 /// Listens to a run. All methods may be ignored.
 pub trait Listener {
     /// A phase begins: "search", "derived", "all_shared", ...
     fn phase(&mut self, _phase: &str, _epochs: usize, _steps_per_epoch: usize) {}
+    /// The phase goes on from here: it was stopped before.
+    fn resumed(&mut self, _phase: &str, _at: &Position) {}
+    /// Something that is worth a line.
+    fn note(&mut self, _text: &str) {}
     /// A step is done.
     fn step(&mut self, _phase: &str, _epoch: usize, _step: u64, _loss: &dyn Fn() -> Option<f64>) {}
     /// An epoch is done and evaluated.
     fn epoch(&mut self, _event: &EpochEvent) {}
     /// The choices after an epoch of a search.
     fn choices(&mut self, _event: &ChoicesEvent) {}
+    /// Lengths of the logs, all of which is on disk when this returns.
+    fn marks(&mut self) -> Result<Marks, RunError> {
+        Ok(Marks::default())
+    }
+}
+
+/// JSON has no number that is none; it is written as `null`.
+fn number<'d, D: Deserializer<'d>>(d: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
 }
 
 /// Ignores everything.
@@ -33,30 +49,30 @@ pub struct EpochEvent {
 }
 
 /// Losses and metrics on one split.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitScores {
     /// Sum over tasks of weight times loss.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     pub tasks: Vec<TaskScores>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskScores {
     pub task: String,
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Name and value; an undefined one (an AUC with one class) has none.
     pub metrics: Vec<MetricScore>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricScore {
-    pub name: &'static str,
+    pub name: String,
     pub value: Option<f64>,
     /// Why there is no value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undefined: Option<String>,
-    #[serde(skip)]
-    pub higher_is_better: bool,
 }
 
 /// One line of `search.jsonl`.

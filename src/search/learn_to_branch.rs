@@ -88,8 +88,6 @@ pub static DEF: StrategyDef = StrategyDef {
     runs: true,
 };
 
-use std::time::Instant;
-
 use candle_core::{Device, Tensor, Var};
 
 use crate::check::Checked;
@@ -99,25 +97,32 @@ use crate::optim::{Gradients, Missing, Optimizer, Schedule};
 use crate::plan::Symbols;
 use crate::random::Randomness;
 use crate::runtime::RunError;
+use crate::runtime::control::Control;
+use crate::runtime::epochs::{self, Course, Procedure, Stopped};
 use crate::runtime::evaluate::evaluate;
-use crate::runtime::feed::Feed;
+use crate::runtime::feed::{Fed, Feed};
 use crate::runtime::fit::{Watch, losses};
+use crate::runtime::keeper::{self, Keeper};
 use crate::runtime::model::{Decided, Mode, Model};
-use crate::runtime::record::{ChoiceState, ChoicesEvent, EpochEvent, Listener, SplitScores};
+use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
+use crate::runtime::state::{Header, Position, State};
 
-/// A finished search: the model holds the supernet's weights, `logits` the choices.
+/// A search that has ended: the model holds the supernet's weights, `logits` the choices.
 pub struct Searched {
     /// One row of logits per choice.
     pub logits: Vec<Vec<f64>>,
     /// Noise-free argmax of each (equation 7); the first of equals.
     pub decisions: Vec<usize>,
-    /// Of the supernet under these decisions.
-    pub validation: SplitScores,
+    /// Of the supernet under these decisions, after the last whole epoch.
+    pub validation: Option<SplitScores>,
     pub epochs: usize,
     pub steps: u64,
+    /// Ended early: the decisions are those so far.
+    pub stopped: Option<Stopped>,
 }
 
-/// Searches: trains the model's weights and the choices jointly.
+/// Searches: trains the model's weights and the choices jointly, from the beginning or from the state that the keeper has found.
+#[allow(clippy::too_many_arguments)]
 pub fn search(
     checked: &Checked,
     network: &Network,
@@ -125,21 +130,15 @@ pub fn search(
     model: &Model,
     feed: &Feed,
     random: Randomness,
+    keeper: &mut Keeper,
     listener: &mut dyn Listener,
 ) -> Result<Searched, RunError> {
     let args = &search.args;
     let (epochs, batch) = (args.size("epochs"), args.size("batch"));
     let batches = feed.training(batch, random);
     let per_epoch = batches.per_epoch();
-    let warmup = args.duration("warmup").steps(per_epoch).round() as u64;
-    let temperature = Schedule::new(args.call("temperature"));
-    let schedule = args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new);
-    let clip = args.opt_float("clip");
     let advance = args.str("idle") == "advance";
-    let missing = if advance { Missing::Zero } else { Missing::Skip };
-    let size = SizeTerm::new(checked, network, args.float("size"));
     let weights = model.trained();
-    let mut optimizer = Optimizer::new(args.call("weights"), &weights)?;
     let names: Vec<String> = model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
     let logits: Vec<Var> = model
         .plan
@@ -148,100 +147,179 @@ pub fn search(
         .map(|n| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu))
         .collect::<candle_core::Result<_>>()?;
     let choices: Vec<(&str, &Var)> = names.iter().map(String::as_str).zip(&logits).collect();
-    let mut chooser = Optimizer::new(args.call("choices"), &choices)?;
-    let tasks: Vec<String> = model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect();
-    let mut watch = Watch::new();
-    let mut step = 0u64;
-    let mut validation = None;
-    let table = &feed.dataset.train;
-    listener.phase("search", epochs, per_epoch);
-    for epoch in 1..=epochs {
-        let start = Instant::now();
-        let (mut sum, mut rate, mut tau) = (0.0, 0.0, 0.0);
-        for rows in batches.epoch(epoch as u64) {
-            step += 1;
-            tau = temperature.value(step, per_epoch, epochs);
-            let update = step > warmup;
-            let rows_of_logits: Vec<Vec<f64>> = read(&logits)?;
-            // One sample per choice and batch.
-            let mut decided = Vec::with_capacity(logits.len());
-            let mut soft: Vec<(Vec<f64>, Var)> = Vec::new();
-            for (c, row) in rows_of_logits.iter().enumerate() {
-                let noise = random.gumbel("gumbel", [step, c as u64, 0], row.len());
-                let noisy: Vec<f64> = log_softmax(row).iter().zip(&noise).map(|(l, e)| l + e).collect();
-                let index = argmax(&noisy);
-                let probs = match update {
-                    true => {
-                        let relaxed = softmax(&noisy.iter().map(|v| v / tau).collect::<Vec<_>>());
-                        let values: Vec<f32> = relaxed.iter().map(|v| *v as f32).collect();
-                        let leaf = Var::from_vec(values, row.len(), &model.device)?;
-                        let tensor = leaf.as_tensor().clone();
-                        soft.push((relaxed, leaf));
-                        Some(tensor)
-                    }
-                    false => None,
-                };
-                decided.push(Decided { index, probs });
-            }
-            let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
-            // Without running statistics an unreached copy's output has no effect, so it need not run.
-            let mode = Mode { train: true, idle: advance && model.has_buffers, random, step };
-            let out = model.forward(&fed.inputs, &decided, mode)?;
-            let (total, each) = losses(&checked.spec, feed, model, &fed, &out, |_| 0)?;
-            let value = watch.check(&total, &each, &tasks, epoch, step)?;
-            sum += value * fed.rows as f64;
-            let store = total.backward()?;
-            let factor = schedule.value(step, per_epoch, epochs);
-            if update {
-                // d loss / d logits through the relaxed sample (equation 5): p_k (g_k - sum_i p_i g_i) / tau.
-                let mut grads: Vec<Vec<f64>> = Vec::with_capacity(logits.len());
-                for (p, leaf) in &soft {
-                    let g: Vec<f64> = match store.get(leaf) {
-                        Some(g) => g.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|v| *v as f64).collect(),
-                        // The reader was not reached: nothing to learn from this sample.
-                        None => vec![0.0; p.len()],
-                    };
-                    let mean: f64 = p.iter().zip(&g).map(|(p, g)| p * g).sum();
-                    grads.push(p.iter().zip(&g).map(|(p, g)| p * (g - mean) / tau).collect());
-                }
-                if let Some(size) = &size {
-                    for (row, extra) in grads.iter_mut().zip(size.gradient(&rows_of_logits)?) {
-                        row.iter_mut().zip(extra).for_each(|(a, b)| *a += b);
-                    }
-                }
-                let mut rows = grads.into_iter();
-                let gradients = Gradients::from_fn(&choices, |_, v| {
-                    let row = rows.next().expect("one per choice");
-                    Tensor::from_vec(row, v.dims(), &Device::Cpu).ok()
-                });
-                chooser.step(&choices, &gradients, chooser.lr() * factor, Missing::Zero)?;
-            }
-            let mut grads = Gradients::from_store(&weights, &store);
-            if let Some(c) = clip {
-                grads.clip_norm(c)?;
-            }
-            rate = optimizer.lr() * factor;
-            optimizer.step(&weights, &grads, rate, missing)?;
-            listener.step("search", epoch, step, &|| Some(value));
-        }
-        let rows = read(&logits)?;
-        let hard: Vec<Decided> = rows.iter().map(|r| Decided::hard(argmax(r))).collect();
-        let scores = evaluate(model, &checked.spec, feed, &feed.dataset.validation, &hard)?;
-        listener.epoch(&EpochEvent {
-            phase: "search".into(),
-            epoch,
-            step,
-            train_loss: sum / table.rows.max(1) as f64,
-            validation: Some(scores.clone()),
-            learning_rate: rate,
-            seconds: start.elapsed().as_secs_f64(),
-        });
-        listener.choices(&choices_event(&model.symbols, &rows, epoch, step, tau));
-        validation = Some(scores);
-    }
+    let mut branching = Branching {
+        checked,
+        model,
+        feed,
+        random,
+        per_epoch,
+        epochs,
+        warmup: args.duration("warmup").steps(per_epoch).round() as u64,
+        temperature: Schedule::new(args.call("temperature")),
+        schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
+        clip: args.opt_float("clip"),
+        // Without running statistics an unreached copy's output has no effect, so it need not run.
+        idle: advance && model.has_buffers,
+        missing: if advance { Missing::Zero } else { Missing::Skip },
+        size: SizeTerm::new(checked, network, args.float("size")),
+        optimizer: Optimizer::new(args.call("weights"), &weights)?,
+        chooser: Optimizer::new(args.call("choices"), &choices)?,
+        weights,
+        choices,
+        logits: &logits,
+        tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
+        watch: Watch::new(&keeper.phase),
+    };
+    let course =
+        Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
+    let ended = epochs::train(&course, &mut branching, keeper, listener)?;
     let rows = read(&logits)?;
     let decisions = rows.iter().map(|r| argmax(r)).collect();
-    Ok(Searched { logits: rows, decisions, validation: validation.expect("one epoch at least"), epochs, steps: step })
+    Ok(Searched {
+        logits: rows,
+        decisions,
+        validation: ended.validation,
+        epochs: ended.epochs,
+        steps: ended.steps,
+        stopped: ended.stopped,
+    })
+}
+
+/// The procedure: what is carried from step to step, and the attributes.
+struct Branching<'a> {
+    checked: &'a Checked,
+    model: &'a Model,
+    feed: &'a Feed,
+    random: Randomness,
+    per_epoch: usize,
+    epochs: usize,
+    warmup: u64,
+    temperature: Schedule,
+    schedule: Schedule,
+    clip: Option<f64>,
+    idle: bool,
+    missing: Missing,
+    size: Option<SizeTerm>,
+    optimizer: Optimizer,
+    chooser: Optimizer,
+    weights: Vec<(&'a str, &'a Var)>,
+    choices: Vec<(&'a str, &'a Var)>,
+    logits: &'a [Var],
+    tasks: Vec<String>,
+    watch: Watch,
+}
+
+impl Branching<'_> {
+    /// One sample per choice and batch (equation 4), and its relaxation (equation 5) where the choices learn from it.
+    #[allow(clippy::type_complexity)]
+    fn sample(
+        &self,
+        rows: &[Vec<f64>],
+        step: u64,
+        tau: f64,
+        update: bool,
+    ) -> candle_core::Result<(Vec<Decided>, Vec<(Vec<f64>, Var)>)> {
+        let mut decided = Vec::with_capacity(rows.len());
+        let mut soft = Vec::new();
+        for (c, row) in rows.iter().enumerate() {
+            let noise = self.random.gumbel("gumbel", [step, c as u64, 0], row.len());
+            let noisy: Vec<f64> = log_softmax(row).iter().zip(&noise).map(|(l, e)| l + e).collect();
+            let index = argmax(&noisy);
+            let probs = match update {
+                true => {
+                    let relaxed = softmax(&noisy.iter().map(|v| v / tau).collect::<Vec<_>>());
+                    let values: Vec<f32> = relaxed.iter().map(|v| *v as f32).collect();
+                    let leaf = Var::from_vec(values, row.len(), &self.model.device)?;
+                    let tensor = leaf.as_tensor().clone();
+                    soft.push((relaxed, leaf));
+                    Some(tensor)
+                }
+                false => None,
+            };
+            decided.push(Decided { index, probs });
+        }
+        Ok((decided, soft))
+    }
+}
+
+impl Procedure for Branching<'_> {
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+        let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
+        at.temperature = tau;
+        let update = at.step > self.warmup;
+        let logits = read(self.logits)?;
+        let (decided, soft) = self.sample(&logits, at.step, tau, update)?;
+        let mode = Mode { train: true, idle: self.idle, random: self.random, step: at.step };
+        let out = self.model.forward(&fed.inputs, &decided, mode)?;
+        let (total, each) = losses(&self.checked.spec, self.feed, self.model, fed, &out, |_| 0)?;
+        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let store = total.backward()?;
+        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        if update {
+            // d loss / d logits through the relaxed sample (equation 5): p_k (g_k - sum_i p_i g_i) / tau.
+            let mut grads: Vec<Vec<f64>> = Vec::with_capacity(logits.len());
+            for (p, leaf) in &soft {
+                let g: Vec<f64> = match store.get(leaf) {
+                    Some(g) => g.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|v| *v as f64).collect(),
+                    // The reader was not reached: nothing to learn from this sample.
+                    None => vec![0.0; p.len()],
+                };
+                let mean: f64 = p.iter().zip(&g).map(|(p, g)| p * g).sum();
+                grads.push(p.iter().zip(&g).map(|(p, g)| p * (g - mean) / tau).collect());
+            }
+            if let Some(size) = &self.size {
+                for (row, extra) in grads.iter_mut().zip(size.gradient(&logits)?) {
+                    row.iter_mut().zip(extra).for_each(|(a, b)| *a += b);
+                }
+            }
+            let mut rows = grads.into_iter();
+            let gradients = Gradients::from_fn(&self.choices, |_, v| {
+                let row = rows.next().expect("one per choice");
+                Tensor::from_vec(row, v.dims(), &Device::Cpu).ok()
+            });
+            self.chooser.step(&self.choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
+        }
+        let mut grads = Gradients::from_store(&self.weights, &store);
+        if let Some(c) = self.clip {
+            grads.clip_norm(c)?;
+        }
+        at.learning_rate = self.optimizer.lr() * factor;
+        self.optimizer.step(&self.weights, &grads, at.learning_rate, self.missing)?;
+        Ok(value)
+    }
+
+    fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
+        let hard: Vec<Decided> = read(self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
+        evaluate(self.model, &self.checked.spec, self.feed, &self.feed.dataset.validation, &hard, control)
+    }
+
+    fn epoch(
+        &mut self,
+        at: &Position,
+        scores: &SplitScores,
+        listener: &mut dyn Listener,
+    ) -> Result<bool, RunError> {
+        self.watch.check_validation(scores, at)?;
+        let rows = read(self.logits)?;
+        listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
+        Ok(true)
+    }
+
+    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
+        header.last_losses = self.watch.last.clone();
+        let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
+        tensors.extend(keeper::prefixed("choice", self.choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
+        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        Ok(tensors)
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), RunError> {
+        keeper::restore(state, self.model, &mut self.optimizer)?;
+        keeper::set(&state.part("choice"), &self.choices)?;
+        self.chooser.load_state(&state.part("chooser"))?;
+        self.watch.last = state.header.last_losses.clone();
+        Ok(())
+    }
 }
 
 fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {

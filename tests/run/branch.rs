@@ -208,9 +208,9 @@ fn the_logits_follow_equations_4_to_6() {
                     row.iter_mut().zip(g).for_each(|(l, g)| *l -= g);
                 }
             }
-            near(&found.logits, &logits, &format!("seed {seed}, size {size}, step {steps}"));
+            near(&found.result.logits, &logits, &format!("seed {seed}, size {size}, step {steps}"));
             // Equation 7: no noise.
-            let wanted: Vec<usize> = found.logits.iter().map(|r| largest(r)).collect();
+            let wanted: Vec<usize> = found.result.logits.iter().map(|r| largest(r)).collect();
             assert_eq!(found.result.decisions, wanted);
         }
     }

@@ -21,10 +21,10 @@ fn warm_up_moves_weights_and_no_logit() {
     let place = Place::table();
     let path = place.path("net.mtl");
     let found = search(&prepare(&path, &[("epochs", "2"), ("warmup", "2")]), 0, &mut Heard::default());
-    assert!(found.logits.iter().flatten().all(|l| *l == 0.0), "{:?}", found.logits);
+    assert!(found.result.logits.iter().flatten().all(|l| *l == 0.0), "{:?}", found.result.logits);
     assert!(found.result.decisions.iter().all(|d| *d == 0), "the first of equals");
     let longer = search(&prepare(&path, &[("epochs", "3"), ("warmup", "2")]), 0, &mut Heard::default());
-    assert!(longer.logits.iter().flatten().any(|l| *l != 0.0));
+    assert!(longer.result.logits.iter().flatten().any(|l| *l != 0.0));
     let one = search(&prepare(&path, &[("epochs", "1"), ("warmup", "2")]), 0, &mut Heard::default());
     assert_ne!(weights(&one.model, "heads.yes."), weights(&found.model, "heads.yes."));
 }

@@ -6,6 +6,7 @@ use candle_core::Device;
 use mtlc::experiment::{self, Prepared};
 use mtlc::plan::lower;
 use mtlc::random::Randomness;
+use mtlc::runtime::control::Control;
 use mtlc::runtime::evaluate::predictions;
 use mtlc::runtime::model::{Decided, Model};
 
@@ -23,8 +24,8 @@ fn agrees(prepared: &Prepared, seed: u64) -> usize {
     experiment::inherit(checked, &found.derived, &found.model, &derived).expect("it inherits");
     let decided: Vec<Decided> = found.result.decisions.iter().map(|d| Decided::hard(*d)).collect();
     let table = &prepared.feed.dataset.validation;
-    let of_supernet = predictions(&found.model, &prepared.feed, table, &decided).expect("outputs");
-    let of_derived = predictions(&derived, &prepared.feed, table, &[]).expect("outputs");
+    let of_supernet = predictions(&found.model, &prepared.feed, table, &decided, &Control::free()).expect("outputs");
+    let of_derived = predictions(&derived, &prepared.feed, table, &[], &Control::free()).expect("outputs");
     assert_eq!(of_supernet.len(), checked.spec.tasks.len());
     for ((a, b), task) in of_supernet.iter().zip(&of_derived).zip(&checked.spec.tasks) {
         assert_eq!(a.len(), b.len());

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::Device;
-use mtlc::experiment::{self, Found, Prepared, RunFolder};
+use mtlc::experiment::{self, Ended, Found, Prepared, RunFolder};
+use mtlc::runtime::control::Control;
+use mtlc::runtime::keeper::Keeper;
 use mtlc::runtime::record::{ChoicesEvent, EpochEvent, Listener};
 use serde_json::Value;
 
@@ -15,15 +17,15 @@ pub struct Place {
 }
 
 /// How a command ended.
-pub struct Ended {
+pub struct Output {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Ended {
+impl Output {
     #[track_caller]
-    pub fn ok(self) -> Ended {
+    pub fn ok(self) -> Output {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self
     }
@@ -72,11 +74,11 @@ impl Place {
     }
 
     /// Runs `mtlc` in the folder; the arguments stand apart by blanks.
-    pub fn run(&self, arguments: &str) -> Ended {
+    pub fn run(&self, arguments: &str) -> Output {
         self.run_with(arguments, &[])
     }
 
-    pub fn run_with(&self, arguments: &str, environment: &[(&str, &str)]) -> Ended {
+    pub fn run_with(&self, arguments: &str, environment: &[(&str, &str)]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_mtlc"))
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
@@ -85,7 +87,7 @@ impl Place {
             .output()
             .expect("the binary runs");
         let text = |b: Vec<u8>| String::from_utf8(b).expect("UTF-8");
-        Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Output { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// Every file below the folder with its bytes.
@@ -228,5 +230,11 @@ impl Listener for Heard {
 pub fn search(prepared: &Prepared, seed: u64, heard: &mut Heard) -> Found {
     let place = Place::new();
     let folder = RunFolder::create(&place.path("run")).expect("a folder");
-    experiment::search(prepared, &folder, seed, &Device::Cpu, heard).unwrap_or_else(|e| panic!("{}", why(e)))
+    let control = Control::free();
+    let mut keeper = Keeper::none(&control);
+    match experiment::search(prepared, &folder, seed, &Device::Cpu, &mut keeper, heard) {
+        Ok(Ended::Done(found)) => found,
+        Ok(Ended::Stopped(..)) => panic!("nothing asked it to stop"),
+        Err(e) => panic!("{}", why(e)),
+    }
 }

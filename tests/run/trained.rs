@@ -1,5 +1,6 @@
 //! Topologies that are written, not found: trees, mixes and routes; and labels that are missing.
 
+use mtlc::runtime::control::Control;
 use mtlc::runtime::evaluate::{evaluate, predictions};
 use mtlc::runtime::model::Model;
 
@@ -101,10 +102,10 @@ fn a_loss_counts_labelled_rows_only() {
         let mask = labels.mask.as_ref().expect("some are missing");
         let labelled = mask.iter().filter(|m| **m == 1.0).count();
         assert!(labelled > 0 && labelled < table.rows, "{labelled} of {}", table.rows);
-        let outputs = predictions(&found.model, &prepared.feed, table, &hard).expect("outputs");
+        let outputs = predictions(&found.model, &prepared.feed, table, &hard, &Control::free()).expect("outputs");
         let rows = outputs[at].iter().zip(&labels.values).zip(mask).filter(|(_, m)| **m == 1.0);
         let wanted = rows.map(|((o, l), _)| f64::from(o - l).powi(2)).sum::<f64>() / labelled as f64;
-        let scores = evaluate(&found.model, &checked.spec, &prepared.feed, table, &hard).expect("scores");
+        let scores = evaluate(&found.model, &checked.spec, &prepared.feed, table, &hard, &Control::free()).expect("scores");
         assert!((scores.tasks[at].loss - wanted).abs() < 1e-5 * wanted.max(1.0), "{} {wanted}", scores.tasks[at].loss);
     }
 }
@@ -149,7 +150,7 @@ fn evaluating_twice_gives_the_same_bits() {
     let found = search(&prepared, 0, &mut Heard::default());
     let hard: Vec<_> = found.result.decisions.iter().map(|d| mtlc::runtime::model::Decided::hard(*d)).collect();
     let bits = |m: &Model| -> Vec<u32> {
-        let all = predictions(m, &prepared.feed, &prepared.feed.dataset.test, &hard).expect("outputs");
+        let all = predictions(m, &prepared.feed, &prepared.feed.dataset.test, &hard, &Control::free()).expect("outputs");
         all.iter().flatten().map(|v| v.to_bits()).collect()
     };
     assert_eq!(bits(&found.model), bits(&found.model));

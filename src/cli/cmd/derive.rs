@@ -7,7 +7,7 @@ use crate::cli::args::DeriveArgs;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::cli::write;
-use crate::experiment::{self, RunFolder, SavedSearch};
+use crate::experiment::{self, RunFolder, SearchResult};
 
 pub fn run(args: &DeriveArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
@@ -15,7 +15,7 @@ pub fn run(args: &DeriveArgs, terminal: &Terminal) -> Outcome {
 
 fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let folder = RunFolder::open(&args.run).map_err(session::failed)?;
-    let saved: SavedSearch = match folder.read_json("search.json") {
+    let saved: SearchResult = match folder.read_json("search.json") {
         Ok(s) => s,
         Err(_) if !folder.path.join("search.json").exists() => {
             let f = Failure::new(Exit::Failure, format!("the run `{}` holds no finished search", args.run.display()))

@@ -1,79 +1,26 @@
 //! `mtlc run`: the whole way from a spec to a table.
 
-use std::time::Instant;
-
 use super::session::{self, Stop};
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Outcome};
-use crate::cli::progress::Progress;
-use crate::cli::results;
 use crate::cli::terminal::Terminal;
-use crate::experiment::recorder::Recorder;
-use crate::experiment::{self, Candidate, SavedSearch, Summary};
-use crate::random::Randomness;
-use crate::runtime::device;
+use crate::experiment::run::Command;
 
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
 }
 
 fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
-    let start = Instant::now();
-    let prepared = session::prepare_run(args, terminal)?;
-    experiment::can_search(&prepared).map_err(|f| session::stop(f, terminal))?;
-    let begun = session::begin("run", args, &prepared, terminal)?;
-    let folder = &begun.folder;
-    let mut progress = Progress::new(terminal);
-    let mut recorder = Recorder::new(folder, &mut progress).map_err(session::failed)?;
-    let checked = prepared.checked();
-    let result = (|| {
-        let found = experiment::search(&prepared, folder, args.seed, &begun.device, &mut recorder)?;
-        let at = folder.derived();
-        let text = experiment::derived_text(&prepared, &found.derived.topology, &SavedSearch::from(&found.result), &at);
-        folder.write("derived/net.mtl", &text)?;
-        // The derived file is what is retrained: read back, like any other file.
-        let derived = experiment::prepare(&at, &[])?;
-        let topology = derived.checked().spec.topology.clone().expect("a derived file has one");
-        let first = Candidate { name: "derived".into(), topology };
-        let mut networks = vec![experiment::train(&derived, &first, folder, args.seed, &begun.device, &mut recorder)?];
-        let mut rest = experiment::baselines(checked);
-        for n in 0..args.random {
-            let random = Randomness::new(args.seed.wrapping_add(n as u64 * 7919));
-            match experiment::random_like(checked, networks[0].params, 0.05, &first.topology, random) {
-                Some(topology) => rest.push(Candidate { name: format!("random_{}", n + 1), topology }),
-                None => terminal.note("note: no random topology of the derived one's size within 5 % was found"),
-            }
-        }
-        for c in &rest {
-            networks.push(experiment::train(&prepared, c, folder, args.seed, &begun.device, &mut recorder)?);
-        }
-        if let Some(e) = recorder.failed.take() {
-            return Err(e.into());
-        }
-        let topology = crate::artifact::topology_text(&derived.checked().spec, &first.topology);
-        Ok(Summary {
-            version: 1,
-            tool: concat!("mtlc ", env!("CARGO_PKG_VERSION")).into(),
-            spec: args.file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-            seed: args.seed,
-            device: device::describe(&begun.device),
-            search: Some(found.result),
-            topology,
-            networks,
-            seconds: start.elapsed().as_secs_f64(),
-        })
-    })();
-    drop(recorder);
-    progress.finish();
-    let summary = result.map_err(|f| begun.ended(f, terminal))?;
-    folder.write_json("summary.json", &summary).map_err(session::failed)?;
-    begun.status("done").map_err(session::failed)?;
-    if terminal.json {
-        terminal.object(&serde_json::to_value(&summary).expect("numbers and text"));
-    } else {
-        terminal.product(&format!("{}\n{}", summary.topology, results::table(&summary.networks).terminal(false)));
+    let finished = session::execute(Command::Run, args, terminal)?;
+    if let Some(summary) = &finished.outcome.summary {
+        session::product(summary, true, terminal);
     }
+    if let Some(exit) = finished.stopped(Command::Run, terminal) {
+        return Ok(Ok(exit));
+    }
+    let (folder, summary) = (&finished.folder, &finished.outcome.summary);
     terminal.note(&format!("derived topology: {}", folder.derived().display()));
-    terminal.note(&format!("run folder: {} ({:.0} s)", folder.path.display(), summary.seconds));
+    let seconds = summary.as_ref().map_or(0.0, |s| s.seconds);
+    terminal.note(&format!("run folder: {} ({seconds:.0} s)", folder.path.display()));
     Ok(Ok(Exit::Ok))
 }

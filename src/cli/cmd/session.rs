@@ -1,16 +1,21 @@
 //! What the running commands share: preparing a spec, the run folder, and how failures become exit codes.
 
 use std::path::Path;
-
-use serde_json::json;
+use std::time::Instant;
 
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Progress;
 use crate::cli::terminal::Terminal;
+use crate::cli::{results, signals};
 use crate::data::DataError;
 use crate::diag::render::{MessageFormat, render, summary};
 use crate::driver::Compiled;
-use crate::experiment::{self, Prepared, RunFolder};
+use crate::experiment::phases::{self, Outcome};
+use crate::experiment::recorder::Recorder;
+use crate::experiment::run::{Command, Info, Run, Saving, Settings, Status};
+use crate::experiment::{self, Prepared, RunFolder, Summary};
+use crate::runtime::control::{Control, Why};
 use crate::runtime::{RunError, device};
 
 /// How a command ends early: with diagnostics already shown, or with a failure to show.
@@ -79,64 +84,131 @@ pub fn prepare(path: &Path, set: &[(String, String)], terminal: &Terminal) -> Re
     Ok(prepared)
 }
 
-/// Refuses what can be refused before data are read: a device that is not there, a folder that is taken.
-pub fn prepare_run(args: &RunArgs, terminal: &Terminal) -> Result<Prepared, Stop> {
-    device::open(&args.device).map_err(failed)?;
-    if let Some(path) = &args.output {
-        RunFolder::vacant(path).map_err(failed)?;
-    }
-    prepare(&args.file, &args.set.set, terminal)
-}
-
-/// A run that has begun: device and folder, with `run.json` and the source in it.
-pub struct Begun {
-    pub device: candle_core::Device,
+/// A run that came to its end, or to a stop.
+pub struct Finished {
     pub folder: RunFolder,
-    command: &'static str,
-    seed: u64,
-    spec: String,
+    pub outcome: Outcome,
 }
 
-pub fn begin(command: &'static str, args: &RunArgs, prepared: &Prepared, terminal: &Terminal) -> Result<Begun, Stop> {
-    let device = device::open(&args.device).map_err(failed)?;
-    let path = args.output.clone().unwrap_or_else(|| RunFolder::default_path(&args.file, args.seed));
-    let folder = RunFolder::create(&path).map_err(failed)?;
-    terminal.note(&format!("run folder: {} ({})", path.display(), device::describe(&device)));
-    let source = prepared.compiled.sources.file(prepared.compiled.root).text.clone();
-    folder.write("source.mtl", &source).map_err(failed)?;
-    let program = experiment::program_text(prepared, &folder.path.join("program.mtl"));
-    folder.write("program.mtl", &program).map_err(failed)?;
-    let spec = args.file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let begun = Begun { device, folder, command, seed: args.seed, spec };
-    begun.status("running").map_err(failed)?;
-    Ok(begun)
+/// Begins a run, or goes on with one, and does what is left of it.
+pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<Finished, Stop> {
+    let deadline = args.time.map(|t| Instant::now() + t);
+    let settings = |asked| Settings {
+        control: Control::new(asked, deadline),
+        saving: Saving { every: args.save_every, keep: args.keep },
+        device: args.device.clone(),
+    };
+    let mut run = match (&args.resume, &args.file) {
+        (Some(path), _) => {
+            let (info, folder) = resumable(command, path, terminal)?;
+            let run = Run::resume(info, folder, settings(signals::listen()));
+            run.map_err(|f| stop(f, terminal))?
+        }
+        (None, Some(file)) => {
+            // Refused before data are read: a device that is not there, a folder that is taken.
+            device::open(args.device.as_deref().unwrap_or("auto")).map_err(failed)?;
+            if let Some(path) = &args.output {
+                RunFolder::vacant(path).map_err(failed)?;
+            }
+            let prepared = prepare(file, &args.set.set, terminal)?;
+            if command != Command::Train {
+                experiment::can_search(&prepared).map_err(|f| stop(f, terminal))?;
+            }
+            let path = args.output.clone().unwrap_or_else(|| RunFolder::default_path(file, args.seed));
+            let begun = Run::begin(command, prepared, &path, args.seed, args.random, settings(signals::listen()));
+            begun.map_err(|f| stop(f, terminal))?
+        }
+        (None, None) => unreachable!("the command line asks for one of them"),
+    };
+    let folder = run.folder.clone();
+    terminal.note(&format!("run folder: {} ({})", folder.path.display(), device::describe(&run.device)));
+    let mut progress = Progress::new(terminal);
+    let mut recorder = Recorder::open(&folder, run.marks(), &mut progress).map_err(failed)?;
+    let outcome = phases::execute(&mut run, &mut recorder);
+    drop(recorder);
+    progress.finish();
+    let outcome = outcome.map_err(|f| stop(f, terminal))?;
+    Ok(Finished { folder, outcome })
 }
 
-impl Begun {
-    pub fn status(&self, status: &str) -> Result<(), RunError> {
-        self.folder.write_json(
-            "run.json",
-            &json!({
-                "version": 1,
-                "tool": concat!("mtlc ", env!("CARGO_PKG_VERSION")),
-                "command": self.command,
-                "spec": self.spec,
-                "seed": self.seed,
-                "device": device::describe(&self.device),
-                "status": status,
-            }),
-        )
+/// The run in a folder, if it is one that can go on. One that is done is shown once more.
+fn resumable(command: Command, path: &Path, terminal: &Terminal) -> Result<(Info, RunFolder), Stop> {
+    let folder = RunFolder::open(path).map_err(failed)?;
+    let info: Info = folder.read_json("run.json").map_err(failed)?;
+    let shown = path.display();
+    if info.command != command {
+        let name = info.command.name();
+        let f = Failure::new(Exit::Usage, format!("`{shown}` was begun by `mtlc {name}`"))
+            .help(format!("go on with `mtlc {name} --resume {shown}`"));
+        return Err(Stop::Failed(f));
     }
+    match info.status {
+        Status::Done => {
+            terminal.note(&format!("the run `{shown}` is done: there is nothing left to do"));
+            if command != Command::Search {
+                let summary: Summary = folder.read_json("summary.json").map_err(failed)?;
+                product(&summary, command == Command::Run, terminal);
+            } else if let Ok(text) = std::fs::read_to_string(folder.path.join("search.json")) {
+                if terminal.json {
+                    terminal.product(&text);
+                } else {
+                    terminal.note(&format!("derived topology: {}", folder.derived().display()));
+                }
+            }
+            return Err(Stop::Shown(Exit::Ok));
+        }
+        Status::Diverged => {
+            let f = Failure::new(Exit::Diverged, format!("the run `{shown}` diverged: going on would come to the same"))
+                .help(format!(
+                    "begin another with a lower learning rate, or with `clip = 1.0`: `mtlc {} {}`; the last states and \
+                     weights before it stay in `{shown}`",
+                    command.name(),
+                    folder.path.join("source.mtl").display()
+                ));
+            return Err(Stop::Failed(f));
+        }
+        _ => {}
+    }
+    let tool = concat!("mtlc ", env!("CARGO_PKG_VERSION"));
+    if info.tool != tool {
+        terminal.note(&format!("note: the run was begun by {}, and this is {tool}: numbers may differ", info.tool));
+    }
+    Ok((info, folder))
+}
 
-    /// Notes the failure in `run.json` and passes it on.
-    pub fn ended(&self, failure: experiment::Failure, terminal: &Terminal) -> Stop {
-        let stop = stop(failure, terminal);
-        let status = match &stop {
-            Stop::Failed(f) if f.exit == Exit::Diverged => "diverged",
-            _ => "failed",
+/// A run's results on standard output: a table, after the topology that was found; or JSON.
+pub fn product(summary: &Summary, topology: bool, terminal: &Terminal) {
+    if terminal.json {
+        terminal.object(&serde_json::to_value(summary).expect("numbers and text"));
+        return;
+    }
+    let table = results::table(&summary.networks).terminal(false);
+    match topology {
+        true => terminal.product(&format!("{}\n{table}", summary.topology)),
+        false => terminal.product(&table),
+    }
+}
+
+impl Finished {
+    /// Of a run that was stopped: says where, how it goes on, and leaves with the code for that.
+    pub fn stopped(&self, command: Command, terminal: &Terminal) -> Option<Exit> {
+        let at = self.outcome.stopped.as_ref()?;
+        let why = match at.why {
+            Why::Signal => "stopped by a signal",
+            Why::Time => "stopped by the clock (`--time`)",
         };
-        // The failure itself matters more than one on the way.
-        let _ = self.status(status);
-        stop
+        let place = match at.step {
+            0 => format!("while `{}` was evaluated", at.phase),
+            step => format!("in `{}`, epoch {} of {}, after step {step}", at.phase, at.epoch, at.epochs),
+        };
+        let folder = self.folder.path.display();
+        if self.outcome.summary.is_some() {
+            terminal.note(&format!("results so far: {folder}/partial"));
+        }
+        terminal.say(&format!(
+            "{why} {place}; everything is saved\n  help: go on with `mtlc {} --resume {folder}`\n",
+            command.name()
+        ));
+        Some(Exit::Stopped)
     }
 }

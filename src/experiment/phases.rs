@@ -1,0 +1,248 @@
+//! The phases of a run in their order: search, the derived network, its baselines. A phase that is recorded as done is not done
+//! again; one that has a state goes on from it.
+
+use std::time::Instant;
+
+use super::results::StoppedAt;
+use super::run::{Command, Phase, Run, Status, Trained, write_own};
+use super::{
+    Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, measure,
+    network_model, random_like, train_args,
+};
+use crate::ir::derive::Derived;
+use crate::ir::partition;
+use crate::random::Randomness;
+use crate::runtime::control::Why;
+use crate::runtime::epochs::Stopped;
+use crate::runtime::fit::{Job, fit};
+use crate::runtime::record::Listener;
+use crate::runtime::{RunError, checkpoint, device};
+
+/// What a run comes to.
+pub struct Outcome {
+    pub search: Option<SearchResult>,
+    /// The topology as text.
+    pub topology: String,
+    /// Absent where nothing is trained by itself, as in `search`.
+    pub summary: Option<Summary>,
+    /// Not done: where, and why.
+    pub stopped: Option<Stopped>,
+}
+
+/// Does what is left of a run.
+pub fn execute(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
+    run.set_status(Status::Running)?;
+    let outcome = match run.info.command {
+        Command::Search => search_only(run, listener),
+        Command::Run => all(run, listener),
+        Command::Train => train_only(run, listener),
+    };
+    // An evaluation that a signal ended: what was trained is saved.
+    let outcome = match outcome {
+        Err(Failure::Run(RunError::Interrupted)) => {
+            let phase = run.progress.phases.last().map_or("search", |p| p.name.as_str()).to_string();
+            let at = Stopped { why: Why::Signal, phase, epoch: 0, epochs: 0, step: 0 };
+            Ok(Outcome { search: None, topology: String::new(), summary: None, stopped: Some(at) })
+        }
+        outcome => outcome,
+    };
+    // A run that ends badly says so in its folder; the failure itself matters more than one on the way.
+    let outcome = outcome.inspect_err(|f| {
+        let diverged = matches!(f, Failure::Run(RunError::Diverged { .. }));
+        let _ = run.set_status(if diverged { Status::Diverged } else { Status::Failed });
+    })?;
+    if outcome.stopped.is_none() {
+        if let Some(summary) = &outcome.summary {
+            run.folder.write_json("summary.json", summary)?;
+        }
+        // What an earlier sitting could show of a run that was not done.
+        let _ = std::fs::remove_dir_all(run.folder.path.join("partial"));
+    } else if let Some(summary) = &outcome.summary {
+        run.folder.write_json("partial/summary.json", summary)?;
+    }
+    run.set_status(if outcome.stopped.is_some() { Status::Stopped } else { Status::Done })?;
+    Ok(outcome)
+}
+
+/// The search's outcome, done now or before.
+fn search(run: &mut Run, listener: &mut dyn Listener) -> Result<Ended<(SearchResult, Derived)>, Failure> {
+    if run.done("search").is_some() {
+        listener.note("search: done before");
+        let result: SearchResult = run.folder.read_json("search.json")?;
+        super::fits(run.prepared.checked(), &result)?;
+        let derived = apply(run.prepared.checked(), &result.decisions);
+        return Ok(Ended::Done((result, derived)));
+    }
+    let mut keeper = run.keeper("search", listener);
+    let ended = super::search(&run.prepared, &run.folder, run.info.seed, &run.device, &mut keeper, listener)?;
+    match ended {
+        Ended::Done(found) => {
+            let marks = listener.marks()?;
+            run.record(Phase { name: "search".into(), trained: None, result: None, marks })?;
+            Ok(Ended::Done((found.result, found.derived)))
+        }
+        Ended::Stopped(at, found) => Ok(Ended::Stopped(at, found.map(|f| (f.result, f.derived)))),
+    }
+}
+
+/// The topology's text, and the derived file in its place.
+fn write_derived(run: &Run, result: &SearchResult, derived: &Derived) -> Result<String, Failure> {
+    let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.derived());
+    write_own(&run.folder, "derived/net.mtl", &text)?;
+    Ok(crate::artifact::topology_text(&run.prepared.checked().spec, &derived.topology))
+}
+
+/// What a search that the clock stopped has found so far.
+fn stopped_search(
+    run: &Run,
+    at: Stopped,
+    found: Option<(SearchResult, Derived)>,
+) -> Result<Outcome, Failure> {
+    let mut topology = String::new();
+    if let Some((result, derived)) = &found {
+        let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.path.join("partial/net.mtl"));
+        run.folder.write("partial/net.mtl", &text)?;
+        topology = crate::artifact::topology_text(&run.prepared.checked().spec, &derived.topology);
+    }
+    let search = found.map(|(result, _)| result);
+    let summary = search.is_some().then(|| summary(run, search.clone(), topology.clone(), Vec::new(), Some(&at)));
+    Ok(Outcome { search, topology, summary, stopped: Some(at) })
+}
+
+fn search_only(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
+    match search(run, listener)? {
+        Ended::Stopped(at, found) => stopped_search(run, at, found),
+        Ended::Done((result, derived)) => {
+            let topology = write_derived(run, &result, &derived)?;
+            Ok(Outcome { search: Some(result), topology, summary: None, stopped: None })
+        }
+    }
+}
+
+fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
+    let (result, derived) = match search(run, listener)? {
+        Ended::Stopped(at, found) => return stopped_search(run, at, found),
+        Ended::Done(found) => found,
+    };
+    let text = write_derived(run, &result, &derived)?;
+    // The derived file is what is retrained: read back, like any other file.
+    let prepared = super::prepare(&run.folder.derived(), &[])?;
+    let topology = prepared.checked().spec.topology.clone().expect("a derived file has one");
+    let first = Candidate { name: "derived".into(), topology };
+    let mut networks = Vec::new();
+    let mut stopped = network(run, Some(&prepared), &first, &mut networks, listener)?;
+    drop(prepared);
+    if stopped.is_none() {
+        let mut rest = baselines(run.prepared.checked());
+        for n in 0..run.info.random {
+            let random = Randomness::new(run.info.seed.wrapping_add(n as u64 * 7919));
+            match random_like(run.prepared.checked(), networks[0].params, 0.05, &first.topology, random) {
+                Some(topology) => rest.push(Candidate { name: format!("random_{}", n + 1), topology }),
+                None => listener.note("note: no random topology of the derived one's size within 5 % was found"),
+            }
+        }
+        for c in &rest {
+            stopped = network(run, None, c, &mut networks, listener)?;
+            if stopped.is_some() {
+                break;
+            }
+        }
+    }
+    let summary = summary(run, Some(result.clone()), text.clone(), networks, stopped.as_ref());
+    Ok(Outcome { search: Some(result), topology: text, summary: Some(summary), stopped })
+}
+
+fn train_only(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
+    let checked = run.prepared.checked();
+    let candidate = match &checked.spec.topology {
+        Some(t) => Candidate { name: "trained".into(), topology: t.clone() },
+        None => {
+            listener.note("note: the program has no topology: all tasks share every stage");
+            Candidate { name: "all_shared".into(), topology: partition::all_shared(&checked.spec) }
+        }
+    };
+    let topology = crate::artifact::topology_text(&checked.spec, &candidate.topology);
+    let mut networks = Vec::new();
+    let stopped = network(run, None, &candidate, &mut networks, listener)?;
+    let summary = summary(run, None, topology.clone(), networks, stopped.as_ref());
+    Ok(Outcome { search: None, topology, summary: Some(summary), stopped })
+}
+
+/// Trains and evaluates a network, or what is left of that; its result goes to the others'. Of one that is stopped by the clock
+/// the result so far. `own` is its program where that is not the run's.
+fn network(
+    run: &mut Run,
+    own: Option<&Prepared>,
+    candidate: &Candidate,
+    results: &mut Vec<NetworkResult>,
+    listener: &mut dyn Listener,
+) -> Result<Option<Stopped>, Failure> {
+    let name = candidate.name.as_str();
+    if let Some(result) = run.done(name).and_then(|d| d.result.clone()) {
+        listener.note(&format!("{name}: done before"));
+        results.push(result);
+        return Ok(None);
+    }
+    let random = Randomness::new(run.info.seed);
+    let (network, model) = network_model(own.unwrap_or(&run.prepared), &candidate.topology, random, &run.device)?;
+    let weights = run.folder.checkpoint(name);
+    let (trained, marks) = match run.done(name).and_then(|d| Some((d.trained?, d.marks))) {
+        Some(done) => {
+            listener.note(&format!("{name}: trained before"));
+            checkpoint::load_model(&weights, &model)?;
+            done
+        }
+        None => {
+            let prepared = own.unwrap_or(&run.prepared);
+            let checked = prepared.checked();
+            let args = train_args(checked);
+            let job = Job { spec: &checked.spec, feed: &prepared.feed, args: &args, random };
+            let start = Instant::now();
+            let mut keeper = run.keeper(name, listener);
+            keeper.best = Some(weights.clone());
+            let fitted = fit(&model, &job, &mut keeper, listener)?;
+            let trained =
+                Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, seconds: start.elapsed().as_secs_f64() };
+            if let Some(at) = fitted.stopped {
+                if at.why == Why::Time && fitted.epoch > 0 {
+                    results.push(finished(measure(prepared, &network, &model, name, &run.control)?, trained));
+                }
+                return Ok(Some(at));
+            }
+            checkpoint::save_model(&weights, &model)?;
+            let marks = listener.marks()?;
+            run.record(Phase { name: name.into(), trained: Some(trained), result: None, marks })?;
+            (trained, marks)
+        }
+    };
+    let measured = measure(own.unwrap_or(&run.prepared), &network, &model, name, &run.control)?;
+    let result = finished(measured, trained);
+    run.record(Phase { name: name.into(), trained: Some(trained), result: Some(result.clone()), marks })?;
+    results.push(result);
+    Ok(None)
+}
+
+fn finished(measured: NetworkResult, trained: Trained) -> NetworkResult {
+    NetworkResult { epochs: trained.epochs, best_epoch: trained.best_epoch, seconds: trained.seconds, ..measured }
+}
+
+fn summary(
+    run: &Run,
+    search: Option<SearchResult>,
+    topology: String,
+    networks: Vec<NetworkResult>,
+    stopped: Option<&Stopped>,
+) -> Summary {
+    Summary {
+        version: 1,
+        tool: run.info.tool.clone(),
+        spec: run.info.spec.clone(),
+        seed: run.info.seed,
+        device: device::describe(&run.device),
+        search,
+        topology,
+        networks,
+        stopped: stopped.map(StoppedAt::from),
+        seconds: run.seconds(),
+    }
+}

@@ -1,0 +1,356 @@
+//! A run folder that is being worked on: how a run begins, how one that was stopped goes on, and what is known to be done.
+//!
+//! What makes a run survive: the folder appears whole (program, seed, command) or not at all; a finished phase is one line of
+//! `progress.json`, written after everything that the phase leaves; an unfinished one has its states under `resume/`. All files
+//! are renamed into place, logs are cut back to the last state, and one process at a time holds the folder.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Failure, NetworkResult, Prepared, RunFolder};
+use crate::driver;
+use crate::runtime::checkpoint::TEMPORARY;
+use crate::runtime::control::Control;
+use crate::runtime::keeper::Keeper;
+use crate::runtime::record::Listener;
+use crate::runtime::state::{Marks, States};
+use crate::runtime::{RunError, checkpoint, device};
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Command {
+    Run,
+    Search,
+    Train,
+}
+
+impl Command {
+    pub fn name(self) -> &'static str {
+        match self {
+            Command::Run => "run",
+            Command::Search => "search",
+            Command::Train => "train",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Also what a run that was killed leaves.
+    Running,
+    /// By a signal or the clock.
+    Stopped,
+    Failed,
+    Diverged,
+    Done,
+}
+
+/// `run.json`: what was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Info {
+    pub version: u32,
+    pub tool: String,
+    pub command: Command,
+    /// Name of the user's file.
+    pub spec: String,
+    pub seed: u64,
+    /// Random topologies trained beside the derived one.
+    #[serde(default)]
+    pub random: usize,
+    pub device: String,
+    /// Digest of the above and the program: what states belong to.
+    pub id: String,
+    pub status: Status,
+}
+
+impl Info {
+    fn identify(&self, program: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{} {} {}\n{program}", self.command.name(), self.seed, self.random));
+        hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// `progress.json`: the phases that are done, in order.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Progress {
+    pub version: u32,
+    pub phases: Vec<Phase>,
+    /// Spent so far.
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Phase {
+    pub name: String,
+    /// Of a network: trained, its weights saved.
+    pub trained: Option<Trained>,
+    /// Of a network: evaluated too.
+    pub result: Option<NetworkResult>,
+    /// The logs when the phase was done.
+    pub marks: Marks,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Trained {
+    pub epochs: usize,
+    pub best_epoch: usize,
+    pub seconds: f64,
+}
+
+/// How often states are saved and how many of a phase are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Saving {
+    pub every: Duration,
+    pub keep: usize,
+}
+
+/// What a run needs beside a program.
+pub struct Settings {
+    pub control: Control,
+    pub saving: Saving,
+    /// Name of the device; of a run that goes on, `None` is the one it began on.
+    pub device: Option<String>,
+}
+
+/// A run, begun or going on.
+pub struct Run {
+    pub folder: RunFolder,
+    pub info: Info,
+    pub prepared: Prepared,
+    pub device: Device,
+    pub control: Control,
+    pub progress: Progress,
+    saving: Saving,
+    states: States,
+    started: Instant,
+    /// Held until the process ends.
+    _lock: Option<File>,
+}
+
+impl Run {
+    /// Begins a run in a new folder, which appears with all that is needed to go on.
+    pub fn begin(
+        command: Command,
+        prepared: Prepared,
+        path: &Path,
+        seed: u64,
+        random: usize,
+        settings: Settings,
+    ) -> Result<Run, Failure> {
+        let device = device::open(settings.device.as_deref().unwrap_or("auto"))?;
+        RunFolder::vacant(path)?;
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let cannot = |e: std::io::Error| {
+            let why = crate::runtime::plain(&e);
+            RunError::Checkpoint(format!("cannot make the run folder `{}`: {why}: name another with `-o`", path.display()))
+        };
+        std::fs::create_dir_all(parent).map_err(cannot)?;
+        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(cannot)?;
+        // A temporary folder is private; a run folder is as readable as any other of the user's.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(made.path(), std::fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+        }
+        let new = RunFolder { path: made.path().to_path_buf() };
+        let program = super::program_text(&prepared, &path.join("program.mtl"));
+        let mut info = Info {
+            version: 1,
+            tool: concat!("mtlc ", env!("CARGO_PKG_VERSION")).into(),
+            command,
+            spec: prepared.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            seed,
+            random,
+            device: device::describe(&device),
+            id: String::new(),
+            status: Status::Running,
+        };
+        info.id = info.identify(&program);
+        std::fs::create_dir(new.path.join("checkpoints")).map_err(cannot)?;
+        new.write("source.mtl", &prepared.compiled.sources.file(prepared.compiled.root).text)?;
+        new.write("program.mtl", &program)?;
+        new.write_json("progress.json", &Progress { version: 1, ..Progress::default() })?;
+        new.write_json("run.json", &info)?;
+        let lock = lock(&new.path)?;
+        // An empty folder may be there already; one that is not empty stays, and this fails.
+        if path.is_dir() {
+            std::fs::remove_dir(path).map_err(cannot)?;
+        }
+        std::fs::rename(made.path(), path).map_err(cannot)?;
+        let _ = made.keep();
+        let folder = RunFolder { path: path.to_path_buf() };
+        let prepared = stored(prepared, &folder)?;
+        Ok(Run::new(folder, info, prepared, device, Progress { version: 1, ..Progress::default() }, settings, lock))
+    }
+
+    /// Goes on with a run that was stopped, from its folder alone.
+    pub fn resume(info: Info, folder: RunFolder, settings: Settings) -> Result<Run, Failure> {
+        let began_on = info.device.split(' ').next().unwrap_or("auto").to_string();
+        let device = device::open(settings.device.as_deref().unwrap_or(&began_on))?;
+        let lock = lock(&folder.path)?;
+        tidy(&folder.path, 2);
+        let path = folder.path.join("program.mtl");
+        let program = std::fs::read_to_string(&path).map_err(|e| RunError::io(&path, e))?;
+        if info.identify(&program) != info.id {
+            return Err(Failure::Run(RunError::Checkpoint(format!(
+                "the program `{}`, or the seed in `run.json`, was changed since the run began, so the run cannot go on: begin \
+                 another with `mtlc {} {}`",
+                path.display(),
+                info.command.name(),
+                path.display()
+            ))));
+        }
+        let progress: Progress = folder.read_json("progress.json")?;
+        let prepared = super::prepare(&path, &[])?;
+        let run = Run::new(folder, info, prepared, device, progress, settings, lock);
+        Ok(run)
+    }
+
+    fn new(
+        folder: RunFolder,
+        info: Info,
+        prepared: Prepared,
+        device: Device,
+        progress: Progress,
+        settings: Settings,
+        lock: Option<File>,
+    ) -> Run {
+        let Settings { control, saving, .. } = settings;
+        let states = States::new(folder.path.join("resume"), saving.keep);
+        Run { folder, info, prepared, device, control, progress, saving, states, started: Instant::now(), _lock: lock }
+    }
+
+    /// Where the logs go on: where the unfinished phase's state left them, or where the last phase that is done did.
+    pub fn marks(&self) -> Marks {
+        let unfinished = self.states.phases().into_iter().find(|p| self.done(p).is_none());
+        let state = unfinished.and_then(|p| self.states.latest(&p, &self.info.id).0);
+        let done = self.progress.phases.last().map(|p| p.marks);
+        state.map(|s| s.header.marks).or(done).unwrap_or_default()
+    }
+
+    pub fn done(&self, phase: &str) -> Option<&Phase> {
+        self.progress.phases.iter().find(|p| p.name == phase)
+    }
+
+    /// Records what is done of a phase, then lets go of its states.
+    pub fn record(&mut self, phase: Phase) -> Result<(), RunError> {
+        let name = phase.name.clone();
+        match self.progress.phases.iter_mut().find(|p| p.name == name) {
+            Some(old) => *old = phase,
+            None => self.progress.phases.push(phase),
+        }
+        self.write_progress()?;
+        self.states.clear(&name);
+        Ok(())
+    }
+
+    fn write_progress(&mut self) -> Result<(), RunError> {
+        let progress = Progress { seconds: self.seconds(), ..self.progress.clone() };
+        self.folder.write_json("progress.json", &progress)
+    }
+
+    /// Spent on the run, in all sittings.
+    pub fn seconds(&self) -> f64 {
+        self.progress.seconds + self.started.elapsed().as_secs_f64()
+    }
+
+    /// What looks after a phase, with the state that it goes on from.
+    pub fn keeper(&self, phase: &str, listener: &mut dyn Listener) -> Keeper<'_> {
+        let mut keeper =
+            Keeper::new(&self.control, self.info.id.clone(), phase, Some(&self.states), self.saving.every);
+        let (found, passed) = self.states.latest(phase, &self.info.id);
+        for note in passed {
+            listener.note(&format!("note: {note}"));
+        }
+        keeper.found = found;
+        keeper
+    }
+
+    pub fn set_status(&mut self, status: Status) -> Result<(), RunError> {
+        self.info.status = status;
+        self.folder.write_json("run.json", &self.info)?;
+        if status != Status::Running {
+            self.write_progress()?;
+        }
+        Ok(())
+    }
+}
+
+/// The program as it lies in the folder is what runs, now and whenever the run goes on.
+fn stored(prepared: Prepared, folder: &RunFolder) -> Result<Prepared, Failure> {
+    let path = folder.path.join("program.mtl");
+    let options = crate::hir::Options::default();
+    let compiled = driver::compile(&path, &options).map_err(|e| RunError::io(&path, e))?;
+    let names = |p: &crate::check::Checked| -> Vec<String> {
+        let inputs = p.spec.inputs.iter().map(|i| i.name.clone());
+        inputs.chain(p.spec.tasks.iter().map(|t| t.name.clone())).collect()
+    };
+    match &compiled.checked {
+        Some(c) if names(c) == names(prepared.checked()) => Ok(Prepared { compiled, path, ..prepared }),
+        _ => Err(Failure::Run(RunError::Checkpoint(format!(
+            "`{}` is not the program that it was written from: this is a bug in mtlc, please report it",
+            path.display()
+        )))),
+    }
+}
+
+/// Takes the folder for this process. Systems without locks on files go without.
+fn lock(folder: &Path) -> Result<Option<File>, RunError> {
+    let path = folder.join("run.lock");
+    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = open.map_err(|e| RunError::io(&path, e))?;
+    match file.try_lock() {
+        Ok(()) => {
+            let _ = file.set_len(0);
+            let _ = writeln!(file, "{}", std::process::id());
+            Ok(Some(file))
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.trim();
+            let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+            Err(RunError::Checkpoint(format!(
+                "another mtlc{who} is working in `{}`: let it end, or stop it, and resume then",
+                folder.display()
+            )))
+        }
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Removes what a killed process has left half written.
+fn tidy(folder: &Path, depth: usize) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(kind) = entry.file_type() else { continue };
+        let ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        if kind.is_file() && ours {
+            let _ = std::fs::remove_file(entry.path());
+        } else if kind.is_dir() && depth > 0 {
+            tidy(&entry.path(), depth - 1);
+        }
+    }
+}
+
+/// Writes a file of the run's own making; one that stands there and says something else is the user's, and stays.
+pub fn write_own(folder: &RunFolder, name: &str, text: &str) -> Result<(), RunError> {
+    let path: PathBuf = folder.path.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(old) if old == text => Ok(()),
+        Ok(_) => Err(RunError::Checkpoint(format!(
+            "`{}` was changed since the run wrote it: move it elsewhere, then resume",
+            path.display()
+        ))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => checkpoint::write_atomically(&path, text.as_bytes()),
+        Err(e) => Err(RunError::io(&path, e)),
+    }
+}

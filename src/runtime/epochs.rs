@@ -1,0 +1,162 @@
+//! The loop around every training: deals batches, evaluates, logs, saves, resumes, stops. What a step is, is the procedure's.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+
+use super::RunError;
+use super::control::{Control, Why};
+use super::feed::{Fed, Feed};
+use super::keeper::{Due, Keeper};
+use super::record::{EpochEvent, Listener, SplitScores};
+use super::state::{Header, Position, State};
+use crate::data::Batches;
+
+/// What is trained, and how. All that it carries from one step to the next it gives to [`Procedure::save`] and takes back in
+/// [`Procedure::load`]; then a run that was killed ends with the same bytes.
+pub trait Procedure {
+    /// One step: forward, backward, update. Gives the batch's mean loss; notes rates in the position, which is already at this step.
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError>;
+    /// Scores on the validation split.
+    fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError>;
+    /// An epoch was evaluated and logged. `false` ends the training.
+    fn epoch(
+        &mut self,
+        at: &Position,
+        scores: &SplitScores,
+        listener: &mut dyn Listener,
+    ) -> Result<bool, RunError>;
+    /// Its tensors; what is not a tensor goes into the header.
+    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError>;
+    fn load(&mut self, state: &State) -> Result<(), RunError>;
+}
+
+/// What the loop goes over.
+pub struct Course<'a> {
+    pub feed: &'a Feed,
+    pub device: &'a Device,
+    pub batches: Batches,
+    pub epochs: usize,
+    /// Rows that will be evaluated once more when the training is over.
+    pub evaluated: usize,
+}
+
+/// How a loop ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Epochs that were trained whole.
+    pub epochs: usize,
+    pub steps: u64,
+    /// Of the last whole epoch.
+    pub validation: Option<SplitScores>,
+    /// Ended early, with its state saved.
+    pub stopped: Option<Stopped>,
+}
+
+/// Where a loop was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    pub why: Why,
+    pub phase: String,
+    pub epoch: usize,
+    pub epochs: usize,
+    pub step: u64,
+}
+
+/// Trains from the beginning, or from the state that the keeper has found.
+pub fn train(
+    course: &Course,
+    procedure: &mut dyn Procedure,
+    keeper: &mut Keeper,
+    listener: &mut dyn Listener,
+) -> Result<Ended, RunError> {
+    let (feed, epochs, per_epoch) = (course.feed, course.epochs, course.batches.per_epoch());
+    let table = &feed.dataset.train;
+    let phase = keeper.phase.clone();
+    listener.phase(&phase, epochs, per_epoch);
+    let mut at = Position { epoch: 1, ..Position::default() };
+    let mut validation = None;
+    if let Some(state) = keeper.found.take() {
+        procedure.load(&state)?;
+        at = state.header.position;
+        validation = state.header.validation;
+        listener.resumed(&phase, &at);
+    }
+    keeper.plan(course.evaluated, course.batches.batch);
+    let stop = |why, at: &Position, validation: Option<SplitScores>| Ended {
+        epochs: at.epoch - 1,
+        steps: at.step,
+        validation,
+        stopped: Some(Stopped { why, phase: phase.clone(), epoch: at.epoch, epochs, step: at.step }),
+    };
+    while at.epoch <= epochs {
+        let (start, before) = (Instant::now(), at.seconds);
+        for rows in course.batches.epoch(at.epoch as u64).into_iter().skip(at.cursor) {
+            at.step += 1;
+            let fed = feed.tensors(table, table.gather(&rows), course.device)?;
+            let value = procedure.step(&fed, &mut at)?;
+            at.loss_sum += value * fed.rows as f64;
+            at.cursor += 1;
+            at.seconds = before + start.elapsed().as_secs_f64();
+            listener.step(&phase, at.epoch, at.step, &|| Some(value));
+            let due = keeper.after_step();
+            if due != Due::Nothing {
+                save(&*procedure, &at, &validation, keeper, listener)?;
+            }
+            if let Due::Stop(why) = due {
+                return Ok(stop(why, &at, validation));
+            }
+        }
+        let began = Instant::now();
+        let scores = match procedure.evaluate(keeper.control) {
+            Err(RunError::Interrupted) => {
+                save(&*procedure, &at, &validation, keeper, listener)?;
+                return Ok(stop(Why::Signal, &at, validation));
+            }
+            scores => scores?,
+        };
+        keeper.evaluated(feed.dataset.validation.rows, began.elapsed());
+        listener.epoch(&EpochEvent {
+            phase: phase.clone(),
+            epoch: at.epoch,
+            step: at.step,
+            train_loss: at.loss_sum / table.rows.max(1) as f64,
+            validation: Some(scores.clone()),
+            learning_rate: at.learning_rate,
+            seconds: before + start.elapsed().as_secs_f64(),
+        });
+        let more = procedure.epoch(&at, &scores, listener)?;
+        validation = Some(scores);
+        at = Position { cursor: 0, loss_sum: 0.0, seconds: 0.0, epoch: at.epoch + 1, ..at };
+        if !more || at.epoch > epochs {
+            break;
+        }
+        let due = keeper.after_epoch();
+        if due != Due::Nothing {
+            save(&*procedure, &at, &validation, keeper, listener)?;
+        }
+        if let Due::Stop(why) = due {
+            return Ok(stop(why, &at, validation));
+        }
+    }
+    Ok(Ended { epochs: at.epoch - 1, steps: at.step, validation, stopped: None })
+}
+
+fn save(
+    procedure: &dyn Procedure,
+    at: &Position,
+    validation: &Option<SplitScores>,
+    keeper: &mut Keeper,
+    listener: &mut dyn Listener,
+) -> Result<(), RunError> {
+    if !keeper.saves() {
+        return Ok(());
+    }
+    let mut header = keeper.header();
+    header.position = at.clone();
+    header.validation = validation.clone();
+    let tensors = procedure.save(&mut header)?;
+    // The logs first: a state never speaks of lines that are not on disk.
+    header.marks = listener.marks()?;
+    keeper.save(State { header, tensors })
+}

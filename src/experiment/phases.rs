@@ -93,11 +93,7 @@ fn write_derived(run: &Run, result: &SearchResult, derived: &Derived) -> Result<
 }
 
 /// What a search that the clock stopped has found so far.
-fn stopped_search(
-    run: &Run,
-    at: Stopped,
-    found: Option<(SearchResult, Derived)>,
-) -> Result<Outcome, Failure> {
+fn stopped_search(run: &Run, at: Stopped, found: Option<(SearchResult, Derived)>) -> Result<Outcome, Failure> {
     let mut topology = String::new();
     if let Some((result, derived)) = &found {
         let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.path.join("partial/net.mtl"));

@@ -133,7 +133,7 @@ pub struct Run {
     states: States,
     started: Instant,
     /// Held until the process ends.
-    _lock: Option<File>,
+    _lock: Lock,
 }
 
 impl Run {
@@ -150,8 +150,14 @@ impl Run {
         RunFolder::vacant(path)?;
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let cannot = |e: std::io::Error| {
-            let why = crate::runtime::plain(&e);
-            RunError::Checkpoint(format!("cannot make the run folder `{}`: {why}: name another with `-o`", path.display()))
+            let why = match e.kind() {
+                std::io::ErrorKind::AlreadyExists => "a part of the path is no folder".to_string(),
+                _ => crate::runtime::plain(&e),
+            };
+            RunError::Checkpoint(format!(
+                "cannot make the run folder `{}`: {why}: name another with `-o`",
+                path.display()
+            ))
         };
         std::fs::create_dir_all(parent).map_err(cannot)?;
         let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(cannot)?;
@@ -180,7 +186,7 @@ impl Run {
         new.write("program.mtl", &program)?;
         new.write_json("progress.json", &Progress { version: 1, ..Progress::default() })?;
         new.write_json("run.json", &info)?;
-        let lock = lock(&new.path)?;
+        let lock = Lock::take(&new.path)?;
         // An empty folder may be there already; one that is not empty stays, and this fails.
         if path.is_dir() {
             std::fs::remove_dir(path).map_err(cannot)?;
@@ -196,7 +202,7 @@ impl Run {
     pub fn resume(info: Info, folder: RunFolder, settings: Settings) -> Result<Run, Failure> {
         let began_on = info.device.split(' ').next().unwrap_or("auto").to_string();
         let device = device::open(settings.device.as_deref().unwrap_or(&began_on))?;
-        let lock = lock(&folder.path)?;
+        let lock = Lock::take(&folder.path)?;
         tidy(&folder.path, 2);
         let path = folder.path.join("program.mtl");
         let program = std::fs::read_to_string(&path).map_err(|e| RunError::io(&path, e))?;
@@ -222,7 +228,7 @@ impl Run {
         device: Device,
         progress: Progress,
         settings: Settings,
-        lock: Option<File>,
+        lock: Lock,
     ) -> Run {
         let Settings { control, saving, .. } = settings;
         let states = States::new(folder.path.join("resume"), saving.keep);
@@ -265,8 +271,7 @@ impl Run {
 
     /// What looks after a phase, with the state that it goes on from.
     pub fn keeper(&self, phase: &str, listener: &mut dyn Listener) -> Keeper<'_> {
-        let mut keeper =
-            Keeper::new(&self.control, self.info.id.clone(), phase, Some(&self.states), self.saving.every);
+        let mut keeper = Keeper::new(&self.control, self.info.id.clone(), phase, Some(&self.states), self.saving.every);
         let (found, passed) = self.states.latest(phase, &self.info.id);
         for note in passed {
             listener.note(&format!("note: {note}"));
@@ -303,28 +308,40 @@ fn stored(prepared: Prepared, folder: &RunFolder) -> Result<Prepared, Failure> {
     }
 }
 
-/// Takes the folder for this process. Systems without locks on files go without.
-fn lock(folder: &Path) -> Result<Option<File>, RunError> {
-    let path = folder.join("run.lock");
-    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(|e| RunError::io(&path, e))?;
-    match file.try_lock() {
-        Ok(()) => {
+/// A folder taken for this process, until it ends; the file says whose it is. Systems without locks on files go without.
+struct Lock(Option<File>);
+
+impl Lock {
+    fn take(folder: &Path) -> Result<Lock, RunError> {
+        let path = folder.join("run.lock");
+        let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = open.map_err(|e| RunError::io(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => {
+                let _ = file.set_len(0);
+                let _ = writeln!(file, "{}", std::process::id());
+                Ok(Lock(Some(file)))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                let holder = holder.trim();
+                let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+                Err(RunError::Checkpoint(format!(
+                    "another mtlc{who} is working in `{}`: let it end, or stop it, and resume then",
+                    folder.display()
+                )))
+            }
+            Err(TryLockError::Error(_)) => Ok(Lock(None)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0 {
             let _ = file.set_len(0);
-            let _ = writeln!(file, "{}", std::process::id());
-            Ok(Some(file))
         }
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            let holder = holder.trim();
-            let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
-            Err(RunError::Checkpoint(format!(
-                "another mtlc{who} is working in `{}`: let it end, or stop it, and resume then",
-                folder.display()
-            )))
-        }
-        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

@@ -20,12 +20,7 @@ pub trait Procedure {
     /// Scores on the validation split.
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError>;
     /// An epoch was evaluated and logged. `false` ends the training.
-    fn epoch(
-        &mut self,
-        at: &Position,
-        scores: &SplitScores,
-        listener: &mut dyn Listener,
-    ) -> Result<bool, RunError>;
+    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError>;
     /// Its tensors; what is not a tensor goes into the header.
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError>;
     fn load(&mut self, state: &State) -> Result<(), RunError>;

@@ -79,13 +79,7 @@ impl Watch {
     }
 
     /// Checks one step; gives the total.
-    pub fn check(
-        &mut self,
-        total: &Tensor,
-        each: &[Tensor],
-        names: &[String],
-        at: &Position,
-    ) -> Result<f64, RunError> {
+    pub fn check(&mut self, total: &Tensor, each: &[Tensor], names: &[String], at: &Position) -> Result<f64, RunError> {
         let value = number(total)?;
         if value.is_finite() {
             // Single losses are read only now and then: they are for the message, and each is a wait on a GPU.

@@ -170,8 +170,7 @@ pub fn search(
         tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
         watch: Watch::new(&keeper.phase),
     };
-    let course =
-        Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
+    let course = Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut branching, keeper, listener)?;
     let rows = read(&logits)?;
     let decisions = rows.iter().map(|r| argmax(r)).collect();
@@ -293,12 +292,7 @@ impl Procedure for Branching<'_> {
         evaluate(self.model, &self.checked.spec, self.feed, &self.feed.dataset.validation, &hard, control)
     }
 
-    fn epoch(
-        &mut self,
-        at: &Position,
-        scores: &SplitScores,
-        listener: &mut dyn Listener,
-    ) -> Result<bool, RunError> {
+    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         self.watch.check_validation(scores, at)?;
         let rows = read(self.logits)?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));

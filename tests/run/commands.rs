@@ -93,8 +93,9 @@ fn random_topologies_stand_beside() {
 fn freezing_closes_what_is_open() {
     let place = Place::table();
     let open = place.run("check net.mtl --json").ok();
-    let last =
-        |e: &Output| -> serde_json::Value { serde_json::from_str(e.out.lines().last().expect("a line")).expect("JSON") };
+    let last = |e: &Output| -> serde_json::Value {
+        serde_json::from_str(e.out.lines().last().expect("a line")).expect("JSON")
+    };
     assert_eq!(last(&open)["open"], true);
     let shown = place.run("data freeze net.mtl --stdout").ok();
     assert_eq!(place.text("net.mtl"), SPEC, "--stdout leaves the file");

@@ -105,7 +105,8 @@ fn a_loss_counts_labelled_rows_only() {
         let outputs = predictions(&found.model, &prepared.feed, table, &hard, &Control::free()).expect("outputs");
         let rows = outputs[at].iter().zip(&labels.values).zip(mask).filter(|(_, m)| **m == 1.0);
         let wanted = rows.map(|((o, l), _)| f64::from(o - l).powi(2)).sum::<f64>() / labelled as f64;
-        let scores = evaluate(&found.model, &checked.spec, &prepared.feed, table, &hard, &Control::free()).expect("scores");
+        let scores =
+            evaluate(&found.model, &checked.spec, &prepared.feed, table, &hard, &Control::free()).expect("scores");
         assert!((scores.tasks[at].loss - wanted).abs() < 1e-5 * wanted.max(1.0), "{} {wanted}", scores.tasks[at].loss);
     }
 }
@@ -150,7 +151,8 @@ fn evaluating_twice_gives_the_same_bits() {
     let found = search(&prepared, 0, &mut Heard::default());
     let hard: Vec<_> = found.result.decisions.iter().map(|d| mtlc::runtime::model::Decided::hard(*d)).collect();
     let bits = |m: &Model| -> Vec<u32> {
-        let all = predictions(m, &prepared.feed, &prepared.feed.dataset.test, &hard, &Control::free()).expect("outputs");
+        let all =
+            predictions(m, &prepared.feed, &prepared.feed.dataset.test, &hard, &Control::free()).expect("outputs");
         all.iter().flatten().map(|v| v.to_bits()).collect()
     };
     assert_eq!(bits(&found.model), bits(&found.model));

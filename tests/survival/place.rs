@@ -34,7 +34,15 @@ pub struct Place {
 /// Three examples, with fewer epochs.
 pub fn programs() -> Vec<Place> {
     vec![
-        Place::new("digits", &[("epochs      = 20", "epochs      = 3"), ("epochs    = 30", "epochs    = 3")]),
+        Place::new(
+            "digits",
+            &[
+                ("epochs      = 20", "epochs      = 3"),
+                ("epochs    = 30", "epochs    = 3"),
+                ("conv_bn(16)", "conv_bn(4)"),
+                ("conv_bn(32)", "conv_bn(8)"),
+            ],
+        ),
         Place::new("census", &[("epochs      = 12", "epochs      = 2"), ("epochs    = 12", "epochs    = 2")]),
         Place::new("synthetic_a", &[("samples     = 2000", "samples     = 400")]),
     ]
@@ -210,7 +218,7 @@ fn timeless(json: &str) -> String {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(map) => {
-                for key in ["seconds", "latency", "latency_batch"] {
+                for key in ["seconds", "latency", "latency_batch", "marks"] {
                     map.remove(key);
                 }
                 map.values_mut().for_each(strip);

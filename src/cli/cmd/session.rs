@@ -158,13 +158,16 @@ fn resumable(command: Command, path: &Path, terminal: &Terminal) -> Result<(Info
             return Err(Stop::Shown(Exit::Ok));
         }
         Status::Diverged => {
-            let f = Failure::new(Exit::Diverged, format!("the run `{shown}` diverged: going on would come to the same"))
-                .help(format!(
-                    "begin another with a lower learning rate, or with `clip = 1.0`: `mtlc {} {}`; the last states and \
+            let f = Failure::new(
+                Exit::Diverged,
+                format!("the run `{shown}` diverged: going on would come to the same"),
+            )
+            .help(format!(
+                "begin another with a lower learning rate, or with `clip = 1.0`: `mtlc {} {}`; the last states and \
                      weights before it stay in `{shown}`",
-                    command.name(),
-                    folder.path.join("source.mtl").display()
-                ));
+                command.name(),
+                folder.path.join("source.mtl").display()
+            ));
             return Err(Stop::Failed(f));
         }
         _ => {}

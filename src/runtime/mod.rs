@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod feed;
 pub mod fit;
 pub mod latency;
+pub mod machine;
 pub mod model;
 pub mod record;
 

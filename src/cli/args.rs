@@ -55,6 +55,8 @@ pub enum Command {
     Train(RunArgs),
     /// Evaluate trained weights.
     Evaluate(EvaluateArgs),
+    /// Tell whether a derived file, its spec, its weights, or a run folder still belong together.
+    Verify(VerifyArgs),
     /// Look at data, and freeze what is known of them.
     #[command(subcommand)]
     Data(DataCommand),
@@ -110,6 +112,28 @@ pub struct EvaluateArgs {
     /// Where to compute: auto, cpu, cuda:N.
     #[arg(long, default_value = "auto")]
     pub device: String,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+/// Each question is answered by a line: ok, differs, or cannot be told. The command ends with 0 if all are ok, else with 1.
+///
+/// The digest in a derived file tells edits of its meaning; layout and comments may change. It is no signature: who writes a
+/// new digest by hand is told by `--spec`, by `--weights` and by the run folder, which keep their own record.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A derived file, or a run folder: then all that is in it is compared.
+    #[arg(value_name = "FILE|RUN")]
+    pub what: PathBuf,
+
+    /// Was the file derived from this program?
+    #[arg(long, value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+
+    /// Are these weights (.safetensors) of this network, unchanged?
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
 
     #[command(flatten)]
     pub set: SetArgs,

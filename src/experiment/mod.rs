@@ -4,6 +4,8 @@
 pub mod folder;
 pub mod recorder;
 pub mod results;
+pub mod sums;
+pub mod verify;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -144,7 +146,7 @@ pub fn search(
     let start = Instant::now();
     let searched = learn_to_branch::search(checked, network, search, &model, &prepared.feed, random, listener)?;
     let seconds = start.elapsed().as_secs_f64();
-    checkpoint::save_model(&folder.checkpoint("supernet"), &model)?;
+    checkpoint::save_model(&folder.checkpoint("supernet"), &model, &artifact::binding(&checked.spec, None))?;
     let supernet_cost = cost::network_cost(checked, network);
     let result = SearchResult {
         strategy: search.strategy.call.name.to_string(),
@@ -242,6 +244,14 @@ pub fn random_like(
     None
 }
 
+/// The `n`-th random topology of a run, counted from 0, as large as a network of `params` parameters within 5 %: a function of the
+/// run's seed, so that it can be drawn again.
+pub fn random_candidate(checked: &Checked, n: usize, seed: u64, params: u64, other: &Topology) -> Option<Candidate> {
+    let random = Randomness::new(seed.wrapping_add(n as u64 * 7919));
+    let topology = random_like(checked, params, 0.05, other, random)?;
+    Some(Candidate { name: format!("random_{}", n + 1), topology })
+}
+
 /// Trains a topology from scratch by the spec's `train` (its defaults if there is none) and evaluates it.
 pub fn train(
     prepared: &Prepared,
@@ -261,7 +271,8 @@ pub fn train(
     let start = Instant::now();
     let fitted = fit(&model, &job, listener)?;
     let seconds = start.elapsed().as_secs_f64();
-    checkpoint::save_model(&folder.checkpoint(&candidate.name), &model)?;
+    let binding = artifact::binding(&checked.spec, Some(&candidate.topology));
+    checkpoint::save_model(&folder.checkpoint(&candidate.name), &model, &binding)?;
     let mut result = measure(prepared, &network, &model, &candidate.name)?;
     result.epochs = fitted.epochs;
     result.best_epoch = fitted.epoch;

@@ -44,11 +44,17 @@ impl From<&SearchResult> for SavedSearch {
             strategy: r.strategy.clone(),
             seed: r.seed,
             epochs: r.epochs,
-            validation: SavedScores { loss: r.validation.loss },
+            validation: SavedScores { loss: as_read_back(r.validation.loss) },
             choices: r.choices.clone(),
             decisions: r.decisions.clone(),
         }
     }
+}
+
+/// A number as it is read from JSON, where the last bit may be lost: so that a derived file has the same bytes whether it is made
+/// from a search or from what the search wrote.
+fn as_read_back(v: f64) -> f64 {
+    serde_json::to_string(&v).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(v)
 }
 
 /// One network, trained and evaluated.

@@ -7,11 +7,16 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::RunError;
 use super::model::Model;
+use super::{RunError, seal};
 
 /// Writes named tensors. The same tensors give the same bytes.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
+    save_sealed(path, tensors, None)
+}
+
+/// The same with a [`seal`] that says which network they are of.
+fn save_sealed(path: &Path, tensors: &[(String, Tensor)], binding: Option<&str>) -> Result<(), RunError> {
     let mut data: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = Vec::with_capacity(tensors.len());
     for (name, t) in tensors {
         let t = t.to_device(&Device::Cpu)?.flatten_all()?;
@@ -31,9 +36,11 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
         .map(|(n, shape, dtype, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|v| (n.clone(), v)))
         .collect();
     let views = views.map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
-    // No metadata: its order would be random. The library sorts tensors by type and name.
+    // One key of metadata at most: the order of several would be random. The library sorts tensors by type and name.
+    let seal = binding
+        .map(|b| seal::metadata(b, data.iter().map(|(n, shape, t, bytes)| (n.as_str(), *t, &shape[..], &bytes[..]))));
     let bytes =
-        safetensors::serialize(views, None).map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
+        safetensors::serialize(views, seal).map_err(|e| RunError::Checkpoint(format!("{}: {e}", path.display())))?;
     write_atomically(path, &bytes)
 }
 
@@ -82,11 +89,11 @@ pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
     Ok(out)
 }
 
-/// Saves all weights and buffers of a model.
-pub fn save_model(path: &Path, model: &Model) -> Result<(), RunError> {
+/// Saves all weights and buffers of a model; `binding` says of which network (`artifact::binding`).
+pub fn save_model(path: &Path, model: &Model, binding: &str) -> Result<(), RunError> {
     let tensors: Vec<(String, Tensor)> =
         model.named().iter().map(|(n, v)| (n.to_string(), v.as_tensor().clone())).collect();
-    save(path, &tensors)
+    save_sealed(path, &tensors, Some(binding))
 }
 
 /// Loads weights into a model; all names and shapes must agree, and the message names the first that do not.

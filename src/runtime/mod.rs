@@ -10,6 +10,7 @@ pub mod latency;
 pub mod machine;
 pub mod model;
 pub mod record;
+pub mod seal;
 
 use crate::data::DataError;
 

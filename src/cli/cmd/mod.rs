@@ -12,3 +12,4 @@ pub mod run;
 pub mod search;
 pub mod session;
 pub mod train;
+pub mod verify;

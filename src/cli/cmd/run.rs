@@ -9,8 +9,7 @@ use crate::cli::progress::Progress;
 use crate::cli::results;
 use crate::cli::terminal::Terminal;
 use crate::experiment::recorder::Recorder;
-use crate::experiment::{self, Candidate, SavedSearch, Summary};
-use crate::random::Randomness;
+use crate::experiment::{self, Candidate, SavedSearch, Summary, sums};
 use crate::runtime::device;
 
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
@@ -38,9 +37,8 @@ fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         let mut networks = vec![experiment::train(&derived, &first, folder, args.seed, &begun.device, &mut recorder)?];
         let mut rest = experiment::baselines(checked);
         for n in 0..args.random {
-            let random = Randomness::new(args.seed.wrapping_add(n as u64 * 7919));
-            match experiment::random_like(checked, networks[0].params, 0.05, &first.topology, random) {
-                Some(topology) => rest.push(Candidate { name: format!("random_{}", n + 1), topology }),
+            match experiment::random_candidate(checked, n, args.seed, networks[0].params, &first.topology) {
+                Some(candidate) => rest.push(candidate),
                 None => terminal.note("note: no random topology of the derived one's size within 5 % was found"),
             }
         }
@@ -67,6 +65,7 @@ fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     progress.finish();
     let summary = result.map_err(|f| begun.ended(f, terminal))?;
     folder.write_json("summary.json", &summary).map_err(session::failed)?;
+    sums::write(folder).map_err(session::failed)?;
     begun.status("done").map_err(session::failed)?;
     if terminal.json {
         terminal.object(&serde_json::to_value(&summary).expect("numbers and text"));

@@ -6,7 +6,7 @@ use crate::cli::exit::{Exit, Outcome};
 use crate::cli::progress::Progress;
 use crate::cli::terminal::Terminal;
 use crate::experiment::recorder::Recorder;
-use crate::experiment::{self, SavedSearch};
+use crate::experiment::{self, SavedSearch, sums};
 
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
@@ -29,6 +29,7 @@ fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let at = begun.folder.derived();
     let text = experiment::derived_text(&prepared, &found.derived.topology, &SavedSearch::from(&found.result), &at);
     begun.folder.write("derived/net.mtl", &text).map_err(session::failed)?;
+    sums::write(&begun.folder).map_err(session::failed)?;
     begun.status("done").map_err(session::failed)?;
     if terminal.json {
         terminal.object(&serde_json::to_value(&found.result).expect("numbers and text"));

@@ -9,7 +9,7 @@ use crate::cli::progress::Progress;
 use crate::cli::results;
 use crate::cli::terminal::Terminal;
 use crate::experiment::recorder::Recorder;
-use crate::experiment::{self, Candidate, Summary};
+use crate::experiment::{self, Candidate, Summary, sums};
 use crate::ir::partition;
 use crate::runtime::device;
 
@@ -51,6 +51,7 @@ fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         seconds: start.elapsed().as_secs_f64(),
     };
     begun.folder.write_json("summary.json", &summary).map_err(session::failed)?;
+    sums::write(&begun.folder).map_err(session::failed)?;
     begun.status("done").map_err(session::failed)?;
     if terminal.json {
         terminal.object(&serde_json::to_value(&summary).expect("numbers and text"));

@@ -57,6 +57,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Tell whether a derived file, its spec, its weights, or a run folder still belong together.
     Verify(VerifyArgs),
+    /// Compare two topologies by meaning: groups of tasks, stages, heads, training, sizes.
+    Diff(DiffArgs),
     /// Look at data, and freeze what is known of them.
     #[command(subcommand)]
     Data(DataCommand),
@@ -137,6 +139,26 @@ pub struct VerifyArgs {
 
     #[command(flatten)]
     pub set: SetArgs,
+}
+
+/// Names of copies, layout, comments and the places of files are no differences. The similarity of a stage is the adjusted Rand
+/// index (Hubert and Arabie 1985) of the two groupings of the tasks that both have: 1 for the same, about 0 for unrelated ones; that
+/// of the topologies is the mean over the stages that both have.
+///
+/// The command ends with 0 whether there are differences or not, unless `--exit-code` is given.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A program with a topology, a derived file, or a run folder.
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+
+    /// What to compare it with.
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+
+    /// End with 1 if there are differences.
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 #[derive(Debug, Subcommand)]

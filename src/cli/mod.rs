@@ -59,6 +59,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Train(a) => cmd::train::run(a, terminal),
         Command::Evaluate(a) => cmd::evaluate::run(a, terminal),
         Command::Verify(a) => cmd::verify::run(a, terminal),
+        Command::Diff(a) => cmd::diff::run(a, terminal),
         Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze(a, terminal),
     }
 }

@@ -59,6 +59,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Compare two topologies by meaning: groups of tasks, stages, heads, training, sizes.
     Diff(DiffArgs),
+    /// Say what this build and this machine are, test them for a second, and name what is known to go wrong.
+    Doctor,
     /// Look at data, and freeze what is known of them.
     #[command(subcommand)]
     Data(DataCommand),

@@ -60,6 +60,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Evaluate(a) => cmd::evaluate::run(a, terminal),
         Command::Verify(a) => cmd::verify::run(a, terminal),
         Command::Diff(a) => cmd::diff::run(a, terminal),
+        Command::Doctor => cmd::doctor::run(terminal),
         Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze(a, terminal),
     }
 }

@@ -11,6 +11,7 @@ pub mod machine;
 pub mod model;
 pub mod record;
 pub mod seal;
+pub mod selftest;
 
 use crate::data::DataError;
 

@@ -4,6 +4,7 @@ pub mod check;
 pub mod data;
 pub mod derive;
 pub mod diff;
+pub mod doctor;
 pub mod evaluate;
 pub mod explain;
 pub mod fmt;

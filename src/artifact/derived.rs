@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::provenance::Provenance;
 use super::topology_text::topology_text;
-use super::{digest, paths, written};
+use super::{paths, written};
 use crate::diag::Diagnostics;
 use crate::hir::{self, Options, Spec, Topology};
 use crate::source::SourceMap;
@@ -30,8 +30,7 @@ pub fn derived_file(of: Derivation) -> String {
     let topology = topology_text(spec, topology);
     let whole = |provenance: &str| format!("mtl 1\n\n{provenance}\n{schemas}\n{items}\n\n{topology}");
     // The digest of a file is that of the text read back, whatever was put into it.
-    let own = digest(&read_back(&whole("")));
-    let text = whole(&provenance.text(&own));
+    let text = whole(&provenance.text(&read_back(&whole(""))));
     crate::fmt::format(&text).unwrap_or(text)
 }
 

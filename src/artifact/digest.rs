@@ -2,8 +2,6 @@
 //! parameters and blocks, the order of independent items, defaults written or not, what stands in which file, where data lie and
 //! provenance do not count. The order of tasks and of stages counts: copies are named and weights are drawn in it.
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
 
 use super::canonical::canonical;
@@ -11,6 +9,7 @@ use super::encode::Encoder;
 use super::topology_text;
 use crate::hir::{
     Body, Columns, Data, Flow, Head, Input, Level, Mix, Query, Read, Reads, Search, Space, Spec, Stage, StageId, Task,
+    Topology,
 };
 use crate::objective::TaskKind;
 use crate::ops::{Dim, TensorType};
@@ -20,12 +19,41 @@ const PREFIX: &str = "mtl1:sha256:";
 
 /// `mtl1:sha256:` and 64 hexadecimal digits.
 pub fn digest(spec: &Spec) -> String {
-    let hash = Sha256::digest(meaning(spec).as_bytes());
+    of_text(&meaning(spec, None))
+}
+
+/// The digest of one network of a spec: that of the file that [`derived_file`](super::derived_file) writes for this topology,
+/// which has neither space nor search.
+pub fn network_digest(spec: &Spec, topology: &Topology) -> String {
+    of_text(&meaning(spec, Some(topology)))
+}
+
+/// The parts of a spec that say what is trained and on what, each with a short digest. They tell which part of a file was
+/// changed; whether one was is for the whole digest to say.
+pub fn parts(spec: &Spec) -> Vec<(&'static str, String)> {
+    let short = |write: &dyn Fn(&mut Encoder)| {
+        let mut e = Encoder::default();
+        write(&mut e);
+        of_text(&e.text)[PREFIX.len()..][..8].to_string()
+    };
+    vec![
+        ("data", short(&|e| sorted(e, &spec.data, data))),
+        ("inputs", short(&|e| sorted(e, &spec.inputs, |e, i| input(e, spec, i)))),
+        ("tasks", short(&|e| spec.tasks.iter().for_each(|t| goal(e, t)))),
+        ("heads", short(&|e| spec.tasks.iter().for_each(|t| decoder(e, spec, t)))),
+        ("backbone", short(&|e| backbone(e, spec))),
+        ("topology", short(&|e| topology(e, spec, spec.topology.as_ref()))),
+        ("train", short(&|e| train(e, spec))),
+    ]
+}
+
+pub(super) fn of_text(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
     PREFIX.chars().chain(hash.iter().flat_map(|b| format!("{b:02x}").chars().collect::<Vec<_>>())).collect()
 }
 
-/// The text that digests are taken over.
-fn meaning(spec: &Spec) -> String {
+/// The text that digests are taken over: of the spec, or of one network of it.
+fn meaning(spec: &Spec, network: Option<&Topology>) -> String {
     let mut e = Encoder::default();
     e.list("mtl", |e| {
         e.word(1);
@@ -34,24 +62,44 @@ fn meaning(spec: &Spec) -> String {
         for t in &spec.tasks {
             task(e, spec, t);
         }
-        if let Some(b) = &spec.backbone {
-            e.list("backbone", |e| {
-                e.name(&b.name);
-                b.stages.iter().for_each(|s| stage(e, spec, s));
-            });
+        backbone(e, spec);
+        if network.is_none() {
+            if let Some(s) = &spec.space {
+                space(e, spec, s);
+            }
+            sorted(e, &spec.searches, |e, s| search(e, spec, s));
         }
-        if let Some(s) = &spec.space {
-            space(e, spec, s);
-        }
-        sorted(e, &spec.searches, |e, s| search(e, spec, s));
-        if let Some(t) = &spec.topology {
-            e.word(topology_text::plain(spec, &canonical(spec, t)));
-        }
-        if let Some(t) = &spec.train {
-            e.list("train", |e| e.args(&t.args, &[]));
-        }
+        topology(e, spec, network.or(spec.topology.as_ref()));
+        train(e, spec);
     });
     e.text
+}
+
+fn backbone(e: &mut Encoder, spec: &Spec) {
+    let Some(b) = &spec.backbone else { return };
+    e.list("backbone", |e| {
+        e.name(&b.name);
+        b.stages.iter().for_each(|s| stage(e, spec, s));
+    });
+}
+
+fn topology(e: &mut Encoder, spec: &Spec, t: Option<&Topology>) {
+    if let Some(t) = t {
+        e.word(topology_text::plain(spec, &canonical(spec, t)));
+    }
+}
+
+/// A spec without `train` is trained by its defaults, so that it means the same as one that writes them.
+fn train(e: &mut Encoder, spec: &Spec) {
+    let defaults;
+    let args = match &spec.train {
+        Some(t) => &t.args,
+        None => {
+            defaults = crate::hir::build::defaults(crate::hir::schema::train_attrs());
+            &defaults
+        }
+    };
+    e.list("train", |e| e.args(args, &[]));
 }
 
 /// Items whose order has no meaning.
@@ -108,30 +156,50 @@ fn input(e: &mut Encoder, spec: &Spec, i: &Input) {
 
 fn task(e: &mut Encoder, spec: &Spec, t: &Task) {
     e.list("task", |e| {
-        e.name(&t.name);
-        e.word(t.kind.name());
-        match t.kind {
-            TaskKind::Classes(n) | TaskKind::Multilabel(n) => match n {
-                Some(n) => e.word(n),
-                None => e.word("open"),
-            },
-            TaskKind::Regression(n) | TaskKind::Segmentation(n) => e.word(n),
-            TaskKind::Binary | TaskKind::Depth | TaskKind::Normals => {}
-        }
-        if let Some(l) = &t.label {
-            e.list("label", |e| e.label(&l.label));
-        }
-        if let Some(m) = &t.mask {
-            e.list("mask", |e| e.label(&m.label));
-        }
-        e.list("loss", |e| e.call(&t.loss));
-        e.list("metrics", |e| t.metrics.iter().for_each(|m| e.call(m)));
-        e.list("weight", |e| e.number(t.weight));
-        if let Some(h) = t.head {
-            let Head { reads, body: b, .. } = &spec.heads[h.0];
-            e.list("head", |e| body(e, spec, reads, b));
-        }
+        aim(e, t);
+        head(e, spec, t);
     });
+}
+
+/// A task without its head, for what is said of parts.
+fn goal(e: &mut Encoder, t: &Task) {
+    e.list("task", |e| aim(e, t));
+}
+
+/// The head of a task alone.
+fn decoder(e: &mut Encoder, spec: &Spec, t: &Task) {
+    e.list("task", |e| {
+        e.name(&t.name);
+        head(e, spec, t);
+    });
+}
+
+fn aim(e: &mut Encoder, t: &Task) {
+    e.name(&t.name);
+    e.word(t.kind.name());
+    match t.kind {
+        TaskKind::Classes(n) | TaskKind::Multilabel(n) => match n {
+            Some(n) => e.word(n),
+            None => e.word("open"),
+        },
+        TaskKind::Regression(n) | TaskKind::Segmentation(n) => e.word(n),
+        TaskKind::Binary | TaskKind::Depth | TaskKind::Normals => {}
+    }
+    if let Some(l) = &t.label {
+        e.list("label", |e| e.label(&l.label));
+    }
+    if let Some(m) = &t.mask {
+        e.list("mask", |e| e.label(&m.label));
+    }
+    e.list("loss", |e| e.call(&t.loss));
+    e.list("metrics", |e| t.metrics.iter().for_each(|m| e.call(m)));
+    e.list("weight", |e| e.number(t.weight));
+}
+
+fn head(e: &mut Encoder, spec: &Spec, t: &Task) {
+    let Some(h) = t.head else { return };
+    let Head { reads, body: b, .. } = &spec.heads[h.0];
+    e.list("head", |e| body(e, spec, reads, b));
 }
 
 fn stage(e: &mut Encoder, spec: &Spec, s: &Stage) {
@@ -152,12 +220,11 @@ fn read(e: &mut Encoder, spec: &Spec, r: Read) {
     }
 }
 
-/// A dataflow by what its result is made of, so that names and the order of values in a block do not count.
-fn body(e: &mut Encoder, spec: &Spec, reads: &[Read], b: &Body) {
-    e.list("reads", |e| sorted(e, reads, |e, r| read(e, spec, *r)));
+/// The ops of a dataflow in an order that follows from its result alone: what an op reads before itself, in the order in which it
+/// reads it. Values that nothing uses still have weights; they follow in the order written.
+pub(super) fn order(b: &Body) -> Vec<usize> {
     let mut order: Vec<usize> = Vec::new();
-    let mut number: HashMap<usize, usize> = HashMap::new();
-    // Values that nothing uses still have weights; they follow in the order written.
+    let mut placed = vec![false; b.nodes.len()];
     let roots = match b.out {
         Flow::Node(n) => Some(n),
         Flow::Source(_) => None,
@@ -165,11 +232,11 @@ fn body(e: &mut Encoder, spec: &Spec, reads: &[Read], b: &Body) {
     for root in roots.into_iter().chain(0..b.nodes.len()) {
         let mut stack = vec![(root, false)];
         while let Some((n, ready)) = stack.pop() {
-            if number.contains_key(&n) {
+            if placed[n] {
                 continue;
             }
             if ready {
-                number.insert(n, order.len());
+                placed[n] = true;
                 order.push(n);
                 continue;
             }
@@ -180,12 +247,21 @@ fn body(e: &mut Encoder, spec: &Spec, reads: &[Read], b: &Body) {
             }));
         }
     }
+    order
+}
+
+/// A dataflow by what its result is made of, so that names and the order of values in a block do not count.
+fn body(e: &mut Encoder, spec: &Spec, reads: &[Read], b: &Body) {
+    e.list("reads", |e| sorted(e, reads, |e, r| read(e, spec, *r)));
+    let order = order(b);
+    let mut number = vec![0; b.nodes.len()];
+    order.iter().enumerate().for_each(|(at, n)| number[*n] = at);
     let flow = |e: &mut Encoder, f: Flow| match f {
         Flow::Source(i) => match reads.get(i) {
             Some(r) => read(e, spec, *r),
             None => e.word("nothing"),
         },
-        Flow::Node(n) => e.word(number[&n]),
+        Flow::Node(n) => e.word(number[n]),
     };
     for n in order {
         let node = &b.nodes[n];

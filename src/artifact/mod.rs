@@ -10,6 +10,7 @@
 //! The same topology always has the same text, and deriving twice gives the same bytes: nothing here reads a clock, the
 //! environment, or the order in which a search happened to find things.
 
+mod binding;
 mod canonical;
 mod derived;
 mod digest;
@@ -20,8 +21,10 @@ mod provenance;
 mod topology_text;
 mod written;
 
+pub use binding::binding;
 pub use canonical::{Canonical, canonical, canonicalise, same_meaning};
 pub use derived::{Derivation, derived_file, program_file};
-pub use digest::digest;
-pub use provenance::{Provenance, Standing, TOOL, check_provenance, verify_self};
+pub use digest::{digest, network_digest, parts};
+pub use encode::Encoder;
+pub use provenance::{Provenance, Standing, TOOL, changed_parts, check_provenance, unbound_data, verify_self};
 pub use topology_text::topology_text;

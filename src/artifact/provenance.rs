@@ -1,6 +1,6 @@
 //! Where a derived file came from: what is written into it, and whether the file still is what was derived.
 
-use super::digest::digest;
+use super::digest::{digest, parts};
 use crate::data::{name_text, number_text, quoted_text};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Spec, eval::Const};
@@ -46,21 +46,24 @@ impl Provenance {
         })
     }
 
-    /// The item, not laid out.
-    pub(super) fn text(&self, own: &str) -> String {
+    /// The item, not laid out; `own` is the spec of the file around it, as it is read back.
+    pub(super) fn text(&self, own: &Spec) -> String {
         let searched: Vec<String> =
             self.searched.iter().map(|(name, v)| format!("{} = {}", name_text(name), number_text(*v))).collect();
         let searched = match searched.is_empty() {
             true => String::new(),
             false => format!("  searched = {{ {} }}\n", searched.join(", ")),
         };
+        let parts: Vec<String> =
+            parts(own).iter().map(|(part, digest)| quoted_text(&format!("{part} {digest}"))).collect();
         format!(
-            "provenance {{\n  tool = {}\n  derived = {}\n  strategy = {}\n  seed = {}\n{searched}  self = {}\n}}\n",
+            "provenance {{\n  tool = {}\n  derived = {}\n  strategy = {}\n  seed = {}\n{searched}  self = {}\n  parts = [{}]\n}}\n",
             quoted_text(&self.tool),
             quoted_text(&self.derived),
             name_text(&self.strategy),
             self.seed,
-            quoted_text(own),
+            quoted_text(&digest(own)),
+            parts.join(", "),
         )
     }
 }
@@ -85,6 +88,29 @@ pub fn verify_self(spec: &Spec) -> Standing {
     }
 }
 
+/// Which parts of an edited file are not those that were derived; `None` where the provenance does not list them.
+pub fn changed_parts(spec: &Spec) -> Option<Vec<&'static str>> {
+    let recorded = spec.provenance.as_ref()?.args.list("parts");
+    if recorded.is_empty() {
+        return None;
+    }
+    let said = |text: &str| recorded.iter().any(|v| matches!(&v.value, crate::schema::Value::Str(s) if s == text));
+    Some(parts(spec).into_iter().filter(|(part, d)| !said(&format!("{part} {d}"))).map(|(part, _)| part).collect())
+}
+
+/// Data sets read from files of which no schema says what they hold: a digest does not tell one file from another there.
+pub fn unbound_data(spec: &Spec) -> Vec<&str> {
+    fn has_path(v: &crate::schema::Value) -> bool {
+        match v {
+            crate::schema::Value::Path(_) => true,
+            crate::schema::Value::List(items) => items.iter().any(|v| has_path(&v.value)),
+            _ => false,
+        }
+    }
+    let unbound = |d: &&crate::hir::Data| d.schema.is_none() && d.args.iter().any(|(_, v)| has_path(&v.value));
+    spec.data.iter().filter(unbound).map(|d| d.name.as_str()).collect()
+}
+
 /// Warns of a derived file that was edited. `--set` and schemas from outside change a spec's meaning and not the file: then
 /// nothing is said.
 pub fn check_provenance(spec: &Spec, diags: &mut Diagnostics) {
@@ -99,11 +125,15 @@ pub fn check_provenance(spec: &Spec, diags: &mut Diagnostics) {
     if from_outside || verify_self(spec) != Standing::Edited {
         return;
     }
+    let changed = match changed_parts(spec) {
+        Some(parts) if !parts.is_empty() => format!(": {}", parts.join(", ")),
+        _ => String::new(),
+    };
     diags.push(
         Diagnostic::new(
             codes::PROVENANCE_DIGEST,
             p.args.span("self").unwrap_or(p.span),
-            "this derived file was edited after it was derived",
+            format!("this derived file was edited after it was derived{changed}"),
         )
         .label("not the digest of this file any more")
         .help(

@@ -57,6 +57,12 @@ pub enum Command {
     Train(RunArgs),
     /// Evaluate trained weights.
     Evaluate(EvaluateArgs),
+    /// Tell whether a derived file, its spec, its weights, or a run folder still belong together.
+    Verify(VerifyArgs),
+    /// Compare two topologies by meaning: groups of tasks, stages, heads, training, sizes.
+    Diff(DiffArgs),
+    /// Say what this build and this machine are, test them for a second, and name what is known to go wrong.
+    Doctor,
     /// Look at data, and freeze what is known of them.
     #[command(subcommand)]
     Data(DataCommand),
@@ -131,6 +137,48 @@ pub struct EvaluateArgs {
 
     #[command(flatten)]
     pub set: SetArgs,
+}
+
+/// Each question is answered by a line: ok, differs, or cannot be told. The command ends with 0 if all are ok, else with 1.
+///
+/// The digest in a derived file tells edits of its meaning; layout and comments may change. It is no signature: who writes a
+/// new digest by hand is told by `--spec`, by `--weights` and by the run folder, which keep their own record.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A derived file, or a run folder: then all that is in it is compared.
+    #[arg(value_name = "FILE|RUN")]
+    pub what: PathBuf,
+
+    /// Was the file derived from this program?
+    #[arg(long, value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+
+    /// Are these weights (.safetensors) of this network, unchanged?
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+/// Names of copies, layout, comments and the places of files are no differences. The similarity of a stage is the adjusted Rand
+/// index (Hubert and Arabie 1985) of the two groupings of the tasks that both have: 1 for the same, about 0 for unrelated ones; that
+/// of the topologies is the mean over the stages that both have.
+///
+/// The command ends with 0 whether there are differences or not, unless `--exit-code` is given.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A program with a topology, a derived file, or a run folder.
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+
+    /// What to compare it with.
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+
+    /// End with 1 if there are differences.
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 #[derive(Debug, Subcommand)]

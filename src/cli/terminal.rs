@@ -63,6 +63,12 @@ impl Terminal {
         }
     }
 
+    /// Columns of the product; 100 where it goes to a file or a pipe.
+    pub fn stdout_width(&self) -> usize {
+        let width = terminal_size::terminal_size_of(std::io::stdout());
+        width.map_or(100, |(w, _)| usize::from(w.0))
+    }
+
     /// How diagnostics look on standard error.
     pub fn stderr(&self) -> RenderOptions {
         let terminal = std::io::stderr().is_terminal();

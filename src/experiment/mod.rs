@@ -6,6 +6,8 @@ pub mod phases;
 pub mod recorder;
 pub mod results;
 pub mod run;
+pub mod sums;
+pub mod verify;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -181,7 +183,8 @@ pub fn search(
     if let Some(at) = searched.stopped {
         return Ok(Ended::Stopped(at, Some(found)));
     }
-    checkpoint::save_model(&folder.checkpoint("supernet"), &found.model)?;
+    let binding = artifact::binding(&checked.spec, None);
+    checkpoint::save_model(&folder.checkpoint("supernet"), &found.model, &binding)?;
     folder.write_json("search.json", &found.result)?;
     Ok(Ended::Done(found))
 }
@@ -263,6 +266,14 @@ pub fn random_like(
         }
     }
     None
+}
+
+/// The `n`-th random topology of a run, counted from 0, as large as a network of `params` parameters within 5 %: a function of the
+/// run's seed, so that it can be drawn again.
+pub fn random_candidate(checked: &Checked, n: usize, seed: u64, params: u64, other: &Topology) -> Option<Candidate> {
+    let random = Randomness::new(seed.wrapping_add(n as u64 * 7919));
+    let topology = random_like(checked, params, 0.05, other, random)?;
+    Some(Candidate { name: format!("random_{}", n + 1), topology })
 }
 
 /// A topology's network with the weights that a training begins with.

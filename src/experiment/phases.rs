@@ -7,8 +7,9 @@ use super::results::StoppedAt;
 use super::run::{Command, Phase, Run, Status, Trained, write_own};
 use super::{
     Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, measure,
-    network_model, random_like, train_args,
+    network_model, random_candidate, sums, train_args,
 };
+use crate::artifact;
 use crate::ir::derive::Derived;
 use crate::ir::partition;
 use crate::random::Randomness;
@@ -57,6 +58,7 @@ pub fn execute(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fa
         }
         // What an earlier sitting could show of a run that was not done.
         let _ = std::fs::remove_dir_all(run.folder.path.join("partial"));
+        sums::write(&run.folder)?;
     } else if let Some(summary) = &outcome.summary {
         run.folder.write_json("partial/summary.json", summary)?;
     }
@@ -89,7 +91,7 @@ fn search(run: &mut Run, listener: &mut dyn Listener) -> Result<Ended<(SearchRes
 fn write_derived(run: &Run, result: &SearchResult, derived: &Derived) -> Result<String, Failure> {
     let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.derived());
     write_own(&run.folder, "derived/net.mtl", &text)?;
-    Ok(crate::artifact::topology_text(&run.prepared.checked().spec, &derived.topology))
+    Ok(artifact::topology_text(&run.prepared.checked().spec, &derived.topology))
 }
 
 /// What a search that the clock stopped has found so far.
@@ -98,7 +100,7 @@ fn stopped_search(run: &Run, at: Stopped, found: Option<(SearchResult, Derived)>
     if let Some((result, derived)) = &found {
         let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.path.join("partial/net.mtl"));
         run.folder.write("partial/net.mtl", &text)?;
-        topology = crate::artifact::topology_text(&run.prepared.checked().spec, &derived.topology);
+        topology = artifact::topology_text(&run.prepared.checked().spec, &derived.topology);
     }
     let search = found.map(|(result, _)| result);
     let summary = search.is_some().then(|| summary(run, search.clone(), topology.clone(), Vec::new(), Some(&at)));
@@ -131,9 +133,9 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
     if stopped.is_none() {
         let mut rest = baselines(run.prepared.checked());
         for n in 0..run.info.random {
-            let random = Randomness::new(run.info.seed.wrapping_add(n as u64 * 7919));
-            match random_like(run.prepared.checked(), networks[0].params, 0.05, &first.topology, random) {
-                Some(topology) => rest.push(Candidate { name: format!("random_{}", n + 1), topology }),
+            let (checked, params) = (run.prepared.checked(), networks[0].params);
+            match random_candidate(checked, n, run.info.seed, params, &first.topology) {
+                Some(candidate) => rest.push(candidate),
                 None => listener.note("note: no random topology of the derived one's size within 5 % was found"),
             }
         }
@@ -157,7 +159,7 @@ fn train_only(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fai
             Candidate { name: "all_shared".into(), topology: partition::all_shared(&checked.spec) }
         }
     };
-    let topology = crate::artifact::topology_text(&checked.spec, &candidate.topology);
+    let topology = artifact::topology_text(&checked.spec, &candidate.topology);
     let mut networks = Vec::new();
     let stopped = network(run, None, &candidate, &mut networks, listener)?;
     let summary = summary(run, None, topology.clone(), networks, stopped.as_ref());
@@ -182,6 +184,7 @@ fn network(
     let random = Randomness::new(run.info.seed);
     let (network, model) = network_model(own.unwrap_or(&run.prepared), &candidate.topology, random, &run.device)?;
     let weights = run.folder.checkpoint(name);
+    let binding = artifact::binding(&own.unwrap_or(&run.prepared).checked().spec, Some(&candidate.topology));
     let (trained, marks) = match run.done(name).and_then(|d| Some((d.trained?, d.marks))) {
         Some(done) => {
             listener.note(&format!("{name}: trained before"));
@@ -195,7 +198,7 @@ fn network(
             let job = Job { spec: &checked.spec, feed: &prepared.feed, args: &args, random };
             let start = Instant::now();
             let mut keeper = run.keeper(name, listener);
-            keeper.best = Some(weights.clone());
+            keeper.best = Some((weights.clone(), binding.clone()));
             let fitted = fit(&model, &job, &mut keeper, listener)?;
             let trained =
                 Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, seconds: start.elapsed().as_secs_f64() };
@@ -205,7 +208,7 @@ fn network(
                 }
                 return Ok(Some(at));
             }
-            checkpoint::save_model(&weights, &model)?;
+            checkpoint::save_model(&weights, &model, &binding)?;
             let marks = listener.marks()?;
             run.record(Phase { name: name.into(), trained: Some(trained), result: None, marks })?;
             (trained, marks)

@@ -386,6 +386,12 @@ static ITEMS: &[ItemDef] = &[
                 "What the search measured: `{ validation_loss = 0.2, epochs = 30 }`.",
             ),
             attr("self", Ty::Str, Need::Required, "Digest of this file's meaning without this block."),
+            attr(
+                "parts",
+                Ty::List(&Ty::Str),
+                Need::Optional,
+                "Short digests of the parts of this file, by which `mtlc verify` tells which part was edited.",
+            ),
         ],
         open: false,
         nested: &[ItemDef {

@@ -1,6 +1,8 @@
-//! What people look at: drawings of specs, spaces and topologies, tables of results, and the summary of a check. Everything here
+//! What people look at: drawings of specs, spaces and topologies, comparisons,
+//! tables of results, and the summary of a check. Everything here
 //! reads a [`Checked`](crate::check::Checked) and gives text; nothing decides anything.
 
+pub mod diff;
 pub mod graph;
 pub mod summary;
 pub mod table;

@@ -7,13 +7,27 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
-use super::RunError;
 use super::model::Model;
+use super::{RunError, seal};
 
 /// Writes named tensors. The same tensors give the same bytes.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
-    let pieces = tensors.iter().map(|(n, t)| Ok((n.clone(), Piece::new(t)?))).collect::<Result<_, RunError>>()?;
-    write_tensors(path, pieces, None)
+    write_tensors(path, pieces(tensors)?, None)
+}
+
+/// The same with a [`seal`] that says which network they are of.
+pub fn save_sealed(path: &Path, tensors: &[(String, Tensor)], binding: &str) -> Result<(), RunError> {
+    let pieces = pieces(tensors)?;
+    let metadata = seal::metadata(binding, seal::of_pieces(b"", &pieces));
+    write_tensors(path, pieces, Some(metadata))
+}
+
+/// Tensors on their way to disk, by name.
+pub fn pieces(tensors: &[(String, Tensor)]) -> Result<Vec<(String, Piece)>, RunError> {
+    let made = tensors.iter().map(|(n, t)| Ok((n.clone(), Piece::new(t)?)));
+    let mut pieces = made.collect::<Result<Vec<_>, RunError>>()?;
+    pieces.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(pieces)
 }
 
 /// A tensor on its way to disk: on the CPU, its bytes made when they are asked for.
@@ -144,11 +158,11 @@ pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
     Ok(out)
 }
 
-/// Saves all weights and buffers of a model.
-pub fn save_model(path: &Path, model: &Model) -> Result<(), RunError> {
+/// Saves all weights and buffers of a model; `binding` says of which network (`artifact::binding`).
+pub fn save_model(path: &Path, model: &Model, binding: &str) -> Result<(), RunError> {
     let tensors: Vec<(String, Tensor)> =
         model.named().iter().map(|(n, v)| (n.to_string(), v.as_tensor().clone())).collect();
-    save(path, &tensors)
+    save_sealed(path, &tensors, binding)
 }
 
 /// Loads weights into a model; all names and shapes must agree, and the message names the first that do not.

@@ -36,8 +36,8 @@ pub struct Keeper<'a> {
     batch: usize,
     /// Found on disk.
     pub found: Option<State>,
-    /// Where the best weights so far are left for others to read, and the epoch whose are there.
-    pub best: Option<PathBuf>,
+    /// Where the best weights so far are left for others to read, with what network they are of; and the epoch whose are there.
+    pub best: Option<(PathBuf, String)>,
     written: usize,
 }
 
@@ -156,12 +156,12 @@ impl<'a> Keeper<'a> {
             }
         }
         states.save(&state)?;
-        if let (Some(path), Some(best)) = (&self.best, &state.header.best)
+        if let (Some((path, binding)), Some(best)) = (&self.best, &state.header.best)
             && best.epoch != self.written
         {
             let tensors = state.part("best");
             if !tensors.is_empty() {
-                checkpoint::save(path, &tensors)?;
+                checkpoint::save_sealed(path, &tensors, binding)?;
                 self.written = best.epoch;
             }
         }

@@ -10,8 +10,11 @@ pub mod feed;
 pub mod fit;
 pub mod keeper;
 pub mod latency;
+pub mod machine;
 pub mod model;
 pub mod record;
+pub mod seal;
+pub mod selftest;
 pub mod state;
 
 use crate::data::DataError;

@@ -12,11 +12,11 @@ use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::RunError;
-use super::checkpoint::{Piece, write_tensors};
+use super::checkpoint::{pieces, write_tensors};
 use super::record::SplitScores;
+use super::seal::{Sum, of_pieces};
 
 /// Where a loop stands: after `cursor` steps of `epoch`; an epoch whose steps are all done still has to be evaluated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -66,6 +66,13 @@ pub struct Header {
     pub marks: Marks,
 }
 
+impl Header {
+    /// What the checksum is over, before the tensors.
+    fn said(&self) -> Result<Vec<u8>, RunError> {
+        serde_json::to_vec(self).map_err(|e| RunError::Checkpoint(e.to_string()))
+    }
+}
+
 /// A state: header and tensors by name.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -90,13 +97,8 @@ impl State {
     }
 
     pub fn write(&self, path: &Path) -> Result<(), RunError> {
-        let mut pieces: Vec<(String, Piece)> =
-            self.tensors.iter().map(|(n, t)| Ok((n.clone(), Piece::new(t)?))).collect::<Result<_, RunError>>()?;
-        pieces.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let mut sum = Seal::new(&self.header)?;
-        for (name, piece) in &pieces {
-            sum.tensor(name, piece.dtype(), piece.shape(), &piece.bytes());
-        }
+        let pieces = pieces(&self.tensors)?;
+        let sum = of_pieces(&self.header.said()?, &pieces);
         let sealed = Sealed { sha256: sum.finish(), header: self.header.clone() };
         let text = serde_json::to_string(&sealed).map_err(|e| RunError::Checkpoint(e.to_string()))?;
         write_tensors(path, pieces, Some(HashMap::from([(KEY.to_string(), text)])))
@@ -118,7 +120,7 @@ impl State {
         let file = SafeTensors::deserialize(bytes).map_err(cut)?;
         let mut all = file.tensors();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let mut sum = Seal::new(&sealed.header).map_err(|e| e.to_string())?;
+        let mut sum = Sum::new(&sealed.header.said().map_err(|e| e.to_string())?);
         let mut tensors = Vec::with_capacity(all.len());
         for (name, view) in all {
             sum.tensor(&name, view.dtype(), view.shape(), view.data());
@@ -139,26 +141,6 @@ impl State {
 
 fn numbers<T, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks::<N>().0.iter().map(|b| number(*b)).collect()
-}
-
-/// The checksum of a state: over its header and every tensor's name, type, shape and bytes, by name.
-struct Seal(Sha256);
-
-impl Seal {
-    fn new(header: &Header) -> Result<Seal, RunError> {
-        let mut hash = Sha256::new();
-        hash.update(serde_json::to_vec(header).map_err(|e| RunError::Checkpoint(e.to_string()))?);
-        Ok(Seal(hash))
-    }
-
-    fn tensor(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) {
-        self.0.update(format!("\n{}:{name} {dtype:?} {shape:?} {}\n", name.len(), bytes.len()));
-        self.0.update(bytes);
-    }
-
-    fn finish(self) -> String {
-        self.0.finalize().iter().map(|b| format!("{b:02x}")).collect()
-    }
 }
 
 /// The states of a run: a folder of files, named by phase and step.

@@ -3,6 +3,8 @@
 pub mod check;
 pub mod data;
 pub mod derive;
+pub mod diff;
+pub mod doctor;
 pub mod evaluate;
 pub mod explain;
 pub mod fmt;
@@ -12,3 +14,4 @@ pub mod run;
 pub mod search;
 pub mod session;
 pub mod train;
+pub mod verify;

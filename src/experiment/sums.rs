@@ -1,0 +1,103 @@
+//! `SHA256SUMS` of a finished run, in the format of `sha256sum`: `sha256sum -c SHA256SUMS` in the folder reads it too.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::RunFolder;
+use crate::runtime::RunError;
+use crate::runtime::seal::hex;
+
+pub const FILE: &str = "SHA256SUMS";
+
+/// What changes after the sums are written.
+const LEFT_OUT: [&str; 4] = [FILE, "run.json", "run.lock", "progress.json"];
+
+/// Writes the sums of all files of the folder but those that say how the run stands.
+pub fn write(folder: &RunFolder) -> Result<(), RunError> {
+    let mut text = String::new();
+    for name in files(&folder.path)? {
+        text += &format!("{}  {name}\n", sum(&folder.path.join(&name))?);
+    }
+    folder.write(FILE, &text)
+}
+
+/// How the files of a folder stand to its sums.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    pub same: usize,
+    pub changed: Vec<String>,
+    pub missing: Vec<String>,
+    /// Files that came later; the sums say nothing of them.
+    pub unlisted: Vec<String>,
+}
+
+/// Compares a folder with its sums; `None` if it has none.
+pub fn compare(folder: &RunFolder) -> Result<Option<Compared>, RunError> {
+    let path = folder.path.join(FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(RunError::io(&path, e)),
+    };
+    let mut listed: BTreeMap<&str, &str> = BTreeMap::new();
+    for (i, line) in text.lines().enumerate() {
+        let read = line.split_once("  ").filter(|(sum, name)| sum.len() == 64 && is_inside(name));
+        let Some((sum, name)) = read else {
+            return Err(RunError::Checkpoint(format!(
+                "line {} of `{}` is no sum and file name of this folder",
+                i + 1,
+                path.display()
+            )));
+        };
+        listed.insert(name, sum);
+    }
+    let mut out = Compared::default();
+    for (name, want) in &listed {
+        let at = folder.path.join(name);
+        if !at.is_file() {
+            out.missing.push(name.to_string());
+        } else if sum(&at)? == *want {
+            out.same += 1;
+        } else {
+            out.changed.push(name.to_string());
+        }
+    }
+    out.unlisted = files(&folder.path)?.into_iter().filter(|f| !listed.contains_key(f.as_str())).collect();
+    Ok(Some(out))
+}
+
+/// A name that leads out of the folder is none of a run's.
+fn is_inside(name: &str) -> bool {
+    use std::path::Component::Normal;
+    !name.is_empty() && Path::new(name).components().all(|c| matches!(c, Normal(_)))
+}
+
+/// All files below, sorted, with `/` between the parts of a name.
+fn files(folder: &Path) -> Result<Vec<String>, RunError> {
+    let mut out = Vec::new();
+    let mut stack = vec![(folder.to_path_buf(), String::new())];
+    while let Some((at, prefix)) = stack.pop() {
+        let entries = std::fs::read_dir(&at).map_err(|e| RunError::io(&at, e))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| RunError::io(&at, e))?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let kind = entry.file_type().map_err(|e| RunError::io(&entry.path(), e))?;
+            if kind.is_dir() {
+                stack.push((entry.path(), format!("{name}/")));
+            } else if kind.is_file() && !LEFT_OUT.contains(&name.as_str()) {
+                out.push(name);
+            }
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+fn sum(path: &Path) -> Result<String, RunError> {
+    let mut file = std::fs::File::open(path).map_err(|e| RunError::io(path, e))?;
+    let mut hash = Sha256::new();
+    std::io::copy(&mut file, &mut hash).map_err(|e| RunError::io(path, e))?;
+    Ok(hex(&hash.finalize()))
+}

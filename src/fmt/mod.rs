@@ -73,7 +73,8 @@ struct Sides {
 fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, lines: &mut Lines) {
     let Sides { left, sign, right, body } = sides(node);
     let align = node.kind() != Kind::Item && node.kind() != Kind::Edition;
-    let short = body.as_ref().and_then(one_line_body);
+    // An empty body is short however it was written.
+    let short = body.as_ref().and_then(|b| if is_empty(b) { Some("{}".to_string()) } else { one_line_body(b) });
     if let Some(short) = &short
         && let [left_text, right_text] = [&left, &right].map(|d| doc::flat(d))
         && !has_comment(&left)
@@ -84,8 +85,15 @@ fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, lines: &mut L
         let sign_width = if sign.is_empty() { 0 } else { sign.len() + 1 };
         if indent + width(&left_text) + 1 + sign_width + width(&right_text) <= WIDTH {
             // A body alone on the right is aligned at its brace.
-            let sign = if sign.is_empty() { "{" } else { sign };
-            let right_text = if sign == "{" { right_text[1..].trim_start().to_string() } else { right_text };
+            let sign = match sign {
+                "" if short == "{}" => "{}",
+                "" => "{",
+                other => other,
+            };
+            let right_text = match sign {
+                "{" | "{}" => right_text[sign.len()..].trim_start().to_string(),
+                _ => right_text,
+            };
             lines.push(Line {
                 indent,
                 left: left_text,

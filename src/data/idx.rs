@@ -134,7 +134,12 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     }
     let sizes: Vec<usize> =
         b[4..start].chunks_exact(4).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize).collect();
-    let count = sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
+    // Counted without zeros, so that no array of no samples hides a size that overflows later.
+    let whole = sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1))).filter(|n| *n < usize::MAX / 8);
+    if whole.is_none() {
+        return Err(magic(format!("sizes {sizes:?}, which no file can hold")));
+    }
+    let count = sizes.iter().product::<usize>();
     let width = match b[2] {
         0x08 | 0x09 => 1,
         0x0b => 2,
@@ -142,7 +147,7 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
         0x0e => 8,
         other => return Err(magic(format!("type code {other:#04x} does not exist"))),
     };
-    let wanted = count.and_then(|n| n.checked_mul(width)).unwrap_or(usize::MAX);
+    let wanted = count * width;
     let body = &b[start..];
     if body.len() < wanted {
         let detail = format!("the header promises {sizes:?} values ({wanted} bytes), and {} bytes follow", body.len());
@@ -165,7 +170,7 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
             Values::F64(body.chunks_exact(8).map(|c| f64::from_be_bytes(c.try_into().expect("eight bytes"))).collect())
         }
     };
-    refuse_not_finite(&values, count.unwrap_or(0) / sizes[0].max(1), &path, "the array")?;
+    refuse_not_finite(&values, count / sizes[0].max(1), &path, "the array")?;
     Ok(Array { sizes, values, path, fact: file.fact })
 }
 

@@ -8,6 +8,12 @@ use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
 
+/// Imports may follow one another this deep, and a spec may read this many files and bytes: what goes on is a mistake, or meant to
+/// wear the compiler out.
+const MAX_DEPTH: usize = 50;
+const MAX_FILES: usize = 500;
+const MAX_BYTES: usize = 4 * syntax::MAX_BYTES;
+
 /// Reads a file as text.
 pub type Loader<'a> = &'a dyn Fn(&Path) -> std::io::Result<String>;
 
@@ -35,6 +41,9 @@ pub struct Importer<'a> {
     done: HashMap<PathBuf, ()>,
     stack: Vec<(PathBuf, Option<Span>)>,
     library: HashMap<&'static str, ()>,
+    /// Files read, and their bytes.
+    files: usize,
+    bytes: usize,
     out: Gathered,
 }
 
@@ -47,6 +56,8 @@ impl<'a> Importer<'a> {
             done: HashMap::new(),
             stack: Vec::new(),
             library: HashMap::new(),
+            files: 0,
+            bytes: 0,
             out: Gathered::default(),
         }
     }
@@ -152,6 +163,20 @@ impl<'a> Importer<'a> {
         if !topology_only && self.done.contains_key(&key) {
             return;
         }
+        let limit = match () {
+            _ if self.stack.len() > MAX_DEPTH => Some(format!("imports follow one another more than {MAX_DEPTH} deep")),
+            _ if self.files >= MAX_FILES => Some(format!("this spec imports more than {MAX_FILES} files")),
+            _ if self.bytes >= MAX_BYTES => Some(format!("this spec imports more than {} MiB", MAX_BYTES >> 20)),
+            _ => None,
+        };
+        if let Some(message) = limit {
+            self.diags.push(
+                Diagnostic::new(codes::IMPORT_NOT_FOUND, span, message)
+                    .label("not read")
+                    .help("put what belongs together into one file"),
+            );
+            return;
+        }
         let text = match (self.load)(&path) {
             Ok(t) => t,
             Err(e) => {
@@ -163,6 +188,8 @@ impl<'a> Importer<'a> {
                 return;
             }
         };
+        self.files += 1;
+        self.bytes += text.len();
         let id = self.sources.add(path.display().to_string(), Some(&path), text.clone());
         let parsed = syntax::parse(id, &text);
         self.diags.extend(parsed.diagnostics.iter().cloned());

@@ -72,8 +72,7 @@ pub fn beside(checked: &Checked) -> Vec<String> {
             mtlc::ops::TensorType::Fields(_) => "fields".to_string(),
             dense => dense.to_string(),
         };
-        let args: Vec<String> =
-            ["scale", "normalize"].iter().map(|a| plain(&format!("{:?}", i.args.get(a)))).collect();
+        let args: Vec<String> = ["scale", "normalize"].iter().map(|a| plain(&format!("{:?}", i.args.get(a)))).collect();
         unordered.push(format!("{} {ty} {columns:?} {args:?}", i.name));
     }
     for d in &spec.data {
@@ -102,7 +101,9 @@ fn hash(of: &impl Hash) -> u64 {
 
 /// The members of a mix have no order; a query stands before them.
 fn mix_order(op: &str, inputs: &mut [u64]) {
-    let query = usize::from(op.contains("Softmax") || op.contains("Sigmoid") || op.contains("softmax") || op.contains("sigmoid"));
+    let query = usize::from(
+        op.contains("Softmax") || op.contains("Sigmoid") || op.contains("softmax") || op.contains("sigmoid"),
+    );
     inputs[query..].sort_unstable();
 }
 

@@ -142,9 +142,14 @@ fn diagnostics_render(c: &Compiled) {
     for format in [MessageFormat::Human, MessageFormat::Short, MessageFormat::Json] {
         let opts = RenderOptions { color: false, width: 100 };
         let out = render(format, shown, &c.sources, opts);
-        let bad = out.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
-        assert!(bad.is_none(), "{format} writes the control character {bad:?}");
-        if format == MessageFormat::Short {
+        if format == MessageFormat::Json {
+            let good = out.lines().all(|l| serde_json::from_str::<serde_json::Value>(l).is_ok());
+            assert!(good, "a line is no JSON:\n{out}");
+        } else {
+            let bad = out.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
+            assert!(bad.is_none(), "{format} writes the control character {bad:?}");
+        }
+        if format != MessageFormat::Human {
             assert_eq!(out.lines().count(), shown.len(), "one line each:\n{out}");
         }
     }

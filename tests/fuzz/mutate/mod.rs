@@ -11,20 +11,20 @@ use super::seeds::Seeds;
 pub fn spec(seeds: &Seeds, dice: &mut Dice) -> String {
     let seed = seeds.pick(dice);
     let few = [1, 1, 1, 2, 2, 3, 5, 9][dice.roll(8)];
-    match dice.roll(20) {
+    match dice.roll(24) {
         0..=4 => tree::mutate(&seed.text, &seed.nodes, seeds, dice),
-        5..=11 => tokens::gentle(&seed.text, seeds, few, dice),
-        12..=14 => {
+        5..=15 => tokens::gentle(&seed.text, seeds, few, dice),
+        16..=18 => {
             let text = tree::mutate(&seed.text, &seed.nodes, seeds, dice);
             tokens::gentle(&text, seeds, few, dice)
         }
-        15 => {
+        19 => {
             let text = tree::mutate(&seed.text, &seed.nodes, seeds, dice);
             let nodes = super::seeds::nodes(&text);
             tree::mutate(&text, &nodes, seeds, dice)
         }
-        16 | 17 => tokens::mutate(&seed.text, seeds, few, dice),
-        18 => tokens::relayout(&seed.text, dice),
+        20 | 21 => tokens::mutate(&seed.text, seeds, few, dice),
+        22 => tokens::relayout(&seed.text, dice),
         _ => {
             let mut raw = seed.text.clone().into_bytes();
             for _ in 0..few {

@@ -7,18 +7,114 @@ use crate::seeds::Seeds;
 
 /// Numbers that arithmetic is weak against, and what looks like numbers.
 const NUMBERS: &[&str] = &[
-    "0", "1", "-1", "2", "7", "1.5", "0.0", "-0.0", "1e308", "-1e308", "1e-320", "1e309", "1e-400", "9223372036854775807",
-    "9223372036854775808", "-9223372036854775808", "4294967296", "1073741824", "1073741825", "65536", "100000", "10000",
-    "10001", "1000000000", "1e9", "1e18", "1G", "9G9", "999999M", "nan", "inf", "-inf", "NaN", "0x10", "1__0", "1e", "0.1",
-    "0.999999999999", "3x", "1..4", "0..100000", "1..1000000000",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "7",
+    "1.5",
+    "0.0",
+    "-0.0",
+    "1e308",
+    "-1e308",
+    "1e-320",
+    "1e309",
+    "1e-400",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "4294967296",
+    "1073741824",
+    "1073741825",
+    "65536",
+    "100000",
+    "10000",
+    "10001",
+    "1000000000",
+    "1e9",
+    "1e18",
+    "1G",
+    "9G9",
+    "999999M",
+    "nan",
+    "inf",
+    "-inf",
+    "NaN",
+    "0x10",
+    "1__0",
+    "1e",
+    "0.1",
+    "0.999999999999",
+    "3x",
+    "1..4",
+    "0..100000",
+    "1..1000000000",
 ];
 
 /// Text that decides something, wherever it stands.
 const PIECES: &[&str] = &[
-    "{", "}", "(", ")", "[", "]", ",", "=", "->", "<-", "<", "<=", "==", "!=", "-", "*", "/", "%", "..", ".", ":", ";", "\"",
-    "\\", "#", "\n", "\r\n", " ", "\t", "\r", "é", "\u{a0}", "\u{feff}", "\u{202e}", "\0", "'", "@", "//", "# note\n", "any",
-    "previous", "outputs", "in", "out", "true", "false", "not ", "and ", "or ", "*", "\"\"", "\"a b\"", "\"..\"", "\"/\"",
-    "\"\\u{0}\"", "\"\\n\"", "\"é\"", "\"a.b\"", "\"<&>\"", "\"mtl\"", "\"_\"", "\"a\\\"b\"",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    "=",
+    "->",
+    "<-",
+    "<",
+    "<=",
+    "==",
+    "!=",
+    "-",
+    "*",
+    "/",
+    "%",
+    "..",
+    ".",
+    ":",
+    ";",
+    "\"",
+    "\\",
+    "#",
+    "\n",
+    "\r\n",
+    " ",
+    "\t",
+    "\r",
+    "é",
+    "\u{a0}",
+    "\u{feff}",
+    "\u{202e}",
+    "\0",
+    "'",
+    "@",
+    "//",
+    "# note\n",
+    "any",
+    "previous",
+    "outputs",
+    "in",
+    "out",
+    "true",
+    "false",
+    "not ",
+    "and ",
+    "or ",
+    "*",
+    "\"\"",
+    "\"a b\"",
+    "\"..\"",
+    "\"/\"",
+    "\"\\u{0}\"",
+    "\"\\n\"",
+    "\"é\"",
+    "\"a.b\"",
+    "\"<&>\"",
+    "\"mtl\"",
+    "\"_\"",
+    "\"a\\\"b\"",
 ];
 
 /// The tokens of a text as ranges: words, numbers, strings, comments, runs of blanks, and single signs.
@@ -87,7 +183,8 @@ pub fn gentle(text: &str, seeds: &Seeds, times: usize, dice: &mut Dice) -> Strin
         } else if !texts.is_empty() {
             let at = *dice.pick(&texts);
             let any: Vec<&&str> = PIECES.iter().filter(|p| p.len() > 1 && p.starts_with('"')).collect();
-            tokens[at] = if dice.one_in(2) { (**dice.pick(&any)).to_string() } else { tokens[*dice.pick(&texts)].clone() };
+            tokens[at] =
+                if dice.one_in(2) { (**dice.pick(&any)).to_string() } else { tokens[*dice.pick(&texts)].clone() };
         }
     }
     tokens.concat()
@@ -95,8 +192,19 @@ pub fn gentle(text: &str, seeds: &Seeds, times: usize, dice: &mut Dice) -> Strin
 
 /// Blanks, line ends and comments put wherever they may stand.
 pub fn relayout(text: &str, dice: &mut Dice) -> String {
-    const GAPS: &[&str] =
-        &["  ", "\n", "\n\n\n", " # note\n", "\n# own line\n", "\n\n  # a\n\n  # b\n\n", "\r\n", "\t", "#\n", "\r", " #\r\n"];
+    const GAPS: &[&str] = &[
+        "  ",
+        "\n",
+        "\n\n\n",
+        " # note\n",
+        "\n# own line\n",
+        "\n\n  # a\n\n  # b\n\n",
+        "\r\n",
+        "\t",
+        "#\n",
+        "\r",
+        " #\r\n",
+    ];
     let mut out = String::new();
     let rate = [3, 10, 40][dice.roll(3)];
     for token in split(text) {
@@ -160,8 +268,7 @@ fn one(tokens: &mut Vec<String>, seeds: &Seeds, dice: &mut Dice) {
             }
         }
         _ => {
-            let numbers: Vec<usize> =
-                (0..tokens.len()).filter(|i| is_number(&tokens[*i])).collect();
+            let numbers: Vec<usize> = (0..tokens.len()).filter(|i| is_number(&tokens[*i])).collect();
             let place = if numbers.is_empty() || dice.one_in(6) { at } else { *dice.pick(&numbers) };
             tokens[place] = (*dice.pick(NUMBERS)).to_string();
         }

@@ -45,7 +45,8 @@ pub fn mutate(text: &str, nodes: &[Node], seeds: &Seeds, dice: &mut Dice) -> Str
         }
         6 => {
             let depth = [1, 2, 5, 30, 97, 99, 101, 140][dice.roll(8)];
-            let (open, close) = *dice.pick(&[("(", ")"), ("[", "]"), ("{ a = ", "}"), ("f(", ")"), ("-", ""), ("3 * ", "")]);
+            let (open, close) =
+                *dice.pick(&[("(", ")"), ("[", "]"), ("{ a = ", "}"), ("f(", ")"), ("-", ""), ("3 * ", "")]);
             let whole = format!("{}{}{}", open.repeat(depth), &text[here.clone()], close.repeat(depth));
             replace(text, here, &whole)
         }

@@ -3,6 +3,7 @@
 //! An idx file is two zero bytes, a type code, the number of dimensions, each size as a big-endian `u32`, then the values
 //! big-endian in C order.
 
+use super::error::LARGEST;
 use super::raw::{Part, Raw, RawColumn, Values};
 use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
 use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, files};
@@ -183,7 +184,8 @@ pub(super) fn refuse_not_finite(
 ) -> Result<(), DataError> {
     let bad = match v {
         Values::F32(v) => v.iter().position(|x| !x.is_finite()),
-        Values::F64(v) => v.iter().position(|x| !x.is_finite()),
+        // NaN is not within either.
+        Values::F64(v) => v.iter().position(|x| !(-LARGEST..=LARGEST).contains(x)),
         _ => None,
     };
     match bad {

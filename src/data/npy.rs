@@ -209,6 +209,7 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     let mut facts = Vec::new();
     let train = split(&paths(args, "train").unwrap_or_default(), named.as_deref(), context, &mut facts)?;
     let columns: Vec<RawColumn> = train.iter().map(|a| RawColumn::new(a.name.clone(), &a.sizes[1..])).collect();
+    csv::named_shortly(columns.iter().map(|c| c.name.as_str()))?;
     let mut seen = std::collections::HashSet::new();
     if let Some(twice) = columns.iter().find(|c| !seen.insert(&c.name)) {
         return Err(DataError::option(

@@ -395,6 +395,9 @@ pub fn rederive(compiled: &Compiled, saved: &SavedSearch, at: &Path) -> Result<S
             saved.decisions[i]
         )));
     }
+    if i64::try_from(saved.seed).is_err() || i64::try_from(saved.epochs).is_err() {
+        return Err(RunError::Checkpoint("the seed or the epochs of `search.json` are larger than any run's".into()));
+    }
     let derived = apply(checked, &saved.decisions);
     Ok(derived_of(compiled, checked, &derived.topology, saved, at))
 }

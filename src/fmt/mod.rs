@@ -11,7 +11,7 @@ use doc::{Doc, INDENT, WIDTH, width};
 
 use crate::diag::Diagnostic;
 use crate::source::FileId;
-use crate::syntax::{Kind, SyntaxElement, SyntaxNode, parse};
+use crate::syntax::{Kind, Parse, SyntaxElement, SyntaxNode, parse};
 
 /// Names on the left of a run of aligned entries differ in length by no more than this.
 const ALIGN_SPREAD: usize = 16;
@@ -19,12 +19,17 @@ const ALIGN_SPREAD: usize = 16;
 /// The canonical layout of a text; the text's problems if it has syntax errors.
 pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     let parse = parse(FileId(0), text);
+    layout(&parse).ok_or(parse.diagnostics)
+}
+
+/// The same of a text that was read; `None` if it has syntax errors.
+pub fn layout(parse: &Parse) -> Option<String> {
     if parse.has_errors() {
-        return Err(parse.diagnostics);
+        return None;
     }
     let mut lines = Lines::default();
     sequence(&parse.syntax(), 0, &mut lines);
-    Ok(lines.finish())
+    Some(lines.finish())
 }
 
 /// The entries of a body, or the items of a file, one after the other.

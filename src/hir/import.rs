@@ -1,6 +1,7 @@
 //! Gathers the items of a file and of all it imports. Reading files is a closure of the caller's, so that an editor's unsaved
 //! text counts. Imports are by path relative to the importing file; a cycle is an error, a file imported twice counts once.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -133,9 +134,8 @@ impl<'a> Importer<'a> {
             return true;
         }
         let id = self.sources.add(format!("std/{name}.mtl"), None, *text);
-        let parsed = syntax::parse(id, text);
-        self.diags.extend(parsed.diagnostics.iter().cloned());
-        self.items(parsed.file(), Path::new(""), true);
+        let file = library(name, id, text);
+        self.items(file, Path::new(""), true);
         true
     }
 
@@ -212,6 +212,20 @@ impl<'a> Importer<'a> {
         }
         self.stack.pop();
     }
+}
+
+/// A module of the library, read once for each place among the sources that it was given.
+fn library(name: &'static str, id: FileId, text: &str) -> ast::File {
+    thread_local! {
+        static READ: RefCell<HashMap<(&'static str, FileId), ast::File>> = RefCell::default();
+    }
+    READ.with_borrow_mut(|all| {
+        // Most specs give it one of a few places; one that imports many files does not fill the memory.
+        if all.len() > 64 {
+            all.clear();
+        }
+        all.entry((name, id)).or_insert_with(|| syntax::parse(id, text).into_file()).clone()
+    })
 }
 
 /// Whether a `use` has one of the forms that [`Importer::import`] follows.

@@ -12,11 +12,44 @@ mod dice;
 mod judge;
 mod meter;
 mod mutate;
+mod readers;
 mod runner;
 mod seeds;
 mod specs;
+#[path = "../data/support.rs"]
+mod support;
 
 #[test]
 fn specs() {
     runner::fuzz(&mut specs::Specs::new());
+}
+
+#[test]
+fn derived() {
+    runner::fuzz(&mut readers::derived::Derived::new());
+}
+
+#[test]
+fn checkpoints() {
+    runner::fuzz(&mut readers::checkpoints::Checkpoints::new());
+}
+
+#[test]
+fn tables() {
+    runner::fuzz(&mut readers::tables::Tables::new());
+}
+
+#[test]
+fn schemas() {
+    runner::fuzz(&mut readers::schemas::Schemas::new());
+}
+
+#[test]
+fn arrays() {
+    runner::fuzz(&mut readers::arrays::Arrays::new());
+}
+
+#[test]
+fn records() {
+    runner::fuzz(&mut readers::records::Records::new());
 }

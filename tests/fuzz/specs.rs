@@ -89,7 +89,7 @@ impl Target for Specs {
         mutate::spec(&self.seeds, dice).into_bytes()
     }
     fn run(&mut self, input: &[u8]) -> &'static str {
-        laws(&self.files, &String::from_utf8_lossy(input))
+        spec_laws(&self.files, &String::from_utf8_lossy(input))
     }
 }
 
@@ -98,7 +98,7 @@ fn lot(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)) >> 20
 }
 
-fn laws(files: &Files, text: &str) -> &'static str {
+pub fn spec_laws(files: &Files, text: &str) -> &'static str {
     let parsed = parse(FileId(0), text);
     assert_eq!(parsed.syntax().text().to_string(), text, "the tree's text is the source");
     let options = Options::default();
@@ -191,13 +191,13 @@ fn comments(syntax: &mtlc::syntax::SyntaxNode) -> Vec<String> {
 
 /// The layout is laid out already, means the same, and has the same comments.
 fn formatting_keeps(files: &Files, c: &Compiled, text: &str, parsed: &mtlc::syntax::Parse) {
-    let Ok(laid) = mtlc::fmt::format(text) else {
+    let Some(laid) = mtlc::fmt::layout(parsed) else {
         assert!(parsed.has_errors(), "a text without syntax errors is not formatted");
         return;
     };
-    let again = mtlc::fmt::format(&laid).unwrap_or_else(|e| panic!("formatted, it has errors: {:?}\n{laid}", e[0]));
-    assert_eq!(laid, again, "formatting twice differs from formatting once");
     let back = parse(FileId(0), &laid);
+    assert!(!back.has_errors(), "formatted, it has errors: {:?}\n{laid}", back.diagnostics);
+    assert_eq!(Some(&laid), mtlc::fmt::layout(&back).as_ref(), "formatting twice differs from formatting once");
     assert!(parsed.file() == back.file(), "formatting changes what is read:\n{laid}");
     assert_eq!(comments(&parsed.syntax()), comments(&back.syntax()), "formatting changes comments");
     if laid == text {

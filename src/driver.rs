@@ -8,7 +8,7 @@ use crate::artifact;
 use crate::check::{self, Checked};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::hir::{self, Options};
-use crate::source::{FileId, SourceMap};
+use crate::source::{FileId, SourceMap, read_bytes};
 
 /// A compilation: the sources (for rendering), what was found, and the checked spec if nothing was wrong.
 #[derive(Debug)]
@@ -52,9 +52,12 @@ pub fn compile_text(
     Compiled { sources, root, diagnostics: diags.into_sorted(), checked }
 }
 
+/// Larger files are not read at all; what the parser refuses as too large, with a diagnostic, is smaller.
+const MOST: u64 = 256 << 20;
+
 /// Reads a text file; bytes that are not UTF-8 are an error of kind `InvalidData`.
 pub fn read(path: &Path) -> std::io::Result<String> {
-    let bytes = std::fs::read(path)?;
+    let bytes = read_bytes(path, MOST)?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         std::io::Error::new(std::io::ErrorKind::InvalidData, format!("not UTF-8 text (at byte {at})"))

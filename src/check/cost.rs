@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Checked, Typed};
 use crate::ir::{Network, Node};
 use crate::ops::Op;
+use crate::ops::input::count;
 
 /// Cost of one copy of a stage, or one head. `None` while a size is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +28,10 @@ impl Cost {
     pub fn add_op(&mut self, op: &dyn Op) {
         let params: Option<u64> = op
             .weights()
-            .iter()
+            .into_iter()
             .filter(|w| w.trained)
-            .map(|w| w.shape.iter().map(|d| d.known().map(|n| n as u64)).product::<Option<u64>>())
-            .sum();
+            .map(|w| count(w.shape))
+            .try_fold(0u64, |n, of| Some(n.saturating_add(of?)));
         self.params = sum(self.params, params);
         self.macs = sum(self.macs, op.macs());
         self.activations = sum(self.activations, op.output().elements().map(|n| n as u64));

@@ -3,6 +3,7 @@
 use super::{Cost, Typed, TypedOp};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Body, Flow, Read, Spec};
+use crate::ops::input::bounded;
 use crate::ops::{OpError, TensorType};
 use crate::source::Span;
 
@@ -56,7 +57,9 @@ fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags
             })
             .collect();
         let types: Vec<TensorType> = inputs.iter().map(|(_, t)| t.clone()).collect();
-        let made = match (node.op.make)(&node.args, &types) {
+        let made = (node.op.make)(&node.args, &types)
+            .and_then(|made| made.iter().try_for_each(|op| bounded(&**op)).map(|()| made));
+        let made = match made {
             Ok(m) => m,
             Err(e) => {
                 diags.push(mismatch(body, written, &types, producers, e));

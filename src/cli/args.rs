@@ -83,7 +83,7 @@ pub struct RunArgs {
     pub output: Option<PathBuf>,
 
     /// Decides every draw: weights, batches, samples of choices.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
 
     /// Where to compute: auto, cpu, cuda:N. Of a run that goes on: where it began.

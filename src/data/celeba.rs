@@ -1,7 +1,7 @@
 //! `format = celeba`: 202,599 face images with 40 attributes. Specs check; reading the images does not run yet.
 
 use super::{DataError, FormatDef, KnownColumn, Outline, nothing_to_check};
-use crate::schema::{AttrDef, COUNT, CallDef, Need, Ty};
+use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: FormatDef = FormatDef {
     call: CallDef {
@@ -17,7 +17,7 @@ pub static DEF: FormatDef = FormatDef {
             },
             AttrDef {
                 name: "resize",
-                ty: Ty::List(&COUNT),
+                ty: Ty::List(&Ty::Int { min: 1, max: 1 << 16 }),
                 need: Need::Default("[218, 178]"),
                 doc: "Height and width of the images; those on disk are 218 by 178.",
             },

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::error::{LARGEST, excerpt};
 use super::raw::{MISSING, Part, Raw, RawColumn, Values};
 use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
 use super::{DataError, FormatDef, KnownColumn, KnownKind, LoadContext, Outline, files};
@@ -163,6 +164,10 @@ impl Reader {
     fn read(&mut self, written: &str, drop: &[String], context: &LoadContext) -> Result<Part, DataError> {
         let file = files::open(written, context)?;
         let path = file.path;
+        if let Some(line) = too_long(&file.bytes) {
+            let detail = format!("the line has more than {} MiB: this is no table", MAX_LINE >> 20);
+            return Err(DataError::Text { path, line, detail });
+        }
         let mut reader = ::csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -198,7 +203,7 @@ impl Reader {
                 let text = std::str::from_utf8(cell).map_err(|_| DataError::Text {
                     path: path.clone(),
                     line,
-                    detail: format!("the cell {:?} is not UTF-8", String::from_utf8_lossy(cell)),
+                    detail: format!("the cell {:?} is not UTF-8", excerpt(&String::from_utf8_lossy(cell))),
                 })?;
                 column.push(match index.get(text) {
                     Some(code) => *code,
@@ -228,7 +233,12 @@ impl Reader {
                 let differ = self.names.iter().zip(&found).position(|(a, b)| a != b);
                 let detail = match differ {
                     Some(i) => {
-                        format!("the header calls column {} `{}`, expected `{}`", i + 1, found[i], self.names[i])
+                        format!(
+                            "the header calls column {} `{}`, expected `{}`",
+                            i + 1,
+                            excerpt(&found[i]),
+                            excerpt(&self.names[i])
+                        )
                     }
                     None => format!("the header has {} columns, expected {}", found.len(), self.names.len()),
                 };
@@ -240,10 +250,11 @@ impl Reader {
                 "add `columns = [...]`, one name per column in the file's order",
             ));
         }
+        named_shortly(self.names.iter().map(String::as_str))?;
         let mut seen = HashSet::new();
         if let Some(twice) = self.names.iter().find(|n| !seen.insert(n.as_str())) {
             return Err(DataError::option(
-                format!("column `{twice}` is named twice"),
+                format!("column `{}` is named twice", excerpt(twice)),
                 "every column needs its own name",
             ));
         }
@@ -255,6 +266,29 @@ impl Reader {
             self.dictionaries = vec![Default::default(); self.keep.iter().filter(|k| **k).count()];
         }
         Ok(())
+    }
+}
+
+/// The longest line of a table.
+const MAX_LINE: usize = 16 << 20;
+
+/// The number of the first line that is longer than any table's.
+fn too_long(bytes: &[u8]) -> Option<u64> {
+    if bytes.len() <= MAX_LINE {
+        return None;
+    }
+    bytes.split(|b| *b == b'\n').position(|l| l.len() > MAX_LINE).map(|n| n as u64 + 1)
+}
+
+/// Refuses names that are none: a file that is not what it is taken for has such.
+pub(super) fn named_shortly<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
+    const LONGEST: usize = 256;
+    match names.into_iter().find(|n| n.len() > LONGEST) {
+        None => Ok(()),
+        Some(n) => Err(DataError::option(
+            format!("the name of a column has {} bytes: `{}`", n.len(), excerpt(n)),
+            format!("a name has {LONGEST} at most: is this the file that you mean, and the right `delimiter`?"),
+        )),
     }
 }
 
@@ -337,7 +371,7 @@ fn looks_numeric(raw: &Raw, c: usize) -> bool {
 }
 
 fn finite(word: &str) -> Option<f64> {
-    word.parse::<f64>().ok().filter(|v| v.is_finite())
+    word.parse::<f64>().ok().filter(|v| v.abs() <= LARGEST)
 }
 
 fn to_numbers(raw: &mut Raw, c: usize) -> Result<(), DataError> {

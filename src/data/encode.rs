@@ -203,7 +203,19 @@ fn input(
                         let v = numbers.number(row * k + i);
                         // A missing number takes the training mean: 0 once standardised.
                         let v = if v.is_nan() { *mean } else { v };
-                        values[row * size + offset + i] = ((v - shift) * factor + base) as f32;
+                        let encoded = ((v - shift) * factor + base) as f32;
+                        // Far from all that training showed, or a deviation next to nothing.
+                        if !encoded.is_finite() {
+                            return Err(DataError::option(
+                                format!(
+                                    "{}, column `{name}`: {v} becomes {encoded} once it is encoded for input `{}`",
+                                    raw.splits[s].place(row),
+                                    spec.name
+                                ),
+                                "the training values lie too close together for it: correct the cell, or leave the column out",
+                            ));
+                        }
+                        values[row * size + offset + i] = encoded;
                     }
                 }
             }
@@ -317,7 +329,7 @@ fn text_code(bound: &Bound, columns: &[Values], row: usize) -> Option<u32> {
 /// Why a number cannot be a label of this kind.
 fn refused(kind: TaskKind, v: f64) -> Option<String> {
     match kind {
-        _ if !v.is_finite() => Some("it must be a finite number".into()),
+        _ if !(v as f32).is_finite() => Some("it must be a finite number, of at most 3.4e38".into()),
         TaskKind::Binary | TaskKind::Multilabel(_) if v != 0.0 && v != 1.0 => Some("it must be 0 or 1".into()),
         TaskKind::Classes(n) if v.fract() != 0.0 || v < 0.0 || n.is_some_and(|n| v >= n as f64) => Some(match n {
             Some(n) => format!("`classes({n})` takes whole numbers from 0 to {}", n - 1),

@@ -8,29 +8,31 @@ use std::path::{Path, PathBuf};
 pub enum DataError {
     #[error("no file `{}`", path.display())]
     NotFound { path: PathBuf },
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {}", path.display(), why(source))]
     Read { path: PathBuf, source: std::io::Error },
     #[error("`{}` ends early: {detail}", path.display())]
     Truncated { path: PathBuf, detail: String },
+    #[error("`{}` has {stored} bytes and unpacks to more than {most}", path.display())]
+    Bomb { path: PathBuf, stored: usize, most: usize },
     #[error("`{}` is not {expected}: {found}", path.display())]
     Magic { path: PathBuf, expected: &'static str, found: String },
     #[error("`{}`, {}: {found} cells where {expected} are expected", path.display(), at(*line))]
     Ragged { path: PathBuf, line: u64, found: usize, expected: usize },
     #[error("`{}`, {}: {detail}", path.display(), at(*line))]
     Text { path: PathBuf, line: u64, detail: String },
-    #[error("`{}`, {}, column `{column}`: {text:?} is not a number", path.display(), at(*line))]
+    #[error("`{}`, {}, column `{}`: {:?} is not a number", path.display(), at(*line), excerpt(column), excerpt(text))]
     NotANumber { path: PathBuf, line: u64, column: String, text: String },
-    #[error("{place}, column `{column}`: {value} is not a finite number")]
+    #[error("{place}, column `{}`: {value} is {}", excerpt(column), odd(*value))]
     NotFinite { place: String, column: String, value: f64 },
     #[error("{place}: `{}` has {left} samples and `{}` has {right}", first.display(), second.display())]
     Lengths { place: String, first: PathBuf, left: usize, second: PathBuf, right: usize },
     #[error("the {split} split has no rows")]
     EmptySplit { split: &'static str, why: String },
-    #[error("column `{column}` holds the same number, {value}, in every training row")]
+    #[error("column `{}` holds the same number, {value}, in every training row", excerpt(column))]
     Constant { column: String, value: f64 },
     #[error("{place}: the label of task `{task}` is {value}, and {allowed}")]
     Label { place: String, task: String, value: String, allowed: String },
-    #[error("no column `{column}`{context}")]
+    #[error("no column `{}`{context}", excerpt(column))]
     Column { column: String, context: String, help: String },
     #[error("{message}")]
     Option { message: String, help: String },
@@ -40,6 +42,30 @@ pub enum DataError {
 
 fn at(line: u64) -> String {
     format!("line {line}")
+}
+
+/// Values are held as 32-bit numbers.
+pub(super) const LARGEST: f64 = f32::MAX as f64;
+
+fn odd(value: f64) -> &'static str {
+    if value.is_finite() { "too large: values are held as 32-bit numbers, up to 3.4e38" } else { "not a finite number" }
+}
+
+fn why(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::IsADirectory => "it is a folder".into(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => e.to_string(),
+    }
+}
+
+/// A text of a file for a message: the whole of it only where it is short.
+pub(super) fn excerpt(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_string(),
+    }
 }
 
 impl DataError {
@@ -66,6 +92,9 @@ impl DataError {
             }
             DataError::NotFound { .. } => {
                 "paths are relative to the folder of the `.mtl` file that has the `data` item".into()
+            }
+            DataError::Bomb { .. } => {
+                "unpack it yourself and name the unpacked file, if that is what it should hold".into()
             }
             DataError::Truncated { .. } => "copy or fetch the file again and compare its sha256".into(),
             DataError::Ragged { .. } => {

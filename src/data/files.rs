@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{DataError, FileFact, LoadContext};
+use crate::source::read_bytes;
 
 /// A file's contents, decompressed if it is gzip (by its first bytes, not its name), with its path for messages.
 pub struct Opened {
@@ -17,19 +18,30 @@ pub struct Opened {
 /// Reads `written`, which is relative to the spec's folder.
 pub fn open(written: &str, context: &LoadContext) -> Result<Opened, DataError> {
     let path = resolve(written, context.base);
-    let stored = std::fs::read(&path).map_err(|e| DataError::read(&path, e))?;
+    let stored = read_bytes(&path, u64::MAX).map_err(|e| DataError::read(&path, e))?;
     let fact =
         FileFact { path: written.to_string(), sha256: hex(&Sha256::digest(&stored)), bytes: stored.len() as u64 };
     let bytes = if stored.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::with_capacity(stored.len() * 4);
+        let most = unpacked(stored.len());
+        let mut plain = Vec::new();
         flate2::read::MultiGzDecoder::new(stored.as_slice())
+            .take(most as u64 + 1)
             .read_to_end(&mut plain)
             .map_err(|e| DataError::read(&path, e))?;
+        if plain.len() > most {
+            return Err(DataError::Bomb { path, stored: stored.len(), most });
+        }
         plain
     } else {
         stored
     };
     Ok(Opened { path, bytes, fact })
+}
+
+/// What a packed file of so many bytes may unpack to. Tables and images shrink to a tenth or a fiftieth; what shrinks to less was
+/// made to fill the memory of whoever unpacks it.
+pub fn unpacked(stored: usize) -> usize {
+    (64 << 20) + stored.saturating_mul(100)
 }
 
 /// Whether the file, or the same name with `.gz`, exists; gives the name that does.

@@ -3,6 +3,7 @@
 //! An idx file is two zero bytes, a type code, the number of dimensions, each size as a big-endian `u32`, then the values
 //! big-endian in C order.
 
+use super::error::LARGEST;
 use super::raw::{Part, Raw, RawColumn, Values};
 use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
 use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, files};
@@ -134,7 +135,12 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     }
     let sizes: Vec<usize> =
         b[4..start].chunks_exact(4).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize).collect();
-    let count = sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
+    // Counted without zeros, so that no array of no samples hides a size that overflows later.
+    let whole = sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1))).filter(|n| *n < usize::MAX / 8);
+    if whole.is_none() {
+        return Err(magic(format!("sizes {sizes:?}, which no file can hold")));
+    }
+    let count = sizes.iter().product::<usize>();
     let width = match b[2] {
         0x08 | 0x09 => 1,
         0x0b => 2,
@@ -142,7 +148,7 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
         0x0e => 8,
         other => return Err(magic(format!("type code {other:#04x} does not exist"))),
     };
-    let wanted = count.and_then(|n| n.checked_mul(width)).unwrap_or(usize::MAX);
+    let wanted = count * width;
     let body = &b[start..];
     if body.len() < wanted {
         let detail = format!("the header promises {sizes:?} values ({wanted} bytes), and {} bytes follow", body.len());
@@ -165,7 +171,7 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
             Values::F64(body.chunks_exact(8).map(|c| f64::from_be_bytes(c.try_into().expect("eight bytes"))).collect())
         }
     };
-    refuse_not_finite(&values, count.unwrap_or(0) / sizes[0].max(1), &path, "the array")?;
+    refuse_not_finite(&values, count / sizes[0].max(1), &path, "the array")?;
     Ok(Array { sizes, values, path, fact: file.fact })
 }
 
@@ -178,7 +184,8 @@ pub(super) fn refuse_not_finite(
 ) -> Result<(), DataError> {
     let bad = match v {
         Values::F32(v) => v.iter().position(|x| !x.is_finite()),
-        Values::F64(v) => v.iter().position(|x| !x.is_finite()),
+        // NaN is not within either.
+        Values::F64(v) => v.iter().position(|x| !(-LARGEST..=LARGEST).contains(x)),
         _ => None,
     };
     match bad {

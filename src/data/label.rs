@@ -72,12 +72,18 @@ pub fn check_mask<'a>(expr: &Expr, data: impl IntoIterator<Item = &'a Known>) ->
     check.finish(expr.span, vec![term])
 }
 
+/// What `classes(n)` takes at most.
+const MAX_CLASSES: f64 = (1u64 << 30) as f64;
+
 /// How many classes a label has, where the data tells: the vocabulary of a column of text, or the largest number plus one.
 pub fn classes(label: &Label, data: &Known) -> Option<usize> {
     let [Term::Column(name, _)] = label.terms.as_slice() else { return None };
     match &data.column(name)?.kind {
         KnownKind::Category(values) => values.as_ref().map(Vec::len),
-        KnownKind::Numeric(ends) => ends.filter(|[a, b]| *a >= 0.0 && b.fract() == 0.0).map(|[_, b]| b as usize + 1),
+        // A number that is larger than any number of classes is no class number.
+        KnownKind::Numeric(ends) => {
+            ends.filter(|[a, b]| *a >= 0.0 && b.fract() == 0.0 && *b < MAX_CLASSES).map(|[_, b]| b as usize + 1)
+        }
         KnownKind::Open => None,
     }
 }

@@ -6,13 +6,13 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::generated::{SEED, TEST_SAMPLES, VALIDATION_SAMPLES, raw, sizes};
+use super::generated::{self, SAMPLES, SEED, TEST_SAMPLES, VALIDATION_SAMPLES, WIDTH, raw, sizes};
 use super::outline::as_name;
 use super::schema_text::float;
 use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, Raw, RawColumn, Values};
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::random::Randomness;
-use crate::schema::{Args, AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, Ty, Value};
+use crate::schema::{Args, AttrDef, CallDef, NON_NEGATIVE, Need, Ty, Value};
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind};
 
@@ -38,10 +38,20 @@ pub static DEF: FormatDef = FormatDef {
                 need: Need::Default("[bent, square, sinc]"),
                 doc: "Of `sin`, `cos`, `square`, `bent`, `sinc`; `2 * sin` is twice the sine, its tasks are `t_2sin_0`...",
             },
-            AttrDef { name: "noises", ty: COUNT, need: Need::Default("5"), doc: "Tasks per activation." },
-            AttrDef { name: "inputs", ty: COUNT, need: Need::Default("200"), doc: "Size of `z`." },
-            AttrDef { name: "outputs", ty: COUNT, need: Need::Default("100"), doc: "Size of a target." },
-            AttrDef { name: "samples", ty: COUNT, need: Need::Default("2000"), doc: "Samples of the training split." },
+            AttrDef {
+                name: "noises",
+                ty: Ty::Int { min: 1, max: 10_000 },
+                need: Need::Default("5"),
+                doc: "Tasks per activation.",
+            },
+            AttrDef { name: "inputs", ty: WIDTH, need: Need::Default("200"), doc: "Size of `z`." },
+            AttrDef { name: "outputs", ty: WIDTH, need: Need::Default("100"), doc: "Size of a target." },
+            AttrDef {
+                name: "samples",
+                ty: SAMPLES,
+                need: Need::Default("2000"),
+                doc: "Samples of the training split.",
+            },
             VALIDATION_SAMPLES,
             TEST_SAMPLES,
             AttrDef {
@@ -67,10 +77,23 @@ pub static DEF: FormatDef = FormatDef {
         }),
         missing: Vec::new(),
     },
-    check: |args, _| tasks(args).err().map(|d| *d).into_iter().collect(),
+    check,
     load,
     runs: true,
 };
+
+fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
+    let tasks = match tasks(args) {
+        Ok(tasks) => tasks.len() as u64,
+        Err(d) => return vec![*d],
+    };
+    let [inputs, outputs] = ["inputs", "outputs"].map(|a| args.size(a) as u64);
+    let maps = (tasks + 1) * inputs * outputs;
+    generated::check(args, item, inputs + tasks * outputs, maps).into_iter().collect()
+}
+
+/// The most tasks, over all activations.
+const MAX_TASKS: usize = 10_000;
 
 /// Name, activation and scale.
 type Task = (String, Function, f64);
@@ -88,6 +111,10 @@ fn tasks(args: &Args) -> Result<Vec<Task>, Box<Diagnostic>> {
             return Err(Box::new(
                 refuse(item.span, "this activation is listed twice").help("raise `noises` for more tasks of it"),
             ));
+        }
+        if out.len() + args.size("noises") > MAX_TASKS {
+            let refused = refuse(item.span, "this makes too many tasks");
+            return Err(Box::new(refused.help(format!("at most {MAX_TASKS} in all: lower `noises`"))));
         }
         out.extend((0..args.size("noises")).map(|i| (format!("t_{prefix}{name}_{i}"), f, scale)));
     }

@@ -5,10 +5,10 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::generated::{SEED, TEST_SAMPLES, VALIDATION_SAMPLES, raw, sizes};
-use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, Raw, RawColumn, Values, nothing_to_check};
+use super::generated::{self, SAMPLES, SEED, TEST_SAMPLES, VALIDATION_SAMPLES, raw, sizes};
+use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, Raw, RawColumn, Values};
 use crate::random::Randomness;
-use crate::schema::{Args, AttrDef, COUNT, CallDef, NATURAL, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{Args, AttrDef, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 pub static DEF: FormatDef = FormatDef {
     call: CallDef {
@@ -24,13 +24,13 @@ pub static DEF: FormatDef = FormatDef {
             },
             AttrDef {
                 name: "dim",
-                ty: Ty::Int { min: 2, max: i64::MAX },
+                ty: Ty::Int { min: 2, max: 1 << 20 },
                 need: Need::Default("100"),
                 doc: "d: the size of `x`, whose entries are N(0, 1).",
             },
             AttrDef {
                 name: "terms",
-                ty: NATURAL,
+                ty: Ty::Int { min: 0, max: 1 << 20 },
                 need: Need::Default("5"),
                 doc: "m: sine terms; 0 makes both tasks linear.",
             },
@@ -46,7 +46,12 @@ pub static DEF: FormatDef = FormatDef {
                 need: Need::Default("0.1"),
                 doc: "Standard deviation of eps; the paper's N(0, 0.01) read as a variance.",
             },
-            AttrDef { name: "samples", ty: COUNT, need: Need::Default("10000"), doc: "Samples of the training split." },
+            AttrDef {
+                name: "samples",
+                ty: SAMPLES,
+                need: Need::Default("10000"),
+                doc: "Samples of the training split.",
+            },
             VALIDATION_SAMPLES,
             TEST_SAMPLES,
             SEED,
@@ -60,7 +65,10 @@ pub static DEF: FormatDef = FormatDef {
         ]),
         missing: Vec::new(),
     },
-    check: nothing_to_check,
+    check: |args, item| {
+        let (dim, terms) = (args.size("dim") as u64, args.size("terms") as u64);
+        generated::check(args, item, dim + 2, 2 * terms).into_iter().collect()
+    },
     load,
     runs: true,
 };

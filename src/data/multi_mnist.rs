@@ -6,12 +6,11 @@
 
 use rand::RngExt;
 
-use super::generated::{SEED, TEST_SAMPLES, VALIDATION_SAMPLES, raw, sizes};
+use super::generated::{self, SAMPLES, SEED, TEST_SAMPLES, VALIDATION_SAMPLES, raw, sizes};
 use super::idx::{Array, pair, read};
-use super::nothing_to_check;
 use super::{DataError, FileFact, FormatDef, KnownColumn, LoadContext, Outline, Raw, RawColumn, Values, files};
 use crate::random::Randomness;
-use crate::schema::{Args, AttrDef, COUNT, CallDef, NATURAL, Need, Ty};
+use crate::schema::{Args, AttrDef, CallDef, NATURAL, Need, Ty};
 
 pub static DEF: FormatDef = FormatDef {
     call: CallDef {
@@ -24,7 +23,12 @@ pub static DEF: FormatDef = FormatDef {
                 need: Need::Required,
                 doc: "Folder with MNIST's four idx files: `train-images-idx3-ubyte` and so on, `.gz` or not.",
             },
-            AttrDef { name: "samples", ty: COUNT, need: Need::Default("60000"), doc: "Samples of the training split." },
+            AttrDef {
+                name: "samples",
+                ty: SAMPLES,
+                need: Need::Default("60000"),
+                doc: "Samples of the training split.",
+            },
             VALIDATION_SAMPLES,
             TEST_SAMPLES,
             AttrDef {
@@ -63,7 +67,9 @@ pub static DEF: FormatDef = FormatDef {
         ]),
         missing: Vec::new(),
     },
-    check: nothing_to_check,
+    check: |args, item| {
+        generated::check(args, item, ((SIDE + MARGIN) * (SIDE + MARGIN)) as u64, 0).into_iter().collect()
+    },
     load,
     runs: true,
 };

@@ -180,7 +180,12 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
         "<i8" | "<f8" => 8,
         other => return Err(magic(format!("type `{other}`; read are bool, u8, i32, i64, f32 and f64, little-endian"))),
     };
-    let wanted = sizes.iter().try_fold(width, |n: usize, s| n.checked_mul(*s)).unwrap_or(usize::MAX);
+    // Counted without zeros, so that no array of no samples hides a size that overflows later.
+    let product = |sizes: &[usize]| sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1)));
+    let Some(elements) = product(&sizes[1..]).filter(|_| product(&sizes).is_some_and(|n| n < usize::MAX / 8)) else {
+        return Err(magic(format!("shape {sizes:?}, which no file can hold")));
+    };
+    let wanted = sizes.iter().product::<usize>() * width;
     let body = &b[start + length..];
     if body.len() < wanted {
         return Err(short(&format!("shape {sizes:?} needs {wanted} bytes, and {} follow the header", body.len())));
@@ -195,7 +200,7 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
         "<f8" => Values::F64(body.chunks_exact(8).map(|c| f64::from_le_bytes(eight(c))).collect()),
         _ => Values::U8(body.to_vec()),
     };
-    refuse_not_finite(&values, sizes[1..].iter().product(), &path, &name)?;
+    refuse_not_finite(&values, elements, &path, &name)?;
     Ok(Array { name, sizes, values, path })
 }
 
@@ -204,6 +209,7 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     let mut facts = Vec::new();
     let train = split(&paths(args, "train").unwrap_or_default(), named.as_deref(), context, &mut facts)?;
     let columns: Vec<RawColumn> = train.iter().map(|a| RawColumn::new(a.name.clone(), &a.sizes[1..])).collect();
+    csv::named_shortly(columns.iter().map(|c| c.name.as_str()))?;
     let mut seen = std::collections::HashSet::new();
     if let Some(twice) = columns.iter().find(|c| !seen.insert(&c.name)) {
         return Err(DataError::option(

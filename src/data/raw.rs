@@ -40,7 +40,7 @@ impl RawColumn {
 
     /// Values per sample.
     pub fn elements(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1usize, |n, d| n.saturating_mul(*d))
     }
 }
 

@@ -337,7 +337,9 @@ fn type_of(c: &KnownColumn) -> Type {
         (KnownKind::Open, _) => Type::Open,
         (KnownKind::Category(_), _) => Type::Text,
         (KnownKind::Numeric(_), Some(shape)) if shape.is_empty() => Type::Number,
-        (KnownKind::Numeric(_), Some(shape)) => Type::Array(Some(shape.iter().product())),
+        (KnownKind::Numeric(_), Some(shape)) => {
+            Type::Array(Some(shape.iter().fold(1, |n: usize, d| n.saturating_mul(*d))))
+        }
         // An idx or npy column before freezing: one number or an array.
         (KnownKind::Numeric(_), None) => Type::Open,
     }

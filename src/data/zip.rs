@@ -23,7 +23,10 @@ pub fn members(b: &[u8], path: &Path) -> Result<Vec<(String, Vec<u8>)>, DataErro
     if at == u32::MAX as usize || count == 0xffff {
         return Err(refuse("a zip64 archive (over 4 GB); save the arrays as separate `.npy` files".into()));
     }
-    let mut found = Vec::with_capacity(count);
+    // Members may lie over one another: what counts is all that is unpacked.
+    let most = super::files::unpacked(b.len());
+    let mut room = most;
+    let mut found = Vec::new();
     for _ in 0..count {
         let broken = || cut("its zip directory is cut off");
         if b.get(at..at + 4) != Some(b"PK\x01\x02") {
@@ -41,6 +44,10 @@ pub fn members(b: &[u8], path: &Path) -> Result<Vec<(String, Vec<u8>)>, DataErro
         }
         // Sizes in the local header may be absent or in zip64 form; those of the directory are whole.
         let skip = 30 + u16_at(local + 26).ok_or_else(broken)? + u16_at(local + 28).ok_or_else(broken)?;
+        if size > room {
+            return Err(DataError::Bomb { path: path.to_path_buf(), stored: b.len(), most });
+        }
+        room -= size;
         let body = b.get(local + skip..local + skip + packed).ok_or_else(|| cut(&format!("`{member}` is cut off")))?;
         let plain = match method {
             0 => body.to_vec(),

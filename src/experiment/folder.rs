@@ -15,6 +15,10 @@ use serde::Serialize;
 
 use crate::runtime::checkpoint::write_atomically;
 use crate::runtime::{RunError, plain};
+use crate::source::read_bytes;
+
+/// No record of a run is larger.
+const MAX_RECORD: u64 = 1 << 30;
 
 #[derive(Debug, Clone)]
 pub struct RunFolder {
@@ -104,8 +108,8 @@ impl RunFolder {
 
     pub fn read_json<T: for<'d> serde::Deserialize<'d>>(&self, name: &str) -> Result<T, RunError> {
         let path = self.path.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|e| RunError::io(&path, e))?;
-        serde_json::from_str(&text)
+        let bytes = read_bytes(&path, MAX_RECORD).map_err(|e| RunError::io(&path, e))?;
+        serde_json::from_slice(&bytes)
             .map_err(|e| RunError::Checkpoint(format!("`{}` cannot be read: {e}", path.display())))
     }
 }

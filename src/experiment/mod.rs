@@ -429,5 +429,8 @@ pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
             saved.decisions[i]
         )));
     }
+    if i64::try_from(saved.seed).is_err() || i64::try_from(saved.epochs).is_err() {
+        return Err(RunError::Checkpoint("the seed or the epochs of `search.json` are larger than any run's".into()));
+    }
     Ok(())
 }

@@ -11,7 +11,7 @@ use doc::{Doc, INDENT, WIDTH, width};
 
 use crate::diag::Diagnostic;
 use crate::source::FileId;
-use crate::syntax::{Kind, SyntaxElement, SyntaxNode, parse};
+use crate::syntax::{Kind, Parse, SyntaxElement, SyntaxNode, parse};
 
 /// Names on the left of a run of aligned entries differ in length by no more than this.
 const ALIGN_SPREAD: usize = 16;
@@ -19,12 +19,17 @@ const ALIGN_SPREAD: usize = 16;
 /// The canonical layout of a text; the text's problems if it has syntax errors.
 pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     let parse = parse(FileId(0), text);
+    layout(&parse).ok_or(parse.diagnostics)
+}
+
+/// The same of a text that was read; `None` if it has syntax errors.
+pub fn layout(parse: &Parse) -> Option<String> {
     if parse.has_errors() {
-        return Err(parse.diagnostics);
+        return None;
     }
     let mut lines = Lines::default();
     sequence(&parse.syntax(), 0, &mut lines);
-    Ok(lines.finish())
+    Some(lines.finish())
 }
 
 /// The entries of a body, or the items of a file, one after the other.
@@ -73,7 +78,8 @@ struct Sides {
 fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, lines: &mut Lines) {
     let Sides { left, sign, right, body } = sides(node);
     let align = node.kind() != Kind::Item && node.kind() != Kind::Edition;
-    let short = body.as_ref().and_then(one_line_body);
+    // An empty body is short however it was written.
+    let short = body.as_ref().and_then(|b| if is_empty(b) { Some("{}".to_string()) } else { one_line_body(b) });
     if let Some(short) = &short
         && let [left_text, right_text] = [&left, &right].map(|d| doc::flat(d))
         && !has_comment(&left)
@@ -84,8 +90,15 @@ fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, lines: &mut L
         let sign_width = if sign.is_empty() { 0 } else { sign.len() + 1 };
         if indent + width(&left_text) + 1 + sign_width + width(&right_text) <= WIDTH {
             // A body alone on the right is aligned at its brace.
-            let sign = if sign.is_empty() { "{" } else { sign };
-            let right_text = if sign == "{" { right_text[1..].trim_start().to_string() } else { right_text };
+            let sign = match sign {
+                "" if short == "{}" => "{}",
+                "" => "{",
+                other => other,
+            };
+            let right_text = match sign {
+                "{" | "{}" => right_text[sign.len()..].trim_start().to_string(),
+                _ => right_text,
+            };
             lines.push(Line {
                 indent,
                 left: left_text,

@@ -11,6 +11,9 @@ use crate::diag::{Diagnostic, codes};
 use crate::schema::Value;
 use crate::syntax::ast::{Entry, Expr, ExprKind, Item, Name, Nested};
 
+/// The most stages of a backbone: what asks which stage reads which looks at all pairs.
+const MAX_STAGES: usize = 2_000;
+
 impl Builder<'_> {
     /// The backbone of the network: the one named by `over`, else the only one of the file.
     pub(super) fn backbones(&mut self, items: &[&Loaded], over: &[Name]) {
@@ -185,6 +188,13 @@ impl Builder<'_> {
                 continue;
             };
             for (label, scope) in self.repeated(nested, name, &scope) {
+                if stages.len() == MAX_STAGES {
+                    self.diags.push(
+                        Diagnostic::new(codes::TYPE_RANGE, name.span, format!("more than {MAX_STAGES} stages"))
+                            .help("a stage is the unit that tasks share: put several ops into one"),
+                    );
+                    return None;
+                }
                 let name = Name { text: label, ..name.clone() };
                 if let Some(first) = spans.get(&name.text) {
                     self.diags.push(super::build::duplicate("stage", &name, *first));
@@ -261,10 +271,10 @@ impl Builder<'_> {
             ExprKind::Range { from, to } => (int(self, from)?, int(self, to)?),
             _ => (1, int(self, range)?),
         };
-        if to < from || to - from >= 10_000 {
+        if to < from || to - from >= MAX_STAGES as i64 {
             self.diags.push(
                 Diagnostic::new(codes::TYPE_RANGE, range.span, format!("a repetition from {from} to {to}"))
-                    .help("the end is included and must not lie before the start; at most 10,000 times"),
+                    .help("the end is included and must not lie before the start; at most 2,000 times"),
             );
             return None;
         }

@@ -43,6 +43,7 @@ pub fn lower(
         declared: HashSet::new(),
         used_blocks: HashSet::new(),
         templates_only: false,
+        links_read: 0,
     };
     builder.run(&items, &topologies, options);
     builder.spec
@@ -62,6 +63,8 @@ pub(super) struct Builder<'a> {
     pub used_blocks: HashSet<String>,
     /// The file has backbones for others to use, and no inputs of its own: any input name stands.
     pub templates_only: bool,
+    /// Links of chains, counted as they are expanded.
+    pub links_read: usize,
 }
 
 /// A body read against its table entry.

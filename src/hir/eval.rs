@@ -581,7 +581,12 @@ fn unknown_argument(callee: &str, name: &Name, defs: &'static [AttrDef]) -> Diag
 
 /// A default of the table, which is text of the language; a default that cannot be read is a bug here.
 pub fn default_value(text: &'static str, ty: &Ty, span: Span) -> Spanned<Value> {
-    let expr = crate::syntax::expression(text).unwrap_or_else(|| panic!("the default `{text}` cannot be read"));
+    // The table is small and its texts are read again and again.
+    thread_local! {
+        static READ: RefCell<HashMap<&'static str, Rc<Expr>>> = RefCell::default();
+    }
+    let read = || crate::syntax::expression(text).unwrap_or_else(|| panic!("the default `{text}` cannot be read"));
+    let expr = READ.with_borrow_mut(|all| all.entry(text).or_insert_with(|| Rc::new(read())).clone());
     let mut diags = Diagnostics::default();
     let v = value(&expr, ty, &Scope::default(), &mut diags);
     let v = v.unwrap_or_else(|| panic!("the default `{text}` is wrong: {:?}", diags.into_sorted()));

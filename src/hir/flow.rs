@@ -14,6 +14,9 @@ use crate::syntax::ast::{BinaryOp, Body as AstBody, Entry, Expr, ExprKind, Item,
 /// Largest number of ops that one stage may expand to: bounds repetitions of repetitions.
 const MAX_NODES: usize = 20_000;
 
+/// Links that are read in one spec, blocks and repetitions expanded. Bounds what expands to few ops, or to none, many times.
+pub(super) const MAX_LINKS: usize = 200_000;
+
 /// What names mean inside a body.
 pub(super) struct Names<'a> {
     pub scope: Scope,
@@ -149,6 +152,20 @@ impl Builder<'_> {
         body: &mut Growing,
         depth: &mut Vec<String>,
     ) -> Option<Flow> {
+        self.links_read += 1;
+        if self.links_read > MAX_LINKS {
+            if self.links_read == MAX_LINKS + 1 {
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::TYPE_RANGE,
+                        link.span,
+                        format!("the stages of this spec expand to more than {MAX_LINKS} links"),
+                    )
+                    .help("repeat fewer times"),
+                );
+            }
+            return None;
+        }
         match &link.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => self.links(links, Some(input), names, body, depth),

@@ -1,12 +1,19 @@
 //! Gathers the items of a file and of all it imports. Reading files is a closure of the caller's, so that an editor's unsaved
 //! text counts. Imports are by path relative to the importing file; a cycle is an error, a file imported twice counts once.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
+
+/// Imports may follow one another this deep, and a spec may read this many files and bytes: what goes on is a mistake, or meant to
+/// wear the compiler out.
+const MAX_DEPTH: usize = 50;
+const MAX_FILES: usize = 500;
+const MAX_BYTES: usize = 4 * syntax::MAX_BYTES;
 
 /// Reads a file as text.
 pub type Loader<'a> = &'a dyn Fn(&Path) -> std::io::Result<String>;
@@ -35,6 +42,9 @@ pub struct Importer<'a> {
     done: HashMap<PathBuf, ()>,
     stack: Vec<(PathBuf, Option<Span>)>,
     library: HashMap<&'static str, ()>,
+    /// Files read, and their bytes.
+    files: usize,
+    bytes: usize,
     out: Gathered,
 }
 
@@ -47,6 +57,8 @@ impl<'a> Importer<'a> {
             done: HashMap::new(),
             stack: Vec::new(),
             library: HashMap::new(),
+            files: 0,
+            bytes: 0,
             out: Gathered::default(),
         }
     }
@@ -122,9 +134,8 @@ impl<'a> Importer<'a> {
             return true;
         }
         let id = self.sources.add(format!("std/{name}.mtl"), None, *text);
-        let parsed = syntax::parse(id, text);
-        self.diags.extend(parsed.diagnostics.iter().cloned());
-        self.items(parsed.file(), Path::new(""), true);
+        let file = library(name, id, text);
+        self.items(file, Path::new(""), true);
         true
     }
 
@@ -152,6 +163,20 @@ impl<'a> Importer<'a> {
         if !topology_only && self.done.contains_key(&key) {
             return;
         }
+        let limit = match () {
+            _ if self.stack.len() > MAX_DEPTH => Some(format!("imports follow one another more than {MAX_DEPTH} deep")),
+            _ if self.files >= MAX_FILES => Some(format!("this spec imports more than {MAX_FILES} files")),
+            _ if self.bytes >= MAX_BYTES => Some(format!("this spec imports more than {} MiB", MAX_BYTES >> 20)),
+            _ => None,
+        };
+        if let Some(message) = limit {
+            self.diags.push(
+                Diagnostic::new(codes::IMPORT_NOT_FOUND, span, message)
+                    .label("not read")
+                    .help("put what belongs together into one file"),
+            );
+            return;
+        }
         let text = match (self.load)(&path) {
             Ok(t) => t,
             Err(e) => {
@@ -163,6 +188,8 @@ impl<'a> Importer<'a> {
                 return;
             }
         };
+        self.files += 1;
+        self.bytes += text.len();
         let id = self.sources.add(path.display().to_string(), Some(&path), text.clone());
         let parsed = syntax::parse(id, &text);
         self.diags.extend(parsed.diagnostics.iter().cloned());
@@ -185,6 +212,20 @@ impl<'a> Importer<'a> {
         }
         self.stack.pop();
     }
+}
+
+/// A module of the library, read once for each place among the sources that it was given.
+fn library(name: &'static str, id: FileId, text: &str) -> ast::File {
+    thread_local! {
+        static READ: RefCell<HashMap<(&'static str, FileId), ast::File>> = RefCell::default();
+    }
+    READ.with_borrow_mut(|all| {
+        // Most specs give it one of a few places; one that imports many files does not fill the memory.
+        if all.len() > 64 {
+            all.clear();
+        }
+        all.entry((name, id)).or_insert_with(|| syntax::parse(id, text).into_file()).clone()
+    })
 }
 
 /// Whether a `use` has one of the forms that [`Importer::import`] follows.

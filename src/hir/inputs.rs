@@ -5,8 +5,9 @@ use super::eval::{self};
 use super::import::Loaded;
 use super::*;
 use crate::diag::{Diagnostic, codes, suggest};
+use crate::ops::input::{SIZE, product};
 use crate::ops::{Dim, Fields as FieldTypes};
-use crate::schema::{AttrDef, COUNT, Value};
+use crate::schema::{AttrDef, Value};
 use crate::syntax::ast::{Entry, Expr, ExprKind, Name};
 
 impl Builder<'_> {
@@ -204,12 +205,18 @@ impl Builder<'_> {
             let scope = self.scope.clone();
             let dims: Vec<Option<Dim>> = items
                 .iter()
-                .map(|e| match eval::value(e, &COUNT, &scope, self.diags)?.value {
+                .map(|e| match eval::value(e, &SIZE, &scope, self.diags)?.value {
                     Value::Int(n) => Some(Dim::Known(n as usize)),
                     _ => None,
                 })
                 .collect();
-            return Some(TensorType::Dense(dims.into_iter().collect::<Option<_>>()?));
+            let dims: Vec<Dim> = dims.into_iter().collect::<Option<_>>()?;
+            if let Err(e) = product(dims.iter().copied()) {
+                let what = format!("an input of this type {}", e.message);
+                self.diags.push(Diagnostic::new(codes::TYPE_RANGE, expr.span, what).help("make a size smaller"));
+                return None;
+            }
+            return Some(TensorType::Dense(dims));
         }
         if expr.kind != ExprKind::Missing {
             self.diags.push(

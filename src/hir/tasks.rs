@@ -8,7 +8,8 @@ use super::import::Loaded;
 use super::*;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::objective;
-use crate::schema::{COUNT, Value};
+use crate::ops::input::SIZE;
+use crate::schema::Value;
 use crate::syntax::ast::{Expr, ExprKind, Name};
 
 impl Builder<'_> {
@@ -188,7 +189,7 @@ impl Builder<'_> {
         let scope = self.scope.clone();
         let n = match arg {
             None => None,
-            Some(e) => match eval::value(e, &COUNT, &scope, self.diags)?.value {
+            Some(e) => match eval::value(e, &SIZE, &scope, self.diags)?.value {
                 Value::Int(n) => Some(n as usize),
                 _ => return None,
             },

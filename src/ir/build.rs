@@ -136,6 +136,10 @@ impl<'a> Builder<'a> {
 pub fn supernet(spec: &Spec, space: &Space, diags: &mut Diagnostics) -> Option<Network> {
     let mut b = Builder::new(spec)?;
     let backbone = spec.backbone.as_ref()?;
+    if let Some(message) = too_large(spec, space, &b.ancestors) {
+        diags.push(Diagnostic::new(codes::SPACE_COPIES, space.span, message).help("give the levels fewer copies"));
+        return None;
+    }
     let mut copies: Vec<Rc<[NodeIndex]>> = Vec::new();
     let mut ok = true;
     for (s, stage) in backbone.stages.iter().enumerate() {
@@ -221,6 +225,33 @@ pub fn supernet(spec: &Spec, space: &Space, diags: &mut Diagnostics) -> Option<N
         }
     }
     Some(b.finish())
+}
+
+/// The most copies and heads of a supernet, and the most candidates of all its choices together: what is kept per candidate is a
+/// logit at the least, and a name.
+const MAX_COPIES: usize = 100_000;
+const MAX_CANDIDATES: usize = 20_000_000;
+
+/// Says by what a space is beyond all search.
+fn too_large(spec: &Spec, space: &Space, ancestors: &[Vec<bool>]) -> Option<String> {
+    let backbone = spec.backbone.as_ref()?;
+    let of = |reads: &[Read]| -> usize { primary(reads, ancestors).iter().map(|p| space.levels[p.0].copies).sum() };
+    let (mut nodes, mut candidates) = (0usize, 0usize);
+    for (stage, level) in backbone.stages.iter().zip(&space.levels) {
+        nodes += level.copies;
+        candidates += level.copies * of(&stage.reads);
+    }
+    for head in spec.tasks.iter().filter_map(|t| t.head) {
+        let copies = of(&spec.heads[head.0].reads);
+        nodes += if space.heads.per_copy { copies } else { 1 };
+        candidates += copies;
+    }
+    if nodes > MAX_COPIES {
+        return Some(format!("this space has {nodes} copies of stages and heads in all; {MAX_COPIES} are the most"));
+    }
+    (candidates > MAX_CANDIDATES).then(|| {
+        format!("the choices of this space have {candidates} candidates in all; {MAX_CANDIDATES} are the most")
+    })
 }
 
 fn split_skip(diags: &mut Diagnostics, span: crate::source::Span, name: &str) {

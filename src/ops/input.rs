@@ -96,10 +96,30 @@ pub fn count(sizes: impl IntoIterator<Item = Dim>) -> Option<u64> {
 pub fn product(sizes: impl IntoIterator<Item = Dim>) -> Result<Dim, OpError> {
     match count(sizes) {
         None => Ok(Dim::Open),
-        Some(n) if n <= 1 << 40 => Ok(Dim::Known(n as usize)),
-        Some(n) => {
-            Err(OpError::new(format!("would make a value of {n} numbers per sample")).help("make a size smaller"))
-        }
+        Some(n) if n <= MAX_NUMBERS => Ok(Dim::Known(n as usize)),
+        Some(n) => Err(too_many("a value", n, " per sample")),
+    }
+}
+
+/// The most numbers of one value per sample, or of one weight: what no machine holds is a slip, and products of what is
+/// allowed stay far from overflow.
+pub const MAX_NUMBERS: u64 = 1 << 40;
+
+fn too_many(what: &str, numbers: u64, per: &str) -> OpError {
+    OpError::new(format!("would make {what} of {numbers} numbers{per}; 2^40 are the most")).help("make a size smaller")
+}
+
+/// Refuses an op whose result or weights no machine holds.
+pub fn bounded(op: &dyn super::Op) -> Result<(), OpError> {
+    if let TensorType::Dense(dims) = op.output()
+        && let Some(n) = count(dims)
+        && n > MAX_NUMBERS
+    {
+        return Err(too_many("a value", n, " per sample"));
+    }
+    match op.weights().into_iter().filter_map(|w| count(w.shape)).find(|n| *n > MAX_NUMBERS) {
+        Some(n) => Err(too_many("a weight", n, "")),
+        None => Ok(()),
     }
 }
 

@@ -19,7 +19,7 @@ mod gelu;
 mod global_avg_pool;
 mod group_norm;
 mod identity;
-mod input;
+pub mod input;
 mod kernel;
 mod layer_norm;
 mod leaky_relu;

@@ -61,9 +61,9 @@ impl TensorType {
         }
     }
 
-    /// Values per sample.
+    /// Values per sample; as many as a number can say where they are more.
     pub fn elements(&self) -> Option<usize> {
-        self.sizes().map(|s| s.iter().product())
+        self.sizes().map(|s| s.iter().fold(1usize, |n, d| n.saturating_mul(*d)))
     }
 }
 

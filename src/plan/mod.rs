@@ -234,7 +234,8 @@ impl Lowering<'_> {
         for w in op.weights() {
             let shape: Vec<usize> = w.shape.iter().map(|d| d.known()).collect::<Option<_>>().ok_or(NotYet::Open)?;
             if w.trained {
-                self.plan.units[unit].params += shape.iter().product::<usize>() as u64;
+                let numbers = shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64));
+                self.plan.units[unit].params = self.plan.units[unit].params.saturating_add(numbers);
             }
             self.symbols.weights.push(format!("{label}.{}", w.name));
             self.plan.weights.push(Weight { shape, init: w.init, trained: w.trained, unit });

@@ -9,6 +9,7 @@ use safetensors::tensor::Dtype;
 
 use super::model::Model;
 use super::{RunError, seal};
+use crate::source::read_bytes;
 
 /// Writes named tensors. The same tensors give the same bytes.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
@@ -133,7 +134,7 @@ fn place(path: &Path, fill: impl FnOnce(&Path) -> std::io::Result<()>) -> Result
 
 /// Reads named tensors as f32.
 pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
-    let bytes = std::fs::read(path).map_err(|e| {
+    let bytes = read_bytes(path, u64::MAX).map_err(|e| {
         RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
     })?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
@@ -185,8 +186,9 @@ pub fn load_model(path: &Path, model: &Model) -> Result<(), RunError> {
             part("too many", &extra)
         )));
     }
-    for (name, var) in named {
-        let t = &loaded[name];
+    // All are looked at before one is set: a model is loaded whole or stays as it was.
+    for (name, var) in &named {
+        let t = &loaded[*name];
         if t.dims() != var.dims() {
             return Err(RunError::Checkpoint(format!(
                 "the weight `{name}` of `{}` is {:?}, and the network's is {:?}",
@@ -195,7 +197,15 @@ pub fn load_model(path: &Path, model: &Model) -> Result<(), RunError> {
                 var.dims()
             )));
         }
-        var.set(&t.to_device(&model.device)?)?;
+        if !t.flatten_all()?.to_vec1::<f32>()?.iter().all(|v| v.is_finite()) {
+            return Err(RunError::Checkpoint(format!(
+                "the weight `{name}` of `{}` holds a value that is no finite number: take the weights of an earlier epoch",
+                path.display()
+            )));
+        }
+    }
+    for (name, var) in named {
+        var.set(&loaded[name].to_device(&model.device)?)?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::RunError;
 use super::checkpoint::Piece;
+use crate::source::read_bytes;
 
 const KEY: &str = "mtlc";
 const VALUES: &str = " values:sha256:";
@@ -64,7 +65,7 @@ pub fn of_pieces(before: &[u8], pieces: &[(String, Piece)]) -> Sum {
 
 /// Reads what a weights file says of itself, and compares it with its values.
 pub fn read(path: &Path) -> Result<Sealed, RunError> {
-    let bytes = std::fs::read(path).map_err(|e| {
+    let bytes = read_bytes(path, u64::MAX).map_err(|e| {
         RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
     })?;
     let broken = |e| RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display()));

@@ -17,6 +17,7 @@ use super::RunError;
 use super::checkpoint::{pieces, write_tensors};
 use super::record::SplitScores;
 use super::seal::{Sum, of_pieces};
+use crate::source::read_bytes;
 
 /// Where a loop stands: after `cursor` steps of `epoch`; an epoch whose steps are all done still has to be evaluated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -106,7 +107,7 @@ impl State {
 
     /// Reads a state; the message says what is wrong with the file.
     pub fn read(path: &Path) -> Result<State, RunError> {
-        let bytes = std::fs::read(path).map_err(|e| RunError::io(path, e))?;
+        let bytes = read_bytes(path, u64::MAX).map_err(|e| RunError::io(path, e))?;
         State::from_bytes(&bytes)
             .map_err(|why| RunError::Checkpoint(format!("the saved state `{}` {why}", path.display())))
     }

@@ -3,6 +3,10 @@
 //! Everything that points into a user's text does it with a [`Span`]: a file id and a byte range. Spans stand
 //! beside values and never take part in equality of meaning. Nothing in this room knows the language.
 
+mod disk;
+
+pub use disk::read_bytes;
+
 use std::path::{Path, PathBuf};
 
 /// Index of a file in a [`SourceMap`].

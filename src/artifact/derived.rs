@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::provenance::Provenance;
-use super::topology_text::topology_text;
+use super::topology_text::{self, topology_text};
 use super::{digest, paths, written};
 use crate::diag::Diagnostics;
 use crate::hir::{self, Options, Spec, Topology};
@@ -32,6 +32,14 @@ pub fn derived_file(of: Derivation) -> String {
     // The digest of a file is that of the text read back, whatever was put into it.
     let own = digest(&read_back(&whole("")));
     let text = whole(&provenance.text(&own));
+    crate::fmt::format(&text).unwrap_or(text)
+}
+
+/// The spec with a topology that was not found but drawn or taken as it comes (a baseline), to stand in `folder` beside its
+/// weights: copies keep their names, because weights are called by them, so the text is not the canonical one.
+pub fn network_file(sources: &SourceMap, spec: &Spec, topology: &Topology, folder: &Path) -> String {
+    let items = written::text(sources, spec, folder, written::DERIVED);
+    let text = format!("mtl 1\n\n{}\n{items}\n\n{}", schemas(spec, folder), topology_text::plain(spec, topology));
     crate::fmt::format(&text).unwrap_or(text)
 }
 

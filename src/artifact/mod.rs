@@ -21,7 +21,7 @@ mod topology_text;
 mod written;
 
 pub use canonical::{Canonical, canonical, canonicalise, same_meaning};
-pub use derived::{Derivation, derived_file, program_file};
+pub use derived::{Derivation, derived_file, network_file, program_file};
 pub use digest::digest;
 pub use provenance::{Provenance, Standing, TOOL, check_provenance, verify_self};
 pub use topology_text::topology_text;

@@ -58,6 +58,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Derive(a) => cmd::derive::run(a, terminal),
         Command::Train(a) => cmd::train::run(a, terminal),
         Command::Evaluate(a) => cmd::evaluate::run(a, terminal),
+        Command::Predict(a) => cmd::predict::run(a, terminal),
         Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze(a, terminal),
     }
 }

@@ -2,6 +2,8 @@
 //! phase leaves its results in the run folder; nothing is printed here.
 
 pub mod folder;
+pub mod networks;
+pub mod predict;
 pub mod recorder;
 pub mod results;
 
@@ -31,6 +33,7 @@ use crate::runtime::{RunError, checkpoint, latency};
 use crate::search::learn_to_branch;
 
 pub use folder::RunFolder;
+pub use predict::Predictor;
 pub use results::{NetworkResult, SavedScores, SavedSearch, SearchResult, Summary};
 
 /// Why a command on a spec did not end well.
@@ -262,6 +265,7 @@ pub fn train(
     let fitted = fit(&model, &job, listener)?;
     let seconds = start.elapsed().as_secs_f64();
     checkpoint::save_model(&folder.checkpoint(&candidate.name), &model)?;
+    networks::write(prepared, candidate, folder)?;
     let mut result = measure(prepared, &network, &model, &candidate.name)?;
     result.epochs = fitted.epochs;
     result.best_epoch = fitted.epoch;

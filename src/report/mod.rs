@@ -2,5 +2,6 @@
 //! reads a [`Checked`](crate::check::Checked) and gives text; nothing decides anything.
 
 pub mod graph;
+pub mod predictions;
 pub mod summary;
 pub mod table;

@@ -138,7 +138,7 @@ impl Kind {
             Kind::Table => "a table",
             Kind::Numpy => "a NumPy array",
             Kind::Idx => "an idx array",
-            Kind::Picture => "a picture",
+            Kind::Picture => "a picture or a folder of them",
         }
     }
 }

@@ -222,6 +222,13 @@ fn size(bytes: &[u8], path: &Path) -> Result<(usize, usize), DataError> {
         let info = decoder.info().ok_or_else(|| broken(path, "it has no header"))?;
         return Ok((usize::from(info.width), usize::from(info.height)));
     }
+    if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        let first: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
+        return Err(broken(
+            path,
+            &format!("it begins with {}", if first.is_empty() { "nothing".into() } else { first.join(" ") }),
+        ));
+    }
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     let info = decoder.read_header_info().map_err(|e| broken(path, &words(&e)))?;
     Ok((info.width as usize, info.height as usize))

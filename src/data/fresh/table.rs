@@ -94,12 +94,18 @@ impl File {
         let (names, is_row) = match &wanted.layout.columns {
             Some(names) if 2 * cells.iter().filter(|c| names.contains(c)).count() < cells.len() => {
                 if cells.len() != names.len() {
+                    let found = match cells.len() {
+                        1 => format!(
+                            "one cell in its first line (cells are set apart by {:?})",
+                            char::from(wanted.layout.delimiter)
+                        ),
+                        n => format!("{n} cells in its first line"),
+                    };
+                    let columns = names.len();
                     return Err(DataError::option(
                         format!(
-                            "`{}` has no header and {} cells in its first line, and the training tables have {} columns",
-                            path.display(),
-                            cells.len(),
-                            names.len()
+                            "`{}` has no header and {found}, and the training tables have {columns} columns",
+                            path.display()
                         ),
                         "bring all columns in the order of the program's `columns`, or add a first line that names them",
                     ));
@@ -258,10 +264,12 @@ impl Source for Table<'_> {
 
 fn text<'r>(file: &File, record: &'r ::csv::ByteRecord, at: usize, column: &str) -> Result<&'r str, DataError> {
     let cell = record.get(at).unwrap_or_default();
-    std::str::from_utf8(cell).map_err(|_| DataError::Text {
-        path: file.path.clone(),
-        line: line(record),
-        detail: format!("column `{column}`: {:?} is not UTF-8", String::from_utf8_lossy(cell)),
+    std::str::from_utf8(cell).map_err(|_| {
+        let (path, line) = (file.path.display(), line(record));
+        DataError::option(
+            format!("`{path}`, line {line}, column `{column}`: {:?} is not UTF-8", String::from_utf8_lossy(cell)),
+            "save the table as UTF-8 text",
+        )
     })
 }
 

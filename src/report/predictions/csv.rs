@@ -9,30 +9,37 @@ use crate::runtime::answers::Answer;
 pub struct Csv<'a> {
     contents: Contents,
     out: ::csv::Writer<Box<dyn Write + 'a>>,
+    begun: bool,
 }
 
 impl<'a> Csv<'a> {
-    /// Writes the header, so that a table of no rows has one.
-    pub fn new(contents: Contents, out: Box<dyn Write + 'a>) -> io::Result<Csv<'a>> {
-        let mut out = ::csv::Writer::from_writer(out);
-        let mut titles = contents.leads.clone();
-        for a in &contents.answers {
+    pub fn new(contents: Contents, out: Box<dyn Write + 'a>) -> Csv<'a> {
+        Csv { contents, out: ::csv::Writer::from_writer(out), begun: false }
+    }
+
+    /// The header, before the first row; at the end where there was none. Data that cannot be read leave nothing behind.
+    fn begin(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        let mut titles = self.contents.leads.clone();
+        for a in &self.contents.answers {
             let single = a.len() == 1;
-            if matches!(a.kind, TaskKind::Classes(_)) || single {
+            let classes = matches!(a.kind, TaskKind::Classes(_));
+            if classes || single {
                 titles.push(a.task.clone());
             }
-            if matches!(a.kind, TaskKind::Classes(_)) || !single {
+            if classes || !single {
                 titles.extend(a.names.iter().map(|n| format!("{}.{n}", a.task)));
             }
-            if contents.raw_of(a) {
+            if self.contents.raw_of(a) {
                 match a.kind {
                     TaskKind::Binary => titles.push(format!("{}.raw", a.task)),
                     _ => titles.extend(a.names.iter().map(|n| format!("{}.raw.{n}", a.task))),
                 }
             }
         }
-        out.write_record(&titles)?;
-        Ok(Csv { contents, out })
+        Ok(self.out.write_record(&titles)?)
     }
 }
 
@@ -48,6 +55,7 @@ fn cells(a: &Answer, raw: &[f32], with_raw: bool, record: &mut Vec<String>) {
 
 impl Writer for Csv<'_> {
     fn rows(&mut self, rows: Rows) -> io::Result<()> {
+        self.begin()?;
         let mut record = Vec::new();
         for row in 0..rows.rows {
             record.clear();
@@ -61,6 +69,7 @@ impl Writer for Csv<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.begin()?;
         self.out.flush()
     }
 }

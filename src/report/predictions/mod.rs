@@ -95,7 +95,7 @@ pub fn writer<'a>(
     spool: &Path,
 ) -> io::Result<Box<dyn Writer + 'a>> {
     Ok(match layout {
-        Layout::Csv => Box::new(csv::Csv::new(contents, out)?),
+        Layout::Csv => Box::new(csv::Csv::new(contents, out)),
         Layout::Jsonl => Box::new(jsonl::Jsonl { contents, out }),
         Layout::Npz => Box::new(npz::Npz::new(contents, out, spool, true)?),
         Layout::Npy => Box::new(npz::Npz::new(contents, out, spool, false)?),

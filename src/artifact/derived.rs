@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::provenance::Provenance;
-use super::topology_text::topology_text;
+use super::topology_text::{self, topology_text};
 use super::{paths, written};
 use crate::diag::Diagnostics;
 use crate::hir::{self, Options, Spec, Topology};
@@ -31,6 +31,14 @@ pub fn derived_file(of: Derivation) -> String {
     let whole = |provenance: &str| format!("mtl 1\n\n{provenance}\n{schemas}\n{items}\n\n{topology}");
     // The digest of a file is that of the text read back, whatever was put into it.
     let text = whole(&provenance.text(&read_back(&whole(""))));
+    crate::fmt::format(&text).unwrap_or(text)
+}
+
+/// The spec with a topology that was not found but drawn or taken as it comes (a baseline), to stand in `folder` beside its
+/// weights: copies keep their names, because weights are called by them, so the text is not the canonical one.
+pub fn network_file(sources: &SourceMap, spec: &Spec, topology: &Topology, folder: &Path) -> String {
+    let items = written::text(sources, spec, folder, written::DERIVED);
+    let text = format!("mtl 1\n\n{}\n{items}\n\n{}", schemas(spec, folder), topology_text::plain(spec, topology));
     crate::fmt::format(&text).unwrap_or(text)
 }
 

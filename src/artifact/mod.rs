@@ -23,7 +23,7 @@ mod written;
 
 pub use binding::binding;
 pub use canonical::{Canonical, canonical, canonicalise, same_meaning};
-pub use derived::{Derivation, derived_file, program_file};
+pub use derived::{Derivation, derived_file, network_file, program_file};
 pub use digest::{digest, network_digest, parts};
 pub use encode::Encoder;
 pub use provenance::{Provenance, Standing, TOOL, changed_parts, check_provenance, unbound_data, verify_self};

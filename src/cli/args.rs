@@ -63,6 +63,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Say what this build and this machine are, test them for a second, and name what is known to go wrong.
     Doctor,
+    /// Predict new rows with a trained network: tables, arrays or pictures in; csv, JSON lines or NumPy arrays out.
+    Predict(PredictArgs),
     /// Look at data, and freeze what is known of them.
     #[command(subcommand)]
     Data(DataCommand),
@@ -130,6 +132,89 @@ pub struct EvaluateArgs {
     /// The weights (.safetensors) for a program; a run folder has its own.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+
+    /// Which of the run's networks: derived, trained, all_shared, independent, random_1, ...; absent: the run's own.
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+
+    /// Also write every task's outputs, as the head gives them and as `predict` does, for each row of validation and test: .csv,
+    /// .jsonl or .npz, by the name of the file.
+    #[arg(long, value_name = "FILE")]
+    pub outputs: Option<PathBuf>,
+
+    /// Replace the file of `--outputs` if it exists.
+    #[arg(long, requires = "outputs")]
+    pub force: bool,
+
+    /// Where to compute: auto, cpu, cuda:N.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PredictionFormat {
+    /// A table; outputs per pixel have no place in it.
+    Csv,
+    /// One JSON object per row.
+    Jsonl,
+    /// An `.npz` with one array per task, or a `.npy` where there is one task.
+    Npy,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A run folder, or a program with `--weights`.
+    #[arg(value_name = "RUN|FILE")]
+    pub what: PathBuf,
+
+    /// Tables (csv, `.gz` too, `-` is standard input), arrays (npy, npz, idx), or pictures (png, jpeg) and folders of them. No label
+    /// is needed.
+    #[arg(required = true, value_name = "DATA")]
+    pub data: Vec<PathBuf>,
+
+    /// The file to write, whole or not at all; absent: standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Replace the output file if it exists.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// Absent: by the name of the file that is written, or csv.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<PredictionFormat>,
+
+    /// A column of the data to copy before the predictions.
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<String>,
+
+    /// Only these tasks, with commas between them.
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    pub tasks: Vec<String>,
+
+    /// Also write what the heads give before it becomes a probability.
+    #[arg(long)]
+    pub raw: bool,
+
+    /// Which of the run's networks: derived, trained, all_shared, independent, random_1, ...; absent: the run's own.
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+
+    /// The weights (.safetensors) for a program; a run folder has its own.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+
+    /// Bring pictures to the size of the network's input (bilinear).
+    #[arg(long)]
+    pub resize: bool,
+
+    /// The numbers that black and white of a picture stand for in the training data.
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
+    pub range: Option<Vec<f64>>,
 
     /// Where to compute: auto, cpu, cuda:N.
     #[arg(long, default_value = "auto")]

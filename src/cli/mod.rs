@@ -62,6 +62,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Verify(a) => cmd::verify::run(a, terminal),
         Command::Diff(a) => cmd::diff::run(a, terminal),
         Command::Doctor => cmd::doctor::run(terminal),
+        Command::Predict(a) => cmd::predict::run(a, terminal),
         Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze(a, terminal),
     }
 }

@@ -2,9 +2,9 @@
 //! file.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 
 /// Replaces `path`, keeping its permissions.
 pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
@@ -29,8 +29,7 @@ pub fn create(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn temporary(path: &Path, text: &str) -> std::io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".mtlc-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".mtlc-").tempfile_in(folder(path))?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file)
@@ -45,4 +44,65 @@ fn open_to_all(path: &Path) -> std::io::Result<()> {
     }
     let _ = path;
     Ok(())
+}
+
+/// A new file that grows beside its place and comes there when it is whole; dropped, it leaves nothing.
+pub struct Pending {
+    path: PathBuf,
+    file: tempfile::NamedTempFile,
+    replace: bool,
+}
+
+impl Pending {
+    /// Refuses an existing file unless it may be replaced, before any work is done.
+    pub fn new(path: &Path, replace: bool) -> Result<Pending, Failure> {
+        if path.is_dir() {
+            return Err(Failure::new(Exit::Failure, format!("`{}` is a folder", path.display())).help("name a file"));
+        }
+        if path.exists() && !replace {
+            return Err(exists(path));
+        }
+        let folder = folder(path);
+        std::fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, &e))?;
+        let file = tempfile::Builder::new().prefix(".mtlc-").tempfile_in(folder);
+        let file = file.map_err(|e| Failure::io("write", path, &e))?;
+        Ok(Pending { path: path.to_path_buf(), file, replace })
+    }
+
+    pub fn folder(&self) -> &Path {
+        folder(&self.path)
+    }
+
+    /// What is written goes here.
+    pub fn stream(&self) -> Result<std::fs::File, Failure> {
+        self.file.reopen().map_err(|e| Failure::io("write", &self.path, &e))
+    }
+
+    pub fn failed(&self, e: &std::io::Error) -> Failure {
+        Failure::io("write", &self.path, e)
+    }
+
+    pub fn commit(self) -> Result<(), Failure> {
+        let Pending { path, file, replace } = self;
+        let made = file.as_file().sync_all().and_then(|()| open_to_all(file.path()));
+        made.map_err(|e| Failure::io("write", &path, &e))?;
+        let placed = match replace {
+            true => file.persist(&path),
+            false => file.persist_noclobber(&path),
+        };
+        match placed {
+            Ok(_) => Ok(()),
+            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(&path)),
+            Err(e) => Err(Failure::io("write", &path, &e.error)),
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::new(Exit::Failure, format!("`{}` exists already", path.display()))
+        .help("nothing was written; name another file with `-o`, or replace it with `--force`")
 }

@@ -97,6 +97,12 @@ pub fn encode(raw: &Raw, schema: &Schema, inputs: &[InputSpec], labels: &[LabelS
     Ok(Dataset { train, validation, test, notes })
 }
 
+/// The inputs of one split alone, without labels: rows to predict. The same numbers as [`encode`] gives.
+pub fn encode_inputs(raw: &Raw, schema: &Schema, split: usize, inputs: &[InputSpec]) -> Result<Table, DataError> {
+    let inputs = inputs.iter().map(|i| input(raw, schema, split, i, &mut Vec::new())).collect::<Result<_, _>>()?;
+    Ok(Table { rows: raw.splits[split].rows, inputs, labels: Vec::new() })
+}
+
 /// A column's values in a split, and its facts.
 fn column<'a>(raw: &'a Raw, schema: &'a Schema, s: usize, name: &str) -> Result<Column<'a>, DataError> {
     let missing = |place: &str| DataError::Column {

@@ -14,6 +14,7 @@ mod error;
 mod evaluate;
 mod files;
 mod freeze;
+pub mod fresh;
 mod generated;
 mod idx;
 pub mod label;
@@ -31,7 +32,7 @@ mod zip;
 use std::path::Path;
 
 pub use batches::{Batch, Batches};
-pub use encode::{Dataset, InputFrom, InputSpec, LabelData, LabelSpec, Table, encode};
+pub use encode::{Dataset, InputFrom, InputSpec, LabelData, LabelSpec, Table, encode, encode_inputs};
 pub use error::DataError;
 pub use freeze::{ColumnFacts, Facts, Schema};
 pub use outline::{Known, KnownColumn, KnownKind, Outline};

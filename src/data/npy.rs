@@ -110,15 +110,15 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
 }
 
 /// One array: sizes per file and its values.
-struct Array {
-    name: String,
-    sizes: Vec<usize>,
-    values: Values,
-    path: PathBuf,
+pub(super) struct Array {
+    pub name: String,
+    pub sizes: Vec<usize>,
+    pub values: Values,
+    pub path: PathBuf,
 }
 
 /// All arrays of one split, and what was read.
-fn split(
+pub(super) fn split(
     files: &[String],
     columns: Option<&[String]>,
     context: &LoadContext,

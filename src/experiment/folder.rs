@@ -7,6 +7,7 @@
 //! search.json      the choices as they ended           summary.json   every network's results
 //! checkpoints/     supernet, derived, all_shared, independent (.safetensors)
 //! derived/net.mtl  the learned topology
+//! networks/        programs of the other trained networks: all_shared, independent, random_N (.mtl)
 //! ```
 
 use std::path::{Path, PathBuf};

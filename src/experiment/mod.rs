@@ -2,7 +2,9 @@
 //! phase leaves its results in the run folder; nothing is printed here.
 
 pub mod folder;
+pub mod networks;
 pub mod phases;
+pub mod predict;
 pub mod recorder;
 pub mod results;
 pub mod run;
@@ -37,6 +39,7 @@ use crate::runtime::{RunError, checkpoint, latency};
 use crate::search::learn_to_branch;
 
 pub use folder::RunFolder;
+pub use predict::Predictor;
 pub use results::{NetworkResult, SearchResult, Summary};
 
 /// Why a command on a spec did not end well.

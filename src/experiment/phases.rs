@@ -7,7 +7,7 @@ use super::results::StoppedAt;
 use super::run::{Command, Phase, Run, Status, Trained, write_own};
 use super::{
     Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, measure,
-    network_model, random_candidate, sums, train_args,
+    network_model, networks, random_candidate, sums, train_args,
 };
 use crate::artifact;
 use crate::ir::derive::Derived;
@@ -209,6 +209,7 @@ fn network(
                 return Ok(Some(at));
             }
             checkpoint::save_model(&weights, &model, &binding)?;
+            networks::write(prepared, candidate, &run.folder)?;
             let marks = listener.marks()?;
             run.record(Phase { name: name.into(), trained: Some(trained), result: None, marks })?;
             (trained, marks)

@@ -4,5 +4,6 @@
 
 pub mod diff;
 pub mod graph;
+pub mod predictions;
 pub mod summary;
 pub mod table;

@@ -12,8 +12,17 @@ use crate::hir::{Spec, Task};
 use crate::objective::{self, Labelled, Meter};
 use crate::plan::Output;
 
-/// Rows per forward pass of an evaluation. Fixed, so that results do not depend on the batch size of training.
-const ROWS: usize = 1024;
+/// Rows per forward pass of an evaluation or a prediction: a function of the network alone. A kernel may add in another order for
+/// another number of rows (a matrix product of few rows takes other tiles, a GPU library another algorithm), so a row's outputs
+/// are the same to the bit only if every pass has the same number of rows, whatever stands beside it. The last pass is filled up.
+///
+/// Few for large inputs, whose activations must fit into memory.
+fn rows_per_pass(feed: &Feed) -> usize {
+    const MOST: usize = 256;
+    const LEAST: usize = 16;
+    const VALUES: usize = 1 << 20;
+    (VALUES / feed.values_per_row().max(1)).next_power_of_two().clamp(LEAST, MOST)
+}
 
 /// Which tasks' losses add up: all by default; a single-task network has one. Leaves with [`RunError::Interrupted`] if a signal
 /// asks for it.
@@ -86,13 +95,17 @@ pub fn predictions(
     control: &Control,
 ) -> Result<Vec<Vec<f32>>, RunError> {
     let mut out: Vec<Vec<f32>> = vec![Vec::new(); model.plan.outputs.len()];
-    for rows in Batches::in_order(table.rows, ROWS).epoch(0) {
+    let block = rows_per_pass(feed);
+    for mut rows in Batches::in_order(table.rows, block).epoch(0) {
         if control.asked() {
             return Err(RunError::Interrupted);
         }
+        let asked = rows.len();
+        rows.resize(block, rows[asked - 1]);
         let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
         for (list, t) in out.iter_mut().zip(model.predict(&fed.inputs, decided)?) {
-            list.extend(t.flatten_all()?.to_vec1::<f32>()?);
+            let values = t.flatten_all()?.to_vec1::<f32>()?;
+            list.extend(&values[..values.len() / block * asked]);
         }
     }
     Ok(out)
@@ -101,13 +114,17 @@ pub fn predictions(
 impl Model {
     /// `[rows, n]`, or `[rows, n, h, w]` where the head's op says so.
     fn plan_output_shape(&self, output: &Output, rows: usize, per_sample: usize) -> Vec<usize> {
-        let step = self.plan.steps.iter().find(|s| output.heads.contains(&s.output));
-        let sizes = step.and_then(|s| match &s.kind {
+        let mut shape = vec![rows];
+        shape.extend(self.output_sizes(output).unwrap_or_else(|| vec![per_sample]));
+        shape
+    }
+
+    /// Sizes of a task's outputs per row, where the head's op says them: `[n]`, or `[n, h, w]`.
+    pub fn output_sizes(&self, output: &Output) -> Option<Vec<usize>> {
+        let step = self.plan.steps.iter().find(|s| output.heads.contains(&s.output))?;
+        match &step.kind {
             crate::plan::Kind::Op(op) => op.output().sizes(),
             crate::plan::Kind::Select(_) => None,
-        });
-        let mut shape = vec![rows];
-        shape.extend(sizes.unwrap_or_else(|| vec![per_sample]));
-        shape
+        }
     }
 }

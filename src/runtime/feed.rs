@@ -38,6 +38,48 @@ pub struct Feed {
     inputs: Vec<(usize, Vec<usize>)>,
     /// Spec task of each encoded label.
     pub tasks: Vec<usize>,
+    /// Per split, the line or sample of its file that each row was; empty where rows are generated or counted from 0.
+    pub origin: [Vec<u32>; 3],
+}
+
+/// Spec input of each encoded input, its sizes per sample, and how it is encoded.
+type Intake = (Vec<(usize, Vec<usize>)>, Vec<InputSpec>);
+
+/// How the inputs of a spec read their data set.
+fn intake(spec: &Spec, schema: &Schema) -> Result<Intake, RunError> {
+    let mut inputs = Vec::new();
+    let mut specs = Vec::new();
+    for (i, input) in spec.inputs.iter().enumerate() {
+        let Some(from) = &input.from else {
+            return Err(RunError::NotYet(format!(
+                "the input `{}` has no `from`: say which columns it reads",
+                input.name
+            )));
+        };
+        let columns = match &from.names {
+            Some(n) => n.clone(),
+            None => schema.columns.iter().map(|c| c.name.clone()).collect(),
+        };
+        let kind = match &input.ty {
+            TensorType::Fields(_) => InputFrom::Fields { columns },
+            TensorType::Dense(_) => InputFrom::Dense {
+                columns,
+                scale: match input.args.get("scale") {
+                    Some(Value::List(v)) => match (v.first().map(|v| &v.value), v.get(1).map(|v| &v.value)) {
+                        (Some(Value::Float(a)), Some(Value::Float(b))) => Some([*a, *b]),
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                normalize: input.args.bool("normalize"),
+            },
+        };
+        let sizes =
+            input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
+        inputs.push((i, sizes));
+        specs.push(InputSpec { name: input.name.clone(), from: kind });
+    }
+    Ok((inputs, specs))
 }
 
 /// Loads (or takes) and encodes the data of a checked spec.
@@ -88,38 +130,7 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         }
         None => Schema::freeze(&raw),
     };
-    let mut inputs = Vec::new();
-    let mut specs = Vec::new();
-    for (i, input) in spec.inputs.iter().enumerate() {
-        let Some(from) = &input.from else {
-            return Err(RunError::NotYet(format!(
-                "the input `{}` has no `from`: say which columns it reads",
-                input.name
-            )));
-        };
-        let columns = match &from.names {
-            Some(n) => n.clone(),
-            None => schema.columns.iter().map(|c| c.name.clone()).collect(),
-        };
-        let kind = match &input.ty {
-            TensorType::Fields(_) => InputFrom::Fields { columns },
-            TensorType::Dense(_) => InputFrom::Dense {
-                columns,
-                scale: match input.args.get("scale") {
-                    Some(Value::List(v)) => match (v.first().map(|v| &v.value), v.get(1).map(|v| &v.value)) {
-                        (Some(Value::Float(a)), Some(Value::Float(b))) => Some([*a, *b]),
-                        _ => None,
-                    },
-                    _ => None,
-                },
-                normalize: input.args.bool("normalize"),
-            },
-        };
-        let sizes =
-            input.ty.sizes().ok_or_else(|| RunError::NotYet(format!("the input `{}` has an open size", input.name)))?;
-        inputs.push((i, sizes));
-        specs.push(InputSpec { name: input.name.clone(), from: kind });
-    }
+    let (inputs, specs) = intake(spec, &schema)?;
     let mut tasks = Vec::new();
     let mut labels = Vec::new();
     for (t, task) in spec.tasks.iter().enumerate() {
@@ -158,7 +169,27 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             }));
         }
     }
-    Ok(Feed { dataset, inputs, tasks })
+    let origin = raw.splits.map(|s| s.origin);
+    Ok(Feed { dataset, inputs, tasks, origin })
+}
+
+/// A feed of no samples, for rows that come one piece at a time: how the inputs are encoded, and the name of the data set that
+/// they read, whose schema must be frozen.
+pub fn feed_inputs(spec: &Spec) -> Result<(Feed, Vec<InputSpec>, &Data), RunError> {
+    let mut read: Vec<usize> = spec.inputs.iter().flat_map(|i| i.from.iter()).map(|f| f.data.0).collect();
+    read.dedup();
+    let [only] = read.as_slice() else {
+        return Err(RunError::NotYet(match read.is_empty() {
+            true => "the inputs of the program read no data: give them `from = DATA`".into(),
+            false => "the inputs read several data sets: this checks and does not run yet".into(),
+        }));
+    };
+    let data = &spec.data[*only];
+    let schema = data.schema.as_ref().ok_or_else(|| RunError::NotYet(format!("`{}` has no schema", data.name)))?;
+    let (inputs, specs) = intake(spec, schema)?;
+    let none = || Table::default();
+    let dataset = Dataset { train: none(), validation: none(), test: none(), notes: Vec::new() };
+    Ok((Feed { dataset, inputs, tasks: Vec::new(), origin: Default::default() }, specs, data))
 }
 
 /// One batch as tensors.
@@ -172,6 +203,11 @@ pub struct Fed {
 }
 
 impl Feed {
+    /// Numbers of all inputs together, per row.
+    pub fn values_per_row(&self) -> usize {
+        self.inputs.iter().map(|(_, sizes)| sizes.iter().product::<usize>()).sum()
+    }
+
     pub fn tensors(&self, table: &Table, batch: Batch, device: &Device) -> candle_core::Result<Fed> {
         let mut inputs = HashMap::new();
         for ((input, sizes), values) in self.inputs.iter().zip(batch.inputs) {

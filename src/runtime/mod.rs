@@ -1,6 +1,7 @@
 //! A plan to candle: the model, its training and evaluation, checkpoints, and the run folder. candle is known here, in `ops`,
 //! `objective`, `optim` and `search`; a spec error can no longer happen, so an error here is data, device, disk or a bug.
 
+pub mod answers;
 pub mod checkpoint;
 pub mod control;
 pub mod device;

@@ -1,13 +1,17 @@
 //! `mtlc evaluate`: metrics of trained weights on the validation and test splits; deterministic.
 
-use std::path::PathBuf;
+use std::path::Path;
 
+use super::network::{self, Chosen};
+use super::predict;
 use super::session::{self, Stop};
 use crate::cli::args::EvaluateArgs;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::results;
 use crate::cli::terminal::Terminal;
-use crate::experiment::{self, RunFolder};
+use crate::cli::write::Pending;
+use crate::experiment::{self, Prepared};
+use crate::report::predictions::{Contents, Layout, Rows, writer};
 use crate::runtime::device;
 
 pub fn run(args: &EvaluateArgs, terminal: &Terminal) -> Outcome {
@@ -16,25 +20,26 @@ pub fn run(args: &EvaluateArgs, terminal: &Terminal) -> Outcome {
 
 fn go(args: &EvaluateArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let device = device::open(&args.device).map_err(session::failed)?;
-    let (file, weights) = if args.what.is_dir() {
-        of_run(&RunFolder::open(&args.what).map_err(session::failed)?, args.weights.clone())?
-    } else {
-        if !args.what.exists() {
-            let f = Failure::new(Exit::Failure, format!("there is no `{}`", args.what.display()))
-                .help("name a run folder, or a program with `--weights`");
-            return Err(Stop::Failed(f));
+    let pending = match &args.outputs {
+        Some(path) => {
+            let layout = layout(path)?;
+            Some((Pending::new(path, args.force).map_err(Stop::Failed)?, layout, path))
         }
-        match &args.weights {
-            Some(w) => (args.what.clone(), w.clone()),
-            None => {
-                let f = Failure::new(Exit::Usage, "a program is evaluated with weights")
-                    .help("name them: `mtlc evaluate FILE --weights RUN/checkpoints/derived.safetensors`");
-                return Err(Stop::Failed(f));
-            }
-        }
+        None => None,
     };
-    let prepared = session::prepare(&file, &args.set.set, terminal)?;
-    let result = experiment::evaluate_weights(&prepared, &weights, &device).map_err(|f| session::stop(f, terminal))?;
+    let Chosen { program, weights, name } =
+        network::chosen("evaluate", &args.what, args.weights.as_deref(), args.network.as_deref())?;
+    let prepared = session::prepare(&program, &args.set.set, terminal)?;
+    let mut result =
+        experiment::evaluate_weights(&prepared, &weights, &device).map_err(|f| session::stop(f, terminal))?;
+    if args.network.is_some() {
+        result.name = name;
+    }
+    if let Some((pending, layout, path)) = pending {
+        let rows = outputs(&prepared, &weights, &device, &pending, layout, terminal)?;
+        pending.commit().map_err(Stop::Failed)?;
+        terminal.note(&format!("wrote {}: {rows} rows of validation and test", path.display()));
+    }
     if terminal.json {
         terminal.object(&serde_json::to_value(&result).expect("numbers and text"));
     } else {
@@ -43,20 +48,40 @@ fn go(args: &EvaluateArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     Ok(Ok(Exit::Ok))
 }
 
-/// The program and weights of a run: the derived network's, or the trained one's; of a program without a topology, the all-shared one's.
-fn of_run(folder: &RunFolder, weights: Option<PathBuf>) -> Result<(PathBuf, PathBuf), Stop> {
-    let pairs = [
-        (folder.derived(), folder.checkpoint("derived")),
-        (folder.path.join("program.mtl"), folder.checkpoint("trained")),
-        (folder.path.join("program.mtl"), folder.checkpoint("all_shared")),
-    ];
-    for (program, own) in pairs {
-        let weights = weights.clone().unwrap_or(own);
-        if program.exists() && weights.exists() {
-            return Ok((program, weights));
+fn layout(path: &Path) -> Result<Layout, Stop> {
+    match predict::by_name(path) {
+        Some(layout) if layout != Layout::Npy => Ok(layout),
+        _ => {
+            let what = format!("`{}` does not say how the outputs are to be laid out", path.display());
+            Err(Stop::Failed(Failure::new(Exit::Usage, what).help("end its name in .csv, .jsonl or .npz")))
         }
     }
-    let f = Failure::new(Exit::Failure, format!("the run `{}` holds no trained network", folder.path.display()))
-        .help("`mtlc run` and `mtlc train` leave one");
-    Err(Stop::Failed(f))
+}
+
+/// Every row's outputs, by the writer of `predict`, after its split and where it stands in its file.
+fn outputs(
+    prepared: &Prepared,
+    weights: &Path,
+    device: &candle_core::Device,
+    pending: &Pending,
+    layout: Layout,
+    terminal: &Terminal,
+) -> Result<usize, Stop> {
+    let (answers, splits) =
+        experiment::predict::split_outputs(prepared, weights, device).map_err(|f| session::stop(f, terminal))?;
+    let lost = |e: std::io::Error| Stop::Failed(pending.failed(&e));
+    let keep: Vec<usize> = (0..answers.len()).filter(|i| layout.takes_dense() || !answers[*i].is_dense()).collect();
+    let contents = Contents::new(&["split", "row"], keep.iter().map(|i| answers[*i].clone()).collect(), true);
+    let stream = std::io::BufWriter::new(pending.stream().map_err(Stop::Failed)?);
+    let mut out = writer(layout, contents, Box::new(stream), pending.folder()).map_err(lost)?;
+    let mut total = 0;
+    for s in splits {
+        let rows = s.places.len();
+        let leads = [vec![s.split.to_string(); rows], s.places];
+        let kept: Vec<Vec<f32>> = keep.iter().map(|i| s.outputs[*i].clone()).collect();
+        out.rows(Rows { rows, leads: &leads, outputs: &kept }).map_err(lost)?;
+        total += rows;
+    }
+    out.finish().map_err(lost)?;
+    Ok(total)
 }

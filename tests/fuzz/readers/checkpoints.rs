@@ -35,7 +35,7 @@ impl Checkpoints {
         let (model, wide) = (model(SPEC), model(&SPEC.replace("linear(4)", "linear(6)")));
         let path = folder.path().join("w");
         let saved = |m: &Model| {
-            save_model(&path, m).expect("it is written");
+            save_model(&path, m, "network").expect("it is written");
             std::fs::read(&path).expect("it was written")
         };
         let (good, other) = (saved(&model), saved(&wide));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mtlc::artifact::{self, Standing};
 use mtlc::driver::Compiled;
-use mtlc::experiment::{RunFolder, SavedSearch, apply, rederive};
+use mtlc::experiment::{RunFolder, SearchResult, apply, rederive};
 use mtlc::hir::Options;
 
 use super::Folder;
@@ -95,7 +95,7 @@ impl Target for Records {
         self.folder.write("run.json", b"{}");
         self.folder.write("search.json", input);
         let folder = RunFolder::open(self.folder.path()).expect("it has a `run.json`");
-        let saved: SavedSearch = match folder.read_json("search.json") {
+        let saved: SearchResult = match folder.read_json("search.json") {
             Ok(saved) => saved,
             Err(e) => {
                 assert!(e.to_string().contains("search.json"), "{e}");

@@ -1,0 +1,58 @@
+//! Which trained network a command means: a run folder's, or a program's with weights.
+
+use std::path::{Path, PathBuf};
+
+use super::session::{self, Stop};
+use crate::cli::exit::{Exit, Failure};
+use crate::experiment::{RunFolder, networks};
+
+/// A program and its weights.
+pub struct Chosen {
+    pub program: PathBuf,
+    pub weights: PathBuf,
+    pub name: String,
+}
+
+/// `doing`: "evaluate", for messages.
+pub fn chosen(doing: &str, what: &Path, weights: Option<&Path>, network: Option<&str>) -> Result<Chosen, Stop> {
+    if what.is_dir() {
+        return of_run(&RunFolder::open(what).map_err(session::failed)?, weights, network);
+    }
+    if !what.exists() {
+        let f = Failure::new(Exit::Failure, format!("there is no `{}`", what.display()))
+            .help("name a run folder, or a program with `--weights`");
+        return Err(Stop::Failed(f));
+    }
+    if let Some(name) = network {
+        let f = Failure::new(
+            Exit::Usage,
+            format!("`--network {name}` picks a network of a run, and `{}` is a file", what.display()),
+        )
+        .help("name the run folder, or leave `--network` out");
+        return Err(Stop::Failed(f));
+    }
+    let Some(weights) = weights else {
+        let participle = format!("{}d", doing.strip_suffix('t').map_or(doing.to_string(), |w| format!("{w}te")));
+        let f = Failure::new(Exit::Usage, format!("a program is {participle} with weights"))
+            .help(format!("name them: `mtlc {doing} FILE --weights RUN/checkpoints/derived.safetensors`"));
+        return Err(Stop::Failed(f));
+    };
+    Ok(Chosen { program: what.to_path_buf(), weights: weights.to_path_buf(), name: "network".into() })
+}
+
+/// By name; by the name of the weights, if they are called like one of the run's; else the run's own.
+fn of_run(folder: &RunFolder, weights: Option<&Path>, network: Option<&str>) -> Result<Chosen, Stop> {
+    let stem = weights.and_then(|w| w.file_stem()).map(|s| s.to_string_lossy().into_owned());
+    let known = stem.filter(|s| networks::list(folder).iter().any(|t| &t.name == s));
+    match (networks::find(folder, network.or(known.as_deref())), weights) {
+        (Ok(t), _) => {
+            let weights = weights.map_or(t.weights, Path::to_path_buf);
+            Ok(Chosen { program: t.program, weights, name: t.name })
+        }
+        // A search alone has a program for weights that were trained elsewhere.
+        (Err(_), Some(weights)) if network.is_none() && folder.derived().is_file() => {
+            Ok(Chosen { program: folder.derived(), weights: weights.to_path_buf(), name: "derived".into() })
+        }
+        (Err(e), _) => Err(session::failed(e)),
+    }
+}

@@ -1,0 +1,226 @@
+//! New rows for a trained network: files that no `data` item names, read by a frozen schema and in pieces, so that a table larger
+//! than memory passes through. Values are read as the training data were; what encodes them is [`super::encode`] again.
+//!
+//! A reader per kind of file: [`table`](self), arrays, pictures. A kind is known by the first bytes of a file, not its name.
+
+mod arrays;
+mod pictures;
+mod resize;
+mod table;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::freeze::{ColumnFacts, Schema};
+use super::raw::{Raw, RawColumn, Split, Values};
+use super::{DataError, csv};
+use crate::diag::suggest;
+use crate::schema::Args;
+
+/// The split of a [`Raw`] that new rows stand in: not the training split, whose oddities are worth notes.
+pub const SPLIT: usize = 2;
+
+/// What a network reads, and how the caller wants files read.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Columns that inputs read, each once, with what training knew of them.
+    pub columns: Vec<ColumnFacts>,
+    /// Cells that mean "missing".
+    pub missing: Vec<String>,
+    /// How the training tables were laid out, where they were tables.
+    pub layout: Layout,
+    /// A column to hand through.
+    pub id: Option<String>,
+    /// Pictures of another size are brought to the input's.
+    pub resize: bool,
+    /// What black and white of a picture stand for; absent: by the schema.
+    pub range: Option<[f64; 2]>,
+}
+
+/// Of a table.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// Names by position, for tables without a header.
+    pub columns: Option<Vec<String>>,
+    pub delimiter: u8,
+}
+
+impl Layout {
+    /// As the attributes of a `data` item say.
+    pub fn of(format: &str, args: &Args) -> Layout {
+        if format != csv::DEF.call.name {
+            return Layout { columns: None, delimiter: b',' };
+        }
+        let names = || csv::names(args, "columns").into_iter().map(|n| n.value).collect();
+        Layout {
+            columns: (!args.bool("header")).then(names),
+            delimiter: args.str("delimiter").bytes().next().unwrap_or(b','),
+        }
+    }
+}
+
+impl Wanted {
+    /// The columns of these names, each once.
+    pub fn new<'a>(schema: &Schema, names: impl IntoIterator<Item = &'a String>, layout: Layout) -> Wanted {
+        let mut columns: Vec<ColumnFacts> = Vec::new();
+        for facts in names.into_iter().filter_map(|n| schema.column(n)) {
+            if !columns.iter().any(|c| c.name == facts.name) {
+                columns.push(facts.clone());
+            }
+        }
+        Wanted { columns, missing: schema.missing.clone(), layout, id: None, resize: false, range: None }
+    }
+
+    /// The only column, if it holds arrays.
+    fn array(&self) -> Option<&ColumnFacts> {
+        match self.columns.as_slice() {
+            [c] if !c.shape.is_empty() => Some(c),
+            _ => None,
+        }
+    }
+
+    fn names(&self) -> String {
+        suggest::listing(self.columns.iter().map(|c| c.name.as_str()))
+    }
+
+    /// Columns of this kind of file as [`Raw`] wants them.
+    fn raw(&self, format: &'static str, values: Vec<Values>, rows: usize, source: String) -> Raw {
+        let columns = self.columns.iter().map(|c| RawColumn {
+            dictionary: match &c.facts {
+                super::Facts::Category { values } => values.iter().map(|(v, _)| v.clone()).collect(),
+                super::Facts::Numeric { .. } => Vec::new(),
+            },
+            ..RawColumn::new(c.name.clone(), &c.shape)
+        });
+        let split = Split { rows, columns: values, source, origin: Vec::new(), unit: "row" };
+        Raw {
+            format,
+            columns: columns.collect(),
+            splits: [Split::default(), Split::default(), split],
+            missing: self.missing.clone(),
+            files: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Some rows, in the order of the files.
+pub struct Piece {
+    /// With the rows in [`SPLIT`] and nothing else.
+    pub raw: Raw,
+    pub rows: usize,
+    /// Per row, if asked for or if the rows are files.
+    pub ids: Option<Vec<String>>,
+}
+
+/// Rows, a piece at a time.
+pub trait Source {
+    /// Up to `rows` more rows; `None` at the end.
+    fn next(&mut self, rows: usize) -> Result<Option<Piece>, DataError>;
+    /// What [`Piece::ids`] is called.
+    fn id(&self) -> Option<&str>;
+    /// Things worth telling that are no errors; complete at the end.
+    fn notes(&self) -> Vec<String>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Table,
+    Numpy,
+    Idx,
+    Picture,
+}
+
+impl Kind {
+    fn words(self) -> &'static str {
+        match self {
+            Kind::Table => "a table",
+            Kind::Numpy => "a NumPy array",
+            Kind::Idx => "an idx array",
+            Kind::Picture => "a picture or a folder of them",
+        }
+    }
+}
+
+/// Opens files of one kind, folders of pictures, or `-`, a table from standard input.
+pub fn open<'a>(paths: &[PathBuf], wanted: &'a Wanted) -> Result<Box<dyn Source + 'a>, DataError> {
+    let mut kinds: BTreeMap<Kind, PathBuf> = BTreeMap::new();
+    for path in paths {
+        kinds.entry(kind(path)?).or_insert_with(|| path.clone());
+    }
+    let mut each = kinds.iter();
+    if let (Some((a, first)), Some((b, second))) = (each.next(), each.next()) {
+        return Err(DataError::option(
+            format!("`{}` is {}, and `{}` is {}", first.display(), a.words(), second.display(), b.words()),
+            "give files of one kind; run the command once per kind",
+        ));
+    }
+    Ok(match kinds.into_keys().next() {
+        None | Some(Kind::Table) => Box::new(table::Table::open(paths, wanted)?),
+        Some(Kind::Numpy) => Box::new(arrays::Arrays::numpy(paths, wanted)?),
+        Some(Kind::Idx) => Box::new(arrays::Arrays::idx(paths, wanted)?),
+        Some(Kind::Picture) => Box::new(pictures::Pictures::open(paths, wanted)?),
+    })
+}
+
+/// What a file is, by how it begins.
+fn kind(path: &Path) -> Result<Kind, DataError> {
+    if path == Path::new("-") {
+        return Ok(Kind::Table);
+    }
+    let about = std::fs::metadata(path).map_err(|e| cannot_read(path, &e))?;
+    if about.is_dir() {
+        return Ok(Kind::Picture);
+    }
+    if !about.is_file() {
+        // A pipe can be read once.
+        return Ok(Kind::Table);
+    }
+    let mut first = Vec::with_capacity(8);
+    // A stream that is cut off is told of when it is read.
+    let _ = unpacked(path)?.take(8).read_to_end(&mut first);
+    Ok(match first.as_slice() {
+        [0x93, b'N', b'U', b'M', ..] | [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Numpy,
+        [0, 0, 0x08..=0x0e, 1..=8, ..] => Kind::Idx,
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Kind::Picture,
+        // A damaged picture is no table.
+        _ if pictures::named(path) => Kind::Picture,
+        _ => Kind::Table,
+    })
+}
+
+/// A file's bytes, unpacked if it is gzip.
+fn unpacked(path: &Path) -> Result<Box<dyn Read>, DataError> {
+    let file: Box<dyn Read> = match path == Path::new("-") {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(std::fs::File::open(path).map_err(|e| cannot_read(path, &e))?),
+    };
+    let mut file = std::io::BufReader::with_capacity(1 << 16, file);
+    let mut first = Vec::with_capacity(2);
+    file.by_ref().take(2).read_to_end(&mut first).map_err(|e| cannot_read(path, &e))?;
+    let zipped = first == [0x1f, 0x8b];
+    let whole = std::io::Cursor::new(first).chain(file);
+    Ok(match zipped {
+        true => Box::new(flate2::bufread::MultiGzDecoder::new(std::io::BufReader::new(whole))),
+        false => Box::new(whole),
+    })
+}
+
+/// As people know the file.
+fn shown(path: &Path) -> PathBuf {
+    if path == Path::new("-") { PathBuf::from("standard input") } else { path.to_path_buf() }
+}
+
+/// Here paths are the command line's, relative to where the user stands.
+fn cannot_read(path: &Path, e: &std::io::Error) -> DataError {
+    use std::io::ErrorKind::*;
+    let path = shown(path);
+    match e.kind() {
+        NotFound => DataError::option(format!("there is no `{}`", path.display()), "name files or folders of new data"),
+        UnexpectedEof => DataError::Truncated { path, detail: "the compressed stream is cut off".into() },
+        PermissionDenied => DataError::option(format!("cannot read `{}`: permission denied", path.display()), ""),
+        IsADirectory => DataError::option(format!("`{}` is a folder", path.display()), "name the files in it"),
+        _ => DataError::option(format!("cannot read `{}`: {e}", path.display()), "copy or fetch the file again"),
+    }
+}

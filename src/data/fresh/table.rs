@@ -1,0 +1,297 @@
+//! Tables: csv, `.gz` or not, `-` for standard input. Read in pieces; columns are found by their names, whatever their order, and
+//! columns that the network does not read are passed over.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::{Piece, Source, Wanted, cannot_read, shown, unpacked};
+use crate::data::freeze::Facts;
+use crate::data::raw::{MISSING, Values};
+use crate::data::{DataError, csv};
+use crate::diag::suggest;
+
+pub struct Table<'a> {
+    wanted: &'a Wanted,
+    paths: std::vec::IntoIter<PathBuf>,
+    file: Option<File>,
+    missing: HashSet<&'a str>,
+    /// Number of each word of each category.
+    words: Vec<HashMap<&'a str, u32>>,
+    /// Cells per column that hold a word training never showed.
+    unseen: Vec<usize>,
+    empty: Vec<PathBuf>,
+}
+
+struct File {
+    path: PathBuf,
+    reader: ::csv::Reader<Box<dyn Read>>,
+    /// Position of each wanted column, and of the one to hand through.
+    at: Vec<usize>,
+    id: Option<usize>,
+    width: usize,
+    /// The first line, if it is a row.
+    first: Option<::csv::ByteRecord>,
+    rows: usize,
+}
+
+impl<'a> Table<'a> {
+    /// Opens the first file, whose header is the likeliest to be wrong.
+    pub fn open(paths: &[PathBuf], wanted: &'a Wanted) -> Result<Table<'a>, DataError> {
+        if let Some(c) = wanted.columns.iter().find(|c| !c.shape.is_empty()) {
+            return Err(DataError::option(
+                format!("the network reads `{}`, {:?} numbers per row, which is no cell of a table", c.name, c.shape),
+                "give arrays (`.npy`, `.npz`, idx) or, for images, pictures (png, jpeg)",
+            ));
+        }
+        let words = wanted.columns.iter().map(|c| match &c.facts {
+            Facts::Category { values } => values.iter().zip(0..).map(|((w, _), i)| (w.as_str(), i)).collect(),
+            Facts::Numeric { .. } => HashMap::new(),
+        });
+        let mut table = Table {
+            wanted,
+            paths: paths.to_vec().into_iter(),
+            file: None,
+            missing: wanted.missing.iter().map(String::as_str).collect(),
+            words: words.collect(),
+            unseen: vec![0; wanted.columns.len()],
+            empty: Vec::new(),
+        };
+        table.advance()?;
+        Ok(table)
+    }
+
+    /// Opens the next file, if there is one.
+    fn advance(&mut self) -> Result<(), DataError> {
+        self.file = match self.paths.next() {
+            Some(path) => Some(File::open(path, self.wanted)?),
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+impl File {
+    fn open(path: PathBuf, wanted: &Wanted) -> Result<File, DataError> {
+        let mut reader = ::csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(wanted.layout.delimiter)
+            .trim(::csv::Trim::All)
+            .from_reader(unpacked(&path)?);
+        let path = shown(&path);
+        let mut first = ::csv::ByteRecord::new();
+        if !reader.read_byte_record(&mut first).map_err(|e| unreadable(&path, &first, e))? {
+            return Err(DataError::option(
+                format!("`{}` is empty", path.display()),
+                "a table has a first line that names its columns; a table of no rows is that line alone",
+            ));
+        }
+        let cells: Vec<String> = first.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+        let cells: Vec<String> = cells.iter().map(|c| c.trim_start_matches('\u{feff}').to_string()).collect();
+        // Training tables without a header are read by position, unless the file has one all the same: a first line that holds
+        // mostly names of columns. A row of data holds none.
+        let (names, is_row) = match &wanted.layout.columns {
+            Some(names) if 2 * cells.iter().filter(|c| names.contains(c)).count() < cells.len() => {
+                if cells.len() != names.len() {
+                    let found = match cells.len() {
+                        1 => format!(
+                            "one cell in its first line (cells are set apart by {:?})",
+                            char::from(wanted.layout.delimiter)
+                        ),
+                        n => format!("{n} cells in its first line"),
+                    };
+                    let columns = names.len();
+                    return Err(DataError::option(
+                        format!(
+                            "`{}` has no header and {found}, and the training tables have {columns} columns",
+                            path.display()
+                        ),
+                        "bring all columns in the order of the program's `columns`, or add a first line that names them",
+                    ));
+                }
+                (names.clone(), true)
+            }
+            _ => (cells, false),
+        };
+        let (at, id) = places(&path, &names, wanted)?;
+        let width = names.len();
+        Ok(File { path, reader, at, id, width, first: is_row.then_some(first), rows: 0 })
+    }
+
+    /// The next row, or `false`.
+    fn read(&mut self, record: &mut ::csv::ByteRecord) -> Result<bool, DataError> {
+        match self.first.take() {
+            Some(first) => *record = first,
+            None => {
+                if !self.reader.read_byte_record(record).map_err(|e| unreadable(&self.path, record, e))? {
+                    return Ok(false);
+                }
+            }
+        }
+        if record.len() != self.width {
+            let (path, line) = (self.path.clone(), line(record));
+            return Err(DataError::Ragged { path, line, found: record.len(), expected: self.width });
+        }
+        self.rows += 1;
+        Ok(true)
+    }
+}
+
+/// Where the wanted columns stand; all that are not there are named at once.
+fn places(path: &std::path::Path, names: &[String], w: &Wanted) -> Result<(Vec<usize>, Option<usize>), DataError> {
+    let all = || names.iter().map(String::as_str);
+    let lacks: Vec<&str> = w.columns.iter().map(|c| c.name.as_str()).filter(|c| !all().any(|n| n == *c)).collect();
+    if !lacks.is_empty() {
+        let near = lacks.iter().find_map(|c| suggest::nearest(c, all()).map(|n| format!("`{n}` looks like `{c}`; ")));
+        let what = match lacks.len() {
+            1 => "a column".to_string(),
+            n => format!("{n} columns"),
+        };
+        let some = lacks.len() < w.columns.len();
+        let header = match (some, names) {
+            (false, [one]) => format!(
+                "its first line reads {one:?}, one cell: is it a header, and are its cells set apart by {:?}?",
+                char::from(w.layout.delimiter)
+            ),
+            (false, _) => format!("its first line must name the columns, and reads {}", suggest::listing(all())),
+            (true, _) => format!("its columns are {}; their order does not matter", suggest::listing(all())),
+        };
+        return Err(DataError::option(
+            format!("`{}` lacks {what} that the network reads: `{}`", path.display(), lacks.join("`, `")),
+            format!("{}{header}", near.unwrap_or_default()),
+        ));
+    }
+    let find = |name: &str| -> Result<usize, DataError> {
+        let mut places = all().zip(0..).filter(|(n, _)| *n == name).map(|(_, i)| i);
+        match (places.next(), places.next()) {
+            (Some(at), None) => Ok(at),
+            (Some(_), Some(_)) => Err(DataError::option(
+                format!("`{}` has two columns `{name}`", path.display()),
+                "leave one; which of them is meant cannot be known",
+            )),
+            _ => Err(DataError::Column {
+                column: name.into(),
+                context: format!(" in `{}`, which `--id` names", path.display()),
+                help: format!("its columns are {}", suggest::listing(all())),
+            }),
+        }
+    };
+    let at = w.columns.iter().map(|c| find(&c.name)).collect::<Result<_, _>>()?;
+    Ok((at, w.id.as_deref().map(find).transpose()?))
+}
+
+fn line(record: &::csv::ByteRecord) -> u64 {
+    record.position().map_or(1, |p| p.line())
+}
+
+fn unreadable(path: &std::path::Path, record: &::csv::ByteRecord, e: ::csv::Error) -> DataError {
+    match e.into_kind() {
+        ::csv::ErrorKind::Io(e) => cannot_read(path, &e),
+        other => DataError::Text { path: path.into(), line: line(record), detail: format!("{other:?}") },
+    }
+}
+
+impl Source for Table<'_> {
+    fn next(&mut self, rows: usize) -> Result<Option<Piece>, DataError> {
+        let columns = &self.wanted.columns;
+        let mut values: Vec<Values> = columns
+            .iter()
+            .map(|c| match &c.facts {
+                Facts::Category { .. } => Values::Text(Vec::with_capacity(rows)),
+                Facts::Numeric { .. } => Values::F64(Vec::with_capacity(rows)),
+            })
+            .collect();
+        let mut ids: Option<Vec<String>> = self.wanted.id.as_ref().map(|_| Vec::new());
+        let (mut n, mut source) = (0, String::new());
+        let mut record = ::csv::ByteRecord::new();
+        while n < rows {
+            let Some(file) = &mut self.file else { break };
+            if !file.read(&mut record)? {
+                if file.rows == 0 {
+                    self.empty.push(file.path.clone());
+                }
+                self.advance()?;
+                continue;
+            }
+            source = file.path.display().to_string();
+            for (c, at) in file.at.iter().enumerate() {
+                let text = text(file, &record, *at, &columns[c].name)?;
+                let missing = self.missing.contains(text);
+                match &mut values[c] {
+                    Values::Text(codes) => codes.push(match self.words[c].get(text) {
+                        Some(code) => *code,
+                        None => {
+                            // Encoded as in training: a category it never showed is as good as missing.
+                            self.unseen[c] += usize::from(!missing);
+                            MISSING
+                        }
+                    }),
+                    Values::F64(numbers) => numbers.push(match missing {
+                        true => f64::NAN,
+                        false => number(text, file, &record, &columns[c].name, &self.wanted.missing)?,
+                    }),
+                    _ => unreachable!("made above"),
+                }
+            }
+            if let (Some(ids), Some(at)) = (&mut ids, file.id) {
+                ids.push(text(file, &record, at, self.wanted.id.as_deref().unwrap_or_default())?.to_string());
+            }
+            n += 1;
+        }
+        if n == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Piece { raw: self.wanted.raw(csv::DEF.call.name, values, n, source), rows: n, ids }))
+    }
+
+    fn id(&self) -> Option<&str> {
+        self.wanted.id.as_deref()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let unseen = self.wanted.columns.iter().zip(&self.unseen).filter(|(_, n)| **n > 0).map(|(c, n)| {
+            let (cells, they, are) = if *n == 1 { ("cell holds", "it", "is") } else { ("cells hold", "they", "are") };
+            format!(
+                "column `{}`: {n} {cells} a text that training never showed; {they} {are} read as unknown, like missing ones",
+                c.name
+            )
+        });
+        let empty = self.empty.iter().map(|p| format!("`{}` has no rows", p.display()));
+        empty.chain(unseen).collect()
+    }
+}
+
+fn text<'r>(file: &File, record: &'r ::csv::ByteRecord, at: usize, column: &str) -> Result<&'r str, DataError> {
+    let cell = record.get(at).unwrap_or_default();
+    std::str::from_utf8(cell).map_err(|_| {
+        let (path, line) = (file.path.display(), line(record));
+        DataError::option(
+            format!("`{path}`, line {line}, column `{column}`: {:?} is not UTF-8", String::from_utf8_lossy(cell)),
+            "save the table as UTF-8 text",
+        )
+    })
+}
+
+fn number(
+    text: &str,
+    file: &File,
+    record: &::csv::ByteRecord,
+    column: &str,
+    missing: &[String],
+) -> Result<f64, DataError> {
+    let why = match text.parse::<f64>() {
+        Ok(v) if v.is_finite() => return Ok(v),
+        Ok(_) => "not a finite number",
+        Err(_) => "not a number",
+    };
+    let help = match missing.is_empty() {
+        true => "training saw numbers only in this column: mend the cell or leave the row out".to_string(),
+        false => {
+            let texts: Vec<String> = missing.iter().map(|m| format!("{m:?}")).collect();
+            format!("training saw numbers in this column: mend the cell; missing is written {}", texts.join(" or "))
+        }
+    };
+    let (path, line) = (file.path.display(), line(record));
+    Err(DataError::option(format!("`{path}`, line {line}, column `{column}`: {text:?} is {why}"), help))
+}

@@ -1,0 +1,127 @@
+//! A trained network and new rows. Needs its program (with frozen schemas) and its weights, and no training data.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::{Failure, Prepared, network_of};
+use crate::check::Checked;
+use crate::data::fresh::{self, Layout, Wanted};
+use crate::data::{InputFrom, InputSpec, SPLITS, Schema, encode_inputs};
+use crate::driver::{self, Compiled};
+use crate::hir::Options;
+use crate::ir::partition;
+use crate::plan::lower;
+use crate::random::Randomness;
+use crate::runtime::answers::Answer;
+use crate::runtime::control::Control;
+use crate::runtime::evaluate::predictions;
+use crate::runtime::feed::{self, Feed};
+use crate::runtime::model::Model;
+use crate::runtime::{RunError, checkpoint};
+
+/// A network that is ready for rows.
+pub struct Predictor {
+    model: Model,
+    feed: Feed,
+    schema: Schema,
+    specs: Vec<InputSpec>,
+    pub answers: Vec<Answer>,
+    /// What must be read; the caller may say how.
+    pub wanted: Wanted,
+}
+
+impl Predictor {
+    /// `program` with weights. A program without frozen schemas has its training data read for them.
+    pub fn open(
+        program: &Path,
+        set: &[(String, String)],
+        weights: &Path,
+        device: &Device,
+    ) -> Result<Predictor, Failure> {
+        let compiled = closed(program, set)?;
+        let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
+        let spec = &checked.spec;
+        let (feed, specs, data) = feed::feed_inputs(spec)?;
+        let schema = data.schema.clone().ok_or_else(|| RunError::NotYet("the data have no schema".into()))?;
+        let model = loaded(checked, weights, device)?;
+        let names = specs.iter().flat_map(|s| match &s.from {
+            InputFrom::Fields { columns } | InputFrom::Dense { columns, .. } => columns,
+        });
+        let layout = Layout::of(data.format.call.name, &data.args);
+        let wanted = Wanted::new(&schema, names, layout);
+        let answers = Answer::of(spec, &model);
+        Ok(Predictor { model, feed, schema, specs, answers, wanted })
+    }
+
+    /// The outputs of every task for the rows of a piece, by [`Predictor::answers`]. A row's do not depend on what else is in it.
+    pub fn outputs(&self, piece: &fresh::Piece) -> Result<Vec<Vec<f32>>, RunError> {
+        let table = encode_inputs(&piece.raw, &self.schema, fresh::SPLIT, &self.specs)?;
+        predictions(&self.model, &self.feed, &table, &[], &Control::free())
+    }
+
+    /// Rows that are well read at a time: some megabytes of them.
+    pub fn rows_at_a_time(&self) -> usize {
+        const VALUES: usize = 1 << 21;
+        (VALUES / self.feed.values_per_row().max(1)).clamp(16, 1 << 13).next_power_of_two()
+    }
+}
+
+/// The model of a program's topology (without one, as in training, all tasks share everything) with these weights.
+fn loaded(checked: &Checked, weights: &Path, device: &Device) -> Result<Model, Failure> {
+    let shared;
+    let network = match &checked.fixed {
+        Some(network) => network,
+        None => {
+            shared = network_of(checked, &partition::all_shared(&checked.spec))?;
+            &shared
+        }
+    };
+    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let model = Model::new(plan, symbols, Randomness::new(0), device)?;
+    checkpoint::load_model(weights, &model)?;
+    Ok(model)
+}
+
+/// The outputs of one split of the training data.
+pub struct SplitOutputs {
+    pub split: &'static str,
+    /// Line or sample of each row in its file, as text.
+    pub places: Vec<String>,
+    /// Per answer, row after row.
+    pub outputs: Vec<Vec<f32>>,
+}
+
+/// What the network gives for every row that it was not trained on: validation, then test.
+pub fn split_outputs(
+    prepared: &Prepared,
+    weights: &Path,
+    device: &Device,
+) -> Result<(Vec<Answer>, Vec<SplitOutputs>), Failure> {
+    let checked = prepared.checked();
+    let model = loaded(checked, weights, device)?;
+    let feed = &prepared.feed;
+    let mut splits = Vec::new();
+    for (s, table) in [(1, &feed.dataset.validation), (2, &feed.dataset.test)] {
+        let place = |row: usize| feed.origin[s].get(row).map_or(row.to_string(), u32::to_string);
+        splits.push(SplitOutputs {
+            split: SPLITS[s],
+            places: (0..table.rows).map(place).collect(),
+            outputs: predictions(&model, feed, table, &[], &Control::free())?,
+        });
+    }
+    Ok((Answer::of(&checked.spec, &model), splits))
+}
+
+/// A program whose data sets all have schemas.
+fn closed(program: &Path, set: &[(String, String)]) -> Result<Compiled, Failure> {
+    let mut options = Options { set: set.to_vec(), ..Options::default() };
+    let compiled = driver::compile(program, &options).map_err(|e| RunError::io(program, e))?;
+    let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
+    let (schemas, _) = feed::freeze(&checked.spec)?;
+    if schemas.is_empty() {
+        return Ok(compiled);
+    }
+    options.schemas = schemas;
+    Ok(driver::compile(program, &options).map_err(|e| RunError::io(program, e))?)
+}

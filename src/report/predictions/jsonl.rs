@@ -1,0 +1,71 @@
+//! Predictions as JSON, one object per row on a line of its own. What is no finite number is `null`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Contents, Rows, Writer};
+use crate::objective::TaskKind;
+use crate::runtime::answers::Answer;
+
+pub struct Jsonl<'a> {
+    pub contents: Contents,
+    pub out: Box<dyn Write + 'a>,
+}
+
+fn text(s: &str) -> String {
+    serde_json::Value::from(s).to_string()
+}
+
+fn number(v: f32) -> String {
+    // As text: the library's values hold f64, which has more digits than there are.
+    if v.is_finite() { super::number(v) } else { "null".into() }
+}
+
+fn object(names: &[String], values: &[f32]) -> String {
+    let parts: Vec<String> = names.iter().zip(values).map(|(n, v)| format!("{}:{}", text(n), number(*v))).collect();
+    format!("{{{}}}", parts.join(","))
+}
+
+fn value(a: &Answer, raw: &[f32], with_raw: bool) -> String {
+    let values = a.values(raw);
+    let mut out = match a.kind {
+        TaskKind::Binary => format!("{{\"probability\":{}", number(values[0])),
+        TaskKind::Classes(_) => {
+            format!("{{\"class\":{},\"probabilities\":{}", text(a.class(raw)), object(&a.names, &values))
+        }
+        TaskKind::Multilabel(_) => format!("{{\"probabilities\":{}", object(&a.names, &values)),
+        _ if values.len() == 1 => return number(values[0]),
+        _ => {
+            let all: Vec<String> = values.into_iter().map(number).collect();
+            return format!("[{}]", all.join(","));
+        }
+    };
+    if with_raw {
+        let raw = match a.kind {
+            TaskKind::Binary => number(raw[0]),
+            _ => object(&a.names, raw),
+        };
+        let _ = write!(out, ",\"raw\":{raw}");
+    }
+    out + "}"
+}
+
+impl Writer for Jsonl<'_> {
+    fn rows(&mut self, rows: Rows) -> io::Result<()> {
+        for row in 0..rows.rows {
+            let leads =
+                self.contents.leads.iter().zip(rows.leads).map(|(n, l)| format!("{}:{}", text(n), text(&l[row])));
+            let answers = self.contents.answers.iter().enumerate().map(|(i, a)| {
+                let value = value(a, rows.raw(&self.contents, i, row), self.contents.raw_of(a));
+                format!("{}:{value}", text(&a.task))
+            });
+            let all: Vec<String> = leads.chain(answers).collect();
+            writeln!(self.out, "{{{}}}", all.join(","))?;
+        }
+        self.out.flush()
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,130 @@
+//! What a network's outputs mean to people: probabilities, class names, numbers. A function of the outputs alone.
+
+use super::model::Model;
+use crate::data::label::Term;
+use crate::data::{Facts, Schema};
+use crate::hir::Spec;
+use crate::objective::TaskKind;
+
+/// One task's outputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub task: String,
+    pub kind: TaskKind,
+    /// Names of the outputs: classes by the words of the training data where those are words, else numbers from 0.
+    pub names: Vec<String>,
+    /// Sizes per row: `[n]`, or `[n, height, width]`.
+    pub sizes: Vec<usize>,
+}
+
+impl Answer {
+    /// One per output of the plan, in its order.
+    pub fn of(spec: &Spec, model: &Model) -> Vec<Answer> {
+        let answer = |output: &crate::plan::Output| {
+            let task = &spec.tasks[output.task];
+            let sizes = model.output_sizes(output).unwrap_or_else(|| vec![task.kind.outputs().unwrap_or(1)]);
+            let schema = task.label.as_ref().and_then(|l| spec.data[l.data.0].schema.as_ref().map(|s| (s, &l.label)));
+            let words = match (task.kind, schema) {
+                (TaskKind::Classes(_), Some((schema, label))) => vocabulary(schema, &label.terms, sizes[0]),
+                _ => None,
+            };
+            let names = words.unwrap_or_else(|| (0..sizes[0]).map(|i| i.to_string()).collect());
+            Answer { task: task.name.clone(), kind: task.kind, names, sizes }
+        };
+        model.plan.outputs.iter().map(answer).collect()
+    }
+
+    /// Numbers per row.
+    pub fn len(&self) -> usize {
+        self.sizes.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn is_dense(&self) -> bool {
+        self.sizes.len() > 1
+    }
+
+    /// Whether what people read differs from what the head gives.
+    pub fn is_logit(&self) -> bool {
+        !matches!(self.kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)
+    }
+
+    /// One row: probabilities for logits (softmax over the outputs of a row or a pixel for classes, sigmoid else), numbers as they
+    /// are. Computed in f64 and rounded once.
+    pub fn values(&self, raw: &[f32]) -> Vec<f32> {
+        match self.kind {
+            TaskKind::Binary | TaskKind::Multilabel(_) => {
+                raw.iter().map(|v| (1.0 / (1.0 + (-f64::from(*v)).exp())) as f32).collect()
+            }
+            TaskKind::Classes(_) | TaskKind::Segmentation(_) => {
+                let n = self.sizes[0];
+                let places = raw.len() / n.max(1);
+                let mut out = vec![0f32; raw.len()];
+                for p in 0..places {
+                    let at = |c: usize| f64::from(raw[c * places + p]);
+                    let most = (0..n).map(at).fold(f64::NEG_INFINITY, f64::max);
+                    let sum: f64 = (0..n).map(|c| (at(c) - most).exp()).sum();
+                    for c in 0..n {
+                        out[c * places + p] = ((at(c) - most).exp() / sum) as f32;
+                    }
+                }
+                out
+            }
+            TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals => raw.to_vec(),
+        }
+    }
+
+    /// Name of the likeliest class of a row; of equals the first, as accuracy counts.
+    pub fn class(&self, raw: &[f32]) -> &str {
+        let mut best = 0;
+        for (i, v) in raw.iter().enumerate() {
+            if *v > raw[best] {
+                best = i;
+            }
+        }
+        self.names.get(best).map_or("", String::as_str)
+    }
+
+    /// Numbers of all rows, as people read them.
+    pub fn all(&self, raw: &[f32]) -> Vec<f32> {
+        raw.chunks_exact(self.len().max(1)).flat_map(|row| self.values(row)).collect()
+    }
+}
+
+/// The words of the classes, if the label is a column of text.
+fn vocabulary(schema: &Schema, terms: &[Term], classes: usize) -> Option<Vec<String>> {
+    let [Term::Column(name, _)] = terms else { return None };
+    match &schema.column(name)?.facts {
+        Facts::Category { values } if values.len() == classes => Some(values.iter().map(|(v, _)| v.clone()).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(kind: TaskKind, sizes: &[usize]) -> Answer {
+        let names = (0..sizes[0]).map(|i| format!("c{i}")).collect();
+        Answer { task: "t".into(), kind, names, sizes: sizes.to_vec() }
+    }
+
+    #[test]
+    fn logits_become_probabilities() {
+        assert_eq!(answer(TaskKind::Binary, &[1]).values(&[0.0]), [0.5]);
+        let classes = answer(TaskKind::Classes(Some(3)), &[3]);
+        let p = classes.values(&[1000.0, 1000.0, -1000.0]);
+        assert_eq!(p, [0.5, 0.5, 0.0]);
+        assert_eq!(classes.class(&[1.0, 2.0, 2.0]), "c1");
+        assert_eq!(answer(TaskKind::Regression(2), &[2]).values(&[3.5, -1.0]), [3.5, -1.0]);
+    }
+
+    #[test]
+    fn a_pixel_has_probabilities_of_its_own() {
+        let p = answer(TaskKind::Segmentation(2), &[2, 1, 2]).values(&[0.0, 50.0, 0.0, -50.0]);
+        assert_eq!(p, [0.5, 1.0, 0.5, 0.0]);
+    }
+}

@@ -19,11 +19,11 @@ pub fn value(d: &Diff) -> Value {
         "same_topology": d.same_topology,
         "tasks": { "common": d.tasks, "only_a": d.only_tasks[0], "only_b": d.only_tasks[1] },
         "only_stages": { "a": d.only_stages[0], "b": d.only_stages[1] },
-        "similarity": { "measure": "adjusted Rand index, mean over stages", "value": d.similarity },
+        "similarity": { "measure": "adjusted Rand index, mean over stages", "value": d.similarity.map(six_digits) },
         "stages": d.stages.iter().map(|s| json!({
             "stage": s.name,
             "copies": { "a": s.copies[0], "b": s.copies[1] },
-            "adjusted_rand": s.similarity,
+            "adjusted_rand": six_digits(s.similarity),
             "groups": { "a": s.groups[0], "b": s.groups[1] },
         })).collect::<Vec<_>>(),
         "partings": d.partings.iter().map(|p| json!({
@@ -51,6 +51,11 @@ pub fn value(d: &Diff) -> Value {
             "b_over_a": { "params": ratio(|c| c.total.params), "macs": ratio(|c| c.total.macs) },
         },
     })
+}
+
+/// The last bits of a quotient are no news.
+fn six_digits(v: f64) -> f64 {
+    (v * 1e6).round() / 1e6
 }
 
 fn change(c: &Change) -> Value {

@@ -88,12 +88,16 @@ fn mismatch(body: &Body, at: usize, types: &[TensorType], producers: &[(Span, St
         (_, true) => codes::SHAPE_MERGE,
         _ => codes::SHAPE_MISMATCH,
     };
-    let mut d = Diagnostic::new(code, node.site, format!("`{}` {}", node.op.call.name, e.message));
-    // What the user wrote is the block; which op of it fails is a detail of the block.
     let inside = node.site != node.span;
+    // A block of the library is used as it is, and its ops are a detail; one of this file may be what is wrong.
+    let own = inside && node.site.file == node.span.file;
+    let place = if own { node.span } else { node.site };
+    let mut d = Diagnostic::new(code, place, format!("`{}` {}", node.op.call.name, e.message));
     match (inside, merge) {
         (false, true) => {}
         (false, false) => d = d.label(format!("gets {}", types[0])),
+        (true, true) if own => d = d.label("fails here").also(node.site, "in this block"),
+        (true, false) if own => d = d.label(format!("gets {}", types[0])).also(node.site, "in this block"),
         (true, true) => d = d.label("this block").also(node.span, "fails here"),
         (true, false) => d = d.label("this block").also(node.span, format!("fails here: gets {}", types[0])),
     }
@@ -143,18 +147,52 @@ pub fn heads(spec: &Spec, stages: &[Option<Typed>], diags: &mut Diagnostics) -> 
             .clone();
         if let Some(t) = &typed
             && !reported.contains(&id.0)
-            && let Some(d) = wrong_output(spec, task, head.span, &t.ty)
+            && let Some(d) = wrong_output(task, head.span, &t.ty)
         {
             reported.push(id.0);
-            diags.push(d);
+            let d = image_for_vector(spec, task, head, stages, t).unwrap_or(d);
+            // One stage is one mistake, however many heads read it.
+            let place = |d: &Diagnostic| d.primary.as_ref().map(|p| p.span);
+            if !diags.iter().any(|o| o.code == d.code && place(o) == place(&d)) {
+                diags.push(d);
+            }
         }
         out.push(typed);
     }
     out
 }
 
+/// A stage that ends with an image, read by a head that only changes its last dimension: the vector is missing in the stage.
+fn image_for_vector(
+    spec: &Spec,
+    task: &crate::hir::Task,
+    head: &crate::hir::Head,
+    stages: &[Option<Typed>],
+    typed: &Typed,
+) -> Option<Diagnostic> {
+    let [Read::Stage(s)] = head.reads.as_slice() else { return None };
+    let stage = spec.backbone.as_ref()?.stages.get(s.0)?;
+    let ty = &stages.get(s.0)?.as_ref()?.ty;
+    let image = |t: &TensorType| t.sizes().is_some_and(|s| s.len() == 3);
+    if task.kind.is_dense() || !image(ty) || !image(&typed.ty) {
+        return None;
+    }
+    let wanted = task.kind.outputs()?;
+    Some(
+        Diagnostic::new(
+            codes::SHAPE_OUTPUT,
+            stage.span,
+            format!("the stage `{}` yields {ty}, an image, and its head reads a vector", stage.name),
+        )
+        .label("an image: no `flatten`, no `global_avg_pool`")
+        .also(head.span, format!("so this head yields {}", typed.ty))
+        .also(task.kind_span, format!("`{}` needs f32[{wanted}]", task.kind.name()))
+        .help("make it a vector before its `linear`: `flatten -> linear(...)` or `global_avg_pool -> linear(...)`"),
+    )
+}
+
 /// A head gives `[outputs]`, or `[outputs, h, w]` for dense tasks.
-fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorType) -> Option<Diagnostic> {
+fn wrong_output(task: &crate::hir::Task, head: Span, ty: &TensorType) -> Option<Diagnostic> {
     let outputs = task.kind.outputs()?;
     let sizes = ty.sizes()?;
     let dense = task.kind.is_dense();
@@ -177,7 +215,6 @@ fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorTyp
                 .to_string()
         }
     };
-    let _ = spec;
     Some(
         Diagnostic::new(
             codes::SHAPE_OUTPUT,

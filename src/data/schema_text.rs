@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::freeze::{ColumnFacts, Facts, Schema};
 use super::outline::as_name;
 use super::raw::{FileFact, SPLITS};
-use crate::diag::{Diagnostic, codes, suggest};
+use crate::diag::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::ast::{self, Attr, Entry, Expr, ExprKind, Item, Name, Nested, UnaryOp};
 
@@ -141,6 +141,16 @@ impl Read {
                 .help("a schema is written by `mtlc data freeze`; freeze again rather than edit"),
         );
         None
+    }
+
+    fn unknown_fact(&mut self, key: &Name, keys: &[&str]) {
+        let message = format!("a schema has no fact `{}` here", key.text);
+        self.errors.push(
+            Diagnostic::new(codes::DATA_SCHEMA, key.span, message)
+                .label("unknown")
+                .help("a schema is written by `mtlc data freeze`; freeze again rather than edit")
+                .nearest(&key.text, key.span, keys.iter().copied(), str::to_string),
+        );
     }
 
     fn schema(&mut self, item: &Item) -> Option<Schema> {
@@ -288,9 +298,7 @@ impl Read {
         let mut known: Vec<&'a Attr> = Vec::new();
         for a in attrs {
             if !keys.contains(&a.key.text.as_str()) {
-                let near = suggest::nearest(&a.key.text, keys.iter().copied());
-                let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                self.wrong::<()>(a.key.span, format!("a schema has no fact `{}` here{near}", a.key.text));
+                self.unknown_fact(&a.key, keys);
             } else if known.iter().any(|k| k.key.text == a.key.text) {
                 self.wrong::<()>(a.key.span, format!("`{}` stands twice", a.key.text));
             } else {

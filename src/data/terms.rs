@@ -145,11 +145,11 @@ impl<'a> Check<'a> {
     fn column(&mut self, span: Span, data: &Name, column: &Name) -> (Term, Type) {
         let Some(at) = self.data.iter().position(|k| k.data == data.text) else {
             let names = || self.data.iter().map(|k| k.data.as_str());
-            let near = suggest::nearest(&data.text, names()).map(|n| format!("did you mean `{n}`?"));
             let d = Diagnostic::new(codes::NAME_UNKNOWN, data.span, format!("no data set is called `{}`", data.text))
-                .label(near.unwrap_or_default())
+                .label("unknown")
+                .nearest(&data.text, data.span, names(), super::schema_text::name)
                 .help(match self.data.as_slice() {
-                    [] => "the spec declares no data".to_string(),
+                    [] => format!("none is declared; declare it: `data {} {{ format = FORMAT, ... }}`", data.text),
                     _ => format!("the data sets are {}", suggest::listing(names())),
                 });
             return self.wrong(d);
@@ -180,7 +180,8 @@ impl<'a> Check<'a> {
                     .fix(format!("write `{full}`"), name.span, full, Applicability::Safe)
             }
             None => Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("nothing is called `{}` here", name.text))
-                .help("a column is named `DATA.COLUMN`; text stands in double quotes"),
+                .help("a column is named `DATA.COLUMN`; text stands in double quotes")
+                .quote(name.span, Applicability::Maybe),
         };
         self.wrong(d)
     }

@@ -1,9 +1,13 @@
 //! Did you mean? The nearest of the names that would have been legal.
 
-use super::Applicability;
+use super::{Applicability, synonyms};
 
 /// The candidate nearest to `word`, if it is near enough to be a likely slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    if let Some(same) = synonyms::find(word, candidates.iter().copied()) {
+        return Some(same);
+    }
     let lower = word.to_lowercase();
     let limit = (word.chars().count() / 3).clamp(1, 4);
     candidates
@@ -20,6 +24,10 @@ fn begins(lower: &str, candidate: &str) -> bool {
 
 /// Whether `near` is surely what was meant by `word`: the word is long enough to tell, and no other candidate is as near.
 pub fn certainty<'a>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'a str>) -> Applicability {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    if synonyms::find(word, candidates.iter().copied()) == Some(near) {
+        return Applicability::Safe;
+    }
     let lower = word.to_lowercase();
     let distance = |c: &str| strsim::damerau_levenshtein(&lower, &c.to_lowercase());
     let best = distance(near);

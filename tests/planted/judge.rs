@@ -28,7 +28,7 @@ pub fn judge(program: &Program, plant: &Plant) -> Option<Verdict> {
         return None;
     }
     let said: Vec<&Diagnostic> = new(program, &compiled).collect();
-    let line_of = |at: u32| text[..(at as usize).min(text.len())].matches('\n').count();
+    let line_of = |at: u32| text[..floor(&text, at as usize)].matches('\n').count();
     let touches = |span: mtlc::source::Span| {
         let last = line_of(span.end.saturating_sub(1).max(span.start));
         span.file == compiled.root && (line_of(span.start)..=last).any(|l| lines.contains(&l))

@@ -107,7 +107,9 @@ fn whole_item(p: &Program, i: &Item) -> Range<usize> {
 }
 
 fn head_missing(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
+    // A head of a file that only builds on another stands in for that file's: without it there is another one.
     p.items("head")
+        .filter(|_| p.items("use").next().is_none() || p.items("backbone").next().is_some())
         .map(|i| {
             let plant = Plant::delete(whole_item(p, i)).named(["head for"]);
             p.items("task").chain(p.items("use")).fold(plant, |plant, t| plant.also(at(t.span)))
@@ -221,7 +223,7 @@ fn head_size(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
     let mut out = Vec::new();
     for t in p.of_kind(Kind::Ident) {
         if t.text() == "outputs" {
-            out.push(Plant::replace(range(&t), wrong.to_string()).named(["`outputs`"]));
+            out.push(Plant::replace(range(&t), wrong.to_string()).named(["outputs"]));
         }
     }
     out

@@ -9,10 +9,11 @@ use crate::source::Span;
 /// Types of all stages; `None` where something is reported, which silences its readers.
 pub fn stages(spec: &Spec, diags: &mut Diagnostics) -> Vec<Option<Typed>> {
     let mut out: Vec<Option<Typed>> = Vec::new();
+    let mut shrinks: Vec<Shrink> = Vec::new();
     for stage in spec.backbone.iter().flat_map(|b| &b.stages) {
         let typed = sources(spec, &stage.reads, &out).and_then(|types| {
             let producers = producers(spec, &stage.reads);
-            body(&stage.body, &types, &producers, diags)
+            body(&stage.body, &types, &producers, &mut shrinks, diags)
         });
         out.push(typed);
     }
@@ -41,7 +42,20 @@ fn producers(spec: &Spec, reads: &[Read]) -> Vec<(Span, String)> {
         .collect()
 }
 
-fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags: &mut Diagnostics) -> Option<Typed> {
+/// An op that makes an image smaller, for messages that say where it became too small.
+struct Shrink {
+    span: Span,
+    from: usize,
+    to: usize,
+}
+
+fn body(
+    body: &Body,
+    sources: &[TensorType],
+    producers: &[(Span, String)],
+    shrinks: &mut Vec<Shrink>,
+    diags: &mut Diagnostics,
+) -> Option<Typed> {
     let mut ops: Vec<TypedOp> = Vec::new();
     // Type and value of each written node; a chain of no ops (`match` of equal shapes) is its input.
     let mut values: Vec<(Flow, TensorType)> = Vec::new();
@@ -59,7 +73,12 @@ fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags
         let made = match (node.op.make)(&node.args, &types) {
             Ok(m) => m,
             Err(e) => {
-                diags.push(mismatch(body, written, &types, producers, e));
+                let worst = shrinks.iter().max_by_key(|s| s.from / s.to.max(1)).filter(|s| e.empty && s.span != node.site);
+                let mut d = mismatch(body, written, &types, producers, e);
+                if let Some(s) = worst {
+                    d = d.also(s.span, format!("here the height goes from {} to {}", s.from, s.to));
+                }
+                diags.push(d);
                 return None;
             }
         };
@@ -70,6 +89,12 @@ fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags
             cost.add_op(&*op);
             ops.push(TypedOp { op: op.into(), inputs: std::mem::take(&mut flows), written });
             flows = vec![Flow::Node(ops.len() - 1)];
+        }
+        let height = |t: &TensorType| t.sizes().filter(|s| s.len() == 3).map(|s| s[1]);
+        if let (Some(from), Some(to)) = (height(&types[0]), height(&ty))
+            && to < from
+        {
+            shrinks.push(Shrink { span: node.site, from, to });
         }
         values.push((flows[0], ty));
     }
@@ -89,8 +114,10 @@ fn mismatch(body: &Body, at: usize, types: &[TensorType], producers: &[(Span, St
         _ => codes::SHAPE_MISMATCH,
     };
     let inside = node.site != node.span;
-    // A block of the library is used as it is, and its ops are a detail; one of this file may be what is wrong.
-    let own = inside && node.site.file == node.span.file;
+    // A block of the library is used as it is, and its ops are a detail; one of this file may be what is wrong,
+    // where what it was given comes from the block itself.
+    let from_inside = |f: &Flow| matches!(f, Flow::Node(i) if body.nodes[*i].site == node.site);
+    let own = inside && node.site.file == node.span.file && node.inputs.iter().all(from_inside);
     let place = if own { node.span } else { node.site };
     let mut d = Diagnostic::new(code, place, format!("`{}` {}", node.op.call.name, e.message));
     match (inside, merge) {
@@ -142,7 +169,7 @@ pub fn heads(spec: &Spec, stages: &[Option<Typed>], diags: &mut Diagnostics) -> 
             .entry(id.0)
             .or_insert_with(|| {
                 let types = sources(spec, &head.reads, stages)?;
-                body(&head.body, &types, &producers(spec, &head.reads), diags)
+                body(&head.body, &types, &producers(spec, &head.reads), &mut Vec::new(), diags)
             })
             .clone();
         if let Some(t) = &typed

@@ -204,7 +204,7 @@ impl<'a> Check<'a> {
                     }
                 }
                 if lt != rt && lt != Type::Open && rt != Type::Open {
-                    return self.unlike(left.span.to(right.span), &l, &lt, &r, &rt);
+                    return self.unlike(left.span.to(right.span), if lt == Type::Text { left.span } else { right.span }, &l, &lt, &r, &rt);
                 }
                 if let Type::Array(_) = lt {
                     return self.mismatch(
@@ -266,7 +266,7 @@ impl<'a> Check<'a> {
         Some(self.wrong(d))
     }
 
-    fn unlike(&mut self, span: Span, l: &Term, lt: &Type, r: &Term, rt: &Type) -> (Term, Type) {
+    fn unlike(&mut self, span: Span, text: Span, l: &Term, lt: &Type, r: &Term, rt: &Type) -> (Term, Type) {
         let help = match (l, lt, r, rt) {
             (Term::Column(name, _), Type::Text, Term::Number(v), _)
             | (Term::Number(v), _, Term::Column(name, _), Type::Text) => {
@@ -278,7 +278,17 @@ impl<'a> Check<'a> {
             }
             _ => "compare like with like".into(),
         };
-        self.mismatch(span, format!("{} is compared with {}", lt.describe(), rt.describe()), help)
+        let message = format!("{} is compared with {}", lt.describe(), rt.describe());
+        let d = Diagnostic::new(codes::TYPE_MISMATCH, span, message).help(help);
+        let d = match (l, r) {
+            (Term::Text(s), Term::Column(..) | Term::Number(_)) | (Term::Column(..) | Term::Number(_), Term::Text(s))
+                if s.parse::<f64>().is_ok() =>
+            {
+                d.fix("remove the quotes", text, s.clone(), Applicability::Safe)
+            }
+            _ => d,
+        };
+        self.wrong(d)
     }
 
     fn member(&mut self, span: Span, left: &Expr, right: &Expr) -> (Term, Type) {
@@ -317,7 +327,7 @@ impl<'a> Check<'a> {
                         None => {}
                     }
                     if ty != lt && lt != Type::Open {
-                        return self.unlike(item.span, &l, &lt, &value, &ty);
+                        return self.unlike(item.span, item.span, &l, &lt, &value, &ty);
                     }
                     values.push(value);
                 }

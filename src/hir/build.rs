@@ -279,7 +279,8 @@ impl Builder<'_> {
         let before = |n: &Name, word: &str| (Span { end: n.span.start, ..n.span }, format!("{word} "), format!("insert `{word}`"));
         let found = match item.names.as_slice() {
             [_, last] if h.ty == Part::Must && item.ty.is_none() => {
-                let at = item.names[0].span;
+                let index = item.index.as_ref().map(|i| i.span).filter(|i| i.end <= last.span.start);
+                let at = index.unwrap_or(item.names[0].span);
                 Some((Span { start: at.end, ..at }, ":".to_string(), "insert `:`".to_string())).filter(|_| last.span.start > at.end)
             }
             // The type has brackets of its own: `input x f32[3]`.

@@ -146,6 +146,8 @@ impl Builder<'_> {
             return;
         }
         if last.is_some_and(|l| l > i) {
+            // What each level then reads, and what is left to decide, is not what was meant.
+            self.spec.incomplete = true;
             self.diags.push(
                 Diagnostic::new(
                     codes::SPACE_ORDER,

@@ -20,6 +20,7 @@ impl Reader<'_> {
                 },
                 SyntaxElement::Node(node) if node.kind() == Kind::MissingEq => self.missing_equals(node),
                 SyntaxElement::Node(node) if node.kind() == Kind::MissingOpen => self.missing_open(node),
+                SyntaxElement::Node(node) if node.kind() == Kind::BareFor => self.missing_for(node),
                 SyntaxElement::Node(_) => {}
             }
         }
@@ -141,6 +142,15 @@ impl Reader<'_> {
             " =",
             Applicability::Safe,
         );
+        self.push(d);
+    }
+
+    fn missing_for(&mut self, node: &SyntaxNode) {
+        let end = usize::from(node.text_range().end());
+        let star = self.at(end - 1, end);
+        let d = Diagnostic::new(codes::SYNTAX_HEADER, star, "`for` is missing before the tasks")
+            .label("expected `for *`")
+            .fix("insert `for`", self.at(end - 1, end - 1), "for ", Applicability::Safe);
         self.push(d);
     }
 

@@ -181,6 +181,10 @@ impl Reader<'_> {
                         item.value = Some(self.expr(&value.into()));
                     }
                 }
+                Kind::BareFor => {
+                    let star = self.at(span.end as usize - 1, span.end as usize);
+                    item.targets.push(Expr { kind: ExprKind::Star, span: star });
+                }
                 Kind::OnClause => {
                     header.part(self, 6, "`on`", span);
                     self.missing_name(part, "on", "the levels that it decides");

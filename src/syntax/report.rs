@@ -173,6 +173,10 @@ impl Reader<'_> {
         let span = self.span(node.text_range());
         let text = excerpt(&self.text[span.range()]);
         if self.in_topology(node) {
+            // A second comma is reported by itself.
+            if self.text[span.end as usize..].trim_start().starts_with(',') {
+                return;
+            }
             let last = self.text[span.range()].rsplit(['\n', ',']).next().unwrap_or_default().trim();
             let end = self.at(span.end as usize, span.end as usize);
             let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, end, format!("`{}` reads nothing", excerpt(last)))
@@ -437,8 +441,11 @@ impl Reader<'_> {
                 .label("names without quotes are made of a-z, A-Z, 0-9 and `_`"),
             _ => {
                 let text = excerpt(text);
-                Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` does not belong here"))
-                    .label("not expected here")
+                let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` does not belong here"))
+                    .label("not expected here");
+                // Among the values of a list it may well be text.
+                let listed = token.parent().is_some_and(|p| p.kind() == Kind::List);
+                if listed && token.kind() == Kind::Odd { d.quote(span, Applicability::Maybe) } else { d }
             }
         };
         self.push(d);

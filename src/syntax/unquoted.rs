@@ -1,6 +1,6 @@
 //! Text that lacks its quotes: several words where one value belongs. It is read as the text that it surely is.
 
-use super::ast::{BinaryOp, Expr, ExprKind, Name};
+use super::ast::{BinaryOp, Expr, ExprKind, Name, UNITS};
 use super::read::Reader;
 use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken};
 use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes};
@@ -31,6 +31,8 @@ impl Reader<'_> {
             match child.kind() {
                 Kind::Whitespace if child.as_token().is_some_and(|t| t.text().contains(['\n', '\r'])) => open = false,
                 Kind::Comma | Kind::Comment => open = false,
+                // It was meant to be a comma.
+                Kind::Odd if child.to_string().starts_with(';') => open = false,
                 Kind::Arg | Kind::Odd => {
                     let (start, end) = (child.text_range().start().into(), child.text_range().end().into());
                     let quoted = holds_text(&child);
@@ -66,6 +68,10 @@ impl Reader<'_> {
             _ => return self.junk(junk),
         };
         let operand = last_operand(value);
+        let unit = self.text[tail.range()].split_whitespace().next_back().is_some_and(|w| UNITS.contains(&w));
+        if unit {
+            return self.report_wordy_duration(operand.span.to(tail));
+        }
         if !is_word(operand) {
             return self.junk(junk);
         }
@@ -83,6 +89,15 @@ impl Reader<'_> {
         self.report_unquoted(span);
     }
 
+    /// `fifteen epochs`
+    fn report_wordy_duration(&mut self, span: Span) {
+        self.meant.push(span);
+        let d = Diagnostic::new(codes::SYNTAX_NUMBER, span, "a length of training is a number and a unit")
+            .label("words")
+            .help("write the number in digits: `15 epochs`, `500 steps`, or `15` alone for epochs");
+        self.push(d);
+    }
+
     fn report_unquoted(&mut self, span: Span) {
         if self.meant.contains(&span) {
             return;
@@ -93,8 +108,8 @@ impl Reader<'_> {
         let edits = ends.iter().map(|at| Edit { span: *at, text: "\"".into() }).collect();
         let mut d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "text stands in quotes".to_string())
             .label("several words are one text only in quotes");
-        let safe = !text.contains(['"', '\\', '\n']);
-        let applicability = if safe { Applicability::Safe } else { Applicability::Maybe };
+        let certain = !text.contains(['"', '\\', '\n']);
+        let applicability = if certain { Applicability::Safe } else { Applicability::Maybe };
         d.fixes.push(Fix { title: format!("write {text:?}"), edits, applicability });
         self.push(d);
     }

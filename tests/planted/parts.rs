@@ -112,7 +112,7 @@ fn head_missing(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
         .filter(|_| p.items("use").next().is_none() || p.items("backbone").next().is_some())
         .map(|i| {
             let plant = Plant::delete(whole_item(p, i)).named(["head for"]);
-            p.items("task").chain(p.items("use")).fold(plant, |plant, t| plant.also(at(t.span)))
+            p.items("task").chain(p.items("backbone")).fold(plant, |plant, t| plant.also(at(t.span)))
         })
         .collect()
 }
@@ -318,7 +318,7 @@ fn stages_exchanged(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
     out.retain(|_| !levels.is_empty());
     for plant in &mut out {
         plant.also = levels.clone();
-        plant.expect = Expect::Named(vec!["order".into(), "earlier".into()]);
+        plant.expect = Expect::Named(vec!["order".into(), "earlier".into(), "before".into()]);
     }
     out
 }

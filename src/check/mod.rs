@@ -81,7 +81,7 @@ pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
     fit::fit(&spec, supernet.as_ref(), &stages, &heads, diags);
     // What looks odd beside a mistake may be right without it.
     if !diags.has_errors() {
-        lints::lints(&spec, diags);
+        lints::lints(&lints::Facts { spec: &spec, stages: &stages, heads: &heads }, diags);
     }
     let open = shapes::open(&spec, &stages, &heads, diags);
     if diags.has_errors() {

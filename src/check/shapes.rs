@@ -10,10 +10,11 @@ use crate::source::Span;
 /// Types of all stages; `None` where something is reported, which silences its readers.
 pub fn stages(spec: &Spec, diags: &mut Diagnostics) -> Vec<Option<Typed>> {
     let mut out: Vec<Option<Typed>> = Vec::new();
+    let mut shrinks: Vec<Shrink> = Vec::new();
     for stage in spec.backbone.iter().flat_map(|b| &b.stages) {
         let typed = sources(spec, &stage.reads, &out).and_then(|types| {
             let producers = producers(spec, &stage.reads);
-            body(&stage.body, &types, &producers, diags)
+            body(&stage.body, &types, &producers, &mut shrinks, diags)
         });
         out.push(typed);
     }
@@ -42,7 +43,20 @@ fn producers(spec: &Spec, reads: &[Read]) -> Vec<(Span, String)> {
         .collect()
 }
 
-fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags: &mut Diagnostics) -> Option<Typed> {
+/// An op that makes an image smaller, for messages that say where it became too small.
+struct Shrink {
+    span: Span,
+    from: usize,
+    to: usize,
+}
+
+fn body(
+    body: &Body,
+    sources: &[TensorType],
+    producers: &[(Span, String)],
+    shrinks: &mut Vec<Shrink>,
+    diags: &mut Diagnostics,
+) -> Option<Typed> {
     let mut ops: Vec<TypedOp> = Vec::new();
     // Type and value of each written node; a chain of no ops (`match` of equal shapes) is its input.
     let mut values: Vec<(Flow, TensorType)> = Vec::new();
@@ -62,7 +76,13 @@ fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags
         let made = match made {
             Ok(m) => m,
             Err(e) => {
-                diags.push(mismatch(body, written, &types, producers, e));
+                let worst =
+                    shrinks.iter().max_by_key(|s| s.from / s.to.max(1)).filter(|s| e.empty && s.span != node.site);
+                let mut d = mismatch(body, written, &types, producers, e);
+                if let Some(s) = worst {
+                    d = d.also(s.span, format!("here the height goes from {} to {}", s.from, s.to));
+                }
+                diags.push(d);
                 return None;
             }
         };
@@ -73,6 +93,12 @@ fn body(body: &Body, sources: &[TensorType], producers: &[(Span, String)], diags
             cost.add_op(&*op);
             ops.push(TypedOp { op: op.into(), inputs: std::mem::take(&mut flows), written });
             flows = vec![Flow::Node(ops.len() - 1)];
+        }
+        let height = |t: &TensorType| t.sizes().filter(|s| s.len() == 3).map(|s| s[1]);
+        if let (Some(from), Some(to)) = (height(&types[0]), height(&ty))
+            && to < from
+        {
+            shrinks.push(Shrink { span: node.site, from, to });
         }
         values.push((flows[0], ty));
     }
@@ -91,12 +117,18 @@ fn mismatch(body: &Body, at: usize, types: &[TensorType], producers: &[(Span, St
         (_, true) => codes::SHAPE_MERGE,
         _ => codes::SHAPE_MISMATCH,
     };
-    let mut d = Diagnostic::new(code, node.site, format!("`{}` {}", node.op.call.name, e.message));
-    // What the user wrote is the block; which op of it fails is a detail of the block.
     let inside = node.site != node.span;
+    // A block of the library is used as it is, and its ops are a detail; one of this file may be what is wrong,
+    // where what it was given comes from the block itself.
+    let from_inside = |f: &Flow| matches!(f, Flow::Node(i) if body.nodes[*i].site == node.site);
+    let own = inside && node.site.file == node.span.file && node.inputs.iter().all(from_inside);
+    let place = if own { node.span } else { node.site };
+    let mut d = Diagnostic::new(code, place, format!("`{}` {}", node.op.call.name, e.message));
     match (inside, merge) {
         (false, true) => {}
         (false, false) => d = d.label(format!("gets {}", types[0])),
+        (true, true) if own => d = d.label("fails here").also(node.site, "in this block"),
+        (true, false) if own => d = d.label(format!("gets {}", types[0])).also(node.site, "in this block"),
         (true, true) => d = d.label("this block").also(node.span, "fails here"),
         (true, false) => d = d.label("this block").also(node.span, format!("fails here: gets {}", types[0])),
     }
@@ -141,23 +173,57 @@ pub fn heads(spec: &Spec, stages: &[Option<Typed>], diags: &mut Diagnostics) -> 
             .entry(id.0)
             .or_insert_with(|| {
                 let types = sources(spec, &head.reads, stages)?;
-                body(&head.body, &types, &producers(spec, &head.reads), diags)
+                body(&head.body, &types, &producers(spec, &head.reads), &mut Vec::new(), diags)
             })
             .clone();
         if let Some(t) = &typed
             && !reported.contains(&id.0)
-            && let Some(d) = wrong_output(spec, task, head.span, &t.ty)
+            && let Some(d) = wrong_output(task, head.span, &t.ty)
         {
             reported.push(id.0);
-            diags.push(d);
+            let d = image_for_vector(spec, task, head, stages, t).unwrap_or(d);
+            // One stage is one mistake, however many heads read it.
+            let place = |d: &Diagnostic| d.primary.as_ref().map(|p| p.span);
+            if !diags.iter().any(|o| o.code == d.code && place(o) == place(&d)) {
+                diags.push(d);
+            }
         }
         out.push(typed);
     }
     out
 }
 
+/// A stage that ends with an image, read by a head that only changes its last dimension: the vector is missing in the stage.
+fn image_for_vector(
+    spec: &Spec,
+    task: &crate::hir::Task,
+    head: &crate::hir::Head,
+    stages: &[Option<Typed>],
+    typed: &Typed,
+) -> Option<Diagnostic> {
+    let [Read::Stage(s)] = head.reads.as_slice() else { return None };
+    let stage = spec.backbone.as_ref()?.stages.get(s.0)?;
+    let ty = &stages.get(s.0)?.as_ref()?.ty;
+    let image = |t: &TensorType| t.sizes().is_some_and(|s| s.len() == 3);
+    if task.kind.is_dense() || !image(ty) || !image(&typed.ty) {
+        return None;
+    }
+    let wanted = task.kind.outputs()?;
+    Some(
+        Diagnostic::new(
+            codes::SHAPE_OUTPUT,
+            stage.span,
+            format!("the stage `{}` yields {ty}, an image, and its head reads a vector", stage.name),
+        )
+        .label("an image: no `flatten`, no `global_avg_pool`")
+        .also(head.span, format!("so this head yields {}", typed.ty))
+        .also(task.kind_span, format!("`{}` needs f32[{wanted}]", task.kind.name()))
+        .help("make it a vector before its `linear`: `flatten -> linear(...)` or `global_avg_pool -> linear(...)`"),
+    )
+}
+
 /// A head gives `[outputs]`, or `[outputs, h, w]` for dense tasks.
-fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorType) -> Option<Diagnostic> {
+fn wrong_output(task: &crate::hir::Task, head: Span, ty: &TensorType) -> Option<Diagnostic> {
     let outputs = task.kind.outputs()?;
     let sizes = ty.sizes()?;
     let dense = task.kind.is_dense();
@@ -180,7 +246,6 @@ fn wrong_output(spec: &Spec, task: &crate::hir::Task, head: Span, ty: &TensorTyp
                 .to_string()
         }
     };
-    let _ = spec;
     Some(
         Diagnostic::new(
             codes::SHAPE_OUTPUT,

@@ -129,11 +129,11 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
         let all = || columns.iter().map(|c| c.value.as_str());
         for name in names(args, "numeric").into_iter().chain(names(args, "drop")) {
             if !all().any(|c| c == name.value) {
-                let near = suggest::nearest(&name.value, all());
                 found.push(
                     Diagnostic::new(codes::DATA_COLUMN, name.span, format!("`columns` has no `{}`", name.value))
-                        .label(near.map_or("no such column".into(), |n| format!("did you mean `{n}`?")))
-                        .help(format!("the columns are {}", suggest::listing(all()))),
+                        .label("no such column")
+                        .help(format!("the columns are {}", suggest::listing(all())))
+                        .nearest(&name.value, name.span, all(), super::schema_text::name),
                 );
             }
         }

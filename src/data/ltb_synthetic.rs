@@ -139,11 +139,11 @@ fn activation(e: &Expr) -> Result<(&'static str, Function, f64), Box<Diagnostic>
 fn find(name: &str, span: Span) -> Result<(&'static str, Function), Box<Diagnostic>> {
     ACTIVATIONS.iter().find(|(n, _)| *n == name).copied().ok_or_else(|| {
         let all = || ACTIVATIONS.iter().map(|(n, _)| *n);
-        let near = suggest::nearest(name, all()).map(|n| format!("did you mean `{n}`?")).unwrap_or_default();
         Box::new(
             Diagnostic::new(codes::NAME_UNKNOWN, span, format!("no activation is called `{name}`"))
-                .label(near)
-                .help(format!("they are {}", suggest::listing(all()))),
+                .label("unknown")
+                .help(format!("they are {}", suggest::listing(all())))
+                .nearest(name, span, all(), str::to_string),
         )
     })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::freeze::{ColumnFacts, Facts, Schema};
 use super::outline::as_name;
 use super::raw::{FileFact, SPLITS};
-use crate::diag::{Diagnostic, codes, suggest};
+use crate::diag::{Applicability, Diagnostic, codes, suggest};
 use crate::source::Span;
 use crate::syntax::ast::{self, Attr, Entry, Expr, ExprKind, Item, Name, Nested, UnaryOp};
 
@@ -141,6 +141,16 @@ impl Read {
                 .help("a schema is written by `mtlc data freeze`; freeze again rather than edit"),
         );
         None
+    }
+
+    fn unknown_fact(&mut self, key: &Name, keys: &[&str]) {
+        let message = format!("a schema has no fact `{}` here", key.text);
+        self.errors.push(
+            Diagnostic::new(codes::DATA_SCHEMA, key.span, message)
+                .label("unknown")
+                .help("a schema is written by `mtlc data freeze`; freeze again rather than edit")
+                .nearest(&key.text, key.span, keys.iter().copied(), str::to_string),
+        );
     }
 
     fn schema(&mut self, item: &Item) -> Option<Schema> {
@@ -285,16 +295,21 @@ impl Read {
     }
 
     fn entries<'a>(&mut self, attrs: Vec<&'a Attr>, keys: &[&str]) -> Entries<'a> {
-        let mut known: Vec<&'a Attr> = Vec::new();
+        let mut known: Vec<(String, &'a Attr)> = Vec::new();
         for a in attrs {
             if !keys.contains(&a.key.text.as_str()) {
-                let near = suggest::nearest(&a.key.text, keys.iter().copied());
-                let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                self.wrong::<()>(a.key.span, format!("a schema has no fact `{}` here{near}", a.key.text));
-            } else if known.iter().any(|k| k.key.text == a.key.text) {
-                self.wrong::<()>(a.key.span, format!("`{}` stands twice", a.key.text));
+                self.unknown_fact(&a.key, keys);
+                // It is there, under a name that is reported.
+                known.extend(suggest::nearest(&a.key.text, keys.iter().copied()).map(|k| (k.to_string(), a)));
+            } else if let Some((_, first)) = known.iter().find(|(k, _)| *k == a.key.text) {
+                self.errors.push(
+                    Diagnostic::new(codes::DATA_SCHEMA, a.key.span, format!("`{}` stands twice", a.key.text))
+                        .label("again here")
+                        .also(first.key.span, "first here")
+                        .help("remove the one that was added"),
+                );
             } else {
-                known.push(a);
+                known.push((a.key.text.clone(), a));
             }
         }
         Entries { attrs: known }
@@ -312,22 +327,25 @@ fn named(keyword: &Name, names: &[Name]) -> Span {
 
 /// The facts of one body, taken out as they are read.
 struct Entries<'a> {
-    attrs: Vec<&'a Attr>,
+    attrs: Vec<(String, &'a Attr)>,
 }
 
 impl Entries<'_> {
     fn maybe<T>(&mut self, read: &mut Read, key: &str, of: impl Fn(&Expr) -> Option<T>) -> Option<T> {
-        let at = self.attrs.iter().position(|a| a.key.text == key)?;
-        let attr = self.attrs.remove(at);
+        let at = self.attrs.iter().position(|(k, _)| k == key)?;
+        let (_, attr) = self.attrs.remove(at);
         let value = of(&attr.value);
         if value.is_none() && attr.value.kind != ExprKind::Missing {
             read.wrong::<()>(attr.value.span, format!("this cannot be the value of `{key}`"));
+            if let Some(d) = read.errors.pop() {
+                read.errors.push(quotes(d, key, &attr.value));
+            }
         }
         value
     }
 
     fn need<T>(&mut self, read: &mut Read, key: &str, span: Span, of: impl Fn(&Expr) -> Option<T>) -> Option<T> {
-        if !self.attrs.iter().any(|a| a.key.text == key) {
+        if !self.attrs.iter().any(|(k, _)| k == key) {
             return read.wrong(span, format!("`{key}` is missing here"));
         }
         self.maybe(read, key, of)
@@ -335,9 +353,28 @@ impl Entries<'_> {
 
     /// Facts that the kind of column does not have.
     fn rest(self, read: &mut Read, kind: &str) {
-        for a in self.attrs {
+        for (_, a) in self.attrs {
             read.wrong::<()>(a.key.span, format!("a column of kind `{kind}` has no `{}`", a.key.text));
         }
+    }
+}
+
+/// Adds the fix where one value has quotes too many or too few.
+fn quotes(d: Diagnostic, key: &str, value: &Expr) -> Diagnostic {
+    let items = match &value.kind {
+        ExprKind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    let texts = matches!(key, "values" | "missing" | "sha256");
+    let wrong = items.iter().find(|e| matches!(e.kind, ExprKind::Str(_)) != texts);
+    match wrong.map(|e| (e, &e.kind)) {
+        Some((e, ExprKind::Path(_))) if texts => {
+            d.label("one value is not in quotes").quote(e.span, Applicability::Safe)
+        }
+        Some((e, ExprKind::Str(s))) if s.parse::<f64>().is_ok() => {
+            d.label("one value is in quotes").fix("remove the quotes", e.span, s.clone(), Applicability::Safe)
+        }
+        _ => d,
     }
 }
 

@@ -145,11 +145,11 @@ impl<'a> Check<'a> {
     fn column(&mut self, span: Span, data: &Name, column: &Name) -> (Term, Type) {
         let Some(at) = self.data.iter().position(|k| k.data == data.text) else {
             let names = || self.data.iter().map(|k| k.data.as_str());
-            let near = suggest::nearest(&data.text, names()).map(|n| format!("did you mean `{n}`?"));
             let d = Diagnostic::new(codes::NAME_UNKNOWN, data.span, format!("no data set is called `{}`", data.text))
-                .label(near.unwrap_or_default())
+                .label("unknown")
+                .nearest(&data.text, data.span, names(), super::schema_text::name)
                 .help(match self.data.as_slice() {
-                    [] => "the spec declares no data".to_string(),
+                    [] => format!("none is declared; declare it: `data {} {{ format = FORMAT, ... }}`", data.text),
                     _ => format!("the data sets are {}", suggest::listing(names())),
                 });
             return self.wrong(d);
@@ -180,7 +180,8 @@ impl<'a> Check<'a> {
                     .fix(format!("write `{full}`"), name.span, full, Applicability::Safe)
             }
             None => Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("nothing is called `{}` here", name.text))
-                .help("a column is named `DATA.COLUMN`; text stands in double quotes"),
+                .help("a column is named `DATA.COLUMN`; text stands in double quotes")
+                .quote(name.span, Applicability::Maybe),
         };
         self.wrong(d)
     }
@@ -203,7 +204,14 @@ impl<'a> Check<'a> {
                     }
                 }
                 if lt != rt && lt != Type::Open && rt != Type::Open {
-                    return self.unlike(left.span.to(right.span), &l, &lt, &r, &rt);
+                    return self.unlike(
+                        left.span.to(right.span),
+                        if lt == Type::Text { left.span } else { right.span },
+                        &l,
+                        &lt,
+                        &r,
+                        &rt,
+                    );
                 }
                 if let Type::Array(_) = lt {
                     return self.mismatch(
@@ -265,7 +273,7 @@ impl<'a> Check<'a> {
         Some(self.wrong(d))
     }
 
-    fn unlike(&mut self, span: Span, l: &Term, lt: &Type, r: &Term, rt: &Type) -> (Term, Type) {
+    fn unlike(&mut self, span: Span, text: Span, l: &Term, lt: &Type, r: &Term, rt: &Type) -> (Term, Type) {
         let help = match (l, lt, r, rt) {
             (Term::Column(name, _), Type::Text, Term::Number(v), _)
             | (Term::Number(v), _, Term::Column(name, _), Type::Text) => {
@@ -277,7 +285,18 @@ impl<'a> Check<'a> {
             }
             _ => "compare like with like".into(),
         };
-        self.mismatch(span, format!("{} is compared with {}", lt.describe(), rt.describe()), help)
+        let message = format!("{} is compared with {}", lt.describe(), rt.describe());
+        let d = Diagnostic::new(codes::TYPE_MISMATCH, span, message).help(help);
+        let d = match (l, r) {
+            (Term::Text(s), Term::Column(..) | Term::Number(_))
+            | (Term::Column(..) | Term::Number(_), Term::Text(s))
+                if s.parse::<f64>().is_ok() =>
+            {
+                d.fix("remove the quotes", text, s.clone(), Applicability::Safe)
+            }
+            _ => d,
+        };
+        self.wrong(d)
     }
 
     fn member(&mut self, span: Span, left: &Expr, right: &Expr) -> (Term, Type) {
@@ -316,7 +335,7 @@ impl<'a> Check<'a> {
                         None => {}
                     }
                     if ty != lt && lt != Type::Open {
-                        return self.unlike(item.span, &l, &lt, &value, &ty);
+                        return self.unlike(item.span, item.span, &l, &lt, &value, &ty);
                     }
                     values.push(value);
                 }

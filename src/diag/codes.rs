@@ -95,6 +95,12 @@ codes! {
     TYPE_NOT_WHOLE         Error   "type" "not_whole"         "arithmetic that should give a whole number and does not";
     TYPE_PARAM             Error   "type" "param"             "a parameter set to a value it cannot take";
 
+    // train: how a network is trained
+    TRAIN_PATIENCE         Warning "train" "patience"         "a patience that cannot run out before training ends";
+    TRAIN_RATE             Warning "train" "rate"             "a learning rate that trains nothing";
+    TRAIN_BATCH            Warning "train" "batch"            "a batch larger than the training split";
+    TRAIN_SCHEDULE         Warning "train" "schedule"         "a schedule that training ends before";
+
     // import
     IMPORT_NOT_FOUND       Error   "import" "not_found"       "an imported file or library module cannot be read";
     IMPORT_CYCLE           Error   "import" "cycle"           "files that import each other in a circle";
@@ -111,6 +117,7 @@ codes! {
     BACKBONE_ORDER         Error   "backbone" "order"         "a stage that reads a later stage";
     BACKBONE_NO_HEAD       Error   "backbone" "no_head"       "a task without a head";
     BACKBONE_UNREAD        Warning "backbone" "unread"        "a stage that nothing reads";
+    BACKBONE_COLLAPSE      Warning "backbone" "collapse"      "two linear maps after each other, which are one";
     BACKBONE_EMPTY         Error   "backbone" "empty"         "a backbone without stages";
 
     // space
@@ -129,16 +136,25 @@ codes! {
     SEARCH_NO_SPACE        Error   "search" "no_space"        "a search without a space";
     SEARCH_UNAVAILABLE     Error   "search" "unavailable"     "a strategy that checks but does not run yet";
 
+    SEARCH_WARMUP          Warning "search" "warmup"          "a warm-up that leaves no epoch to learn choices in";
+    SEARCH_COOLING         Warning "search" "cooling"         "a temperature that never cools";
+    SEARCH_FORCED          Warning "search" "forced"          "a budget that only the shared network keeps";
+
     // task
     TASK_KIND              Error   "task" "kind"              "a task kind that does not exist";
     TASK_LOSS              Error   "task" "loss"              "a loss that does not fit the task";
     TASK_METRIC            Error   "task" "metric"            "a metric that does not fit the task";
     TASK_LABEL             Error   "task" "label"             "a task without a label, or with one that cannot be";
+    TASK_SCALE             Warning "task" "scale"             "a task whose loss is a hundredth of the others'";
+    TASK_WEIGHT            Warning "task" "weight"            "a task with the weight 0";
+    TASK_SAME_LABEL        Warning "task" "same_label"        "two tasks that learn the same label";
+    TASK_ACTIVATION        Warning "task" "activation"        "a head that ends in what its loss applies by itself";
     TASK_NONE              Error   "task" "none"              "a spec without tasks";
 
     // data
     DATA_FORMAT            Error   "data" "format"            "a data format that does not exist or does not run yet";
     DATA_COLUMN            Error   "data" "column"            "a column that the data does not have";
+    DATA_LEAK              Warning "data" "leak"              "an input that holds a label";
     DATA_SCHEMA            Error   "data" "schema"            "a frozen schema that does not match";
 
     // topology

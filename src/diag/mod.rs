@@ -9,6 +9,7 @@ pub mod codes;
 pub mod fix;
 pub mod render;
 pub mod suggest;
+pub mod synonyms;
 
 pub use codes::Code;
 
@@ -127,6 +128,31 @@ impl Diagnostic {
         self
     }
 
+    /// Did you mean? The nearest of the names that would have been legal as a label and a fix, or nothing new.
+    pub fn nearest<'a>(
+        self,
+        word: &str,
+        span: Span,
+        candidates: impl Iterator<Item = &'a str> + Clone,
+        write: impl Fn(&str) -> String,
+    ) -> Self {
+        let Some(near) = suggest::nearest(word, candidates.clone()) else { return self };
+        self.label(format!("did you mean `{near}`?")).fix(
+            format!("replace `{word}` with `{near}`"),
+            span,
+            write(near),
+            suggest::certainty(word, near, candidates),
+        )
+    }
+
+    /// A fix that puts quotes around a place.
+    pub fn quote(mut self, span: Span, applicability: Applicability) -> Self {
+        let ends = [Span { end: span.start, ..span }, Span { start: span.end, ..span }];
+        let edits = ends.map(|span| Edit { span, text: "\"".into() }).into();
+        self.fixes.push(Fix { title: "put it in quotes".into(), edits, applicability });
+        self
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -154,6 +180,37 @@ impl Diagnostics {
             at += 1;
             at > many || !needless(d)
         });
+    }
+
+    /// Adds the help to what is said at exactly this place, where it has none.
+    pub fn explain(&mut self, code: Code, span: Span, help: impl FnOnce() -> String) {
+        let here = |d: &&mut Diagnostic| d.code == code && d.primary.as_ref().is_some_and(|p| p.span == span);
+        if let Some(d) = self.list.iter_mut().find(here).filter(|d| d.help.is_none()) {
+            d.help = Some(help());
+        }
+    }
+
+    /// Gives a fix to the first report of this code.
+    pub fn add_fix(&mut self, code: Code, fix: Fix) {
+        if let Some(d) = self.list.iter_mut().find(|d| d.code == code) {
+            d.fixes.push(fix);
+        }
+    }
+
+    /// Whether a place holds something that could not be read.
+    pub fn any_syntax_within(&self, span: Span) -> bool {
+        let inside = |p: &Label| p.span.file == span.file && span.start <= p.span.start && p.span.end <= span.end;
+        let syntax = |d: &&Diagnostic| {
+            d.code.name().starts_with("mtl::syntax::")
+                && d.is_error()
+                && d.fixes.iter().all(|f| f.applicability == Applicability::Maybe)
+        };
+        self.list.iter().filter(syntax).any(|d| d.primary.as_ref().is_some_and(inside))
+    }
+
+    /// How many reports of this code there are.
+    pub fn count(&self, code: Code) -> usize {
+        self.list.iter().filter(|d| d.code == code).count()
     }
 
     pub fn has_errors(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Did you mean? The nearest of the names that would have been legal.
 
-use super::Applicability;
+use super::{Applicability, synonyms};
 
 /// Longer words are no slips of the finger.
 const LONGEST: usize = 64;
@@ -10,6 +10,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let length = word.chars().count();
     if length > LONGEST {
         return None;
+    }
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    if let Some(same) = synonyms::find(word, candidates.iter().copied()) {
+        return Some(same);
     }
     let lower = word.to_lowercase();
     let limit = (length / 3).clamp(1, 4);
@@ -28,6 +32,10 @@ fn begins(lower: &str, candidate: &str) -> bool {
 
 /// Whether `near` is surely what was meant by `word`: the word is long enough to tell, and no other candidate is as near.
 pub fn certainty<'a>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'a str>) -> Applicability {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    if synonyms::find(word, candidates.iter().copied()) == Some(near) {
+        return Applicability::Safe;
+    }
     let lower = word.to_lowercase();
     // The work goes with the product of the lengths, and a much longer name is never near.
     let distance = |c: &str| {

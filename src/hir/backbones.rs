@@ -383,10 +383,15 @@ impl Builder<'_> {
 
     pub(super) fn unreadable(&mut self, name: &Name, readable: &HashMap<String, Read>, later: &HashSet<String>) {
         if later.contains(&name.text) {
+            let mut earlier: Vec<&str> = readable.keys().map(String::as_str).collect();
+            earlier.sort_unstable();
             self.diags.push(
                 Diagnostic::new(codes::BACKBONE_ORDER, name.span, format!("`{}` is declared further down", name.text))
                     .label("a later stage, or this one itself")
-                    .help("a stage reads stages above it; move it down"),
+                    .help(format!(
+                        "a stage reads inputs and earlier stages, here {}; else move it below what it reads",
+                        crate::diag::suggest::listing(earlier)
+                    )),
             );
             return;
         }

@@ -8,7 +8,7 @@ use super::eval::{self, Const, Scope};
 use super::import::{Gathered, Importer, Loaded, Loader};
 use super::schema::{self, ItemDef, Part};
 use super::*;
-use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
+use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{AttrDef, Need};
 use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{Attr, Body as AstBody, Edge, Entry, Item, Name, Nested};
@@ -32,8 +32,9 @@ pub fn lower(
     diags: &mut Diagnostics,
 ) -> Spec {
     let gathered = Importer::new(sources, load, diags).gather(root, path);
-    let Gathered { items, topologies } = gathered;
+    let Gathered { mut items, topologies } = gathered;
     let incomplete = diags.has_errors();
+    super::slips::mend(&mut items, sources, diags);
     let mut builder = Builder {
         diags,
         scope: Scope::default(),
@@ -44,6 +45,7 @@ pub fn lower(
         used_blocks: HashSet::new(),
         templates_only: false,
         links_read: 0,
+        sources,
     };
     builder.run(&items, &topologies, options);
     builder.spec
@@ -65,6 +67,8 @@ pub(super) struct Builder<'a> {
     pub templates_only: bool,
     /// Links of chains, counted as they are expanded.
     pub links_read: usize,
+    /// The texts, for fixes that move them.
+    pub sources: &'a SourceMap,
 }
 
 /// A body read against its table entry.
@@ -223,7 +227,8 @@ impl Builder<'_> {
                 true => (item.keyword.span, format!("a `{}` needs a name", def.keyword)),
                 false => (item.names[h.names.1].span, format!("a `{}` takes no such name", def.keyword)),
             };
-            self.diags.push(Diagnostic::new(codes::SYNTAX_HEADER, span, what).help(format!("write `{}`", def.form)));
+            let d = Diagnostic::new(codes::SYNTAX_HEADER, span, what).help(forms(def));
+            self.diags.push(self.missing_word(item, def, d));
             ok = false;
         }
         let parts: [(&str, Part, Option<Span>); 8] = [
@@ -242,16 +247,15 @@ impl Builder<'_> {
                 (Part::Must, None) if n > h.names.1 => {}
                 (Part::Must, None) => {
                     let at = item.names.last().map_or(item.keyword.span, |n| n.span);
-                    self.diags.push(
-                        Diagnostic::new(codes::SYNTAX_HEADER, at, format!("this `{}` lacks `{what}`", def.keyword))
-                            .help(format!("write `{}`", def.form)),
-                    );
+                    let message = format!("this `{}` lacks `{what}`", def.keyword);
+                    let d = Diagnostic::new(codes::SYNTAX_HEADER, at, message).help(forms(def));
+                    self.diags.push(self.missing_word(item, def, d));
                     ok = false;
                 }
                 (Part::No, Some(span)) => {
                     self.diags.push(
                         Diagnostic::new(codes::SYNTAX_HEADER, span, format!("a `{}` takes no `{what}`", def.keyword))
-                            .help(format!("write `{}`", def.form)),
+                            .help(forms(def)),
                     );
                     ok = false;
                 }
@@ -270,6 +274,31 @@ impl Builder<'_> {
             });
         }
         ok
+    }
+
+    /// Adds the fix where one word or sign of a header was forgotten: `over`, `for`, `on`, or the `:` before a type.
+    fn missing_word(&self, item: &Item, def: &ItemDef, d: Diagnostic) -> Diagnostic {
+        let h = def.header;
+        let before = |n: &Name, word: &str| {
+            (Span { end: n.span.start, ..n.span }, format!("{word} "), format!("insert `{word}`"))
+        };
+        let found = match item.names.as_slice() {
+            [_, last] if h.ty == Part::Must && item.ty.is_none() => {
+                let index = item.index.as_ref().map(|i| i.span).filter(|i| i.end <= last.span.start);
+                let at = index.unwrap_or(item.names[0].span);
+                Some((Span { start: at.end, ..at }, ":".to_string(), "insert `:`".to_string()))
+                    .filter(|_| last.span.start > at.end)
+            }
+            // The type has brackets of its own: `input x f32[3]`.
+            [.., last] if h.over == Part::Must && item.over.is_none() => Some(before(last, "over")),
+            [first, ..] if h.targets == Part::Must && item.targets.is_empty() => Some(before(first, "for")),
+            [_, second] if h.on == Part::Maybe && item.on.is_empty() => Some(before(second, "on")),
+            _ => None,
+        };
+        match found {
+            Some((span, text, title)) => d.fix(title, span, text, Applicability::Safe),
+            None => d,
+        }
     }
 
     /// Reports all but the first of items that may stand once.
@@ -322,13 +351,25 @@ impl Builder<'_> {
                         continue;
                     }
                     seen.insert(&a.key.text, a.key.span);
-                    match attrs.iter().find(|d| d.name == a.key.text) {
-                        Some(d) => match eval::value(&a.value, &d.ty, &scope, self.diags) {
-                            Some(v) => out.args.set(d.name, v, true),
-                            None => failed.push(d.name),
-                        },
-                        None if def.open => out.own.push(a),
-                        None => self.unknown_attribute(who, &a.key, attrs, def),
+                    let found = attrs.iter().find(|d| d.name == a.key.text);
+                    if found.is_none() && def.open {
+                        out.own.push(a);
+                        continue;
+                    }
+                    // Misspelt, it is read as what it is near to: the value counts, and is not missing.
+                    let meant = found.or_else(|| {
+                        self.unknown_attribute(who, &a.key, attrs, def);
+                        let near = suggest::nearest(&a.key.text, known_in(attrs, def))?;
+                        let written = |e: &Entry| matches!(e, Entry::Attr(o) if o.key.text == near);
+                        attrs.iter().find(|d| d.name == near && !body.is_some_and(|b| b.entries.iter().any(written)))
+                    });
+                    let Some(d) = meant.filter(|d| found.is_some() || out.args.get(d.name).is_none()) else { continue };
+                    self.diags.explain(codes::SYNTAX_MISSING_VALUE, a.value.span, || {
+                        format!("`{}` takes {}. {}", d.name, d.ty.describe(), d.doc)
+                    });
+                    match eval::value(&a.value, &d.ty, &scope, self.diags) {
+                        Some(v) => out.args.set(d.name, v, true),
+                        None => failed.push(d.name),
                     }
                 }
                 Entry::Nested(n) => {
@@ -376,11 +417,7 @@ impl Builder<'_> {
     }
 
     fn unknown_attribute(&mut self, who: &Name, key: &Name, attrs: &[AttrDef], def: &ItemDef) {
-        let mut known: Vec<&str> = attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
-        known.retain({
-            let mut seen = HashSet::new();
-            move |k| seen.insert(*k)
-        });
+        let known = known_in(attrs, def);
         let mut d = Diagnostic::new(
             codes::NAME_UNKNOWN_ATTRIBUTE,
             key.span,
@@ -417,11 +454,39 @@ impl Builder<'_> {
                 if name.quoted { format!("{near:?}") } else { quoted_if_needed(near) },
                 suggest::certainty(&name.text, near, known.clone()),
             ),
-            None if known.clone().next().is_none() => d.label("unknown").help(format!("the spec declares no {what}")),
-            None => d.label("unknown").help(format!("known: {}", suggest::listing(known))),
+            None if known.clone().next().is_none() => {
+                d.label("unknown").help(format!("none is declared{}", declare(keywords, name)))
+            }
+            None => d.label("unknown").help(format!("known: {}{}", suggest::listing(known), declare(keywords, name))),
         };
         self.diags.push(d);
     }
+}
+
+/// How an item is written: one of its forms, or each.
+fn forms(def: &ItemDef) -> String {
+    format!("write {}", def.form.split("  |  ").map(|f| format!("`{f}`")).collect::<Vec<_>>().join(" or "))
+}
+
+/// How to declare what is missing.
+fn declare(keywords: &[&str], name: &Name) -> String {
+    let [keyword] = keywords else { return String::new() };
+    match schema::item(keyword) {
+        Some(def) => {
+            let form = def.form.split("  |  ").next().unwrap_or_default();
+            format!("; declare it: `{}`", form.replacen("NAME", &quoted_if_needed(&name.text), 1))
+        }
+        None => String::new(),
+    }
+}
+
+/// The attributes and parts that a body may have, each once.
+fn known_in(attrs: &[AttrDef], def: &ItemDef) -> Vec<&'static str> {
+    let mut known: Vec<&'static str> =
+        attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
+    let mut seen = HashSet::new();
+    known.retain(|k| seen.insert(*k));
+    known
 }
 
 pub(super) fn duplicate(what: &str, name: &Name, first: Span) -> Diagnostic {

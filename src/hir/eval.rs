@@ -123,10 +123,33 @@ fn mismatch(expr: &Expr, wanted: &str, diags: &mut Diagnostics) {
         return;
     }
     let found = describe(expr);
-    diags.push(
-        Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected {wanted}, found {found}"))
-            .label(format!("expected {wanted}")),
-    );
+    let mut d = Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected {wanted}, found {found}"))
+        .label(format!("expected {wanted}"));
+    if wanted.contains("quoted") && is_bare_text(expr) {
+        d = d.quote(expr.span, Applicability::Safe);
+    }
+    diags.push(d);
+}
+
+/// Names, numbers and signs that are a path or a word without its quotes.
+fn is_bare_text(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Path(_) => true,
+        ExprKind::Binary { left, right, .. } => {
+            let number = |e: &Expr| matches!(e.kind, ExprKind::Int(_) | ExprKind::Float(_));
+            (is_bare_text(left) || number(left)) && (is_bare_text(right) || number(right))
+        }
+        _ => false,
+    }
+}
+
+/// How other languages write `true` and `false`.
+fn foreign_boolean(expr: &Expr) -> Option<&'static str> {
+    match as_name(expr)?.text.to_lowercase().as_str() {
+        "true" | "yes" | "on" => Some("true"),
+        "false" | "no" | "off" => Some("false"),
+        _ => None,
+    }
 }
 
 /// Evaluates arithmetic over parameters.
@@ -253,6 +276,21 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
     }
     let at = |value: Value| Some(Spanned { value, span: expr.span });
     match ty {
+        Ty::Bool
+            if foreign_boolean(expr)
+                .is_some_and(|b| as_name(expr).is_none_or(|n| n.text != b && scope.get(&n.text).is_none())) =>
+        {
+            let (word, meant) = (describe(expr), foreign_boolean(expr).unwrap_or("true"));
+            let d =
+                Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected `true` or `false`, found {word}"));
+            diags.push(d.label(format!("write `{meant}`")).fix(
+                format!("write `{meant}`"),
+                expr.span,
+                meant,
+                Applicability::Safe,
+            ));
+            None
+        }
         Ty::Bool => match constant_of(expr, ty, scope, diags)? {
             Const::Bool(b) => at(Value::Bool(b)),
             c => wrong(expr, ty, &c, diags),
@@ -272,9 +310,12 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                     _ => format!("this gives {v}, and {} is needed", ty.describe()),
                 };
                 let mut d = Diagnostic::new(codes::TYPE_NOT_WHOLE, expr.span, message);
-                if !matches!(expr.kind, ExprKind::Float(_)) {
-                    d = d.label(format!("= {v}"));
-                }
+                d = match expr.kind {
+                    ExprKind::Float(_) => {
+                        d.label(ty.describe()).help(format!("write `{}` or `{}`", v.floor() as i64, v.ceil() as i64))
+                    }
+                    _ => d.label(format!("= {v}")),
+                };
                 if let ExprKind::Binary { op: BinaryOp::Div, .. } = expr.kind {
                     d = d.help("choose parameters that divide evenly");
                 }
@@ -339,6 +380,35 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                     return Some(v);
                 }
             }
+            // A number in quotes, where a number would do.
+            if let ExprKind::Str(s) = &expr.kind
+                && let Some(inner) = crate::syntax::expression(s)
+                && !matches!(inner.kind, ExprKind::Path(_))
+                && tys.iter().any(|t| value(&inner, t, scope, &mut Diagnostics::default()).is_some())
+            {
+                let d = Diagnostic::new(
+                    codes::TYPE_MISMATCH,
+                    expr.span,
+                    format!("expected {}, found the text {s:?}", ty.describe()),
+                )
+                .label(format!("expected {}", ty.describe()))
+                .fix("remove the quotes", expr.span, s.clone(), Applicability::Safe);
+                diags.push(d);
+                return None;
+            }
+            // A call by a name that one alternative knows: what that says of its arguments is it.
+            let callee = match &expr.kind {
+                ExprKind::Call { callee, .. } => as_name(callee),
+                _ => None,
+            };
+            for t in *tys {
+                if let (Ty::Call(calls), Some(name)) = (t, &callee)
+                    && calls().iter().any(|c| c.name == name.text)
+                {
+                    value(expr, t, scope, diags);
+                    return None;
+                }
+            }
             // A word that is none of those allowed, rather than a parameter that is not declared.
             if as_name(expr).is_some_and(|n| scope.get(&n.text).is_none())
                 && tys.iter().any(|t| matches!(t, Ty::OneOf(_)))
@@ -385,6 +455,11 @@ fn constant_of(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> 
         ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Unary { op: UnaryOp::Neg, .. } => {
             constant(expr, scope, diags)
         }
+        // No parameter, where text is wanted: text without its quotes.
+        _ if matches!(ty, Ty::Str | Ty::Path) && is_bare_text(expr) && !reads_known(expr, scope) => {
+            mismatch(expr, &ty.describe(), diags);
+            None
+        }
         ExprKind::Path(p) if p.len() == 1 && !p[0].quoted => constant(expr, scope, diags),
         ExprKind::Binary {
             op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem, ..
@@ -394,6 +469,15 @@ fn constant_of(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> 
             None
         }
     }
+}
+
+/// Whether an expression names something that has a value.
+fn reads_known(expr: &Expr, scope: &Scope) -> bool {
+    let mut known = scope.any_name;
+    walk_paths(expr, &mut |p| {
+        known |= p.len() == 1 && (scope.get(&p[0].text).is_some() || p[0].text == "true" || p[0].text == "false")
+    });
+    known
 }
 
 fn wrong<T>(expr: &Expr, ty: &Ty, found: &Const, diags: &mut Diagnostics) -> Option<T> {
@@ -429,18 +513,17 @@ pub fn unknown_word<'a>(
     wanted: &str,
     code: crate::diag::Code,
 ) -> Diagnostic {
-    let d = Diagnostic::new(code, name.span, format!("`{}` is not known here: expected {wanted}", name.text));
-    match suggest::nearest(&name.text, words.clone()) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).fix(
-            format!("replace `{}` with `{near}`", name.text),
-            name.span,
-            near,
-            suggest::certainty(&name.text, near, words.clone()),
-        ),
-        // The message may have listed them.
-        None if wanted.contains('`') => d.label("unknown"),
-        None => d.label("unknown").help(format!("known: {}", suggest::listing(words))),
-    }
+    // A list is help, and no part of what is wrong.
+    let (message, help) = match wanted.contains('`') {
+        true => (format!("`{}` is not known here", name.text), format!("expected {wanted}")),
+        false => (format!("`{}` is not {wanted}", name.text), format!("known: {}", suggest::listing(words.clone()))),
+    };
+    Diagnostic::new(code, name.span, message).label("unknown").help(help).nearest(
+        &name.text,
+        name.span,
+        words,
+        str::to_string,
+    )
 }
 
 /// Reads a call of one of `defs`; a bare name is a call without arguments.

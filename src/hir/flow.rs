@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::build::{Builder, duplicate};
 use super::eval::{self, Const, Scope};
 use super::*;
-use crate::diag::{Diagnostic, codes, suggest};
+use crate::diag::{Applicability, Diagnostic, codes, suggest};
 use crate::ops::{self, Arity};
 use crate::schema::Ty;
 use crate::source::Span;
@@ -191,6 +191,15 @@ impl Builder<'_> {
 
     fn not_an_op<T>(&mut self, expr: &Expr) -> Option<T> {
         if eval::has_gap(expr) {
+            return None;
+        }
+        if let ExprKind::Binary { op: BinaryOp::Gt | BinaryOp::Or, left, right } = &expr.kind {
+            let sign = Span { start: left.span.end, end: right.span.start, ..expr.span };
+            self.diags.push(
+                Diagnostic::new(codes::SYNTAX_UNEXPECTED, expr.span, "ops follow one another with `->`")
+                    .label("this is a comparison")
+                    .fix("replace `>` with `->`", sign, " -> ", Applicability::Safe),
+            );
             return None;
         }
         self.diags.push(
@@ -437,7 +446,8 @@ impl Builder<'_> {
                         suggest::certainty(&n.text, near, names.iter().copied()),
                     );
                 } else if !names.is_empty() {
-                    d = d.label("unknown").help(format!("parameters: {}", suggest::listing(names)));
+                    let label = if arg.name.is_some() { "unknown" } else { "one too many" };
+                    d = d.label(label).help(format!("parameters: {}", suggest::listing(names)));
                 }
                 self.diags.push(d);
                 ok = false;
@@ -522,6 +532,6 @@ fn unknown_call(name: &Name, known: &[&str], what: &str) -> Diagnostic {
         ),
         None => d
             .label("unknown")
-            .help("`mtlc explain ops` lists the ops; a block is declared with `block NAME(...) = ...`"),
+            .help(format!("`mtlc explain ops` lists the ops; a block is declared: `block {}(...) = ...`", name.text)),
     }
 }

@@ -143,14 +143,19 @@ impl Builder<'_> {
                 1 => " (nor has one other)".to_string(),
                 n => format!(" (nor have {n} others)"),
             };
-            self.diags.push(
-                Diagnostic::new(
-                    codes::BACKBONE_NO_HEAD,
-                    task.span,
-                    format!("the task `{}` has no head{more}", task.name),
-                )
-                .help("declare one, for all tasks if they agree: `head for * = linear(outputs)`"),
+            // A task of another file is as it should be: the head is missing here, where the backbone is.
+            let imported = task.span.file != self.root;
+            let here = self.spec.backbone.as_ref().map(|b| b.span).filter(|s| imported && s.file == self.root);
+            let d = Diagnostic::new(
+                codes::BACKBONE_NO_HEAD,
+                here.unwrap_or(task.span),
+                format!("the task `{}` has no head{more}", task.name),
             );
+            let d = match here {
+                Some(_) => d.label("no head reads this backbone for it").also(task.span, "the task"),
+                None => d.label("no `head` is for it"),
+            };
+            self.diags.push(d.help("declare one, for all tasks if they agree: `head for * = linear(outputs)`"));
         }
     }
 

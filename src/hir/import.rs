@@ -98,6 +98,11 @@ impl<'a> Importer<'a> {
             [word, name] if word.text == "topology" && name.quoted => self.file(&name.text, name.span, base, true),
             [word, name] if word.text == "std" => self.module_by_name(&name.text, name.span),
             [name] if name.text.starts_with("std.") => self.module_by_name(&name.text[4..], name.span),
+            [name] | [_, name] if name.text.ends_with(".mtl") => {
+                let d = Diagnostic::new(codes::SYNTAX_HEADER, name.span, "the name of a file stands in quotes");
+                self.diags.push(d.label("not quoted").quote(name.span, Applicability::Safe));
+                self.file(&name.text, name.span, base, item.names.len() > 1);
+            }
             _ => self.diags.push(
                 Diagnostic::new(
                     codes::SYNTAX_HEADER,

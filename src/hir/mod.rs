@@ -11,6 +11,7 @@ mod inputs;
 mod params;
 pub mod schema;
 mod searches;
+mod slips;
 mod spaces;
 mod tasks;
 mod topologies;

@@ -3,7 +3,7 @@
 use super::build::Builder;
 use super::eval;
 use super::*;
-use crate::diag::{Diagnostic, codes};
+use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes};
 use crate::schema::{COUNT, Ty, Value};
 use crate::syntax::ast::{Entry, Item, Name, Nested};
 
@@ -17,6 +17,7 @@ impl Builder<'_> {
             return;
         };
         let mut levels: Vec<Option<Level>> = vec![None; stage_names.len()];
+        let unknown_before = self.diags.count(codes::NAME_UNKNOWN);
         let mut heads: Option<HeadLevel> = None;
         let mut last: Option<usize> = None;
         let scope = self.scope.clone();
@@ -79,6 +80,7 @@ impl Builder<'_> {
                 }
             }
         }
+        self.sort_levels(&fields.nested, &stage_names);
         let missing: Vec<&str> =
             stage_names.iter().zip(&levels).filter(|(_, l)| l.is_none()).map(|(s, _)| s.as_str()).collect();
         let at = item.over.as_ref().map_or(item.span, |n| n.span);
@@ -93,7 +95,8 @@ impl Builder<'_> {
                     .iter()
                     .any(|n| n.names.iter().any(|m| m.text == s) || n.keyword.text == "tree" && in_tree(n))
             };
-            if !self.spec.incomplete && !missing.iter().any(|s| written(s)) {
+            let misspelt = self.diags.count(codes::NAME_UNKNOWN) > unknown_before;
+            if !self.spec.incomplete && !misspelt && !missing.iter().any(|s| written(s)) {
                 let stages = crate::diag::suggest::listing(missing.iter().copied());
                 let line = missing.iter().map(|s| format!("level {s} {{ copies = 1 }}")).collect::<Vec<_>>().join("; ");
                 self.diags.push(
@@ -107,6 +110,22 @@ impl Builder<'_> {
         let heads = heads.unwrap_or(HeadLevel { per_copy: false, reads: Reads::One, span: at });
         let name = item.names.first().map_or_else(|| "space".to_string(), |n| n.text.clone());
         self.spec.space = Some(Space { name, span: at, levels: levels.into_iter().flatten().collect(), heads });
+    }
+
+    /// Gives the report of levels out of order the fix that sorts them.
+    fn sort_levels(&mut self, nested: &[&Nested], stages: &[String]) {
+        let levels: Vec<&&Nested> = nested.iter().filter(|n| n.keyword.text == "level" && n.index.is_none()).collect();
+        let place = |n: &Nested| stages.iter().position(|s| n.names.first().is_some_and(|m| m.text == *s));
+        let Some(places) = levels.iter().map(|n| place(n)).collect::<Option<Vec<usize>>>() else { return };
+        let mut sorted: Vec<usize> = (0..levels.len()).collect();
+        sorted.sort_by_key(|i| places[*i]);
+        let text = |n: &Nested| self.sources.file(n.span.file).text.get(n.span.range()).unwrap_or_default().to_string();
+        let moved = sorted.iter().enumerate().filter(|(to, from)| to != *from);
+        let edits: Vec<Edit> =
+            moved.map(|(to, from)| Edit { span: levels[to].span, text: text(levels[*from]) }).collect();
+        let title = "put the levels into the order of the stages".to_string();
+        let fix = Fix { title, edits, applicability: Applicability::Maybe };
+        self.diags.add_fix(codes::SPACE_ORDER, fix);
     }
 
     fn level(
@@ -128,13 +147,19 @@ impl Builder<'_> {
             return;
         }
         if last.is_some_and(|l| l > i) {
+            // What each level then reads, and what is left to decide, is not what was meant.
+            self.spec.incomplete = true;
             self.diags.push(
                 Diagnostic::new(
                     codes::SPACE_ORDER,
                     name.span,
                     format!("the level of `{}` stands after a later stage's", name.text),
                 )
-                .help("levels stand in the order of the backbone's stages"),
+                .label("out of order")
+                .help(format!(
+                    "levels stand in the order of the backbone's stages: {}",
+                    crate::diag::suggest::listing(stages.iter().map(String::as_str))
+                )),
             );
         }
         *last = Some(last.map_or(i, |l| l.max(i)));

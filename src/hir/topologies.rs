@@ -47,7 +47,24 @@ impl Builder<'_> {
         let mut task_reads: Vec<Option<(Vec<TopoSource>, Span)>> = vec![None; self.spec.tasks.len()];
         let mut spans: HashMap<String, Span> = HashMap::new();
         let mut broken = false;
+        // A line that could not be read is reported; what it attaches is not missing.
+        let mut read: Vec<String> = Vec::new();
+        for e in &fields.edges {
+            eval::walk_paths(&e.source, &mut |p| read.push(eval::dotted(p)));
+        }
+        let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.contains_key(n)).collect();
         for edge in &fields.edges {
+            if self.diags.any_syntax_within(edge.span) {
+                known.extend(edge.targets.iter().map(|t| (text_of(t), Node::Broken)));
+                broken = true;
+                continue;
+            }
+            // A node whose stage is misspelt is the one that others read and no line declares.
+            for t in edge.targets.iter().filter(|t| self.stray_node(t, &stages)) {
+                if let Some(meant) = suggest::nearest(&text_of(t), lost.iter().map(String::as_str)) {
+                    known.insert(meant.to_string(), Node::Broken);
+                }
+            }
             broken |=
                 self.edge(edge, &stages, &tasks, &mut topology, &mut known, &mut task_reads, &mut spans).is_none();
         }
@@ -147,6 +164,21 @@ impl Builder<'_> {
                     stage.span,
                     format!("the backbone has no stage `{}`", stage.text),
                 );
+                let lost: Vec<&str> = known
+                    .iter()
+                    .filter(|(_, n)| matches!(n, Node::Broken))
+                    .filter_map(|(name, _)| name.strip_suffix(&copy.text)?.strip_suffix('.'))
+                    .filter(|s| stages.iter().any(|t| t == s))
+                    .collect();
+                if let Some(near) = suggest::nearest(&stage.text, lost.iter().copied()) {
+                    let message = format!("replace `{}` with `{near}`", stage.text);
+                    let how = suggest::certainty(&stage.text, near, lost.iter().copied());
+                    d = d.label(format!("did you mean `{near}`?")).fix(message, stage.span, near, how);
+                    self.diags.push(d);
+                    known.insert(text, Node::Broken);
+                    ok = false;
+                    continue;
+                }
                 d = match suggest::nearest(&stage.text, stages.iter().map(String::as_str)) {
                     Some(near) => d.label(format!("did you mean `{near}`?")).fix(
                         format!("replace `{}` with `{near}`", stage.text),
@@ -182,6 +214,11 @@ impl Builder<'_> {
             known.insert(text, Node::Source(TopoSource::Node(topology.nodes.len() - 1)));
         }
         ok.then_some(())
+    }
+
+    /// `STAGE.COPY` of no stage.
+    fn stray_node(&self, target: &Expr, stages: &[String]) -> bool {
+        matches!(&target.kind, ExprKind::Path(p) if p.len() == 2 && !stages.contains(&p[0].text))
     }
 
     fn not_a_node(&mut self, target: &Expr, stages: &[String], tasks: &HashMap<String, usize>) {
@@ -255,7 +292,7 @@ impl Builder<'_> {
                         format!("replace `{text}` with `{near}`"),
                         expr.span,
                         near,
-                        crate::diag::Applicability::Maybe,
+                        suggest::certainty(&text, near, names.iter().copied()),
                     ),
                     None => d.label("unknown").help(format!("known: {}", suggest::listing(names))),
                 };

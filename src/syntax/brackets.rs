@@ -10,7 +10,8 @@ use crate::source::Span;
 impl Reader<'_> {
     /// Looks at commas, strange text and the closing bracket of a list, a call, a header or a body.
     pub(super) fn separators(&mut self, node: &SyntaxNode) {
-        let in_body = node.kind() == Kind::Body;
+        let in_body = matches!(node.kind(), Kind::Body | Kind::BareBody);
+        let runs = if in_body { Vec::new() } else { self.unquoted_runs(node) };
         let mut open = None;
         let mut before: Option<SyntaxElement> = None;
         let mut comma: Option<SyntaxToken> = None;
@@ -19,6 +20,7 @@ impl Reader<'_> {
             match child.kind() {
                 Kind::LBrace | Kind::LBracket | Kind::LParen => open = Some(self.span(child.text_range())),
                 Kind::RBrace | Kind::RBracket | Kind::RParen | Kind::Comment => {}
+                Kind::MissingOpen => {}
                 Kind::Whitespace => line_end |= child.as_token().is_some_and(|t| t.text().contains(['\n', '\r'])),
                 Kind::Comma => {
                     let repeated = comma.is_some() || before.is_none();
@@ -29,7 +31,10 @@ impl Reader<'_> {
                 }
                 Kind::MissingClose => {
                     let end = self.span(child.text_range());
-                    let (open, end) = self.likely_unclosed(node).unwrap_or((open.unwrap_or(end), end));
+                    let open = open.unwrap_or(end);
+                    let likely =
+                        self.likely_unclosed(node).or_else(|| self.likely_argument(node).map(|end| (open, end)));
+                    let (open, end) = likely.unwrap_or((open, end));
                     self.report_unclosed(node.kind(), open, end);
                 }
                 kind => {
@@ -38,12 +43,19 @@ impl Reader<'_> {
                         child.as_token().into_iter().for_each(|t| self.junk(t));
                     }
                     let separated = comma.is_some() || in_body && line_end;
-                    if let (false, Some(before)) = (separated || strange, &before)
+                    let in_text = runs.iter().any(|r| {
+                        r.contains(usize::from(child.text_range().start()))
+                            && before.as_ref().is_some_and(|b| r.contains(usize::from(b.text_range().start())))
+                    });
+                    if let (false, Some(before)) = (separated || strange || in_text, &before)
                         && !matches!(before.kind(), Kind::Odd | Kind::Junk)
                         && !ends_missing(before)
                     {
                         let end = self.span(before.text_range()).end as usize;
-                        self.report_missing_comma(self.at(end, end), in_body);
+                        match in_body && !sets_something(&child) {
+                            true => self.report_lone_word(&child),
+                            false => self.report_missing_comma(self.at(end, end), in_body),
+                        }
                     }
                     before = Some(child);
                     comma = None;
@@ -73,6 +85,31 @@ impl Reader<'_> {
         None
     }
 
+    /// A forgotten `)` lets the rest of a chain slip into the last argument: `conv(8, kernel = 3 -> relu`. No argument with a
+    /// name or a number at its start is a chain, so there the call was meant to end.
+    fn likely_argument(&self, node: &SyntaxNode) -> Option<Span> {
+        if node.kind() != Kind::Args {
+            return None;
+        }
+        let last = node.children().filter(|c| matches!(c.kind(), Kind::Arg | Kind::OddArg)).last()?;
+        let expr = last.children().find(|c| c.kind() == Kind::Expr)?;
+        // `mix(softmax, query = a[b, c]`: no query is a selection.
+        let of_mix = node.prev_sibling().is_some_and(|c| c.text() == "mix");
+        if let Some(index) = expr.descendants().find(|n| n.kind() == Kind::Index).filter(|_| of_mix) {
+            let at = usize::from(index.text_range().start());
+            return Some(self.at(at, at));
+        }
+        let arrow = expr.children_with_tokens().position(|c| c.kind() == Kind::Arrow)?;
+        let before: Vec<SyntaxElement> =
+            expr.children_with_tokens().take(arrow).filter(|c| !c.kind().is_trivia()).collect();
+        let named = last.children_with_tokens().any(|c| c.kind() == Kind::Eq);
+        if !named && !is_merge_call(node) || named || before.first().is_some_and(|b| b.kind() == Kind::Number) {
+            let end = usize::from(before.last()?.text_range().end());
+            return Some(self.at(end, end));
+        }
+        None
+    }
+
     /// The text before a place, on its line.
     fn line_before(&self, range: rowan::TextRange) -> &str {
         let before = &self.text[..usize::from(range.start())];
@@ -87,6 +124,17 @@ impl Reader<'_> {
     fn indentation(&self, range: rowan::TextRange) -> usize {
         let line = self.line_before(range);
         line.len() - line.trim_start().len()
+    }
+
+    /// A word after an entry, on its line, that begins no other entry.
+    fn report_lone_word(&mut self, element: &SyntaxElement) {
+        let span = self.span(element.text_range());
+        let text = element.to_string();
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` does not belong here"))
+            .label("expected a line end, or `,` and another entry")
+            .help("text of several words stands in quotes; a duration is a number and a unit: `15 epochs`");
+        self.meant.push(span);
+        self.push(d);
     }
 
     fn report_missing_comma(&mut self, span: Span, in_body: bool) {
@@ -117,6 +165,19 @@ impl Reader<'_> {
             .fix(format!("insert `{close}`"), end, insertion, Applicability::Maybe);
         self.push(d);
     }
+}
+
+/// Whether this is an entry, and not a word that says nothing.
+fn sets_something(element: &SyntaxElement) -> bool {
+    let says = |k: Kind| {
+        matches!(k, Kind::Eq | Kind::EqEq | Kind::Colon | Kind::MissingEq | Kind::Body | Kind::BareBody | Kind::LArrow)
+    };
+    element.as_node().is_none_or(|n| n.children_with_tokens().any(|c| says(c.kind())))
+}
+
+/// Whether these arguments are values that are merged, which may be chains.
+fn is_merge_call(args: &SyntaxNode) -> bool {
+    args.children().next().is_some_and(|a| super::habits::is_merge(&a))
 }
 
 /// Whether the last thing in an element is missing, so that what follows it is explained.

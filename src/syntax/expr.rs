@@ -189,6 +189,7 @@ impl Reader<'_> {
             match token.kind() {
                 Kind::Number => value = Expr { kind: self.number(token.text(), span), span },
                 Kind::Unit => unit = Some(Name { text: token.text().to_string(), quoted: false, span }),
+                Kind::OddUnit => unit = self.odd_unit(token.text(), span),
                 _ => {}
             }
         }
@@ -284,12 +285,33 @@ impl Reader<'_> {
 
     fn args(&mut self, node: &SyntaxNode) -> (Vec<Arg>, u32) {
         self.separators(node);
+        let runs = self.unquoted_runs(node);
         let mut args = Vec::new();
         let mut height = 0;
-        for child in node.children().filter(|c| c.kind() == Kind::Arg) {
+        for child in node.children().filter(|c| matches!(c.kind(), Kind::Arg | Kind::OddArg)) {
+            let start = usize::from(child.text_range().start());
+            if let Some(run) = runs.iter().find(|r| r.contains(start)) {
+                // Several words that are one text: the first stands for all.
+                if run.start == start {
+                    let text = self.text[run.start..run.end].to_string();
+                    args.push(Arg {
+                        name: None,
+                        value: Expr { kind: ExprKind::Str(text), span: self.at(run.start, run.end) },
+                    });
+                }
+                continue;
+            }
             let (arg, h) = self.arg(&child);
             height = height.max(h);
-            args.push(arg);
+            match arg {
+                // `add(a b)`
+                Arg { name: Some(name), value } if child.kind() == Kind::OddArg && super::habits::is_merge(&child) => {
+                    let span = name.span;
+                    args.push(Arg { name: None, value: Expr { kind: ExprKind::Path(vec![name]), span } });
+                    args.push(Arg { name: None, value });
+                }
+                arg => args.push(arg),
+            }
         }
         (args, height)
     }

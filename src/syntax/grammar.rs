@@ -24,6 +24,8 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
     let mut open: Vec<u8> = Vec::new();
     let mut at = 0;
     let mut line_start = true;
+    // On a line with other quotes or comments than ours, brackets inside of text are counted too.
+    let mut plain = is_plain(bytes, 0);
     while at < bytes.len() {
         let byte = bytes[at];
         if line_start && begins_item(&bytes[at..]) {
@@ -31,13 +33,16 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
             open.clear();
         }
         match byte {
-            b'\n' | b'\r' => line_start = true,
+            b'\n' | b'\r' => {
+                line_start = true;
+                plain = is_plain(bytes, at + 1);
+            }
             b' ' | b'\t' => {}
             _ => line_start = false,
         }
         match byte {
-            b'"' => at = string_end(bytes, at),
-            b'#' => at = line_end(bytes, at),
+            b'"' if plain => at = string_end(bytes, at),
+            b'#' if plain => at = line_end(bytes, at),
             b'{' | b'[' | b'(' => {
                 open.push(byte);
                 if open.len() > MAX_DEPTH {
@@ -83,6 +88,14 @@ fn begins_item(rest: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the line that begins here has only quotes and comments of the language.
+fn is_plain(bytes: &[u8], start: usize) -> bool {
+    let line = &bytes[start.min(bytes.len())..line_end(bytes, start.min(bytes.len()))];
+    let foreign = |t: &[u8]| !t.is_ascii() || t.contains(&b'\'') || t.windows(2).any(|w| w == b"/*");
+    let comment = line.iter().position(|b| *b == b'#').map(|n| &line[..n]);
+    !foreign(line) || comment.is_some_and(|before| !foreign(before) && !before.contains(&b'"'))
 }
 
 /// Past the closing quote, or the end of the line.

@@ -12,10 +12,12 @@ pub mod ast;
 mod brackets;
 mod expr;
 mod grammar;
+mod habits;
 mod literal;
 mod read;
 mod report;
 mod tree;
+mod unquoted;
 
 use pest::Parser as _;
 use rowan::GreenNode;

@@ -21,14 +21,33 @@ pub(super) struct Reader<'a> {
     pub(super) stray: Option<Span>,
     /// The offset of text that is already explained.
     pub(super) explained: Option<usize>,
+    /// Messages that explain such a place.
+    pub(super) kept: Vec<Diagnostic>,
+    /// Places that one message explains as a whole: whatever else is said inside is dropped.
+    pub(super) meant: Vec<Span>,
 }
 
 /// Reads a whole file.
 pub(super) fn read(file: FileId, text: &str, root: &SyntaxNode) -> (File, Vec<Diagnostic>) {
-    let mut reader =
-        Reader { file, text, out: Vec::new(), depth: 0, deep_reported: false, stray: None, explained: None };
+    let mut reader = Reader {
+        file,
+        text,
+        out: Vec::new(),
+        depth: 0,
+        deep_reported: false,
+        stray: None,
+        explained: None,
+        kept: Vec::new(),
+        meant: Vec::new(),
+    };
     let file = reader.file(root);
-    (file, reader.out)
+    reader.habits(root);
+    let (meant, mut out, kept) = (reader.meant, reader.out, reader.kept);
+    let inside =
+        |s: Span| meant.iter().any(|m| m.start < s.start && s.end <= m.end || m.start == s.start && s.end < m.end);
+    out.retain(|d| meant.is_empty() || !d.primary.as_ref().is_some_and(|p| inside(p.span)));
+    out.extend(kept);
+    (file, out)
 }
 
 impl Reader<'_> {
@@ -116,9 +135,12 @@ impl Reader<'_> {
             let span = self.span(child.text_range());
             let SyntaxElement::Node(part) = &child else {
                 if let (Kind::JunkTop, SyntaxElement::Token(token)) = (child.kind(), &child) {
-                    self.junk(token);
+                    match item.names.last_mut().filter(|n| item.keyword.text == "use" && !n.quoted) {
+                        Some(name) => self.unquoted_import(name, token),
+                        None => self.junk(token),
+                    }
                 }
-                if child.kind() == Kind::Eq {
+                if matches!(child.kind(), Kind::Eq | Kind::EqEq) {
                     header.equals = true;
                 }
                 continue;
@@ -139,7 +161,9 @@ impl Reader<'_> {
                 }
                 Kind::TypeClause => {
                     header.part(self, 4, "a type", span);
-                    item.ty = Some(self.clause_type(part));
+                    let (ty, value) = set_by_mistake(self.clause_type(part));
+                    item.ty = Some(ty);
+                    item.value = value;
                 }
                 Kind::ForClause => {
                     header.part(self, 5, "`for`", span);
@@ -153,6 +177,13 @@ impl Reader<'_> {
                         })
                         .collect();
                     item.targets.extend(found);
+                    if let Some(value) = part.children().find(|c| c.kind() == Kind::Expr) {
+                        item.value = Some(self.expr(&value.into()));
+                    }
+                }
+                Kind::BareFor => {
+                    let star = self.at(span.end as usize - 1, span.end as usize);
+                    item.targets.push(Expr { kind: ExprKind::Star, span: star });
                 }
                 Kind::OnClause => {
                     header.part(self, 6, "`on`", span);
@@ -173,7 +204,7 @@ impl Reader<'_> {
                     self.report_missing_value(span, item.names.last());
                     item.value = Some(Expr { kind: ExprKind::Missing, span });
                 }
-                Kind::Body => item.body = Some(self.body(part)),
+                Kind::Body | Kind::BareBody => item.body = Some(self.body(part)),
                 _ => {}
             }
         }
@@ -224,7 +255,11 @@ impl Reader<'_> {
             match child.kind() {
                 Kind::Ident | Kind::Str | Kind::OpenStr => name = child.as_token().and_then(|t| self.name(t)),
                 // The first is the type unless `=` came before: the grammar keeps them in that order.
-                Kind::Expr if !after_eq(&child) => ty = Some(self.expr(&child)),
+                Kind::Expr if !after_eq(&child) => {
+                    let (found, value) = set_by_mistake(self.expr(&child));
+                    ty = Some(found);
+                    default = value;
+                }
                 Kind::Expr => default = Some(self.expr(&child)),
                 Kind::MissingType => {
                     self.report(
@@ -274,10 +309,14 @@ impl Reader<'_> {
             match &child {
                 SyntaxElement::Token(token) => match token.kind() {
                     Kind::Ident | Kind::Str | Kind::OpenStr => key = self.name(token),
-                    Kind::Junk => self.junk(token),
+                    Kind::Junk => match value.as_mut() {
+                        Some(value) => self.after_value(value, token),
+                        None => self.junk(token),
+                    },
                     _ => {}
                 },
                 SyntaxElement::Node(part) => match part.kind() {
+                    Kind::MissingEq => {}
                     Kind::Body => body = Some(self.body(part)),
                     Kind::MissingValue => {
                         self.report_missing_value(span, key.as_ref());
@@ -340,7 +379,10 @@ impl Reader<'_> {
             match &child {
                 SyntaxElement::Token(token) if token.kind() == Kind::Junk => {
                     junk = true;
-                    self.junk(token);
+                    match nested.names.is_empty() && nested.value.is_none() && self.in_topology(node) {
+                        true => self.report_not_an_edge(node, token),
+                        false => self.junk(token),
+                    }
                 }
                 SyntaxElement::Token(_) => {}
                 SyntaxElement::Node(part) => match part.kind() {
@@ -355,7 +397,8 @@ impl Reader<'_> {
                         let value = self.items(part, "an index").0;
                         nested.index = Some(Spanned { value, span: at });
                     }
-                    Kind::Body => nested.body = Some(self.body(part)),
+                    Kind::Body | Kind::BareBody => nested.body = Some(self.body(part)),
+                    Kind::MissingEq => {}
                     Kind::MissingValue => {
                         self.report_missing_value(at, nested.names.last().or(Some(&nested.keyword)));
                         nested.value = Some(Expr { kind: ExprKind::Missing, span: at });
@@ -395,8 +438,12 @@ impl Reader<'_> {
         match token.kind() {
             Kind::Ident => Some(Name { text: token.text().to_string(), quoted: false, span }),
             Kind::Str => {
-                let raw = &token.text()[1..token.text().len() - 1];
-                let (text, wrong) = literal::string(raw);
+                let quote = |c: Option<char>| c.map_or(0, char::len_utf8);
+                let (first, last) = (token.text().chars().next(), token.text().chars().next_back());
+                let raw = &token.text()[quote(first)..token.text().len() - quote(last)];
+                // Other languages' quotes are reported; their escapes are none of ours.
+                let (text, wrong) =
+                    if first == Some('"') { literal::string(raw) } else { (raw.to_string(), Vec::new()) };
                 for (at, length, why) in wrong {
                     let start = span.start as usize + 1 + at;
                     self.report_escape(Span::new(self.file, start, start + length), why);
@@ -453,6 +500,14 @@ impl Header {
             };
             reader.report_header_order(span, message);
         }
+    }
+}
+
+/// `int == 3`, where a type stands: the type, and the value that `==` was to set.
+fn set_by_mistake(ty: Expr) -> (Expr, Option<Expr>) {
+    match ty.kind {
+        ExprKind::Binary { op: ast::BinaryOp::Eq, left, right } => (*left, Some(*right)),
+        kind => (Expr { kind, span: ty.span }, None),
     }
 }
 

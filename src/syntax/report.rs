@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides what is an error; the reader does, and calls. No rule or kind of the tree is named to anyone.
 
-use super::ast::{ITEM_KEYWORDS, NESTED_KEYWORDS, Name};
+use super::ast::{ITEM_KEYWORDS, NESTED_KEYWORDS, Name, UNITS};
 use super::read::{Reader, tokens};
 use super::tree::{Kind, SyntaxNode, SyntaxToken};
 use crate::diag::{Applicability, Diagnostic, codes, suggest};
@@ -172,23 +172,49 @@ impl Reader<'_> {
     pub(super) fn report_lone(&mut self, node: &SyntaxNode) {
         let span = self.span(node.text_range());
         let text = excerpt(&self.text[span.range()]);
+        if self.in_topology(node) {
+            // A second comma is reported by itself.
+            if self.text[span.end as usize..].trim_start().starts_with(',') {
+                return;
+            }
+            let last = self.text[span.range()].rsplit(['\n', ',']).next().unwrap_or_default().trim();
+            let end = self.at(span.end as usize, span.end as usize);
+            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, end, format!("`{}` reads nothing", excerpt(last)))
+                .label("expected `<-` and what is read, or `,` and more that reads the same")
+                .fix("insert `,`", end, ",", Applicability::Maybe);
+            return self.push(d);
+        }
         let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` says nothing by itself"))
             .label("expected `= value`, `{ ... }` or `<- source` after it");
         self.push(d);
+    }
+
+    pub(super) fn in_topology(&self, node: &SyntaxNode) -> bool {
+        let item = node.ancestors().find(|n| n.kind() == Kind::Item);
+        item.and_then(|i| i.first_token()).is_some_and(|t| t.text() == "topology")
     }
 
     /// `a.b -> c`, `a.b = c`: something else stands where `<-` should.
     pub(super) fn report_not_an_edge(&mut self, node: &SyntaxNode, token: &SyntaxToken) {
         let junk = self.trimmed(token);
         let text = &self.text[junk.range()];
-        let sign = ["->", "< -", "<=", "=", "<", ":"].into_iter().find(|s| text.starts_with(s));
+        let sign = ["->", "→", "=>", "< -", "<=", "==", "=", "<", ":"].into_iter().find(|s| text.starts_with(s));
         let name = excerpt(node.text().to_string().split(text).next().unwrap_or_default());
-        let Some(sign) = sign else { return self.junk(token) };
+        let Some(sign) = sign else {
+            let Some('a'..='z' | 'A'..='Z' | '_' | '"') = text.chars().next() else { return self.junk(token) };
+            // `a, b c <- d`
+            let end = self.text[..junk.start as usize].trim_end().len();
+            let place = self.at(end, end);
+            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, "a comma is missing")
+                .label("expected `,` or `<-`")
+                .fix("insert `,`", place, ",", Applicability::Safe);
+            return self.push(d);
+        };
         let start = junk.start as usize;
         let place = self.at(start, start + sign.len());
         let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, format!("`{name}` takes `<-`, not `{sign}`"))
             .label("expected `<-` and what is read")
-            .fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Maybe);
+            .fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Safe);
         self.push(d);
     }
 
@@ -230,9 +256,38 @@ impl Reader<'_> {
             self.explained = Some(at);
             return;
         }
+        let number = node.prev_sibling_or_token().and_then(|e| e.prev_sibling_or_token());
+        let number = number.filter(|n| sign == "%" && n.kind() == Kind::Number);
+        if let Some((n, value)) =
+            number.and_then(|n| Some((self.span(n.text_range()), n.to_string().parse::<f64>().ok()?)))
+        {
+            let whole = self.at(n.start as usize, at);
+            let share = value / 100.0;
+            let d = Diagnostic::new(codes::SYNTAX_NUMBER, whole, "a share is a number from 0 to 1, not a percentage")
+                .label(format!("that is {share}"))
+                .fix(format!("write `{share}`"), whole, share.to_string(), Applicability::Safe);
+            return self.push(d);
+        }
         let d = Diagnostic::new(codes::SYNTAX_MISSING_VALUE, span, format!("a value is missing after `{sign}`"))
             .label("expected a value");
         self.push(d);
+    }
+
+    /// A word after a number: the unit that was meant, if one was.
+    pub(super) fn odd_unit(&mut self, word: &str, span: Span) -> Option<Name> {
+        let Some(meant) = suggest::nearest(word, UNITS.iter().copied()) else {
+            let end = self.text[..span.start as usize].trim_end_matches(|c: char| c.is_whitespace()).len();
+            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{word}` is no unit of a number"))
+                .label("expected `epochs` or `steps`, or `,` before it")
+                .fix("insert `,`", self.at(end, end), ",", Applicability::Maybe);
+            self.push(d);
+            return None;
+        };
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("there is no unit `{word}`"))
+            .label(format!("did you mean `{meant}`?"))
+            .fix(format!("replace `{word}` with `{meant}`"), span, meant, Applicability::Safe);
+        self.push(d);
+        Some(Name { text: meant.to_string(), quoted: false, span })
     }
 
     pub(super) fn report_chained(&mut self, span: Span, sign: &str) {
@@ -268,6 +323,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn report_open_string(&mut self, span: Span) {
+        if let Some(place) = self.swallowing_string(span) {
+            return self.report_swallowing(place);
+        }
         let end = self.at(span.end as usize, span.end as usize);
         let start = self.at(span.start as usize, span.start as usize + 1);
         let d = Diagnostic::new(codes::SYNTAX_UNCLOSED, start, "a string is never closed")
@@ -277,16 +335,55 @@ impl Reader<'_> {
         self.push(d);
     }
 
+    /// The text on this line that swallowed a comma because its own closing quote is missing: `["high, "low"]`. Its place, and
+    /// where the quote should stand.
+    fn swallowing_string(&self, open: Span) -> Option<(Span, usize)> {
+        let start = self.text[..open.start as usize].rfind(['\n', '\r']).map_or(0, |i| i + 1);
+        let end = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |i| start + i);
+        let line = &self.text[start..end];
+        let quotes: Vec<usize> = line.match_indices('"').map(|(i, _)| i).collect();
+        for pair in quotes.chunks(2) {
+            let &[a, b] = pair else { break };
+            let inside = &line[a + 1..b];
+            let follows = line[b + 1..].chars().next();
+            let content = inside.trim_end_matches([' ', '\t']);
+            if let (Some(content), true) =
+                (content.strip_suffix(','), follows.is_some_and(|c| c.is_alphanumeric() || c == '_'))
+            {
+                return Some((self.at(start + a, start + b + 1), start + a + 1 + content.len()));
+            }
+        }
+        None
+    }
+
+    fn report_swallowing(&mut self, (string, close): (Span, usize)) {
+        let line = self.text[close..].find(['\n', '\r']).map_or(self.text.len(), |i| close + i);
+        let (start, end) = (string.start as usize, self.at(close, close));
+        let whole = self.at(start.saturating_sub(1), line);
+        if self.meant.contains(&whole) {
+            return;
+        }
+        self.meant.push(whole);
+        let d = Diagnostic::new(codes::SYNTAX_UNCLOSED, self.at(start, start + 1), "a string is never closed")
+            .label("opened here")
+            .also(end, "expected `\"` here")
+            .fix("insert `\"`", end, "\"", Applicability::Safe);
+        self.kept.push(d);
+    }
+
     pub(super) fn report_number(&mut self, span: Span, message: String, help: Option<&str>) {
         let mut d = Diagnostic::new(codes::SYNTAX_NUMBER, span, message);
         d.help = help.map(str::to_string);
+        if help.is_some_and(|h| h.contains("quotes")) {
+            d = d.quote(span, Applicability::Maybe);
+        }
         self.push(d);
     }
 
     // ---- text that belongs nowhere ----
 
     /// The place of a token without the blanks around it; a character that only looks like a blank stays.
-    fn trimmed(&self, token: &SyntaxToken) -> Span {
+    pub(super) fn trimmed(&self, token: &SyntaxToken) -> Span {
         const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
         let start = usize::from(token.text_range().start());
         let text = token.text();
@@ -295,7 +392,7 @@ impl Reader<'_> {
     }
 
     /// Whether nothing but a bracket, a comma or a comment follows on the line.
-    fn ends_line(&self, at: usize) -> bool {
+    pub(super) fn ends_line(&self, at: usize) -> bool {
         let next = self.text[at..].trim_start_matches([' ', '\t']).chars().next();
         next.is_none_or(|c| "\r\n,)]}#".contains(c))
     }
@@ -346,8 +443,11 @@ impl Reader<'_> {
                 .label("names without quotes are made of a-z, A-Z, 0-9 and `_`"),
             _ => {
                 let text = excerpt(text);
-                Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` does not belong here"))
-                    .label("not expected here")
+                let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` does not belong here"))
+                    .label("not expected here");
+                // Among the values of a list it may well be text.
+                let listed = token.parent().is_some_and(|p| p.kind() == Kind::List);
+                if listed && token.kind() == Kind::Odd { d.quote(span, Applicability::Maybe) } else { d }
             }
         };
         self.push(d);

@@ -41,10 +41,11 @@ kinds! {
         OverClause over_clause, Params params, Param param, Body body, Attr attr, Edge edge, Nested nested, Expr expr,
         Quantity quantity, Postfix postfix, Path path, List list, Index index, Args args, Group group, Arg arg,
         MissingValue missing_value, MissingOperand missing_operand, MissingName missing_name, MissingType missing_type,
-        MissingArrow missing_arrow, MissingClose missing_close,
+        MissingArrow missing_arrow, MissingClose missing_close, MissingEq missing_eq, MissingOpen missing_open,
+        OddArg odd_arg, BareBody bare_body, BareFor bare_for, MissingFor missing_for,
     }
     tokens {
-        Junk junk, JunkTop junk_top, Odd odd, Ident ident, Number number, Unit unit, Str string, OpenStr open_string,
+        Junk junk, JunkTop junk_top, Odd odd, Ident ident, Number number, Unit unit, OddUnit odd_unit, Str string, OpenStr open_string,
         KwMtl kw_mtl, KwFor kw_for, KwOn kw_on, KwOver kw_over, KwOr kw_or, KwAnd kw_and, KwNot kw_not, KwIn kw_in,
         LBrace lbrace, RBrace rbrace, LParen lparen, RParen rparen, LBracket lbracket, RBracket rbracket, Comma comma,
         Colon colon, Dot dot, Eq eq, Arrow arrow, LArrow larrow, EqEq eqeq, Ne ne, Le le, Ge ge, Lt lt, Gt gt, Dots dots,
@@ -138,7 +139,20 @@ fn raw(kind: Kind) -> rowan::SyntaxKind {
 /// A missing thing stands right after the text before it, not before the text that follows.
 fn is_missing(kind: Kind) -> bool {
     use Kind::*;
-    matches!(kind, MissingValue | MissingOperand | MissingName | MissingType | MissingArrow | MissingClose)
+    matches!(
+        kind,
+        MissingValue
+            | MissingOperand
+            | MissingName
+            | MissingType
+            | MissingArrow
+            | MissingClose
+            | MissingEq
+            | MissingOpen
+            | MissingFor
+            // Its brace is missing: it begins where that should stand.
+            | BareBody
+    )
 }
 
 struct Builder<'a> {
@@ -159,13 +173,27 @@ impl Builder<'_> {
     fn trivia(&mut self, end: usize) {
         while self.at < end {
             let rest = &self.text[self.at..end];
-            if rest.starts_with('#') {
-                let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
-                self.token(Kind::Comment, self.at + length);
-            } else {
-                let length = rest.find('#').unwrap_or(rest.len());
-                self.token(Kind::Whitespace, self.at + length);
+            let blank = rest.find(|c: char| !is_blank(c)).unwrap_or(rest.len());
+            if blank > 0 {
+                self.token(Kind::Whitespace, self.at + blank);
+                continue;
             }
+            let line = rest.find(['\n', '\r']).unwrap_or(rest.len());
+            // Another language's comment may end before its line does.
+            let length = match rest[..line].starts_with("/*").then(|| rest[..line].find("*/")).flatten() {
+                Some(end) => end + 2,
+                None => line.max(1),
+            };
+            self.token(Kind::Comment, self.at + length);
         }
     }
+}
+
+/// Blanks, line ends, and characters that only look like a blank: the grammar's `blank`.
+pub(super) fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{feff}') || is_strange_blank(c)
+}
+
+pub(super) fn is_strange_blank(c: char) -> bool {
+    matches!(c, '\u{a0}' | '\u{2000}'..='\u{200b}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
 }

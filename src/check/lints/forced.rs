@@ -1,0 +1,47 @@
+//! A budget that only the shared network keeps: there is nothing left to search.
+
+use super::Facts;
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::hir::{Read, Reads, StageId};
+use crate::schema::{Cost, Reference};
+
+pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
+    let (Some(space), Some(backbone)) = (&facts.spec.space, &facts.spec.backbone) else { return };
+    // Of a chain of stages that read `one`, the cheapest split is that of the last stage alone.
+    let chain = backbone.stages.iter().enumerate().skip(1).all(|(i, s)| s.reads == [Read::Stage(StageId(i - 1))]);
+    let tree = space.levels.iter().all(|l| matches!(l.reads, Reads::One)) && matches!(space.heads.reads, Reads::One);
+    if !chain || !tree || facts.spec.tasks.len() < 2 || space.levels.last().is_none_or(|l| l.copies < 2) {
+        return;
+    }
+    for search in &facts.spec.searches {
+        let Some(budget) = search.args.get("budget").and_then(|_| search.args.budget("budget")) else { continue };
+        let (what, word) = match budget.of {
+            Cost::Params => ("parameters", "params"),
+            Cost::Macs => ("multiply-accumulates", "macs"),
+        };
+        let cost = |c: &crate::check::Cost| if budget.of == Cost::Params { c.params } else { c.macs };
+        let stages: Option<Vec<u64>> = facts.stages.iter().map(|s| s.as_ref().and_then(|s| cost(&s.cost))).collect();
+        let heads: Option<u64> = facts.heads.iter().map(|h| h.as_ref().and_then(|h| cost(&h.cost))).sum();
+        let (Some(stages), Some(heads)) = (stages, heads) else { continue };
+        let trunk: u64 = stages.iter().sum();
+        let shared = trunk + heads;
+        let limit = match budget.relative_to {
+            None => budget.at_most,
+            Some(Reference::Independent) => budget.at_most * (trunk * facts.spec.tasks.len() as u64 + heads) as f64,
+            Some(Reference::Shared) => budget.at_most * shared as f64,
+        };
+        let next = shared + stages.last().copied().unwrap_or(0);
+        if limit < shared as f64 || limit >= next as f64 {
+            continue;
+        }
+        diags.push(
+            Diagnostic::new(
+                codes::SEARCH_FORCED,
+                search.args.span("budget").unwrap_or(search.span),
+                format!("only the shared network keeps this budget: it has {shared} {what}, the next smallest {next}"),
+            )
+            .label(format!("at most {limit:.0}"))
+            .help(format!("allow more (`budget = {word} <= {next}`), or train the shared network without a search")),
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! A schedule that training ends before: it never acts, or never gets where it goes.
+
+use super::Facts;
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::schema::{Args, Call};
+
+pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
+    for args in facts.trainings() {
+        if args.get("epochs").is_none() {
+            continue;
+        }
+        for name in ["schedule", "temperature"] {
+            if let Some(call) = args.opt_call(name).filter(|_| args.is_given(name)) {
+                diags.extend(late(facts, args, call));
+            }
+        }
+    }
+}
+
+fn late(facts: &Facts<'_>, args: &Args, call: &Call) -> Option<Diagnostic> {
+    let epochs = args.size("epochs") as f64;
+    let (argument, what) = match call.name {
+        "step" | "exponential" => ("every", "it never acts"),
+        "linear" | "cosine" => ("over", "it never gets to its end"),
+        "warmup" => ("steps", "it never gets to its full rate"),
+        _ => return None,
+    };
+    call.args.get(argument)?;
+    let length = facts.epochs(call.args.duration(argument), args)?;
+    // A smooth fall acts from the first step on.
+    let smooth = call.name == "exponential" && call.args.get("smooth").is_some() && call.args.bool("smooth");
+    let late = match call.name {
+        "linear" | "cosine" => length > epochs,
+        _ => length >= epochs && !smooth,
+    };
+    if !late {
+        return call
+            .args
+            .opt_call("then")
+            .filter(|_| call.name == "warmup")
+            .and_then(|then| late_after(facts, args, then));
+    }
+    let at = call.args.span(argument)?;
+    Some(
+        Diagnostic::new(
+            codes::TRAIN_SCHEDULE,
+            at,
+            format!("training ends after {epochs} epochs, and `{}` takes {length}: {what}", call.name),
+        )
+        .label(format!("{length} epochs"))
+        .help(format!("make `{argument}` shorter than `epochs`, or train longer")),
+    )
+}
+
+/// What follows a warm-up; how much of the training is left for it is not subtracted.
+fn late_after(facts: &Facts<'_>, args: &Args, then: &Call) -> Option<Diagnostic> {
+    late(facts, args, then)
+}

@@ -1,0 +1,110 @@
+//! What other tools call it. Their word, and ours for exactly the same thing.
+
+/// Theirs in small letters without `_`, ours.
+const TABLE: &[(&str, &[&str])] = &[
+    // attributes and arguments
+    ("batchsize", &["batch"]),
+    ("bs", &["batch"]),
+    ("minibatch", &["batch"]),
+    ("learningrate", &["lr"]),
+    ("stepsize", &["lr"]),
+    ("numepochs", &["epochs"]),
+    ("nepochs", &["epochs"]),
+    ("maxepochs", &["epochs"]),
+    ("warmupepochs", &["warmup"]),
+    ("wd", &["weight_decay"]),
+    ("l2", &["weight_decay"]),
+    ("decay", &["weight_decay"]),
+    ("kernelsize", &["kernel", "k"]),
+    ("ksize", &["kernel", "k"]),
+    ("k", &["kernel"]),
+    ("strides", &["stride", "s"]),
+    ("earlystopping", &["patience"]),
+    ("earlystoppingpatience", &["patience"]),
+    ("optim", &["optimizer"]),
+    ("optimiser", &["optimizer"]),
+    ("criterion", &["loss"]),
+    ("losses", &["loss"]),
+    ("metric", &["metrics"]),
+    ("scheduler", &["schedule"]),
+    ("lrschedule", &["schedule"]),
+    ("lrscheduler", &["schedule"]),
+    ("gradclip", &["clip"]),
+    ("clipnorm", &["clip"]),
+    ("tau", &["temperature"]),
+    ("type", &["format"]),
+    ("val", &["validation"]),
+    ("valid", &["validation"]),
+    // ops
+    ("dense", &["linear"]),
+    ("fc", &["linear"]),
+    ("fullyconnected", &["linear"]),
+    ("conv2d", &["conv"]),
+    ("convolution", &["conv"]),
+    ("convolution2d", &["conv"]),
+    ("maxpooling", &["max_pool"]),
+    ("maxpool2d", &["max_pool"]),
+    ("maxpooling2d", &["max_pool"]),
+    ("avgpooling", &["avg_pool"]),
+    ("avgpool2d", &["avg_pool"]),
+    ("averagepooling", &["avg_pool"]),
+    ("gap", &["global_avg_pool"]),
+    ("globalaveragepooling", &["global_avg_pool"]),
+    ("globalaveragepooling2d", &["global_avg_pool"]),
+    ("globalavgpool2d", &["global_avg_pool"]),
+    ("adaptiveavgpool", &["global_avg_pool"]),
+    ("adaptiveavgpool2d", &["global_avg_pool"]),
+    ("bn", &["batch_norm"]),
+    ("batchnorm2d", &["batch_norm"]),
+    ("batchnormalization", &["batch_norm"]),
+    ("layernormalization", &["layer_norm"]),
+    ("dropout2d", &["dropout"]),
+    ("onehotencoding", &["one_hot"]),
+    ("concatenate", &["concat"]),
+    ("cat", &["concat"]),
+    ("swish", &["silu"]),
+    ("upsampling", &["upsample"]),
+    ("interpolate", &["upsample"]),
+    // kinds of tasks
+    ("bool", &["binary"]),
+    ("boolean", &["binary"]),
+    ("binaryclassification", &["binary"]),
+    ("sigmoid", &["binary"]),
+    ("classification", &["classes"]),
+    ("multiclass", &["classes"]),
+    ("categorical", &["classes"]),
+    ("softmax", &["classes"]),
+    // losses and metrics
+    ("crossentropyloss", &["cross_entropy"]),
+    ("ce", &["cross_entropy"]),
+    ("nll", &["cross_entropy"]),
+    ("bceloss", &["bce"]),
+    ("binarycrossentropy", &["bce"]),
+    ("bcewithlogits", &["bce"]),
+    ("mseloss", &["mse"]),
+    ("l2loss", &["mse"]),
+    ("l1", &["mae"]),
+    ("acc", &["accuracy"]),
+    ("rocauc", &["auc"]),
+    ("auroc", &["auc"]),
+    ("r2score", &["r2"]),
+    // units
+    ("ep", &["epochs"]),
+    ("eps", &["epochs"]),
+    ("iter", &["steps"]),
+    ("iters", &["steps"]),
+    ("iterations", &["steps"]),
+    ("iteration", &["step", "steps"]),
+    ("batches", &["steps"]),
+];
+
+/// The one of `candidates` that is the same thing by another tool's name, or by other capitals and underscores.
+pub fn find<'a>(word: &str, mut candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let plain = |w: &str| w.to_lowercase().replace(['_', '-'], "");
+    let theirs = plain(word);
+    let same = candidates.clone().find(|c| plain(c) == theirs);
+    same.or_else(|| {
+        let ours = TABLE.iter().filter(|(t, _)| *t == theirs).flat_map(|(_, ours)| *ours).copied();
+        ours.into_iter().find_map(|o| candidates.find(|c| *c == o))
+    })
+}

@@ -1,0 +1,186 @@
+//! What is written as in other languages, and what is surely an `=` forgotten: the grammar reads it as what it means, and here it
+//! is said, with the fix. One walk over all tokens.
+
+use super::read::Reader;
+use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken, is_strange_blank};
+use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes};
+
+impl Reader<'_> {
+    pub(super) fn habits(&mut self, root: &SyntaxNode) {
+        for element in root.descendants_with_tokens() {
+            match &element {
+                SyntaxElement::Token(token) => match token.kind() {
+                    Kind::Whitespace => self.strange_blanks(token),
+                    Kind::Comment if !token.text().starts_with('#') => self.foreign_comment(token),
+                    Kind::Str if !token.text().starts_with('"') => self.foreign_quotes(token),
+                    Kind::Arrow if token.text() != "->" => self.foreign_arrow(token, "->", "goes into"),
+                    Kind::LArrow if token.text() != "<-" => self.foreign_arrow(token, "<-", "reads"),
+                    Kind::EqEq | Kind::Colon => self.foreign_equals(token),
+                    _ => {}
+                },
+                SyntaxElement::Node(node) if node.kind() == Kind::MissingEq => self.missing_equals(node),
+                SyntaxElement::Node(node) if node.kind() == Kind::MissingOpen => self.missing_open(node),
+                SyntaxElement::Node(node) if node.kind() == Kind::BareFor => self.missing_for(node),
+                SyntaxElement::Node(_) => {}
+            }
+        }
+    }
+
+    fn strange_blanks(&mut self, token: &SyntaxToken) {
+        let text = token.text();
+        let Some(at) = text.find(is_strange_blank) else { return };
+        let start = self.span(token.text_range()).start as usize + at;
+        let run = text[at..].find(|c| !is_strange_blank(c)).map_or(text.len(), |n| at + n) - at;
+        let number = text[at..].chars().next().map_or(0, |c| c as u32);
+        let span = self.at(start, start + run);
+        let d = Diagnostic::new(
+            codes::SYNTAX_UNEXPECTED,
+            span,
+            format!("the character U+{number:04X} looks like a blank and is none"),
+        )
+        .label("another character than the blank of the keyboard")
+        .fix("replace it with a blank", span, " ", Applicability::Safe);
+        self.push(d);
+    }
+
+    fn foreign_comment(&mut self, token: &SyntaxToken) {
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let start = span.start as usize;
+        let sign = &text[..2];
+        let head = self.at(start, start + sign.len());
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, head, format!("a comment begins with `#`, not `{sign}`"))
+            .label("not a comment in this language");
+        let d = match text.strip_suffix("*/") {
+            _ if sign != "/*" => d.fix(format!("replace `{sign}` with `#`"), head, "#", Applicability::Safe),
+            // It begins lines further down.
+            None => d.help("a comment ends with its line: begin each line with `#`").fix(
+                "replace `/*` with `#`",
+                head,
+                "#",
+                Applicability::Maybe,
+            ),
+            Some(_) if !self.ends_line(span.end as usize) => {
+                d.help("a comment ends with its line").fix("remove it", span, "", Applicability::Maybe)
+            }
+            Some(inside) => {
+                let end = self.at(start + inside.trim_end().len(), span.end as usize);
+                let edits = vec![Edit { span: head, text: "#".into() }, Edit { span: end, text: String::new() }];
+                let title = "replace `/*` with `#`, and remove `*/`".to_string();
+                let mut d = d;
+                d.fixes.push(Fix { title, edits, applicability: Applicability::Safe });
+                d
+            }
+        };
+        self.push(d);
+    }
+
+    fn foreign_quotes(&mut self, token: &SyntaxToken) {
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let (Some(first), Some(last)) = (text.chars().next(), text.chars().next_back()) else { return };
+        let inside = &text[first.len_utf8()..text.len() - last.len_utf8()];
+        let what = if first == '\'' { "single" } else { "curly" };
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("text stands in `\"`, not in {what} quotes"))
+            .label(format!("quoted with `{first}`"))
+            .fix(format!("write {inside:?}"), span, format!("{inside:?}"), Applicability::Safe);
+        self.push(d);
+    }
+
+    fn foreign_arrow(&mut self, token: &SyntaxToken, right: &str, means: &str) {
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let d =
+            Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("the arrow is written `{right}`, not `{text}`"))
+                .label(format!("expected `{right}`: the left {means} the right"))
+                .fix(format!("replace `{text}` with `{right}`"), span, right, Applicability::Safe);
+        self.push(d);
+    }
+
+    /// `==` or `:` where a value is set.
+    fn foreign_equals(&mut self, token: &SyntaxToken) {
+        let Some(parent) = token.parent() else { return };
+        let sets = matches!(parent.kind(), Kind::Attr | Kind::Nested | Kind::Item | Kind::OddArg)
+            || token.kind() == Kind::EqEq
+                && parent.parent().is_some_and(|p| p.kind() == Kind::TypeClause || is_type(&p));
+        if !sets {
+            return;
+        }
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let message = match text {
+            "==" => "a value is set with `=`; `==` compares".to_string(),
+            _ => format!("a value is set with `=`, not `{text}`"),
+        };
+        // `key: value` has its sign at the key.
+        let tight = text == ":" && !self.text[..span.start as usize].ends_with([' ', '\t']);
+        let sign = if tight { " =" } else { "=" };
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, message).label("expected `=`").fix(
+            format!("replace `{text}` with `=`"),
+            span,
+            sign,
+            Applicability::Safe,
+        );
+        self.push(d);
+    }
+
+    fn missing_equals(&mut self, node: &SyntaxNode) {
+        let span = self.span(node.text_range());
+        if node.parent().is_some_and(|p| p.kind() == Kind::OddArg && is_merge(&p)) {
+            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma is missing").label("expected `,`").fix(
+                "insert `,`",
+                span,
+                ",",
+                Applicability::Safe,
+            );
+            return self.push(d);
+        }
+        let before = node.prev_sibling_or_token().filter(|e| !e.kind().is_trivia());
+        let name = before.map(|e| e.to_string()).unwrap_or_default();
+        let message = match name.is_empty() || name.contains(|c: char| !(c.is_alphanumeric() || c == '_')) {
+            true => "`=` is missing".to_string(),
+            false => format!("`=` is missing after `{name}`"),
+        };
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, message).label("expected `=`").fix(
+            "insert `=`",
+            span,
+            " =",
+            Applicability::Safe,
+        );
+        self.push(d);
+    }
+
+    fn missing_for(&mut self, node: &SyntaxNode) {
+        let end = usize::from(node.text_range().end());
+        let star = self.at(end - 1, end);
+        let d = Diagnostic::new(codes::SYNTAX_HEADER, star, "`for` is missing before the tasks")
+            .label("expected `for *`")
+            .fix("insert `for`", self.at(end - 1, end - 1), "for ", Applicability::Safe);
+        self.push(d);
+    }
+
+    fn missing_open(&mut self, node: &SyntaxNode) {
+        let span = self.span(node.text_range());
+        let header = node.parent().and_then(|body| body.parent()).and_then(|n| n.first_token());
+        let word = header.map(|t| t.text().to_string()).unwrap_or_default();
+        let d = Diagnostic::new(
+            codes::SYNTAX_UNEXPECTED,
+            span,
+            format!("`{{` is missing: the body of this `{word}` is not opened"),
+        )
+        .label("expected `{`")
+        .fix("insert `{`", span, " {", Applicability::Safe);
+        self.push(d);
+    }
+}
+
+/// The type of a parameter in a header.
+fn is_type(node: &SyntaxNode) -> bool {
+    node.kind() == Kind::Param
+}
+
+/// Whether an argument is a value that is merged: then two names side by side lack a comma.
+pub(super) fn is_merge(argument: &SyntaxNode) -> bool {
+    let callee = argument.parent().and_then(|args| args.prev_sibling());
+    callee.is_some_and(|c| ["add", "mul", "mean", "concat"].contains(&c.text().to_string().as_str()))
+}

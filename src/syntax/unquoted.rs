@@ -1,0 +1,155 @@
+//! Text that lacks its quotes: several words where one value belongs. It is read as the text that it surely is.
+
+use super::ast::{BinaryOp, Expr, ExprKind, Name, UNITS};
+use super::read::Reader;
+use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken};
+use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes};
+use crate::source::Span;
+
+/// A stretch of the source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Run {
+    pub fn contains(&self, at: usize) -> bool {
+        self.start <= at && at < self.end
+    }
+}
+
+impl Reader<'_> {
+    /// The runs of words without a comma in a list whose other values are quoted text. Reported when first asked for.
+    pub(super) fn unquoted_runs(&mut self, node: &SyntaxNode) -> Vec<Run> {
+        if !matches!(node.kind(), Kind::List | Kind::Index) {
+            return Vec::new();
+        }
+        let mut groups: Vec<(Run, usize, bool)> = Vec::new();
+        let mut open = false;
+        for child in node.children_with_tokens() {
+            match child.kind() {
+                Kind::Whitespace if child.as_token().is_some_and(|t| t.text().contains(['\n', '\r'])) => open = false,
+                Kind::Comma | Kind::Comment => open = false,
+                // It was meant to be a comma.
+                Kind::Odd if child.to_string().starts_with(';') => open = false,
+                Kind::Arg | Kind::Odd => {
+                    let (start, end) = (child.text_range().start().into(), child.text_range().end().into());
+                    let quoted = holds_text(&child);
+                    match groups.last_mut().filter(|_| open) {
+                        Some((run, count, text)) => {
+                            run.end = end;
+                            *count += 1;
+                            *text |= quoted;
+                        }
+                        None => groups.push((Run { start, end }, 1, quoted)),
+                    }
+                    open = true;
+                }
+                _ => {}
+            }
+        }
+        if !groups.iter().any(|(_, count, quoted)| *count == 1 && *quoted) {
+            return Vec::new();
+        }
+        let runs: Vec<Run> = groups.iter().filter(|(_, count, quoted)| *count > 1 && !quoted).map(|g| g.0).collect();
+        for run in &runs {
+            self.report_unquoted(self.at(run.start, run.end));
+        }
+        runs
+    }
+
+    /// What follows a value on its line, and does not belong to it: perhaps the value is text.
+    pub(super) fn after_value(&mut self, value: &mut Expr, junk: &SyntaxToken) {
+        let tail = self.trimmed(junk);
+        let begins = self.text[tail.range()].chars().next();
+        let end = match begins {
+            Some(c) if c.is_alphanumeric() || "_.:+?/%".contains(c) => tail.end,
+            _ => return self.junk(junk),
+        };
+        let operand = last_operand(value);
+        let unit = self.text[tail.range()].split_whitespace().next_back().is_some_and(|w| UNITS.contains(&w));
+        if unit {
+            return self.report_wordy_duration(operand.span.to(tail));
+        }
+        if !is_word(operand) {
+            return self.junk(junk);
+        }
+        let span = self.at(operand.span.start as usize, end as usize);
+        set_last_operand(value, Expr { kind: ExprKind::Str(self.text[span.range()].to_string()), span });
+        value.span.end = end;
+        self.report_unquoted(span);
+    }
+
+    /// `use parts/data.mtl`
+    pub(super) fn unquoted_import(&mut self, name: &mut Name, junk: &SyntaxToken) {
+        let tail = self.trimmed(junk);
+        let span = self.at(name.span.start as usize, tail.end as usize);
+        *name = Name { text: self.text[span.range()].to_string(), quoted: true, span };
+        self.report_unquoted(span);
+    }
+
+    /// `fifteen epochs`
+    fn report_wordy_duration(&mut self, span: Span) {
+        self.meant.push(span);
+        let d = Diagnostic::new(codes::SYNTAX_NUMBER, span, "a length of training is a number and a unit")
+            .label("words")
+            .help("write the number in digits: `15 epochs`, `500 steps`, or `15` alone for epochs");
+        self.push(d);
+    }
+
+    fn report_unquoted(&mut self, span: Span) {
+        if self.meant.contains(&span) {
+            return;
+        }
+        self.meant.push(span);
+        let text = &self.text[span.range()];
+        let ends = [span.start, span.end].map(|at| self.at(at as usize, at as usize));
+        let edits = ends.iter().map(|at| Edit { span: *at, text: "\"".into() }).collect();
+        let mut d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "text stands in quotes".to_string())
+            .label("several words are one text only in quotes");
+        let certain = !text.contains(['"', '\\', '\n']);
+        let applicability = if certain { Applicability::Safe } else { Applicability::Maybe };
+        d.fixes.push(Fix { title: format!("write {text:?}"), edits, applicability });
+        self.push(d);
+    }
+}
+
+/// Whether an element of a list is quoted text.
+fn holds_text(element: &SyntaxElement) -> bool {
+    let tokens = element.as_node().into_iter().flat_map(|n| n.descendants_with_tokens());
+    tokens.filter_map(|e| e.into_token()).any(|t| matches!(t.kind(), Kind::Str | Kind::OpenStr))
+}
+
+/// The right side of the last comparison, or the whole.
+fn last_operand(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Binary { op, right, .. } if compares(*op) => last_operand(right),
+        _ => expr,
+    }
+}
+
+fn set_last_operand(expr: &mut Expr, new: Expr) {
+    match &mut expr.kind {
+        ExprKind::Binary { op, right, .. } if compares(*op) => set_last_operand(right, new),
+        _ => *expr = new,
+    }
+}
+
+fn compares(op: BinaryOp) -> bool {
+    use BinaryOp::*;
+    matches!(op, Eq | Ne | And | Or | Lt | Le | Gt | Ge)
+}
+
+/// A name, or names and numbers between signs: not what is surely a number, a list or text already.
+fn is_word(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Path(_) | ExprKind::Missing => true,
+        ExprKind::Binary { left, right, .. } => {
+            let leaf = |e: &Expr| matches!(e.kind, ExprKind::Int(_) | ExprKind::Float(_));
+            (is_word(left) || leaf(left)) && (is_word(right) || leaf(right))
+        }
+        ExprKind::Unary { operand, .. } => is_word(operand),
+        _ => false,
+    }
+}

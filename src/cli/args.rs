@@ -104,6 +104,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
     pub save_every: Duration,
 
+    /// Run even if the estimate of the memory says that the machine has too little.
+    #[arg(long)]
+    pub ignore_memory: bool,
+
     /// How many saved states of a phase are kept.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub keep: usize,

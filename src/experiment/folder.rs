@@ -1,19 +1,21 @@
 //! The run folder: made once, never reused silently.
 //!
 //! ```text
-//! run.json         command, version, seed, device, status
-//! source.mtl       the spec as the user wrote it
-//! metrics.jsonl    one line per epoch and phase        search.jsonl   every choice's probabilities per epoch
-//! search.json      the choices as they ended           summary.json   every network's results
-//! checkpoints/     supernet, derived, all_shared, independent (.safetensors)
-//! derived/net.mtl  the learned topology
-//! networks/        programs of the other trained networks: all_shared, independent, random_N (.mtl)
+//! run.json         command, version, seed, device, status         progress.json  the phases that are done
+//! source.mtl       the spec as the user wrote it                  program.mtl    what runs: on its own, schemas embedded
+//! metrics.jsonl    one line per epoch and phase                   search.jsonl   every choice's probabilities per epoch
+//! search.json      the choices as they ended                      summary.json   every network's results
+//! checkpoints/     supernet, derived, all_shared, independent (.safetensors); while a network trains, its best so far
+//! derived/net.mtl  the learned topology                           networks/      the programs of the other networks
+//! resume/          states of the unfinished phase                 partial/       what a run that the clock stopped had by then
+//! run.lock         held by the process that works here            SHA256SUMS     of all that a finished run leaves
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::run::{Info, Status};
 use crate::runtime::checkpoint::write_atomically;
 use crate::runtime::{RunError, plain};
 use crate::source::read_bytes;
@@ -29,18 +31,22 @@ pub struct RunFolder {
 impl RunFolder {
     /// Refuses a path where no run can begin; writes nothing. What is there stays as it is.
     pub fn vacant(path: &Path) -> Result<(), RunError> {
-        if let Ok(mut entries) = std::fs::read_dir(path)
-            && entries.next().is_some()
-        {
-            return Err(RunError::Checkpoint(format!(
-                "the folder `{}` exists and is not empty: name another with `-o`, or remove it",
-                path.display()
-            )));
-        }
+        let shown = path.display();
         if path.is_file() {
-            return Err(RunError::Checkpoint(format!("`{}` is a file: name a folder with `-o`", path.display())));
+            return Err(RunError::Checkpoint(format!("`{shown}` is a file: name a folder with `-o`")));
         }
-        Ok(())
+        if std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none()) {
+            return Ok(());
+        }
+        let info = RunFolder { path: path.to_path_buf() }.read_json::<Info>("run.json");
+        Err(RunError::Checkpoint(match info {
+            Ok(info) if matches!(info.status, Status::Running | Status::Stopped | Status::Failed) => format!(
+                "the folder `{shown}` holds a run that is not done: go on with it with `mtlc {} --resume {shown}`, or name \
+                 another folder with `-o`",
+                info.command.name()
+            ),
+            _ => format!("the folder `{shown}` exists and is not empty: name another with `-o`, or remove it"),
+        }))
     }
 
     /// A new folder. One that exists and is not empty is refused, and stays as it is.

@@ -2,6 +2,7 @@
 //! phase leaves its results in the run folder; nothing is printed here.
 
 pub mod folder;
+pub mod memory;
 pub mod networks;
 pub mod phases;
 pub mod predict;

@@ -61,6 +61,11 @@ pub fn optimizer_calls() -> Vec<&'static CallDef> {
     optimizers().iter().map(|d| &d.call).collect()
 }
 
+/// How many numbers an optimiser keeps for every weight. Of a call that is no optimiser: none.
+pub fn slots(call: &Call) -> usize {
+    find_optimizer(call.name).map_or(0, |d| (d.make)(&call.args).slots().len())
+}
+
 /// What a step does with a weight that the loss did not reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {

@@ -132,7 +132,7 @@ fn place(path: &Path, fill: impl FnOnce(&Path) -> std::io::Result<()>) -> Result
     Ok(())
 }
 
-/// Reads named tensors as f32.
+/// Reads named tensors as f32. Of a file that has a [`seal`], the values must be those that were saved.
 pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
     let bytes = read_bytes(path, u64::MAX).map_err(|e| {
         RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
@@ -140,6 +140,12 @@ pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
         RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display()))
     })?;
+    if seal::of(&bytes).is_ok_and(|s| s.intact == Some(false)) {
+        return Err(RunError::Checkpoint(format!(
+            "the weights `{}` are damaged: their values are not those that were saved",
+            path.display()
+        )));
+    }
     let mut out = Vec::new();
     for (name, view) in file.tensors() {
         let values: Vec<f32> = match view.dtype() {

@@ -208,6 +208,17 @@ impl Feed {
         self.inputs.iter().map(|(_, sizes)| sizes.iter().product::<usize>()).sum()
     }
 
+    /// Bytes of the encoded splits.
+    pub fn bytes(&self) -> u64 {
+        let of = |t: &Table| -> usize {
+            let masks = t.labels.iter().filter_map(|l| l.mask.as_ref()).map(Vec::len).sum::<usize>();
+            let labels = t.labels.iter().map(|l| l.values.len()).sum::<usize>();
+            t.inputs.iter().map(|i| i.values.len()).sum::<usize>() + labels + masks
+        };
+        let d = &self.dataset;
+        4 * [&d.train, &d.validation, &d.test].map(of).iter().sum::<usize>() as u64
+    }
+
     pub fn tensors(&self, table: &Table, batch: Batch, device: &Device) -> candle_core::Result<Fed> {
         let mut inputs = HashMap::new();
         for ((input, sizes), values) in self.inputs.iter().zip(batch.inputs) {

@@ -12,6 +12,7 @@ pub mod fit;
 pub mod keeper;
 pub mod latency;
 pub mod machine;
+pub mod memory;
 pub mod model;
 pub mod record;
 pub mod seal;
@@ -50,6 +51,9 @@ pub enum RunError {
     Io { path: String, source: std::io::Error },
     #[error("{0}")]
     Checkpoint(String),
+    /// More than the machine has.
+    #[error("{message}")]
+    Memory { message: String, activations: bool },
     #[error("{0}")]
     Device(String),
     #[error("computation failed: {}", without_backtrace(.0))]
@@ -73,6 +77,10 @@ impl RunError {
             RunError::Diverged { .. } => {
                 Some("lower the learning rate, or limit the gradient with `clip = 1.0`; the checkpoints written so far are kept".into())
             }
+            RunError::Memory { activations, .. } => Some(match activations {
+                true => "make `batch` smaller, or stages narrower; `--ignore-memory` runs it all the same".into(),
+                false => "make stages narrower or copies fewer; `--ignore-memory` runs it all the same".into(),
+            }),
             _ => None,
         }
     }

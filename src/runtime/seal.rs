@@ -68,18 +68,21 @@ pub fn read(path: &Path) -> Result<Sealed, RunError> {
     let bytes = read_bytes(path, u64::MAX).map_err(|e| {
         RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
     })?;
-    let broken = |e| RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display()));
-    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+    of(&bytes)
+        .map_err(|e| RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display())))
+}
+
+/// The same of bytes that were read already.
+pub fn of(bytes: &[u8]) -> Result<Sealed, safetensors::SafeTensorError> {
+    let file = SafeTensors::deserialize(bytes)?;
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
     let text = header.metadata().as_ref().and_then(|m| m.get(KEY));
-    let mut tensors: Vec<(String, Dtype, Vec<usize>)> =
-        file.iter().map(|(n, v)| (n.to_string(), v.dtype(), v.shape().to_vec())).collect();
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut views: Vec<_> = file.iter().collect();
+    views.sort_by_key(|(name, _)| *name);
+    let tensors = views.iter().map(|(n, v)| (n.to_string(), v.dtype(), v.shape().to_vec())).collect();
     let Some((binding, recorded)) = text.and_then(|t| t.split_once(VALUES)) else {
         return Ok(Sealed { tensors, binding: None, intact: None });
     };
-    let mut views: Vec<_> = file.iter().collect();
-    views.sort_by_key(|(name, _)| *name);
     let mut now = Sum::new(b"");
     views.iter().for_each(|(n, v)| now.tensor(n, v.dtype(), v.shape(), v.data()));
     Ok(Sealed { tensors, binding: Some(binding.to_string()), intact: Some(now.finish() == recorded) })

@@ -8,6 +8,7 @@ mod choices;
 mod commands;
 mod inherit;
 mod repeat;
+mod resume;
 mod support;
 mod trained;
 mod wrong;

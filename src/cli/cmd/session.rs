@@ -106,13 +106,20 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
         }
         (None, Some(file)) => {
             // Refused before data are read: a device that is not there, a folder that is taken.
-            device::open(args.device.as_deref().unwrap_or("auto")).map_err(failed)?;
+            let on_cpu = device::open(args.device.as_deref().unwrap_or("auto")).map_err(failed)?.is_cpu();
             if let Some(path) = &args.output {
                 RunFolder::vacant(path).map_err(failed)?;
             }
             let prepared = prepare(file, &args.set.set, terminal)?;
             if command != Command::Train {
                 experiment::can_search(&prepared).map_err(|f| stop(f, terminal))?;
+            }
+            let need = experiment::memory::need(&prepared, command).map_err(|f| stop(f, terminal))?;
+            if let Some(need) = need.filter(|_| on_cpu) {
+                if let Some(e) = need.refuse().filter(|_| !args.ignore_memory) {
+                    return Err(failed(e));
+                }
+                terminal.note(&format!("memory: {}", need.describe()));
             }
             let path = args.output.clone().unwrap_or_else(|| RunFolder::default_path(file, args.seed));
             let begun = Run::begin(command, prepared, &path, args.seed, args.random, settings(signals::listen()));

@@ -1,0 +1,78 @@
+//! The memory of a run, estimated before it starts and compared with what the machine has.
+
+use super::run::Command;
+use super::{Failure, Prepared, baselines, network_of, train_args};
+use crate::plan::lower;
+use crate::report::table::human_bytes;
+use crate::runtime::memory::Estimate;
+use crate::runtime::{RunError, machine};
+
+/// The phase that takes most, and how much.
+pub struct Need {
+    pub phase: String,
+    pub batch: usize,
+    pub estimate: Estimate,
+    /// What can be had now beside what the data take already; `None` where the system does not say.
+    pub available: Option<u64>,
+}
+
+/// Estimates every phase of a run, and gives the one that takes most.
+pub fn need(prepared: &Prepared, command: Command) -> Result<Option<Need>, Failure> {
+    let checked = prepared.checked();
+    let feed = &prepared.feed;
+    let mut all: Vec<(String, usize, Estimate)> = Vec::new();
+    if command != Command::Train
+        && let (Some(network), Some(search)) = (&checked.supernet, checked.spec.searches.first())
+        && let Some(weights) = search.args.opt_call("weights")
+    {
+        let (plan, _) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+        let batch = search.args.size("batch");
+        all.push(("search".into(), batch, Estimate::training(&plan, batch, weights, false, feed)));
+    }
+    let topologies: Vec<_> = match (command, &checked.spec.topology) {
+        (Command::Search, _) => Vec::new(),
+        (Command::Train, Some(t)) => vec![("trained".to_string(), t.clone())],
+        _ => baselines(checked).into_iter().map(|c| (c.name, c.topology)).collect(),
+    };
+    let args = train_args(checked);
+    let (batch, kept) = (args.size("batch"), args.str("select") == "best");
+    for (name, topology) in topologies {
+        let network = network_of(checked, &topology)?;
+        let (plan, _) = lower(checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
+        all.push((name, batch, Estimate::training(&plan, batch, args.call("optimizer"), kept, feed)));
+    }
+    let most = all.into_iter().max_by_key(|(_, _, e)| e.total());
+    Ok(most.map(|(phase, batch, estimate)| {
+        // The data are in memory already.
+        let available = machine::available_memory().map(|a| a.saturating_add(estimate.data));
+        Need { phase, batch, estimate, available }
+    }))
+}
+
+impl Need {
+    /// "about 310 MiB for `search` at batch 64, of 20.1 GiB"
+    pub fn describe(&self) -> String {
+        let total = human_bytes(self.estimate.total());
+        let of = self.available.map_or(String::new(), |a| format!(", of {} that can be had", human_bytes(a)));
+        format!("about {total} for `{}` at batch {}{of}", self.phase, self.batch)
+    }
+
+    /// A run that does not fit, with where its memory goes.
+    pub fn refuse(&self) -> Option<RunError> {
+        let available = self.available?;
+        if self.estimate.total() <= available {
+            return None;
+        }
+        let e = &self.estimate;
+        Some(RunError::Memory {
+            message: format!(
+                "the run needs {}: activations {}, weights with their gradients and optimiser state {}, data {}",
+                self.describe(),
+                human_bytes(e.activations),
+                human_bytes(e.weights),
+                human_bytes(e.data)
+            ),
+            activations: e.activations > e.weights,
+        })
+    }
+}

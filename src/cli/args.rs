@@ -58,8 +58,19 @@ pub enum Command {
     /// Evaluate trained weights.
     Evaluate(EvaluateArgs),
     /// Tell whether a derived file, its spec, its weights, or a run folder still belong together.
+    ///
+    /// Each question is answered by a line: ok, differs, or cannot be told. The command ends with 0 if all are ok, else with 1.
+    ///
+    /// The digest in a derived file tells edits of its meaning; layout and comments may change. It is no signature: who writes a
+    /// new digest by hand is told by `--spec`, by `--weights` and by the run folder, which keep their own record.
     Verify(VerifyArgs),
     /// Compare two topologies by meaning: groups of tasks, stages, heads, training, sizes.
+    ///
+    /// Names of copies, layout, comments and the places of files are no differences. The similarity of a stage is the adjusted Rand
+    /// index (Hubert and Arabie 1985) of the two groupings of the tasks that both have: 1 for the same, about 0 for unrelated ones; that
+    /// of the topologies is the mean over the stages that both have.
+    ///
+    /// The command ends with 0 whether there are differences or not, unless `--exit-code` is given.
     Diff(DiffArgs),
     /// Say what this build and this machine are, test them for a second, and name what is known to go wrong.
     Doctor,
@@ -228,10 +239,6 @@ pub struct PredictArgs {
     pub set: SetArgs,
 }
 
-/// Each question is answered by a line: ok, differs, or cannot be told. The command ends with 0 if all are ok, else with 1.
-///
-/// The digest in a derived file tells edits of its meaning; layout and comments may change. It is no signature: who writes a
-/// new digest by hand is told by `--spec`, by `--weights` and by the run folder, which keep their own record.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// A derived file, or a run folder: then all that is in it is compared.
@@ -250,11 +257,6 @@ pub struct VerifyArgs {
     pub set: SetArgs,
 }
 
-/// Names of copies, layout, comments and the places of files are no differences. The similarity of a stage is the adjusted Rand
-/// index (Hubert and Arabie 1985) of the two groupings of the tasks that both have: 1 for the same, about 0 for unrelated ones; that
-/// of the topologies is the mean over the stages that both have.
-///
-/// The command ends with 0 whether there are differences or not, unless `--exit-code` is given.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// A program with a topology, a derived file, or a run folder.

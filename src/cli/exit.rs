@@ -7,7 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// It did what was asked.
     Ok,
-    /// The world failed (a file, a device, a full disk), or `mtlc` did.
+    /// The world failed (a file, a device, a full disk), or `mtlc` did; or what was to be shown does not hold (`fmt --check`,
+    /// `verify`, `diff --exit-code`).
     Failure,
     /// The command line cannot be read.
     Usage,
@@ -41,7 +42,9 @@ impl Exit {
     fn doc(self) -> &'static str {
         match self {
             Exit::Ok => "done",
-            Exit::Failure => "failure: a file, a device, or mtlc itself",
+            Exit::Failure => {
+                "failure: a file, a device, or mtlc itself; or fmt --check, verify, diff --exit-code say no"
+            }
             Exit::Usage => "the command line cannot be read",
             Exit::Program => "the program has errors",
             Exit::Data => "the data are missing or are not what the program says",

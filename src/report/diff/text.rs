@@ -193,10 +193,9 @@ impl Text {
             (Some(x), Some(y)) if x > 0 => format!("{:.3}", y as f64 / x as f64),
             _ => String::new(),
         };
-        let rows: [(&str, fn(&NetworkCost) -> Option<u64>); 2] =
-            [("params", |c| c.total.params), ("MACs per sample", |c| c.total.macs)];
-        for (name, of) in rows {
-            let [a, b] = d.costs.each_ref().map(of);
+        let params = d.costs.each_ref().map(|c| c.total.params);
+        let macs = d.costs.each_ref().map(|c| c.total.macs);
+        for (name, [a, b]) in [("params", params), ("MACs per sample", macs)] {
             table.row([name.to_string(), count_or_open(a), count_or_open(b), ratio(a, b)]);
         }
         let share = |c: &NetworkCost| c.shared.map_or("open".to_string(), |s| format!("{:.1} %", 100.0 * s));

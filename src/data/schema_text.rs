@@ -368,7 +368,9 @@ fn quotes(d: Diagnostic, key: &str, value: &Expr) -> Diagnostic {
     let texts = matches!(key, "values" | "missing" | "sha256");
     let wrong = items.iter().find(|e| matches!(e.kind, ExprKind::Str(_)) != texts);
     match wrong.map(|e| (e, &e.kind)) {
-        Some((e, ExprKind::Path(_))) if texts => d.label("one value is not in quotes").quote(e.span, Applicability::Safe),
+        Some((e, ExprKind::Path(_))) if texts => {
+            d.label("one value is not in quotes").quote(e.span, Applicability::Safe)
+        }
         Some((e, ExprKind::Str(s))) if s.parse::<f64>().is_ok() => {
             d.label("one value is in quotes").fix("remove the quotes", e.span, s.clone(), Applicability::Safe)
         }

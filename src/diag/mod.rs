@@ -200,7 +200,11 @@ impl Diagnostics {
     /// Whether a place holds something that could not be read.
     pub fn any_syntax_within(&self, span: Span) -> bool {
         let inside = |p: &Label| p.span.file == span.file && span.start <= p.span.start && p.span.end <= span.end;
-        let syntax = |d: &&Diagnostic| d.code.name().starts_with("mtl::syntax::") && d.is_error() && d.fixes.iter().all(|f| f.applicability == Applicability::Maybe);
+        let syntax = |d: &&Diagnostic| {
+            d.code.name().starts_with("mtl::syntax::")
+                && d.is_error()
+                && d.fixes.iter().all(|f| f.applicability == Applicability::Maybe)
+        };
         self.list.iter().filter(syntax).any(|d| d.primary.as_ref().is_some_and(inside))
     }
 

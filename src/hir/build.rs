@@ -221,11 +221,19 @@ impl Builder<'_> {
         let n = item.names.len();
         if n < h.names.0 || n > h.names.1 {
             let (span, what) = match n < h.names.0 {
-                true => (item.keyword.span, format!("a `{}` needs a name", def.keyword)),
-                false => (item.names[h.names.1].span, format!("a `{}` takes no such name", def.keyword)),
+                true => (item.keyword.span, format!("{} needs a name", named(def.keyword))),
+                false => (
+                    item.names[h.names.1].span,
+                    format!(
+                        "`{}` does not belong into the header of {}",
+                        item.names[h.names.1].text,
+                        named(def.keyword)
+                    ),
+                ),
             };
             let d = Diagnostic::new(codes::SYNTAX_HEADER, span, what).help(forms(def));
-            self.diags.push(self.missing_word(item, def, d));
+            let d = self.missing_word(item, def, d);
+            self.diags.push(d);
             ok = false;
         }
         let parts: [(&str, Part, Option<Span>); 8] = [
@@ -246,13 +254,18 @@ impl Builder<'_> {
                     let at = item.names.last().map_or(item.keyword.span, |n| n.span);
                     let message = format!("this `{}` lacks `{what}`", def.keyword);
                     let d = Diagnostic::new(codes::SYNTAX_HEADER, at, message).help(forms(def));
-                    self.diags.push(self.missing_word(item, def, d));
+                    let d = self.missing_word(item, def, d);
+                    self.diags.push(d);
                     ok = false;
                 }
                 (Part::No, Some(span)) => {
                     self.diags.push(
-                        Diagnostic::new(codes::SYNTAX_HEADER, span, format!("a `{}` takes no `{what}`", def.keyword))
-                            .help(forms(def)),
+                        Diagnostic::new(
+                            codes::SYNTAX_HEADER,
+                            span,
+                            format!("{} takes no `{what}`", named(def.keyword)),
+                        )
+                        .help(forms(def)),
                     );
                     ok = false;
                 }
@@ -276,12 +289,15 @@ impl Builder<'_> {
     /// Adds the fix where one word or sign of a header was forgotten: `over`, `for`, `on`, or the `:` before a type.
     fn missing_word(&self, item: &Item, def: &ItemDef, d: Diagnostic) -> Diagnostic {
         let h = def.header;
-        let before = |n: &Name, word: &str| (Span { end: n.span.start, ..n.span }, format!("{word} "), format!("insert `{word}`"));
+        let before = |n: &Name, word: &str| {
+            (Span { end: n.span.start, ..n.span }, format!("{word} "), format!("insert `{word}`"))
+        };
         let found = match item.names.as_slice() {
             [_, last] if h.ty == Part::Must && item.ty.is_none() => {
                 let index = item.index.as_ref().map(|i| i.span).filter(|i| i.end <= last.span.start);
                 let at = index.unwrap_or(item.names[0].span);
-                Some((Span { start: at.end, ..at }, ":".to_string(), "insert `:`".to_string())).filter(|_| last.span.start > at.end)
+                Some((Span { start: at.end, ..at }, ":".to_string(), "insert `:`".to_string()))
+                    .filter(|_| last.span.start > at.end)
             }
             // The type has brackets of its own: `input x f32[3]`.
             [.., last] if h.over == Part::Must && item.over.is_none() => Some(before(last, "over")),
@@ -290,7 +306,11 @@ impl Builder<'_> {
             _ => None,
         };
         match found {
-            Some((span, text, title)) => d.fix(title, span, text, Applicability::Safe),
+            Some((span, text, title)) => {
+                let mut d = d.fix(title, span, text.clone(), Applicability::Safe);
+                d.message = format!("`{}` is missing in this header", text.trim());
+                d.label(format!("expected `{}` before it", text.trim()))
+            }
             None => d,
         }
     }
@@ -367,8 +387,11 @@ impl Builder<'_> {
                     }
                 }
                 Entry::Nested(n) => {
+                    let known = |k: &str| crate::syntax::ast::NESTED_KEYWORDS.contains(&k);
                     if def.open || def.nested.iter().any(|d| d.keyword == n.keyword.text) {
                         out.nested.push(n);
+                    } else if known(&n.keyword.text) && self.diags.count(codes::SYNTAX_UNCLOSED) > 0 {
+                        // It slipped into this body because a bracket is not closed, which is reported.
                     } else {
                         self.unknown_attribute(who, &n.keyword, attrs, def);
                     }
@@ -378,7 +401,7 @@ impl Builder<'_> {
                     Diagnostic::new(
                         codes::SYNTAX_UNEXPECTED,
                         e.span,
-                        format!("`<-` does not belong into a `{}`", def.keyword),
+                        format!("`<-` does not belong into {}", named(def.keyword)),
                     )
                     .help("`<-` connects the nodes of a `topology`; an attribute is written `name = value`"),
                 ),
@@ -415,7 +438,7 @@ impl Builder<'_> {
         let mut d = Diagnostic::new(
             codes::NAME_UNKNOWN_ATTRIBUTE,
             key.span,
-            format!("a `{}` has no attribute `{}`", def.keyword, key.text),
+            format!("{} has no attribute `{}`", named(def.keyword), key.text),
         );
         d = match suggest::nearest(&key.text, known.iter().copied()) {
             Some(near) => d.label(format!("did you mean `{near}`?")).fix(
@@ -448,11 +471,19 @@ impl Builder<'_> {
                 if name.quoted { format!("{near:?}") } else { quoted_if_needed(near) },
                 suggest::certainty(&name.text, near, known.clone()),
             ),
-            None if known.clone().next().is_none() => d.label("unknown").help(format!("none is declared{}", declare(keywords, name))),
+            None if known.clone().next().is_none() => {
+                d.label("unknown").help(format!("none is declared{}", declare(keywords, name)))
+            }
             None => d.label("unknown").help(format!("known: {}{}", suggest::listing(known), declare(keywords, name))),
         };
         self.diags.push(d);
     }
+}
+
+/// "a `task`", "an `input`"
+fn named(keyword: &str) -> String {
+    let article = if keyword.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} `{keyword}`")
 }
 
 /// How an item is written: one of its forms, or each.
@@ -474,7 +505,8 @@ fn declare(keywords: &[&str], name: &Name) -> String {
 
 /// The attributes and parts that a body may have, each once.
 fn known_in(attrs: &[AttrDef], def: &ItemDef) -> Vec<&'static str> {
-    let mut known: Vec<&'static str> = attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
+    let mut known: Vec<&'static str> =
+        attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
     let mut seen = HashSet::new();
     known.retain(|k| seen.insert(*k));
     known

@@ -276,10 +276,19 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
     }
     let at = |value: Value| Some(Spanned { value, span: expr.span });
     match ty {
-        Ty::Bool if foreign_boolean(expr).is_some_and(|b| as_name(expr).is_none_or(|n| n.text != b && scope.get(&n.text).is_none())) => {
+        Ty::Bool
+            if foreign_boolean(expr)
+                .is_some_and(|b| as_name(expr).is_none_or(|n| n.text != b && scope.get(&n.text).is_none())) =>
+        {
             let (word, meant) = (describe(expr), foreign_boolean(expr).unwrap_or("true"));
-            let d = Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected `true` or `false`, found {word}"));
-            diags.push(d.label(format!("write `{meant}`")).fix(format!("write `{meant}`"), expr.span, meant, Applicability::Safe));
+            let d =
+                Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected `true` or `false`, found {word}"));
+            diags.push(d.label(format!("write `{meant}`")).fix(
+                format!("write `{meant}`"),
+                expr.span,
+                meant,
+                Applicability::Safe,
+            ));
             None
         }
         Ty::Bool => match constant_of(expr, ty, scope, diags)? {
@@ -302,9 +311,9 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                 };
                 let mut d = Diagnostic::new(codes::TYPE_NOT_WHOLE, expr.span, message);
                 d = match expr.kind {
-                    ExprKind::Float(_) => d
-                        .label(ty.describe())
-                        .help(format!("write `{}` or `{}`", v.floor() as i64, v.ceil() as i64)),
+                    ExprKind::Float(_) => {
+                        d.label(ty.describe()).help(format!("write `{}` or `{}`", v.floor() as i64, v.ceil() as i64))
+                    }
                     _ => d.label(format!("= {v}")),
                 };
                 if let ExprKind::Binary { op: BinaryOp::Div, .. } = expr.kind {
@@ -377,9 +386,13 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                 && !matches!(inner.kind, ExprKind::Path(_))
                 && tys.iter().any(|t| value(&inner, t, scope, &mut Diagnostics::default()).is_some())
             {
-                let d = Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected {}, found the text {s:?}", ty.describe()))
-                    .label(format!("expected {}", ty.describe()))
-                    .fix("remove the quotes", expr.span, s.clone(), Applicability::Safe);
+                let d = Diagnostic::new(
+                    codes::TYPE_MISMATCH,
+                    expr.span,
+                    format!("expected {}, found the text {s:?}", ty.describe()),
+                )
+                .label(format!("expected {}", ty.describe()))
+                .fix("remove the quotes", expr.span, s.clone(), Applicability::Safe);
                 diags.push(d);
                 return None;
             }
@@ -461,7 +474,9 @@ fn constant_of(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> 
 /// Whether an expression names something that has a value.
 fn reads_known(expr: &Expr, scope: &Scope) -> bool {
     let mut known = scope.any_name;
-    walk_paths(expr, &mut |p| known |= p.len() == 1 && (scope.get(&p[0].text).is_some() || p[0].text == "true" || p[0].text == "false"));
+    walk_paths(expr, &mut |p| {
+        known |= p.len() == 1 && (scope.get(&p[0].text).is_some() || p[0].text == "true" || p[0].text == "false")
+    });
     known
 }
 
@@ -532,6 +547,13 @@ pub fn call(expr: &Expr, defs: &[&'static CallDef], scope: &Scope, diags: &mut D
     };
     let Some(def) = defs.iter().find(|d| d.name == name.text) else {
         diags.push(unknown_word(&name, defs.iter().map(|d| d.name), &wanted(), codes::NAME_UNKNOWN_CALL));
+        // Its arguments are those of the one that was meant, where that is plain.
+        let names = || defs.iter().map(|d| d.name);
+        let near = suggest::nearest(&name.text, names());
+        let near = near.filter(|n| suggest::certainty(&name.text, n, names()) == Applicability::Safe);
+        if let Some(def) = near.and_then(|n| defs.iter().find(|d| d.name == n)) {
+            arguments(def.name, def.args, args, expr.span, scope, diags);
+        }
         return None;
     };
     let args = arguments(def.name, def.args, args, expr.span, scope, diags)?;
@@ -574,6 +596,12 @@ pub fn arguments(
                     let d = unknown_argument(callee, n, defs);
                     diags.push(d);
                     ok = false;
+                    // Misspelt, it is not missing.
+                    let near = suggest::nearest(&n.text, defs.iter().map(|d| d.name));
+                    if let Some(meant) = near.and_then(|near| defs.iter().find(|d| d.name == near)) {
+                        seen.push((meant.name, n.span));
+                        value(&arg.value, &meant.ty, scope, diags);
+                    }
                     continue;
                 }
             },
@@ -670,6 +698,19 @@ fn budget(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<Budget>
         mismatch(expr, "a budget such as `params <= 2.2M` or `macs <= 0.6 * independent`", diags);
         None
     };
+    if let ExprKind::Binary { op: BinaryOp::Ge | BinaryOp::Gt, left, right } = &expr.kind {
+        let sign = Span { start: left.span.end, end: right.span.start, ..expr.span };
+        diags.push(
+            Diagnostic::new(
+                codes::TYPE_MISMATCH,
+                expr.span,
+                "a budget is the most that a topology may cost, not the least",
+            )
+            .label("expected `<=`")
+            .fix("replace the sign with `<=`", sign, " <= ", Applicability::Maybe),
+        );
+        return None;
+    }
     let ExprKind::Binary { op: BinaryOp::Le | BinaryOp::Lt, left, right } = &expr.kind else { return shape(diags) };
     let of = match as_name(left) {
         Some(n) if n.text == "params" => Cost::Params,

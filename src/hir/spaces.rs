@@ -14,6 +14,13 @@ impl Builder<'_> {
         let Some(stage_names) =
             self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
         else {
+            // Without stages there are no levels; what their attributes say can be checked all the same.
+            for n in &fields.nested {
+                let inner = def.nested.iter().find(|d| d.keyword == n.keyword.text);
+                if let Some(inner) = inner.filter(|d| !d.open) {
+                    self.fields(n.names.first().unwrap_or(&n.keyword), n.body.as_ref(), inner.attrs, inner, n.span);
+                }
+            }
             return;
         };
         let mut levels: Vec<Option<Level>> = vec![None; stage_names.len()];
@@ -121,7 +128,8 @@ impl Builder<'_> {
         sorted.sort_by_key(|i| places[*i]);
         let text = |n: &Nested| self.sources.file(n.span.file).text.get(n.span.range()).unwrap_or_default().to_string();
         let moved = sorted.iter().enumerate().filter(|(to, from)| to != *from);
-        let edits: Vec<Edit> = moved.map(|(to, from)| Edit { span: levels[to].span, text: text(levels[*from]) }).collect();
+        let edits: Vec<Edit> =
+            moved.map(|(to, from)| Edit { span: levels[to].span, text: text(levels[*from]) }).collect();
         let title = "put the levels into the order of the stages".to_string();
         let fix = Fix { title, edits, applicability: Applicability::Maybe };
         self.diags.add_fix(codes::SPACE_ORDER, fix);

@@ -32,7 +32,8 @@ impl Reader<'_> {
                 Kind::MissingClose => {
                     let end = self.span(child.text_range());
                     let open = open.unwrap_or(end);
-                    let likely = self.likely_unclosed(node).or_else(|| self.likely_argument(node).map(|end| (open, end)));
+                    let likely =
+                        self.likely_unclosed(node).or_else(|| self.likely_argument(node).map(|end| (open, end)));
                     let (open, end) = likely.unwrap_or((open, end));
                     self.report_unclosed(node.kind(), open, end);
                 }
@@ -42,8 +43,10 @@ impl Reader<'_> {
                         child.as_token().into_iter().for_each(|t| self.junk(t));
                     }
                     let separated = comma.is_some() || in_body && line_end;
-                    let in_text = runs.iter().any(|r| r.contains(usize::from(child.text_range().start()))
-                        && before.as_ref().is_some_and(|b| r.contains(usize::from(b.text_range().start()))));
+                    let in_text = runs.iter().any(|r| {
+                        r.contains(usize::from(child.text_range().start()))
+                            && before.as_ref().is_some_and(|b| r.contains(usize::from(b.text_range().start())))
+                    });
                     if let (false, Some(before)) = (separated || strange || in_text, &before)
                         && !matches!(before.kind(), Kind::Odd | Kind::Junk)
                         && !ends_missing(before)
@@ -166,7 +169,9 @@ impl Reader<'_> {
 
 /// Whether this is an entry, and not a word that says nothing.
 fn sets_something(element: &SyntaxElement) -> bool {
-    let says = |k: Kind| matches!(k, Kind::Eq | Kind::EqEq | Kind::Colon | Kind::MissingEq | Kind::Body | Kind::BareBody | Kind::LArrow);
+    let says = |k: Kind| {
+        matches!(k, Kind::Eq | Kind::EqEq | Kind::Colon | Kind::MissingEq | Kind::Body | Kind::BareBody | Kind::LArrow)
+    };
     element.as_node().is_none_or(|n| n.children_with_tokens().any(|c| says(c.kind())))
 }
 

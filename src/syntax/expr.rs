@@ -294,7 +294,10 @@ impl Reader<'_> {
                 // Several words that are one text: the first stands for all.
                 if run.start == start {
                     let text = self.text[run.start..run.end].to_string();
-                    args.push(Arg { name: None, value: Expr { kind: ExprKind::Str(text), span: self.at(run.start, run.end) } });
+                    args.push(Arg {
+                        name: None,
+                        value: Expr { kind: ExprKind::Str(text), span: self.at(run.start, run.end) },
+                    });
                 }
                 continue;
             }

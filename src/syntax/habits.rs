@@ -39,7 +39,12 @@ impl Reader<'_> {
             format!("the character U+{number:04X} looks like a blank and is none"),
         )
         .label("another character than the blank of the keyboard")
-        .fix("replace it with a blank", span, " ", Applicability::Safe);
+        .fix(
+            if number == 0x200B { "remove it" } else { "replace it with a blank" },
+            span,
+            if number == 0x200B { "" } else { " " },
+            Applicability::Safe,
+        );
         self.push(d);
     }
 
@@ -51,7 +56,9 @@ impl Reader<'_> {
         let head = self.at(start, start + sign.len());
         let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, head, format!("a comment begins with `#`, not `{sign}`"))
             .label("not a comment in this language");
+        let several = text.contains(['\n', '\r']);
         let d = match text.strip_suffix("*/") {
+            Some(_) if sign == "/*" && several => self.block_comment(d, token),
             _ if sign != "/*" => d.fix(format!("replace `{sign}` with `#`"), head, "#", Applicability::Safe),
             // It begins lines further down.
             None => d.help("a comment ends with its line: begin each line with `#`").fix(
@@ -75,6 +82,24 @@ impl Reader<'_> {
         self.push(d);
     }
 
+    /// A comment of several lines: each gets its `#`.
+    fn block_comment(&self, mut d: Diagnostic, token: &SyntaxToken) -> Diagnostic {
+        let (start, text) = (usize::from(token.text_range().start()), token.text());
+        let end = start + text.len();
+        let mut edits = vec![Edit { span: self.at(start, start + 2), text: "#".into() }];
+        for (i, _) in text.match_indices('\n') {
+            edits.push(Edit { span: self.at(start + i + 1, start + i + 1), text: "# ".into() });
+        }
+        edits.push(Edit { span: self.at(end - 2, end), text: String::new() });
+        d.fixes.push(Fix {
+            title: "begin each line with `#`".into(),
+            edits,
+            // What follows it on its last line would become part of it.
+            applicability: if self.ends_line(end) { Applicability::Safe } else { Applicability::Maybe },
+        });
+        d.help("a comment ends with its line")
+    }
+
     fn foreign_quotes(&mut self, token: &SyntaxToken) {
         let span = self.span(token.text_range());
         let text = token.text();
@@ -90,9 +115,10 @@ impl Reader<'_> {
     fn foreign_arrow(&mut self, token: &SyntaxToken, right: &str, means: &str) {
         let span = self.span(token.text_range());
         let text = token.text();
-        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("the arrow is written `{right}`, not `{text}`"))
-            .label(format!("expected `{right}`: the left {means} the right"))
-            .fix(format!("replace `{text}` with `{right}`"), span, right, Applicability::Safe);
+        let d =
+            Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("the arrow is written `{right}`, not `{text}`"))
+                .label(format!("expected `{right}`: the left {means} the right"))
+                .fix(format!("replace `{text}` with `{right}`"), span, right, Applicability::Safe);
         self.push(d);
     }
 
@@ -100,7 +126,8 @@ impl Reader<'_> {
     fn foreign_equals(&mut self, token: &SyntaxToken) {
         let Some(parent) = token.parent() else { return };
         let sets = matches!(parent.kind(), Kind::Attr | Kind::Nested | Kind::Item | Kind::OddArg)
-            || token.kind() == Kind::EqEq && parent.parent().is_some_and(|p| p.kind() == Kind::TypeClause || is_type(&p));
+            || token.kind() == Kind::EqEq
+                && parent.parent().is_some_and(|p| p.kind() == Kind::TypeClause || is_type(&p));
         if !sets {
             return;
         }
@@ -125,9 +152,12 @@ impl Reader<'_> {
     fn missing_equals(&mut self, node: &SyntaxNode) {
         let span = self.span(node.text_range());
         if node.parent().is_some_and(|p| p.kind() == Kind::OddArg && is_merge(&p)) {
-            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma is missing")
-                .label("expected `,`")
-                .fix("insert `,`", span, ",", Applicability::Safe);
+            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma is missing").label("expected `,`").fix(
+                "insert `,`",
+                span,
+                ",",
+                Applicability::Safe,
+            );
             return self.push(d);
         }
         let before = node.prev_sibling_or_token().filter(|e| !e.kind().is_trivia());
@@ -158,9 +188,13 @@ impl Reader<'_> {
         let span = self.span(node.text_range());
         let header = node.parent().and_then(|body| body.parent()).and_then(|n| n.first_token());
         let word = header.map(|t| t.text().to_string()).unwrap_or_default();
-        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{{` is missing: the body of this `{word}` is not opened"))
-            .label("expected `{`")
-            .fix("insert `{`", span, " {", Applicability::Safe);
+        let d = Diagnostic::new(
+            codes::SYNTAX_UNEXPECTED,
+            span,
+            format!("`{{` is missing: the body of this `{word}` is not opened"),
+        )
+        .label("expected `{`")
+        .fix("insert `{`", span, " {", Applicability::Safe);
         self.push(d);
     }
 }

@@ -29,22 +29,22 @@ pub(super) struct Reader<'a> {
 
 /// Reads a whole file.
 pub(super) fn read(file: FileId, text: &str, root: &SyntaxNode) -> (File, Vec<Diagnostic>) {
-    let mut reader =
-        Reader {
-            file,
-            text,
-            out: Vec::new(),
-            depth: 0,
-            deep_reported: false,
-            stray: None,
-            explained: None,
-            kept: Vec::new(),
-            meant: Vec::new(),
-        };
+    let mut reader = Reader {
+        file,
+        text,
+        out: Vec::new(),
+        depth: 0,
+        deep_reported: false,
+        stray: None,
+        explained: None,
+        kept: Vec::new(),
+        meant: Vec::new(),
+    };
     let file = reader.file(root);
     reader.habits(root);
     let (meant, mut out, kept) = (reader.meant, reader.out, reader.kept);
-    let inside = |s: Span| meant.iter().any(|m| m.start < s.start && s.end <= m.end || m.start == s.start && s.end < m.end);
+    let inside =
+        |s: Span| meant.iter().any(|m| m.start < s.start && s.end <= m.end || m.start == s.start && s.end < m.end);
     out.retain(|d| meant.is_empty() || !d.primary.as_ref().is_some_and(|p| inside(p.span)));
     out.extend(kept);
     (file, out)
@@ -379,8 +379,9 @@ impl Reader<'_> {
             match &child {
                 SyntaxElement::Token(token) if token.kind() == Kind::Junk => {
                     junk = true;
-                    match nested.names.is_empty() && nested.value.is_none() && self.in_topology(node) {
-                        true => self.report_not_an_edge(node, token),
+                    match nested.value.is_none() && self.in_topology(node) {
+                        true if nested.names.is_empty() => self.report_not_an_edge(node, token),
+                        true => self.report_targets_without_comma(nested.keyword.span, token),
                         false => self.junk(token),
                     }
                 }
@@ -442,7 +443,8 @@ impl Reader<'_> {
                 let (first, last) = (token.text().chars().next(), token.text().chars().next_back());
                 let raw = &token.text()[quote(first)..token.text().len() - quote(last)];
                 // Other languages' quotes are reported; their escapes are none of ours.
-                let (text, wrong) = if first == Some('"') { literal::string(raw) } else { (raw.to_string(), Vec::new()) };
+                let (text, wrong) =
+                    if first == Some('"') { literal::string(raw) } else { (raw.to_string(), Vec::new()) };
                 for (at, length, why) in wrong {
                     let start = span.start as usize + 1 + at;
                     self.report_escape(Span::new(self.file, start, start + length), why);

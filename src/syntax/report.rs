@@ -86,7 +86,7 @@ impl Reader<'_> {
         let d = Diagnostic::new(codes::SYNTAX_UNKNOWN_ITEM, keyword.span, format!("there is no item called `{word}`"));
         let d = match meant {
             Some(meant) => {
-                let near = strsim::damerau_levenshtein(&word.to_lowercase(), meant) == 1;
+                let near = strsim::damerau_levenshtein(&word.to_lowercase(), meant) <= 1;
                 let how = if near { Applicability::Safe } else { Applicability::Maybe };
                 d.label(format!("did you mean `{meant}`?")).fix(
                     format!("replace `{word}` with `{meant}`"),
@@ -218,6 +218,21 @@ impl Reader<'_> {
         self.push(d);
     }
 
+    /// `a b <- c`
+    pub(super) fn report_targets_without_comma(&mut self, first: Span, token: &SyntaxToken) {
+        if !token.text().trim_start().starts_with('<') {
+            return self.junk(token);
+        }
+        let end = self.at(first.end as usize, first.end as usize);
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, end, "a comma is missing").label("expected `,` or `<-`").fix(
+            "insert `,`",
+            end,
+            ",",
+            Applicability::Safe,
+        );
+        self.push(d);
+    }
+
     pub(super) fn report_missing_source(&mut self, span: Span) {
         self.report(
             codes::SYNTAX_MISSING_VALUE,
@@ -258,7 +273,9 @@ impl Reader<'_> {
         }
         let number = node.prev_sibling_or_token().and_then(|e| e.prev_sibling_or_token());
         let number = number.filter(|n| sign == "%" && n.kind() == Kind::Number);
-        if let Some((n, value)) = number.and_then(|n| Some((self.span(n.text_range()), n.to_string().parse::<f64>().ok()?))) {
+        if let Some((n, value)) =
+            number.and_then(|n| Some((self.span(n.text_range()), n.to_string().parse::<f64>().ok()?)))
+        {
             let whole = self.at(n.start as usize, at);
             let share = value / 100.0;
             let d = Diagnostic::new(codes::SYNTAX_NUMBER, whole, "a share is a number from 0 to 1, not a percentage")

@@ -135,9 +135,12 @@ fn spoil(program: &Program, plant: &Plant) -> (String, BTreeSet<usize>) {
     // Places of the original, moved by the edits before them.
     for range in &plant.also {
         let moved = |p: usize| {
-            edits.iter().fold(p as isize, |p2, (r, new)| {
-                if r.end <= p { p2 + new.len() as isize - r.len() as isize } else { p2 }
-            })
+            edits.iter().fold(
+                p as isize,
+                |p2, (r, new)| {
+                    if r.end <= p { p2 + new.len() as isize - r.len() as isize } else { p2 }
+                },
+            )
         };
         let line = |p: isize| text[..floor(&text, p.max(0) as usize)].matches('\n').count();
         lines.extend(line(moved(range.start))..=line(moved(range.end.saturating_sub(1).max(range.start))));

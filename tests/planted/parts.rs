@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use mtlc::syntax::ast::{Entry, Expr, ExprKind, Item};
 use mtlc::syntax::Kind;
+use mtlc::syntax::ast::{Entry, Expr, ExprKind, Item};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -91,7 +91,9 @@ const REQUIRED: &[(&str, &str)] = &[
 fn attribute_missing(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
     attributes(p)
         .filter(|s| REQUIRED.contains(&(s.owner.as_str(), s.key.text.as_str())))
-        .map(|s| Plant::delete(without(p, s.span.clone())).also(s.header.clone()).word(&s.key.text).named([&s.key.text]))
+        .map(|s| {
+            Plant::delete(without(p, s.span.clone())).also(s.header.clone()).word(&s.key.text).named([&s.key.text])
+        })
         .collect()
 }
 
@@ -122,7 +124,8 @@ fn level_missing(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
         .filter(|(_, n)| n.keyword.text == "level")
         .map(|(i, n)| {
             let lines = p.whole_lines(at(n.span)).unwrap_or(at(n.span));
-            let header = i.span.range().start..i.body.as_ref().and_then(|b| b.span).map_or(i.span.end, |b| b.start) as usize;
+            let header =
+                i.span.range().start..i.body.as_ref().and_then(|b| b.span).map_or(i.span.end, |b| b.start) as usize;
             Plant::delete(lines).also(header).named([format!("level {}", n.names[0].text)])
         })
         .collect()
@@ -141,7 +144,9 @@ fn declaration_missing(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
         let uses: Vec<Range<usize>> = uses.map(|t| range(&t)).collect();
         // A backbone of a file with one is read by its tasks as well.
         let tasks = p.items("task").map(|t| at(t.span)).filter(|_| i.keyword.text == "backbone");
-        let mut plant = Plant::delete(lines.clone()).word(name).named([format!("{} {name}", i.keyword.text), format!("{} NAME", i.keyword.text)]);
+        let mut plant = Plant::delete(lines.clone())
+            .word(name)
+            .named([format!("{} {name}", i.keyword.text), format!("{} NAME", i.keyword.text)]);
         plant.also.extend(uses.iter().cloned().chain(tasks));
         if !uses.is_empty() {
             out.push(plant);
@@ -185,7 +190,12 @@ fn into_task(p: &Program, i: &Item, key: &str, value: &str) -> Option<Plant> {
     Some(Plant::replace(first..first, format!("{key} = {value}{}", if own_line { "\n  " } else { ", " })))
 }
 
-fn misfits(p: &Program, key: &str, of: fn(&str) -> (&'static [&'static str], &'static [&'static str]), rng: &mut ChaCha8Rng) -> Vec<Plant> {
+fn misfits(
+    p: &Program,
+    key: &str,
+    of: fn(&str) -> (&'static [&'static str], &'static [&'static str]),
+    rng: &mut ChaCha8Rng,
+) -> Vec<Plant> {
     let mut out = Vec::new();
     for i in p.items("task") {
         let (wrong, right) = of(kind_of(i));
@@ -201,21 +211,31 @@ fn misfits(p: &Program, key: &str, of: fn(&str) -> (&'static [&'static str], &'s
 }
 
 fn wrong_loss(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
-    misfits(p, "loss", |kind| match kind {
-        "binary" => (&["mse", "cross_entropy"], &["bce"]),
-        "classes" => (&["bce", "mse"], &["cross_entropy"]),
-        "regression" => (&["bce", "cross_entropy"], &["mse"]),
-        _ => (&[], &[]),
-    }, rng)
+    misfits(
+        p,
+        "loss",
+        |kind| match kind {
+            "binary" => (&["mse", "cross_entropy"], &["bce"]),
+            "classes" => (&["bce", "mse"], &["cross_entropy"]),
+            "regression" => (&["bce", "cross_entropy"], &["mse"]),
+            _ => (&[], &[]),
+        },
+        rng,
+    )
 }
 
 fn wrong_metric(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
-    misfits(p, "metrics", |kind| match kind {
-        "binary" => (&["mse", "r2"], &["accuracy", "auc"]),
-        "classes" => (&["mse", "r2"], &["accuracy"]),
-        "regression" => (&["accuracy", "auc"], &["mse", "r2"]),
-        _ => (&[], &[]),
-    }, rng)
+    misfits(
+        p,
+        "metrics",
+        |kind| match kind {
+            "binary" => (&["mse", "r2"], &["accuracy", "auc"]),
+            "classes" => (&["mse", "r2"], &["accuracy"]),
+            "regression" => (&["accuracy", "auc"], &["mse", "r2"]),
+            _ => (&[], &[]),
+        },
+        rng,
+    )
 }
 
 fn head_size(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
@@ -245,10 +265,15 @@ fn shape(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
         for pair in links.windows(2) {
             let (a, b) = (name(&pair[0]), name(&pair[1]));
             if a == "flatten" && b == "linear" {
-                out.push(Plant::delete(at(pair[0].span).start..at(pair[1].span).start).also(at(e.span)).named(["`flatten`"]));
+                out.push(
+                    Plant::delete(at(pair[0].span).start..at(pair[1].span).start).also(at(e.span)).named(["`flatten`"]),
+                );
             }
             if a == "conv" || a == "conv_bn" {
-                out.push(Plant::replace(at(pair[0].span).start..at(pair[0].span).start, "flatten -> ").named(["image", "flatten", "before"]));
+                out.push(
+                    Plant::replace(at(pair[0].span).start..at(pair[0].span).start, "flatten -> ")
+                        .named(["image", "flatten", "before"]),
+                );
             }
             if b == "max_pool" {
                 out.push(Plant::replace(at(pair[1].span), "max_pool(99)").named(["smaller", "at most", "kernel"]));
@@ -312,7 +337,8 @@ fn levels_exchanged(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
 
 /// The levels still stand in the old order, or a stage reads a later one by name: either the stages or the levels may be meant.
 fn stages_exchanged(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
-    let levels: Vec<Range<usize>> = p.nested().filter(|(_, n)| n.keyword.text == "level").map(|(_, n)| at(n.span)).collect();
+    let levels: Vec<Range<usize>> =
+        p.nested().filter(|(_, n)| n.keyword.text == "level").map(|(_, n)| at(n.span)).collect();
     let mut out = exchanged(p, "stage", "backbone");
     // Without a space, exchanged stages are another program and no mistake; a topology shows them.
     out.retain(|_| !levels.is_empty());

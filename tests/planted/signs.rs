@@ -132,7 +132,11 @@ fn wrong_arrow(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
 }
 
 fn colon_forgotten(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
-    p.of_kind(Kind::Colon).iter().filter(|t| parent(t) == Some(Kind::TypeClause)).map(|t| Plant::delete(range(t))).collect()
+    p.of_kind(Kind::Colon)
+        .iter()
+        .filter(|t| parent(t) == Some(Kind::TypeClause))
+        .map(|t| Plant::delete(range(t)))
+        .collect()
 }
 
 fn clause_word(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {

@@ -59,20 +59,21 @@ fn comment(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
         }
         start += line.len();
     }
-    out.extend(p.of_kind(Kind::Comment).iter().map(|t| {
-        let r = range(t);
-        Plant::replace(r.start..r.start + 1, &form[..2])
-    }).filter(|plant| !plant.edits[0].1.starts_with("/*")));
+    out.extend(
+        p.of_kind(Kind::Comment)
+            .iter()
+            .map(|t| {
+                let r = range(t);
+                Plant::replace(r.start..r.start + 1, &form[..2])
+            })
+            .filter(|plant| !plant.edits[0].1.starts_with("/*")),
+    );
     out
 }
 
 fn strange_blank(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
     let with = ["\u{a0}", "\u{3000}", " \u{200b}", "\u{2009}"][rng.random_range(0..4)];
-    p.of_kind(Kind::Whitespace)
-        .iter()
-        .filter(|t| t.text() == " ")
-        .map(|t| Plant::replace(range(t), with))
-        .collect()
+    p.of_kind(Kind::Whitespace).iter().filter(|t| t.text() == " ").map(|t| Plant::replace(range(t), with)).collect()
 }
 
 fn boolean(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {

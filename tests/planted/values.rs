@@ -78,7 +78,7 @@ fn fraction(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
 
 fn word_for_number(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
     let word = ["many", "auto", "default", "fifteen epochs"][rng.random_range(0..4)];
-    let named = ["a whole number", "a number", "number of epochs", "known here", "param"];
+    let named = ["a whole number", "a number", "number of epochs", "the number", "known here", "param"];
     numbers(p, COUNTS).map(|s| Plant::replace(at(s.value.span), word).word(word).named(named)).collect()
 }
 
@@ -105,12 +105,16 @@ fn value_forgotten(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
 
 fn too_many_copies(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
     let many = rng.random_range(60..400);
-    let family = p.items("task").any(|i| i.index.as_ref().is_some_and(|x| x.value.iter().any(|e| e.kind == ExprKind::Star)));
+    let family =
+        p.items("task").any(|i| i.index.as_ref().is_some_and(|x| x.value.iter().any(|e| e.kind == ExprKind::Star)));
     let levels = p.settings.iter().filter(|s| s.key.text == "copies" && s.owner == "level" && !family);
     // Routes may use any number of copies.
     let tree = |s: &&Setting| {
         let same = |o: &&Setting| o.owner == "level" && o.of == s.of && o.key.text == "reads";
-        !p.settings.iter().filter(same).any(|o| matches!(o.value.kind, ExprKind::Call { .. }) || p.text[at(o.value.span)].starts_with("all"))
+        !p.settings
+            .iter()
+            .filter(same)
+            .any(|o| matches!(o.value.kind, ExprKind::Call { .. }) || p.text[at(o.value.span)].starts_with("all"))
     };
     levels
         .filter(tree)

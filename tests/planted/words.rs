@@ -162,8 +162,9 @@ fn reference(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
 fn column(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
     let mut spans = Vec::new();
     let known = |data: &str| {
-        p.settings.iter().any(|s| s.owner == "data" && s.of == data && ["columns", "images", "activations"].contains(&s.key.text.as_str()))
-            || p.items("schema").any(|i| i.names[0].text == data)
+        p.settings.iter().any(|s| {
+            s.owner == "data" && s.of == data && ["columns", "images", "activations"].contains(&s.key.text.as_str())
+        }) || p.items("schema").any(|i| i.names[0].text == data)
     };
     for e in &p.exprs {
         match &e.kind {

@@ -6,12 +6,17 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let Some(rows) = facts.rows().filter(|r| *r > 0) else { return };
     for args in facts.trainings() {
-        let Some(at) = args.span("batch").filter(|_| args.is_given("batch") && args.size("batch") > rows) else { continue };
+        let Some(at) = args.span("batch").filter(|_| args.is_given("batch") && args.size("batch") > rows) else {
+            continue;
+        };
         diags.push(
             Diagnostic::new(
                 codes::TRAIN_BATCH,
                 at,
-                format!("the training split has {rows} rows: with a batch of {} an epoch is one step", args.size("batch")),
+                format!(
+                    "the training split has {rows} rows: with a batch of {} an epoch is one step",
+                    args.size("batch")
+                ),
             )
             .label("more than there are")
             .help(format!("take a part of them: `batch = {}`", (rows / 8).max(1))),

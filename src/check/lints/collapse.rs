@@ -20,10 +20,14 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
             }
             seen.push(second);
             diags.push(
-                Diagnostic::new(codes::BACKBONE_COLLAPSE, second, "a `linear` right after a `linear`: together they are one")
-                    .label("no activation before it")
-                    .also(first, "this one adds nothing but parameters")
-                    .help("put an activation between them (`-> relu ->`), or remove one"),
+                Diagnostic::new(
+                    codes::BACKBONE_COLLAPSE,
+                    second,
+                    "a `linear` right after a `linear`: together they are one",
+                )
+                .label("no activation before it")
+                .also(first, "this one adds nothing but parameters")
+                .help("put an activation between them (`-> relu ->`), or remove one"),
             );
         }
     }

@@ -13,9 +13,13 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         let Some(why) = never_falls(temperature) else { continue };
         let at = search.args.span("temperature").unwrap_or(search.span);
         diags.push(
-            Diagnostic::new(codes::SEARCH_COOLING, at, format!("the temperature {why}: choices stay as soft as at the start"))
-                .label("never cools")
-                .help("let it fall, as published: `temperature = inverse(10, per = epoch)`"),
+            Diagnostic::new(
+                codes::SEARCH_COOLING,
+                at,
+                format!("the temperature {why}: choices stay as soft as at the start"),
+            )
+            .label("never cools")
+            .help("let it fall, as published: `temperature = inverse(10, per = epoch)`"),
         );
     }
 }

@@ -34,7 +34,11 @@ fn late(facts: &Facts<'_>, args: &Args, call: &Call) -> Option<Diagnostic> {
         _ => length >= epochs && !smooth,
     };
     if !late {
-        return call.args.opt_call("then").filter(|_| call.name == "warmup").and_then(|then| late_after(facts, args, then));
+        return call
+            .args
+            .opt_call("then")
+            .filter(|_| call.name == "warmup")
+            .and_then(|then| late_after(facts, args, then));
     }
     let at = call.args.span(argument)?;
     Some(

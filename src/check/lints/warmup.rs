@@ -10,7 +10,9 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
             continue;
         }
         let epochs = args.size("epochs");
-        let Some(length) = facts.epochs(args.duration("warmup"), args).filter(|l| *l >= epochs as f64) else { continue };
+        let Some(length) = facts.epochs(args.duration("warmup"), args).filter(|l| *l >= epochs as f64) else {
+            continue;
+        };
         let given = if args.is_given("warmup") { "warmup" } else { "epochs" };
         let at = args.span(given).unwrap_or(search.span);
         let mut d = Diagnostic::new(
@@ -19,7 +21,10 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
             format!("the warm-up takes {length} of {epochs} epochs: no choice is ever learned"),
         )
         .label("choices change only after the warm-up")
-        .help(format!("make it shorter (`warmup = {}`), or search for more epochs", (epochs / 10).max(1).min(epochs - 1)));
+        .help(format!(
+            "make it shorter (`warmup = {}`), or search for more epochs",
+            (epochs / 10).max(1).min(epochs - 1)
+        ));
         if args.is_given("epochs") && given == "warmup" {
             d = d.also(args.span("epochs").unwrap_or(at), "the whole search");
         }

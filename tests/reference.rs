@@ -135,6 +135,14 @@ fn strategies() -> String {
     out + &calls("###", &all)
 }
 
+fn codes() -> String {
+    let mut out = "\n| code | | says |\n|---|---|---|\n".to_string();
+    for c in mtlc::diag::Code::all() {
+        out += &format!("| `{}` | {} | {} |\n", c.name(), c.severity().name(), cell(c.title()));
+    }
+    out
+}
+
 fn generated(table: &str) -> String {
     let of_ops = || mtlc::ops::table().iter().map(|o| &o.call).collect::<Vec<_>>();
     match table {
@@ -146,6 +154,7 @@ fn generated(table: &str) -> String {
         "schedules" => calls("###", &mtlc::optim::schedule::schedule_calls()),
         "formats" => calls("###", &mtlc::data::table().iter().map(|f| &f.call).collect::<Vec<_>>()),
         "strategies" => strategies(),
+        "codes" => codes(),
         other => panic!("no table is called `{other}`"),
     }
 }
@@ -169,7 +178,7 @@ fn tables_are_the_compilers() {
             skip = true;
         }
     }
-    let all = ["items", "ops", "losses", "metrics", "optimizers", "schedules", "formats", "strategies"];
+    let all = ["items", "ops", "losses", "metrics", "optimizers", "schedules", "formats", "strategies", "codes"];
     assert_eq!(found, all.map(String::from).into());
     let mut expected = Expectations::default();
     expected.check(&path(), &out);

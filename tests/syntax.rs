@@ -262,7 +262,7 @@ fn every_problem_is_reported_where_it_is() {
         ),
         (
             "mtl 1\ntrain\n  epochs = 3\n}\ntask a: binary\n",
-            &["3:3 unexpected `epochs = 3` stands outside of every item"],
+            &["2:6 unexpected `{` is missing: the body of this `train` is not opened"],
         ),
         (
             "mtl 1\ntrain { a = 1 b = 2, c = 3x }\n",
@@ -271,7 +271,7 @@ fn every_problem_is_reported_where_it_is() {
         (
             "mtl 1\ntrain { a = 'x', b: 1, c = .5 }\n",
             &[
-                "2:13 unexpected text is quoted with `\"`",
+                "2:13 unexpected text stands in `\"`, not in single quotes",
                 "2:19 unexpected a value is set with `=`, not `:`",
                 "2:28 number a number does not begin with `.`",
             ],

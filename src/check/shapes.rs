@@ -79,7 +79,7 @@ fn body(
                 let worst =
                     shrinks.iter().max_by_key(|s| s.from / s.to.max(1)).filter(|s| e.empty && s.span != node.site);
                 let mut d = mismatch(body, written, &types, producers, e);
-                if let Some(s) = worst {
+                if let Some(s) = worst.filter(|s| !d.secondary.iter().any(|l| l.span == s.span)) {
                     d = d.also(s.span, format!("here the height goes from {} to {}", s.from, s.to));
                 }
                 diags.push(d);
@@ -216,8 +216,7 @@ fn image_for_vector(
             format!("the stage `{}` yields {ty}, an image, and its head reads a vector", stage.name),
         )
         .label("an image: no `flatten`, no `global_avg_pool`")
-        .also(head.span, format!("so this head yields {}", typed.ty))
-        .also(task.kind_span, format!("`{}` needs f32[{wanted}]", task.kind.name()))
+        .also(head.span, format!("so this head yields {}, and `{}` needs f32[{wanted}]", typed.ty, task.name))
         .help("make it a vector before its `linear`: `flatten -> linear(...)` or `global_avg_pool -> linear(...)`"),
     )
 }

@@ -37,11 +37,13 @@ pub struct Check<'a> {
     /// The data set that was named first.
     home: Option<usize>,
     pub errors: Vec<Diagnostic>,
+    /// Inside a comparison, where text may stand.
+    comparing: bool,
 }
 
 impl<'a> Check<'a> {
     pub fn new(data: impl IntoIterator<Item = &'a Known>) -> Check<'a> {
-        Check { data: data.into_iter().collect(), home: None, errors: Vec::new() }
+        Check { data: data.into_iter().collect(), home: None, errors: Vec::new(), comparing: false }
     }
 
     pub fn home(&self) -> Option<&Known> {
@@ -179,16 +181,21 @@ impl<'a> Check<'a> {
                     .help(format!("a column is named with its data set: `{full}`"))
                     .fix(format!("write `{full}`"), name.span, full, Applicability::Safe)
             }
-            None => Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("nothing is called `{}` here", name.text))
-                .help("a column is named `DATA.COLUMN`; text stands in double quotes")
-                .quote(name.span, Applicability::Maybe),
+            None => {
+                let message = format!("nothing is called `{}` here", name.text);
+                let d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, message)
+                    .help("a column is named `DATA.COLUMN`; text stands in double quotes");
+                if self.comparing { d.quote(name.span, Applicability::Maybe) } else { d }
+            }
         };
         self.wrong(d)
     }
 
     fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> (Term, Type) {
+        let outer = std::mem::replace(&mut self.comparing, matches!(op, BinaryOp::Eq | BinaryOp::Ne));
         let (l, lt) = self.term(left);
         let (r, rt) = self.term(right);
+        self.comparing = outer;
         let symbol = format!("`{}`", op.symbol());
         let made = |l: Term, r: Term, ty| (Term::Binary(op, Box::new(l), Box::new(r)), ty);
         match op {
@@ -319,10 +326,12 @@ impl<'a> Check<'a> {
                 let mut values = Vec::new();
                 let mut missing = None;
                 for item in items {
+                    let outer = std::mem::replace(&mut self.comparing, true);
                     let (value, ty) = match float(item) {
                         Some(v) => (Term::Number(v), Type::Number),
                         None => self.term(item),
                     };
+                    self.comparing = outer;
                     if !matches!(value, Term::Number(_) | Term::Text(_)) {
                         return self.mismatch(item.span, "a list to be `in` holds numbers or text", "quote the text");
                     }

@@ -85,6 +85,14 @@ pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failur
     let mut options = Options { set: set.to_vec(), schemas: HashMap::new() };
     let mut compiled = driver::compile(path, &options).map_err(|e| RunError::io(path, e))?;
     let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
+    if checked.spec.backbone.is_none() {
+        let place = crate::source::Span::new(compiled.root, 0, 0);
+        let d = Diagnostic::new(codes::BACKBONE_EMPTY, place, "this file has no network of its own: nothing can run")
+            .label("a file for `use`")
+            .help(format!("run a program that brings it in with `use \"{}\"` and has a backbone", file_name(path)));
+        compiled.diagnostics.push(d);
+        return Err(Failure::Spec(Box::new(compiled)));
+    }
     let (schemas, raws) = feed::freeze(&checked.spec)?;
     if !schemas.is_empty() {
         options.schemas = schemas.clone();
@@ -93,6 +101,10 @@ pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failur
     let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
     let feed = feed::feed(checked, raws)?;
     Ok(Prepared { compiled, feed, schemas, path: path.to_path_buf(), options })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
 }
 
 /// A search's outcome with the topology that it found.

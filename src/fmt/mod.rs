@@ -173,9 +173,24 @@ fn sides(node: &SyntaxNode) -> Sides {
         }
     }
     if node.kind() == Kind::Edge {
-        sides.left = vec![Doc::Group(vec![Doc::Indent(std::mem::take(&mut sides.left))])];
+        let left = std::mem::take(&mut sides.left);
+        // A long list of tasks fills its lines; with comments among them, each has its own.
+        let left = if has_comment(&left) { left } else { vec![Doc::Fill(targets(left))] };
+        sides.left = vec![Doc::Group(vec![Doc::Indent(left)])];
     }
     sides
+}
+
+/// The targets of a line, each with the comma after it.
+fn targets(parts: Vec<Doc>) -> Vec<Doc> {
+    let mut out: Vec<String> = vec![String::new()];
+    for part in parts {
+        match part {
+            Doc::Line => out.push(String::new()),
+            part => out.last_mut().into_iter().for_each(|t| t.push_str(&doc::flat(std::slice::from_ref(&part)))),
+        }
+    }
+    out.into_iter().map(Doc::Text).collect()
 }
 
 /// A token of a header: the first stands alone, the others after a blank.

@@ -224,11 +224,19 @@ impl Builder<'_> {
         let n = item.names.len();
         if n < h.names.0 || n > h.names.1 {
             let (span, what) = match n < h.names.0 {
-                true => (item.keyword.span, format!("a `{}` needs a name", def.keyword)),
-                false => (item.names[h.names.1].span, format!("a `{}` takes no such name", def.keyword)),
+                true => (item.keyword.span, format!("{} needs a name", named(def.keyword))),
+                false => (
+                    item.names[h.names.1].span,
+                    format!(
+                        "`{}` does not belong into the header of {}",
+                        item.names[h.names.1].text,
+                        named(def.keyword)
+                    ),
+                ),
             };
             let d = Diagnostic::new(codes::SYNTAX_HEADER, span, what).help(forms(def));
-            self.diags.push(self.missing_word(item, def, d));
+            let d = self.missing_word(item, def, d);
+            self.diags.push(d);
             ok = false;
         }
         let parts: [(&str, Part, Option<Span>); 8] = [
@@ -249,13 +257,18 @@ impl Builder<'_> {
                     let at = item.names.last().map_or(item.keyword.span, |n| n.span);
                     let message = format!("this `{}` lacks `{what}`", def.keyword);
                     let d = Diagnostic::new(codes::SYNTAX_HEADER, at, message).help(forms(def));
-                    self.diags.push(self.missing_word(item, def, d));
+                    let d = self.missing_word(item, def, d);
+                    self.diags.push(d);
                     ok = false;
                 }
                 (Part::No, Some(span)) => {
                     self.diags.push(
-                        Diagnostic::new(codes::SYNTAX_HEADER, span, format!("a `{}` takes no `{what}`", def.keyword))
-                            .help(forms(def)),
+                        Diagnostic::new(
+                            codes::SYNTAX_HEADER,
+                            span,
+                            format!("{} takes no `{what}`", named(def.keyword)),
+                        )
+                        .help(forms(def)),
                     );
                     ok = false;
                 }
@@ -296,7 +309,11 @@ impl Builder<'_> {
             _ => None,
         };
         match found {
-            Some((span, text, title)) => d.fix(title, span, text, Applicability::Safe),
+            Some((span, text, title)) => {
+                let mut d = d.fix(title, span, text.clone(), Applicability::Safe);
+                d.message = format!("`{}` is missing in this header", text.trim());
+                d.label(format!("expected `{}` before it", text.trim()))
+            }
             None => d,
         }
     }
@@ -373,8 +390,11 @@ impl Builder<'_> {
                     }
                 }
                 Entry::Nested(n) => {
+                    let known = |k: &str| crate::syntax::ast::NESTED_KEYWORDS.contains(&k);
                     if def.open || def.nested.iter().any(|d| d.keyword == n.keyword.text) {
                         out.nested.push(n);
+                    } else if known(&n.keyword.text) && self.diags.count(codes::SYNTAX_UNCLOSED) > 0 {
+                        // It slipped into this body because a bracket is not closed, which is reported.
                     } else {
                         self.unknown_attribute(who, &n.keyword, attrs, def);
                     }
@@ -384,7 +404,7 @@ impl Builder<'_> {
                     Diagnostic::new(
                         codes::SYNTAX_UNEXPECTED,
                         e.span,
-                        format!("`<-` does not belong into a `{}`", def.keyword),
+                        format!("`<-` does not belong into {}", named(def.keyword)),
                     )
                     .help("`<-` connects the nodes of a `topology`; an attribute is written `name = value`"),
                 ),
@@ -421,7 +441,7 @@ impl Builder<'_> {
         let mut d = Diagnostic::new(
             codes::NAME_UNKNOWN_ATTRIBUTE,
             key.span,
-            format!("a `{}` has no attribute `{}`", def.keyword, key.text),
+            format!("{} has no attribute `{}`", named(def.keyword), key.text),
         );
         d = match suggest::nearest(&key.text, known.iter().copied()) {
             Some(near) => d.label(format!("did you mean `{near}`?")).fix(
@@ -461,6 +481,12 @@ impl Builder<'_> {
         };
         self.diags.push(d);
     }
+}
+
+/// "a `task`", "an `input`"
+fn named(keyword: &str) -> String {
+    let article = if keyword.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} `{keyword}`")
 }
 
 /// How an item is written: one of its forms, or each.

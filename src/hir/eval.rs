@@ -547,6 +547,13 @@ pub fn call(expr: &Expr, defs: &[&'static CallDef], scope: &Scope, diags: &mut D
     };
     let Some(def) = defs.iter().find(|d| d.name == name.text) else {
         diags.push(unknown_word(&name, defs.iter().map(|d| d.name), &wanted(), codes::NAME_UNKNOWN_CALL));
+        // Its arguments are those of the one that was meant, where that is plain.
+        let names = || defs.iter().map(|d| d.name);
+        let near = suggest::nearest(&name.text, names());
+        let near = near.filter(|n| suggest::certainty(&name.text, n, names()) == Applicability::Safe);
+        if let Some(def) = near.and_then(|n| defs.iter().find(|d| d.name == n)) {
+            arguments(def.name, def.args, args, expr.span, scope, diags);
+        }
         return None;
     };
     let args = arguments(def.name, def.args, args, expr.span, scope, diags)?;
@@ -589,6 +596,12 @@ pub fn arguments(
                     let d = unknown_argument(callee, n, defs);
                     diags.push(d);
                     ok = false;
+                    // Misspelt, it is not missing.
+                    let near = suggest::nearest(&n.text, defs.iter().map(|d| d.name));
+                    if let Some(meant) = near.and_then(|near| defs.iter().find(|d| d.name == near)) {
+                        seen.push((meant.name, n.span));
+                        value(&arg.value, &meant.ty, scope, diags);
+                    }
                     continue;
                 }
             },
@@ -690,6 +703,19 @@ fn budget(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<Budget>
         mismatch(expr, "a budget such as `params <= 2.2M` or `macs <= 0.6 * independent`", diags);
         None
     };
+    if let ExprKind::Binary { op: BinaryOp::Ge | BinaryOp::Gt, left, right } = &expr.kind {
+        let sign = Span { start: left.span.end, end: right.span.start, ..expr.span };
+        diags.push(
+            Diagnostic::new(
+                codes::TYPE_MISMATCH,
+                expr.span,
+                "a budget is the most that a topology may cost, not the least",
+            )
+            .label("expected `<=`")
+            .fix("replace the sign with `<=`", sign, " <= ", Applicability::Maybe),
+        );
+        return None;
+    }
     let ExprKind::Binary { op: BinaryOp::Le | BinaryOp::Lt, left, right } = &expr.kind else { return shape(diags) };
     let of = match as_name(left) {
         Some(n) if n.text == "params" => Cost::Params,

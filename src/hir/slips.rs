@@ -7,7 +7,7 @@ use super::import::Loaded;
 use super::schema::{self, ItemDef};
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::source::{SourceMap, Span};
-use crate::syntax::ast::{Body, Edge, Entry, Item, Nested};
+use crate::syntax::ast::{Body, Edge, Entry, Expr, ExprKind, Item, Nested};
 
 pub(super) fn mend(items: &mut Vec<Loaded>, sources: &SourceMap, diags: &mut Diagnostics) {
     for l in items.iter_mut().filter(|l| !l.library) {
@@ -35,10 +35,7 @@ fn equals_for_edges(body: &mut Body, diags: &mut Diagnostics) {
                 .label("what it reads stands after `<-`")
                 .fix("replace `=` with `<-`", sign, " <- ", Applicability::Safe),
         );
-        let target = crate::syntax::ast::Expr {
-            kind: crate::syntax::ast::ExprKind::Path(vec![a.key.clone()]),
-            span: a.key.span,
-        };
+        let target = Expr { kind: ExprKind::Path(vec![a.key.clone()]), span: a.key.span };
         *entry = Entry::Edge(Edge { targets: vec![target], source: a.value.clone(), span: a.span });
     }
 }
@@ -124,13 +121,26 @@ fn describe(entry: &Entry, owner: &str) -> (&'static str, String, Span, Span) {
             let what = if matches!(owner, "block" | "stage" | "head") { "value" } else { "attribute" };
             (what, a.key.text.clone(), a.key.span, a.span)
         }
-        Entry::Edge(e) => ("line", String::new(), e.targets.first().map_or(e.span, |t| t.span), e.span),
+        Entry::Edge(e) => (
+            "line",
+            e.targets.first().map(name_of).unwrap_or_default(),
+            e.targets.first().map_or(e.span, |t| t.span),
+            e.span,
+        ),
         Entry::Nested(n) => {
             let words = ["stage", "level", "heads", "tree", "single", "column", "file", "split", "array"];
             let what = words.into_iter().find(|w| *w == n.keyword.text).unwrap_or("entry");
             let name = n.names.first();
             (what, name.map(|n| n.text.clone()).unwrap_or_default(), name.map_or(n.keyword.span, |n| n.span), n.span)
         }
+    }
+}
+
+fn name_of(target: &Expr) -> String {
+    match &target.kind {
+        ExprKind::Path(p) => super::eval::dotted(p),
+        ExprKind::Str(s) => s.clone(),
+        _ => String::new(),
     }
 }
 

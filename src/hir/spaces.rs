@@ -14,6 +14,13 @@ impl Builder<'_> {
         let Some(stage_names) =
             self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
         else {
+            // Without stages there are no levels; what their attributes say can be checked all the same.
+            for n in &fields.nested {
+                let inner = def.nested.iter().find(|d| d.keyword == n.keyword.text);
+                if let Some(inner) = inner.filter(|d| !d.open) {
+                    self.fields(n.names.first().unwrap_or(&n.keyword), n.body.as_ref(), inner.attrs, inner, n.span);
+                }
+            }
             return;
         };
         let mut levels: Vec<Option<Level>> = vec![None; stage_names.len()];

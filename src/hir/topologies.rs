@@ -292,7 +292,11 @@ impl Builder<'_> {
                         format!("replace `{text}` with `{near}`"),
                         expr.span,
                         near,
-                        suggest::certainty(&text, near, names.iter().copied()),
+                        // Copies are told apart by one letter: another copy is another network.
+                        match copy_of(&text) == copy_of(near) {
+                            true => suggest::certainty(&text, near, names.iter().copied()),
+                            false => crate::diag::Applicability::Maybe,
+                        },
                     ),
                     None => d.label("unknown").help(format!("known: {}", suggest::listing(names))),
                 };
@@ -367,6 +371,11 @@ fn as_mix(expr: &Expr) -> Option<(&[ast::Arg], &[Expr])> {
         ExprKind::Path(p) if p.len() == 1 && p[0].text == "mix" => Some((&[], items)),
         _ => None,
     }
+}
+
+/// `b` of `fc.b`.
+fn copy_of(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(_, copy)| copy)
 }
 
 fn text_of(expr: &Expr) -> String {

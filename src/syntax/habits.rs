@@ -39,7 +39,12 @@ impl Reader<'_> {
             format!("the character U+{number:04X} looks like a blank and is none"),
         )
         .label("another character than the blank of the keyboard")
-        .fix("replace it with a blank", span, " ", Applicability::Safe);
+        .fix(
+            if number == 0x200B { "remove it" } else { "replace it with a blank" },
+            span,
+            if number == 0x200B { "" } else { " " },
+            Applicability::Safe,
+        );
         self.push(d);
     }
 
@@ -51,7 +56,9 @@ impl Reader<'_> {
         let head = self.at(start, start + sign.len());
         let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, head, format!("a comment begins with `#`, not `{sign}`"))
             .label("not a comment in this language");
+        let several = text.contains(['\n', '\r']);
         let d = match text.strip_suffix("*/") {
+            Some(_) if sign == "/*" && several => self.block_comment(d, token),
             _ if sign != "/*" => d.fix(format!("replace `{sign}` with `#`"), head, "#", Applicability::Safe),
             // It begins lines further down.
             None => d.help("a comment ends with its line: begin each line with `#`").fix(
@@ -73,6 +80,24 @@ impl Reader<'_> {
             }
         };
         self.push(d);
+    }
+
+    /// A comment of several lines: each gets its `#`.
+    fn block_comment(&self, mut d: Diagnostic, token: &SyntaxToken) -> Diagnostic {
+        let (start, text) = (usize::from(token.text_range().start()), token.text());
+        let end = start + text.len();
+        let mut edits = vec![Edit { span: self.at(start, start + 2), text: "#".into() }];
+        for (i, _) in text.match_indices('\n') {
+            edits.push(Edit { span: self.at(start + i + 1, start + i + 1), text: "# ".into() });
+        }
+        edits.push(Edit { span: self.at(end - 2, end), text: String::new() });
+        d.fixes.push(Fix {
+            title: "begin each line with `#`".into(),
+            edits,
+            // What follows it on its last line would become part of it.
+            applicability: if self.ends_line(end) { Applicability::Safe } else { Applicability::Maybe },
+        });
+        d.help("a comment ends with its line")
     }
 
     fn foreign_quotes(&mut self, token: &SyntaxToken) {

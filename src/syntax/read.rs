@@ -379,8 +379,9 @@ impl Reader<'_> {
             match &child {
                 SyntaxElement::Token(token) if token.kind() == Kind::Junk => {
                     junk = true;
-                    match nested.names.is_empty() && nested.value.is_none() && self.in_topology(node) {
-                        true => self.report_not_an_edge(node, token),
+                    match nested.value.is_none() && self.in_topology(node) {
+                        true if nested.names.is_empty() => self.report_not_an_edge(node, token),
+                        true => self.report_targets_without_comma(nested.keyword.span, token),
                         false => self.junk(token),
                     }
                 }

@@ -86,7 +86,7 @@ impl Reader<'_> {
         let d = Diagnostic::new(codes::SYNTAX_UNKNOWN_ITEM, keyword.span, format!("there is no item called `{word}`"));
         let d = match meant {
             Some(meant) => {
-                let near = strsim::damerau_levenshtein(&word.to_lowercase(), meant) == 1;
+                let near = strsim::damerau_levenshtein(&word.to_lowercase(), meant) <= 1;
                 let how = if near { Applicability::Safe } else { Applicability::Maybe };
                 d.label(format!("did you mean `{meant}`?")).fix(
                     format!("replace `{word}` with `{meant}`"),
@@ -215,6 +215,21 @@ impl Reader<'_> {
         let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, format!("`{name}` takes `<-`, not `{sign}`"))
             .label("expected `<-` and what is read")
             .fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Safe);
+        self.push(d);
+    }
+
+    /// `a b <- c`
+    pub(super) fn report_targets_without_comma(&mut self, first: Span, token: &SyntaxToken) {
+        if !token.text().trim_start().starts_with('<') {
+            return self.junk(token);
+        }
+        let end = self.at(first.end as usize, first.end as usize);
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, end, "a comma is missing").label("expected `,` or `<-`").fix(
+            "insert `,`",
+            end,
+            ",",
+            Applicability::Safe,
+        );
         self.push(d);
     }
 

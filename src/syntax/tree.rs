@@ -180,13 +180,18 @@ impl Builder<'_> {
             }
             let line = rest.find(['\n', '\r']).unwrap_or(rest.len());
             // Another language's comment may end before its line does.
-            let length = match rest[..line].starts_with("/*").then(|| rest[..line].find("*/")).flatten() {
-                Some(end) => end + 2,
-                None => line.max(1),
-            };
+            let block = if rest.starts_with("/*") { block_comment(rest) } else { None };
+            let length = block.unwrap_or(line.max(1));
             self.token(Kind::Comment, self.at + length);
         }
     }
+}
+
+/// The length of a comment that another language's `*/` ends, which the grammar looks for on this line and eight more.
+fn block_comment(rest: &str) -> Option<usize> {
+    let end = rest.find("*/").filter(|e| *e >= 2).or_else(|| rest[2..].find("*/").map(|e| e + 2))? + 2;
+    let inside = rest[..end].replace("\r\n", "\n");
+    (inside.matches(['\n', '\r']).count() <= 8).then_some(end)
 }
 
 /// Blanks, line ends, and characters that only look like a blank: the grammar's `blank`.

@@ -78,7 +78,7 @@ fn fraction(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
 
 fn word_for_number(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
     let word = ["many", "auto", "default", "fifteen epochs"][rng.random_range(0..4)];
-    let named = ["a whole number", "a number", "number of epochs", "known here", "param"];
+    let named = ["a whole number", "a number", "number of epochs", "the number", "known here", "param"];
     numbers(p, COUNTS).map(|s| Plant::replace(at(s.value.span), word).word(word).named(named)).collect()
 }
 

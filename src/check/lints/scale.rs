@@ -18,7 +18,6 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         scales.push((loss * task.weight, task));
     }
     scales.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let rounded = |v: f64| format!("{v:.2e}");
     let (low, high) = match scales.as_slice() {
         [a, b, ..] if a.0 * TIMES <= b.0 * 1.0001 => (a, b),
         [.., a, b] if a.0 * TIMES <= b.0 * 1.0001 => {
@@ -32,7 +31,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
             diags.push(
                 Diagnostic::new(codes::TASK_SCALE, b.1.span, message)
                     .label("a hundred times the others': they are hardly learned")
-                    .help(format!("scale its label, or weigh it down: `weight = {:.0e}`", b.1.weight * a.0 / b.0)),
+                    .help(format!("scale its label, or weigh it down: `weight = {}`", rounded(b.1.weight * a.0 / b.0))),
             );
             return;
         }
@@ -47,8 +46,15 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     diags.push(
         Diagnostic::new(codes::TASK_SCALE, low.1.span, message)
             .label("a hundredth of the others': it is hardly learned")
-            .help(format!("weigh it up: `weight = {:.0}`", (low.1.weight * high.0 / low.0).max(1.0))),
+            .help(format!("weigh it up: `weight = {}`", rounded(low.1.weight * high.0 / low.0))),
     );
+}
+
+/// A number for people: two digits that matter.
+fn rounded(v: f64) -> String {
+    let digits = (1.0 - v.abs().log10().floor()).clamp(0.0, 12.0);
+    let power = 10f64.powf(digits);
+    format!("{}", (v * power).round() / power)
 }
 
 /// The loss of a network that knows nothing: ln K for K classes, the spread of the label for a regression.

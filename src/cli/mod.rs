@@ -59,7 +59,9 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Train(a) => cmd::train::run(a, terminal),
         Command::Evaluate(a) => cmd::evaluate::run(a, terminal),
         Command::Predict(a) => cmd::predict::run(a, terminal),
-        Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze(a, terminal),
+        Command::Data(DataCommand::Check(a)) => cmd::data::check::run(a, terminal),
+        Command::Data(DataCommand::Preview(a)) => cmd::data::preview::run(a, terminal),
+        Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze::run(a, terminal),
     }
 }
 

@@ -2,6 +2,8 @@
 //! reads a [`Checked`](crate::check::Checked) and gives text; nothing decides anything.
 
 pub mod graph;
+pub mod picture;
 pub mod predictions;
 pub mod summary;
+pub mod survey;
 pub mod table;

@@ -274,8 +274,50 @@ pub struct DiffArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
+    /// Look at the data of a program before training: rows, labels, columns, repeated rows, and what is odd about them.
+    Check(DataCheckArgs),
+    /// Show the first rows as the network is fed them.
+    Preview(PreviewArgs),
     /// Write what is known of the data (columns, vocabularies, statistics, digests) into the program, as `schema` items.
     Freeze(FreezeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DataCheckArgs {
+    /// The program.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Warn of classes with fewer rows than this.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub least: usize,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitName {
+    Train,
+    Validation,
+    Test,
+}
+
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    /// The program.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// How many.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rows: usize,
+
+    #[arg(long, value_name = "SPLIT", default_value = "train")]
+    pub split: SplitName,
+
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 #[derive(Debug, Args)]

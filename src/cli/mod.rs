@@ -63,7 +63,9 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Diff(a) => cmd::diff::run(a, terminal),
         Command::Doctor => cmd::doctor::run(terminal),
         Command::Predict(a) => cmd::predict::run(a, terminal),
-        Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze(a, terminal),
+        Command::Data(DataCommand::Check(a)) => cmd::data::check::run(a, terminal),
+        Command::Data(DataCommand::Preview(a)) => cmd::data::preview::run(a, terminal),
+        Command::Data(DataCommand::Freeze(a)) => cmd::data::freeze::run(a, terminal),
     }
 }
 

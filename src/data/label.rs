@@ -3,6 +3,7 @@
 //! [`check_label`] and [`check_mask`] resolve an expression against what is known of the data (more once the schema is
 //! frozen) and give a [`Label`], which `evaluate.rs` computes row by row.
 
+use super::freeze::{Facts, Schema};
 use super::outline::{Known, KnownKind};
 use super::terms::{Check, Type};
 use crate::diag::{Diagnostic, codes, suggest};
@@ -85,6 +86,15 @@ pub fn classes(label: &Label, data: &Known) -> Option<usize> {
             ends.filter(|[a, b]| *a >= 0.0 && b.fract() == 0.0 && *b < MAX_CLASSES).map(|[_, b]| b as usize + 1)
         }
         KnownKind::Open => None,
+    }
+}
+
+/// The words of the classes in the order of their numbers, if the label is a column of text.
+pub fn words(label: &Label, schema: &Schema) -> Option<Vec<String>> {
+    let [Term::Column(name, _)] = label.terms.as_slice() else { return None };
+    match &schema.column(name)?.facts {
+        Facts::Category { values } => Some(values.iter().map(|(v, _)| v.clone()).collect()),
+        Facts::Numeric { .. } => None,
     }
 }
 

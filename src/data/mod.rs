@@ -26,6 +26,7 @@ pub mod outline;
 mod raw;
 mod schema_text;
 mod split;
+pub mod survey;
 mod terms;
 mod zip;
 

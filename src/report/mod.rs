@@ -4,6 +4,8 @@
 
 pub mod diff;
 pub mod graph;
+pub mod picture;
 pub mod predictions;
 pub mod summary;
+pub mod survey;
 pub mod table;

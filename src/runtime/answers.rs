@@ -1,8 +1,7 @@
 //! What a network's outputs mean to people: probabilities, class names, numbers. A function of the outputs alone.
 
 use super::model::Model;
-use crate::data::label::Term;
-use crate::data::{Facts, Schema};
+use crate::data::label::words;
 use crate::hir::Spec;
 use crate::objective::TaskKind;
 
@@ -25,7 +24,7 @@ impl Answer {
             let sizes = model.output_sizes(output).unwrap_or_else(|| vec![task.kind.outputs().unwrap_or(1)]);
             let schema = task.label.as_ref().and_then(|l| spec.data[l.data.0].schema.as_ref().map(|s| (s, &l.label)));
             let words = match (task.kind, schema) {
-                (TaskKind::Classes(_), Some((schema, label))) => vocabulary(schema, &label.terms, sizes[0]),
+                (TaskKind::Classes(_), Some((schema, label))) => words(label, schema).filter(|w| w.len() == sizes[0]),
                 _ => None,
             };
             let names = words.unwrap_or_else(|| (0..sizes[0]).map(|i| i.to_string()).collect());
@@ -91,15 +90,6 @@ impl Answer {
     /// Numbers of all rows, as people read them.
     pub fn all(&self, raw: &[f32]) -> Vec<f32> {
         raw.chunks_exact(self.len().max(1)).flat_map(|row| self.values(row)).collect()
-    }
-}
-
-/// The words of the classes, if the label is a column of text.
-fn vocabulary(schema: &Schema, terms: &[Term], classes: usize) -> Option<Vec<String>> {
-    let [Term::Column(name, _)] = terms else { return None };
-    match &schema.column(name)?.facts {
-        Facts::Category { values } if values.len() == classes => Some(values.iter().map(|(v, _)| v.clone()).collect()),
-        _ => None,
     }
 }
 

@@ -219,6 +219,11 @@ impl Feed {
         4 * [&d.train, &d.validation, &d.test].map(of).iter().sum::<usize>() as u64
     }
 
+    /// Sizes per row of an encoded input.
+    pub fn sizes(&self, input: usize) -> &[usize] {
+        &self.inputs[input].1
+    }
+
     pub fn tensors(&self, table: &Table, batch: Batch, device: &Device) -> candle_core::Result<Fed> {
         let mut inputs = HashMap::new();
         for ((input, sizes), values) in self.inputs.iter().zip(batch.inputs) {

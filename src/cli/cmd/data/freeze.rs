@@ -1,27 +1,22 @@
 //! `mtlc data freeze`: writes what is known of the data into the program.
 
-use super::session::{self, Stop};
 use crate::cli::args::FreezeArgs;
+use crate::cli::cmd::session::{self, Stop};
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::cli::write;
 use crate::data::Schema;
-use crate::driver;
 use crate::hir::Options;
 use crate::runtime::feed;
 
-pub fn freeze(args: &FreezeArgs, terminal: &Terminal) -> Outcome {
+pub fn run(args: &FreezeArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
 }
 
 fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let options = Options { set: args.set.set.clone(), ..Options::default() };
-    let compiled =
-        driver::compile(&args.file, &options).map_err(|e| Stop::Failed(Failure::io("read", &args.file, &e)))?;
-    let Some(checked) = &compiled.checked else {
-        session::show(&compiled, terminal);
-        return Err(Stop::Shown(Exit::Program));
-    };
+    let compiled = super::compiled(&args.file, &options, terminal)?;
+    let checked = compiled.checked.as_ref().expect("it compiled");
     let mut text = compiled.sources.file(compiled.root).text.clone();
     let mut edits: Vec<(std::ops::Range<usize>, String)> = Vec::new();
     let mut added = String::new();

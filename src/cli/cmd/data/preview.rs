@@ -1,0 +1,208 @@
+//! `mtlc data preview`: the first rows of a split as the network is fed them: what was read, what it is encoded as, and every task's
+//! label. An image is drawn in characters.
+
+use serde_json::{Value, json};
+
+use super::Read;
+use crate::cli::args::{PreviewArgs, SplitName};
+use crate::cli::cmd::session::{self, Stop};
+use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::terminal::Terminal;
+use crate::data::{InputFrom, InputSpec, SPLITS, Table, Values};
+use crate::objective::TaskKind;
+use crate::report::picture;
+use crate::report::table::{self, Column};
+use crate::runtime::feed;
+
+/// Numbers of an input that are no image and are written out.
+const MOST_NUMBERS: usize = 8;
+
+pub fn run(args: &PreviewArgs, terminal: &Terminal) -> Outcome {
+    go(args, terminal).unwrap_or_else(Stop::outcome)
+}
+
+fn go(args: &PreviewArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
+    let read = super::read(&args.file, &args.set.set, terminal)?;
+    let s = match args.split {
+        SplitName::Train => 0,
+        SplitName::Validation => 1,
+        SplitName::Test => 2,
+    };
+    let data = &read.feed.dataset;
+    let table = [&data.train, &data.validation, &data.test][s];
+    if table.rows == 0 {
+        let f = Failure::new(Exit::Data, format!("the data `{}` have no {} split", read.name, SPLITS[s]));
+        return Err(Stop::Failed(f.help("give the `data` item one, or look at another split with `--split`")));
+    }
+    let rows = args.rows.min(table.rows);
+    let (_, specs, _) = feed::feed_inputs(read.spec()).map_err(session::failed)?;
+    let view = View { read: &read, table, s, rows };
+    if terminal.json {
+        (0..rows).for_each(|row| terminal.object(&view.json(row, &specs)));
+        return Ok(Ok(Exit::Ok));
+    }
+    let mut out = format!("data {}: {} of {} {} rows\n\n", read.name, rows, table.rows, SPLITS[s]);
+    for (i, spec) in specs.iter().enumerate() {
+        out += &match &spec.from {
+            InputFrom::Fields { columns } => view.fields(i, columns),
+            InputFrom::Dense { .. } => view.dense(i),
+        };
+        out += "\n";
+    }
+    out += &view.labels();
+    terminal.product(&out);
+    Ok(Ok(Exit::Ok))
+}
+
+struct View<'a> {
+    read: &'a Read,
+    table: &'a Table,
+    s: usize,
+    rows: usize,
+}
+
+impl View<'_> {
+    /// "line 17": where a row stands.
+    fn place(&self, row: usize) -> String {
+        let split = &self.read.raw.splits[self.s];
+        let unit = if split.unit.is_empty() { "row" } else { split.unit };
+        let number = split.origin.get(row).map_or(row.to_string(), u32::to_string);
+        format!("{} {number}", unit.trim_start_matches("generated "))
+    }
+
+    /// A cell as it was read.
+    fn cell(&self, column: &str, row: usize) -> Value {
+        let raw = &self.read.raw;
+        let Some(at) = raw.index(column) else { return Value::Null };
+        match &raw.splits[self.s].columns[at] {
+            Values::Text(codes) => {
+                raw.columns[at].dictionary.get(codes[row] as usize).map_or(Value::Null, |w| json!(w))
+            }
+            numbers => match numbers.number(row * raw.columns[at].elements()) {
+                v if v.is_nan() => Value::Null,
+                v => json!(v),
+            },
+        }
+    }
+
+    fn values(&self, input: usize, row: usize) -> &[f32] {
+        let data = &self.table.inputs[input];
+        &data.values[row * data.size..(row + 1) * data.size]
+    }
+
+    fn fields(&self, input: usize, columns: &[String]) -> String {
+        let name = &self.table.inputs[input].name;
+        let titles = (0..self.rows).map(|r| Column::left(self.place(r)));
+        let mut t = table::Table::new(std::iter::once(Column::left(format!("{name} (read → encoded)"))).chain(titles));
+        for (c, column) in columns.iter().enumerate() {
+            let cells = (0..self.rows).map(|r| {
+                let text = match self.cell(column, r) {
+                    Value::Null => "missing".to_string(),
+                    Value::String(s) => cut(&s),
+                    Value::Number(n) => short(n.as_f64().unwrap_or(f64::NAN)),
+                    other => other.to_string(),
+                };
+                format!("{text} → {}", short(f64::from(self.values(input, r)[c])))
+            });
+            t.row(std::iter::once(column.clone()).chain(cells));
+        }
+        t.terminal(false)
+    }
+
+    fn dense(&self, input: usize) -> String {
+        let name = &self.table.inputs[input].name;
+        let sizes = self.read.feed.sizes(input);
+        let mut out = String::new();
+        for r in 0..self.rows {
+            let values = self.values(input, r);
+            out += &format!("{name} {sizes:?}, {}: {}\n", self.place(r), ends(values));
+            match sizes {
+                [c @ (1 | 3), h, w] => out += &picture::text(values, *c, *h, *w),
+                _ => {
+                    let shown: Vec<String> = values.iter().take(MOST_NUMBERS).map(|v| short(f64::from(*v))).collect();
+                    let more = if values.len() > MOST_NUMBERS { ", ..." } else { "" };
+                    out += &format!("  {}{more}\n", shown.join(", "));
+                }
+            }
+        }
+        out
+    }
+
+    fn labels(&self) -> String {
+        let tasks = self.read.tasks();
+        let titles = (0..self.rows).map(|r| Column::left(self.place(r)));
+        let mut t = table::Table::new([Column::left("task"), Column::left("kind")].into_iter().chain(titles));
+        for (l, (kind, names)) in self.table.labels.iter().zip(&tasks) {
+            let cells = (0..self.rows).map(|r| {
+                if l.mask.as_ref().is_some_and(|m| m[r] == 0.0) {
+                    return "no label".into();
+                }
+                let values = &l.values[r * l.size..(r + 1) * l.size];
+                match (kind, values) {
+                    (TaskKind::Binary, [v]) => format!("{}", *v != 0.0),
+                    (TaskKind::Classes(_), [v]) => {
+                        let number = *v as usize;
+                        match names.get(number) {
+                            Some(word) if *word != number.to_string() => format!("{number} ({})", cut(word)),
+                            _ => number.to_string(),
+                        }
+                    }
+                    _ if values.len() > MOST_NUMBERS => ends(values),
+                    _ => values.iter().map(|v| short(f64::from(*v))).collect::<Vec<_>>().join(", "),
+                }
+            });
+            t.row([l.task.clone(), kind.name().to_string()].into_iter().chain(cells));
+        }
+        t.terminal(false)
+    }
+
+    fn json(&self, row: usize, specs: &[InputSpec]) -> Value {
+        let mut inputs = serde_json::Map::new();
+        for (i, spec) in specs.iter().enumerate() {
+            let values = self.values(i, row);
+            let value = match &spec.from {
+                InputFrom::Fields { columns } => {
+                    let cells = columns
+                        .iter()
+                        .zip(values)
+                        .map(|(c, v)| (c.clone(), json!({ "read": self.cell(c, row), "encoded": v })));
+                    Value::Object(cells.collect())
+                }
+                InputFrom::Dense { .. } => json!({ "sizes": self.read.feed.sizes(i), "encoded": values }),
+            };
+            inputs.insert(spec.name.clone(), value);
+        }
+        let mut labels = serde_json::Map::new();
+        for l in &self.table.labels {
+            let values = &l.values[row * l.size..(row + 1) * l.size];
+            let value = match &l.mask {
+                Some(m) if m[row] == 0.0 => Value::Null,
+                _ if values.len() == 1 => json!(values[0]),
+                _ => json!(values),
+            };
+            labels.insert(l.task.clone(), value);
+        }
+        json!({ "split": SPLITS[self.s], "place": self.place(row), "inputs": inputs, "labels": labels })
+    }
+}
+
+/// "min -1, mean -0.4, max 1".
+fn ends(values: &[f32]) -> String {
+    let all = || values.iter().map(|v| f64::from(*v));
+    let mean = all().sum::<f64>() / values.len().max(1) as f64;
+    let (min, max) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+    format!("min {}, mean {}, max {}", short(min), short(mean), short(max))
+}
+
+/// Four significant digits at most.
+fn short(v: f64) -> String {
+    format!("{v:.3e}").parse::<f64>().unwrap_or(v).to_string()
+}
+
+fn cut(word: &str) -> String {
+    const MOST: usize = 20;
+    if word.chars().count() <= MOST {
+        return word.to_string();
+    }
+    word.chars().take(MOST - 1).chain(['…']).collect()
+}

@@ -1,0 +1,13 @@
+//! New rows for trained networks, and a look at data before training: by the binary, on small data and on the examples'.
+
+#[path = "../support/mod.rs"]
+mod expectations;
+#[allow(dead_code)]
+#[path = "../run/support.rs"]
+mod support;
+
+mod look;
+mod messages;
+mod pictures;
+mod same;
+mod tables;

@@ -89,13 +89,21 @@ impl Failure {
     pub fn io(doing: &str, path: &std::path::Path, e: &std::io::Error) -> Failure {
         use std::io::ErrorKind::*;
         let why = match e.kind() {
+            NotFound if doing == "write" => "there is no such folder".to_string(),
             NotFound => "there is no such file".to_string(),
             PermissionDenied => "permission denied".to_string(),
             AlreadyExists => "it exists already".to_string(),
             IsADirectory => "it is a folder".to_string(),
+            StorageFull => "the disk is full".to_string(),
+            ReadOnlyFilesystem => "the file system is read-only".to_string(),
+            NotADirectory => "a part of the path is no folder".to_string(),
             _ => e.to_string(),
         };
-        Failure::new(Exit::Failure, format!("cannot {doing} `{}`: {why}", path.display()))
+        let failure = Failure::new(Exit::Failure, format!("cannot {doing} `{}`: {why}", path.display()));
+        match e.kind() {
+            InvalidData => failure.help("save it as UTF-8 text"),
+            _ => failure,
+        }
     }
 }
 

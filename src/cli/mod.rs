@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command, DataCommand};
-use exit::{Exit, Outcome};
+use exit::{Exit, Failure, Outcome};
 use terminal::Terminal;
 
 /// The whole program.
@@ -42,6 +42,8 @@ pub fn main() -> ExitCode {
         Err(_) => Exit::Failure,
     };
     if exit == Exit::Ok && terminal::output_was_lost() {
+        let lost = Failure::new(Exit::Failure, "standard output could not be written: what is there is not whole");
+        terminal.failure(&lost.help("is the disk full?"));
         return Exit::Failure.into();
     }
     exit.into()

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use clap::ColorChoice;
 
-use crate::diag::render::RenderOptions;
+use crate::diag::render::{RenderOptions, visible};
 
 /// Where a command writes, and how.
 #[derive(Debug, Clone, Copy)]
@@ -40,13 +40,14 @@ impl Terminal {
     /// A line on standard error that `--quiet` leaves out.
     pub fn note(&self, line: &str) {
         if !self.quiet {
-            self.say(&format!("{line}\n"));
+            self.say(&format!("{}\n", visible(line, true)));
         }
     }
 
     pub fn failure(&self, f: &super::exit::Failure) {
-        let help = f.help.as_ref().map(|h| format!("  help: {h}\n")).unwrap_or_default();
-        self.say(&format!("{} {}\n{help}", self.paint("error:", "1;31"), f.message));
+        // Paths and cells may hold anything, also what would steer the terminal.
+        let help = f.help.as_ref().map(|h| format!("  help: {}\n", visible(h, true))).unwrap_or_default();
+        self.say(&format!("{} {}\n{help}", self.paint("error:", "1;31"), visible(&f.message, false)));
     }
 
     /// Text in an ANSI style where standard error takes colour.

@@ -6,10 +6,18 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
 
-/// Replaces `path`, keeping its permissions.
+/// Replaces the file at `path`, keeping its permissions.
 pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     // A link stays a link: what it points to is replaced.
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if let Ok(there) = std::fs::metadata(&real)
+        && !there.is_file()
+    {
+        // A device or a pipe is written to, never put aside for a file: `-o /dev/stdout`. A folder says that it is one.
+        let written =
+            std::fs::OpenOptions::new().write(true).open(&real).and_then(|mut f| f.write_all(text.as_bytes()));
+        return written.map_err(|e| Failure::io("write", path, &e));
+    }
     let made = temporary(&real, text).and_then(|file| {
         if let Ok(old) = std::fs::metadata(&real) {
             std::fs::set_permissions(file.path(), old.permissions())?;

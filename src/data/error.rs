@@ -12,7 +12,7 @@ pub enum DataError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("`{}` ends early: {detail}", path.display())]
     Truncated { path: PathBuf, detail: String },
-    #[error("`{}` has {stored} bytes and unpacks to more than {most}", path.display())]
+    #[error("`{}` has {stored} bytes and unpacks to more than {} MiB", path.display(), most >> 20)]
     Bomb { path: PathBuf, stored: usize, most: usize },
     #[error("`{}` is not {expected}: {found}", path.display())]
     Magic { path: PathBuf, expected: &'static str, found: String },
@@ -22,7 +22,7 @@ pub enum DataError {
     Text { path: PathBuf, line: u64, detail: String },
     #[error("`{}`, {}, column `{}`: {:?} is not a number", path.display(), at(*line), excerpt(column), excerpt(text))]
     NotANumber { path: PathBuf, line: u64, column: String, text: String },
-    #[error("{place}, column `{}`: {value} is {}", excerpt(column), odd(*value))]
+    #[error("{place}, column `{}`: {value:?} is {}", excerpt(column), odd(*value))]
     NotFinite { place: String, column: String, value: f64 },
     #[error("{place}: `{}` has {left} samples and `{}` has {right}", first.display(), second.display())]
     Lengths { place: String, first: PathBuf, left: usize, second: PathBuf, right: usize },

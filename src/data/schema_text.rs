@@ -6,6 +6,7 @@ use super::freeze::{ColumnFacts, Facts, Schema};
 use super::outline::as_name;
 use super::raw::{FileFact, SPLITS};
 use crate::diag::{Applicability, Diagnostic, codes, suggest};
+use crate::ops::input::MAX_NUMBERS;
 use crate::source::Span;
 use crate::syntax::ast::{self, Attr, Entry, Expr, ExprKind, Item, Name, Nested, UnaryOp};
 
@@ -247,6 +248,9 @@ impl Read {
         let facts = match kind.as_str() {
             "numeric" => {
                 shape = e.maybe(self, "shape", |e| list_of(e, size)).unwrap_or_default();
+                if shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)) > MAX_NUMBERS {
+                    return self.wrong(head(n), "a sample of this shape has more than 2^40 numbers");
+                }
                 let [mean, std, min, max] = ["mean", "std", "min", "max"].map(|k| e.need(self, k, head(n), float));
                 Facts::Numeric { mean: mean?, std: std?, min: min?, max: max? }
             }

@@ -187,7 +187,9 @@ impl Builder<'_> {
                 );
                 continue;
             };
-            for (label, scope) in self.repeated(nested, name, &scope) {
+            let repeated = self.repeated(nested, name, &scope);
+            ok &= !repeated.is_empty();
+            for (label, scope) in repeated {
                 if stages.len() == MAX_STAGES {
                     self.diags.push(
                         Diagnostic::new(codes::TYPE_RANGE, name.span, format!("more than {MAX_STAGES} stages"))

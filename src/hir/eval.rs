@@ -303,6 +303,8 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                 v if v < *min || v > *max => out_of_range(expr, ty, &v.to_string(), diags),
                 v => at(Value::Int(v)),
             },
+            // Whole, and beyond what a whole number holds exactly.
+            Const::Float(v) if v.fract() == 0.0 => out_of_range(expr, ty, &format!("{v:e}"), diags),
             Const::Float(v) => {
                 let v = (v * 1e6).round() / 1e6;
                 let message = match expr.kind {

@@ -168,6 +168,14 @@ impl<'a> Importer<'a> {
         if !topology_only && self.done.contains_key(&key) {
             return;
         }
+        if key.extension().is_none_or(|e| e != "mtl") {
+            self.diags.push(
+                Diagnostic::new(codes::IMPORT_NOT_FOUND, span, format!("`{name}` is not the name of an `.mtl` file"))
+                    .label("not read")
+                    .help("only programs are imported; data are named in a `data` item"),
+            );
+            return;
+        }
         let limit = match () {
             _ if self.stack.len() > MAX_DEPTH => Some(format!("imports follow one another more than {MAX_DEPTH} deep")),
             _ if self.files >= MAX_FILES => Some(format!("this spec imports more than {MAX_FILES} files")),
@@ -193,6 +201,14 @@ impl<'a> Importer<'a> {
                 return;
             }
         };
+        if !begins_as_program(&text) {
+            self.diags.push(
+                Diagnostic::new(codes::IMPORT_NOT_FOUND, span, format!("`{name}` is not a program"))
+                    .label("does not begin with `mtl 1`")
+                    .help("correct the path, or write the edition on the first line of that file"),
+            );
+            return;
+        }
         self.files += 1;
         self.bytes += text.len();
         let id = self.sources.add(path.display().to_string(), Some(&path), text.clone());
@@ -217,6 +233,14 @@ impl<'a> Importer<'a> {
         }
         self.stack.pop();
     }
+}
+
+/// Whether a text says that it is a program. One that does not is another's file, whatever it is called: its lines are not
+/// shown, which diagnostics of it would do.
+fn begins_as_program(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}');
+    let mut lines = text.split(['\n', '\r']).map(str::trim_start).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    lines.next().is_some_and(|l| l.strip_prefix("mtl").is_some_and(|rest| rest.starts_with([' ', '\t'])))
 }
 
 /// A module of the library, read once for each place among the sources that it was given.

@@ -138,7 +138,10 @@ pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
         RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
     })?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
-        RunError::Checkpoint(format!("`{}` is no safetensors file, or is cut off: {e}", path.display()))
+        RunError::Checkpoint(format!(
+            "`{}` is no safetensors file, or is cut off ({e}): copy it again, or name another",
+            path.display()
+        ))
     })?;
     if seal::of(&bytes).is_ok_and(|s| s.intact == Some(false)) {
         return Err(RunError::Checkpoint(format!(
@@ -155,7 +158,7 @@ pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
             }
             other => {
                 return Err(RunError::Checkpoint(format!(
-                    "`{}`: tensor `{name}` is {other:?}; f32 and f64 are read",
+                    "`{}`: tensor `{name}` is {other:?}; f32 and f64 are read: convert it",
                     path.display()
                 )));
             }
@@ -186,7 +189,7 @@ pub fn load_model(path: &Path, model: &Model) -> Result<(), RunError> {
             Some(first) => format!("; {} {what}, `{first}` first", names.len()),
         };
         return Err(RunError::Checkpoint(format!(
-            "the weights of `{}` are of another network than this program's{}{}",
+            "the weights of `{}` are of another network than this program's{}{}: name the program that they were trained with",
             path.display(),
             part("missing", &missing),
             part("too many", &extra)
@@ -197,7 +200,7 @@ pub fn load_model(path: &Path, model: &Model) -> Result<(), RunError> {
         let t = &loaded[*name];
         if t.dims() != var.dims() {
             return Err(RunError::Checkpoint(format!(
-                "the weight `{name}` of `{}` is {:?}, and the network's is {:?}",
+                "the weight `{name}` of `{}` is {:?}, and the network's is {:?}: name the program that it was trained with",
                 path.display(),
                 t.dims(),
                 var.dims()

@@ -26,6 +26,7 @@ pub fn plain(e: &std::io::Error) -> String {
     use std::io::ErrorKind::*;
     match e.kind() {
         NotFound => "there is no such file".into(),
+        AlreadyExists => "it exists already, and is no folder".into(),
         PermissionDenied => "permission denied".into(),
         NotADirectory => "a part of the path is no folder".into(),
         IsADirectory => "it is a folder".into(),

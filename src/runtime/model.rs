@@ -64,10 +64,30 @@ pub struct Outputs {
     pub reached: Vec<bool>,
 }
 
+/// Bytes that can be had without swapping, where the system tells.
+fn memory_available() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
+}
+
 impl Model {
     /// Draws initial weights; each is a function of the seed and its name alone. `keys` gives the name that a weight is drawn
     /// by (for copies that must start alike); usually its own.
     pub fn new(plan: Plan, symbols: Symbols, random: Randomness, device: &Device) -> Result<Model> {
+        let numbers = plan.weights.iter().flat_map(|w| w.shape.iter().copied().reduce(usize::saturating_mul));
+        let bytes = numbers.fold(0usize, usize::saturating_add).saturating_mul(4);
+        // Said in words before the system ends the program.
+        if let Some(free) = memory_available()
+            && bytes > free
+            && device.is_cpu()
+        {
+            candle_core::bail!(
+                "the weights of this network take {} MiB, and {} MiB of memory are free: make it smaller",
+                bytes >> 20,
+                free >> 20
+            );
+        }
         let mut vars = Vec::with_capacity(plan.weights.len());
         for (w, name) in plan.weights.iter().zip(&symbols.weights) {
             let n: usize = w.shape.iter().product();

@@ -59,17 +59,23 @@ impl Parse {
 
 /// Reads a text. Never fails and never panics; the time is linear in the length of the text.
 pub fn parse(file: FileId, text: &str) -> Parse {
-    let refused = |code, at: usize, message: String| Parse {
+    let refused = |code, at: usize, message: String, help: &str| Parse {
         green: tree::unread(text),
-        diagnostics: vec![Diagnostic::new(code, Span::new(file, at, at), message)],
+        diagnostics: vec![Diagnostic::new(code, Span::new(file, at, at), message).help(help)],
         file: ast::File::default(),
     };
     if text.len() > MAX_BYTES {
         let message = format!("the file has {} MiB; {} MiB is the most", text.len() >> 20, MAX_BYTES >> 20);
-        return refused(codes::SYNTAX_TOO_LARGE, 0, message);
+        return refused(
+            codes::SYNTAX_TOO_LARGE,
+            0,
+            message,
+            "is this the file that you mean? data stay outside, in files that it names",
+        );
     }
     if let Some(at) = grammar::too_deep(text) {
-        return refused(codes::SYNTAX_TOO_DEEP, at, format!("brackets are nested more than {MAX_DEPTH} deep"));
+        let message = format!("brackets are nested more than {MAX_DEPTH} deep");
+        return refused(codes::SYNTAX_TOO_DEEP, at, message, "close what is open, or give a part a name of its own");
     }
     let green = match grammar::Grammar::parse(grammar::Rule::file, text) {
         Ok(pairs) => tree::build(pairs, text),
@@ -78,7 +84,12 @@ pub fn parse(file: FileId, text: &str) -> Parse {
             let at = match e.location {
                 pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
             };
-            return refused(codes::SYNTAX_UNEXPECTED, at, "the text cannot be read from here on".to_string());
+            return refused(
+                codes::SYNTAX_UNEXPECTED,
+                at,
+                "the text cannot be read from here on".to_string(),
+                "look here",
+            );
         }
     };
     let (typed, found) = read::read(file, text, &SyntaxNode::new_root(green.clone()));

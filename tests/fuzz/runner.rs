@@ -75,12 +75,20 @@ fn caller() -> Option<String> {
     Some(format!("src/{place}"))
 }
 
+/// Time of this thread alone, where the system tells it: what others do on the machine is not the input's.
+fn clock() -> Duration {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = told.as_deref().and_then(|t| t.split(' ').next()?.parse().ok());
+    nanoseconds.map_or_else(|| START.elapsed(), Duration::from_nanos)
+}
+
 /// One run of one input: how it went, or the place and text of the law it broke.
 fn attempt(target: &mut dyn Target, input: &[u8]) -> (Result<&'static str, (String, String)>, Duration) {
     QUIET.with_borrow_mut(|q| *q = true);
-    let start = Instant::now();
+    let start = clock();
     let (out, peak) = meter::peak(|| catch_unwind(AssertUnwindSafe(|| target.run(input))));
-    let took = start.elapsed();
+    let took = clock().saturating_sub(start);
     QUIET.with_borrow_mut(|q| *q = false);
     let out = match out {
         Ok(_) if peak > MEMORY + 64 * input.len() => {

@@ -11,6 +11,8 @@ mod place;
 mod sarif;
 mod short;
 
+pub use place::visible;
+
 use std::str::FromStr;
 
 use super::{Diagnostic, Severity};

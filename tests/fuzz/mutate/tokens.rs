@@ -18,11 +18,8 @@ const NUMBERS: &[&str] = &[
     "1e308",
     "-1e308",
     "1e-320",
-    "1e309",
     "1e-400",
     "9223372036854775807",
-    "9223372036854775808",
-    "-9223372036854775808",
     "4294967296",
     "1073741824",
     "1073741825",
@@ -34,8 +31,13 @@ const NUMBERS: &[&str] = &[
     "1e9",
     "1e18",
     "1G",
-    "9G9",
     "999999M",
+    "0.1",
+    "0.999999999999",
+    "1e309",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "9G9",
     "nan",
     "inf",
     "-inf",
@@ -43,13 +45,14 @@ const NUMBERS: &[&str] = &[
     "0x10",
     "1__0",
     "1e",
-    "0.1",
-    "0.999999999999",
     "3x",
     "1..4",
     "0..100000",
     "1..1000000000",
 ];
+
+/// How many of them the language reads as numbers.
+const LEGAL: usize = 27;
 
 /// Text that decides something, wherever it stands.
 const PIECES: &[&str] = &[
@@ -166,7 +169,9 @@ pub fn gentle(text: &str, seeds: &Seeds, times: usize, dice: &mut Dice) -> Strin
             tokens[at] = match dice.roll(4) {
                 0 => tokens[*dice.pick(&numbers)].clone(),
                 1 => (1 + dice.roll(20)).to_string(),
-                _ => (*dice.pick(NUMBERS)).to_string(),
+                // The last of them are none.
+                2 => (*dice.pick(NUMBERS)).to_string(),
+                _ => (*dice.pick(&NUMBERS[..LEGAL])).to_string(),
             };
         } else if sort < 9 && names.len() > 1 {
             let at = *dice.pick(&names);
@@ -211,15 +216,15 @@ pub fn relayout(text: &str, dice: &mut Dice) -> String {
         let token = &text[token];
         let open = matches!(token, "," | "[" | "(" | "{" | "=" | "->" | "<-" | "]" | ")" | "}");
         if token.trim().is_empty() && dice.one_in(rate) {
-            out.push_str(*dice.pick::<&str>(GAPS));
+            out.push_str(dice.pick::<&str>(GAPS));
             continue;
         }
         if open && dice.one_in(rate) {
-            out.push_str(*dice.pick::<&str>(GAPS));
+            out.push_str(dice.pick::<&str>(GAPS));
         }
         out.push_str(token);
         if open && dice.one_in(rate) {
-            out.push_str(*dice.pick::<&str>(GAPS));
+            out.push_str(dice.pick::<&str>(GAPS));
         }
     }
     out

@@ -36,7 +36,7 @@
 //! | [`ops`] | one file per op: docs, shape rule, parameters, MACs, kernel; gradients tested |
 //! | [`objective`] | task kinds; losses and metrics, one file each |
 //! | [`optim`] | optimisers and schedules, one file each; clipping |
-//! | [`data`] | one file per format; frozen schemas, label expressions, splits, encoding, batches (no candle) |
+//! | [`data`] | one file per format; frozen schemas, label expressions, splits, encoding, batches; new rows to predict; a look at all of it (no candle) |
 //! | [`hir`] | names resolved; `hir/schema.rs` is the one table of items and attributes |
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
 //! | [`check`] | shapes, costs, fit of space and strategy, lints |
@@ -45,8 +45,8 @@
 //! | [`search`] | one file per strategy: definition (read by checking) and procedure |
 //! | [`artifact`] | canonical topologies, digests of meaning, derived files |
 //! | [`driver`] | text to checked spec, in one page |
-//! | [`experiment`] | what commands do: phases, run folder, baselines, results |
-//! | [`report`] | drawings, tables, summaries |
+//! | [`experiment`] | what commands do: phases, run folder, baselines, results, prediction |
+//! | [`report`] | drawings, tables, summaries, prediction files |
 //! | [`cli`] | arguments and one file per command; nothing depends on it |
 //!
 //! # Invariants

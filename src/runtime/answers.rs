@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_pixel_has_probabilities_of_its_own() {
-        let p = answer(TaskKind::Segmentation(2), &[2, 1, 2]).values(&[0.0, 50.0, 0.0, -50.0]);
+        let p = answer(TaskKind::Segmentation(2), &[2, 1, 2]).values(&[0.0, 90.0, 0.0, -90.0]);
         assert_eq!(p, [0.5, 1.0, 0.5, 0.0]);
     }
 }

@@ -13,6 +13,23 @@ fn png(path: &Path, width: u32, height: u32, colours: usize, pixels: &[u8]) {
     encoder.write_header().expect("written").write_image_data(pixels).expect("written");
 }
 
+/// An 8 by 8 grey jpeg whose pixels all are 192: one block that has a mean and nothing else.
+fn flat_jpeg() -> Vec<u8> {
+    let mut out = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
+    out.extend([1; 64]);
+    out.extend([0xff, 0xc0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0]);
+    // One code each: a difference of ten bits for the mean, the end of the block for the rest.
+    for (table, symbol) in [(0x00, 10), (0x10, 0)] {
+        out.extend([0xff, 0xc4, 0, 20, table, 1]);
+        out.extend([0; 15]);
+        out.push(symbol);
+    }
+    out.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0]);
+    // 0, then 8 * (192 - 128) = 512 in ten bits, then 0; filled up with ones.
+    out.extend([0x40, 0x0f, 0xff, 0xd9]);
+    out
+}
+
 #[test]
 fn pictures_and_arrays_are_the_same() {
     let place = example("digits.mtl");
@@ -40,6 +57,16 @@ fn pictures_and_arrays_are_the_same() {
     let scaled = place.run("predict run large --device cpu").ok();
     assert!(scaled.err.contains("training images go from 0 to 16"), "{}", scaled.err);
 
+    // A jpeg is the png of the same pixels.
+    place.write("flat.jpg", &flat_jpeg());
+    png(&place.path("flat.png"), 8, 8, 1, &[192; 64]);
+    let flat = place.run("predict run flat.jpg flat.png --device cpu --quiet").ok().out;
+    let flat: Vec<&str> = flat.lines().filter_map(|l| Some(l.split_once(',')?.1)).collect();
+    assert!(flat.len() == 3 && flat[1] == flat[2], "{flat:?}");
+    let mut cut = flat_jpeg();
+    cut.truncate(cut.len() - 4);
+    place.write("short.jpg", &cut);
+
     // Others' mistakes.
     let case = |arguments: &str, code: i32, words: &[&str]| {
         let ended = place.run(&format!("predict run {arguments} --device cpu"));
@@ -66,6 +93,7 @@ fn pictures_and_arrays_are_the_same() {
     case("words.jpg", 4, &["`words.jpg` is damaged, or no png or jpeg: it begins with 68 65 6c 6c"]);
     place.write("cut.jpg", &[0xff, 0xd8, 0xff, 0xe0, 0, 16]);
     case("cut.jpg", 4, &["`cut.jpg` is damaged"]);
+    case("short.jpg", 4, &["`short.jpg` is damaged"]);
     case("pictures --id name", 4, &["every row begins with the name of its file"]);
     std::fs::create_dir(place.path("nothing")).expect("a folder");
     case("nothing", 4, &["holds no picture"]);

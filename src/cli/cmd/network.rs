@@ -32,8 +32,8 @@ pub fn chosen(doing: &str, what: &Path, weights: Option<&Path>, network: Option<
         return Err(Stop::Failed(f));
     }
     let Some(weights) = weights else {
-        let participle = format!("{}d", doing.strip_suffix('t').map_or(doing.to_string(), |w| format!("{w}te")));
-        let f = Failure::new(Exit::Usage, format!("a program is {participle} with weights"))
+        let what = if doing == "predict" { "predicts" } else { "is evaluated" };
+        let f = Failure::new(Exit::Usage, format!("a program {what} with weights"))
             .help(format!("name them: `mtlc {doing} FILE --weights RUN/checkpoints/derived.safetensors`"));
         return Err(Stop::Failed(f));
     };

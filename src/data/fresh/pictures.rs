@@ -245,6 +245,12 @@ fn decode(bytes: &[u8], path: &Path, channels: usize) -> Result<Picture, DataErr
     // The size has been found bearable.
     let (width, height) = size(bytes, path)?;
     if bytes.starts_with(&[0xff, 0xd8]) {
+        // The decoder fills up a scan that stops short with grey. Marks cannot stand within a scan, so after the last one there
+        // must be an end.
+        let mark = |m: u8| bytes.windows(2).rposition(|w| w == [0xff, m]);
+        if mark(0xd9).is_none_or(|end| mark(0xda).is_some_and(|scan| scan > end)) {
+            return Err(broken(path, "it is cut off"));
+        }
         let space = if channels == 1 { ColorSpace::Luma } else { ColorSpace::RGB };
         let options = jpeg_options(width, height).jpeg_set_out_colorspace(space);
         let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);

@@ -1,7 +1,7 @@
 //! Tables: csv, `.gz` or not, `-` for standard input. Read in pieces; columns are found by their names, whatever their order, and
 //! columns that the network does not read are passed over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::diag::suggest;
 
 pub struct Table<'a> {
     wanted: &'a Wanted,
-    paths: std::vec::IntoIter<PathBuf>,
+    paths: VecDeque<PathBuf>,
     file: Option<File>,
     missing: HashSet<&'a str>,
     /// Number of each word of each category.
@@ -50,7 +50,7 @@ impl<'a> Table<'a> {
         });
         let mut table = Table {
             wanted,
-            paths: paths.to_vec().into_iter(),
+            paths: paths.iter().cloned().collect(),
             file: None,
             missing: wanted.missing.iter().map(String::as_str).collect(),
             words: words.collect(),
@@ -63,7 +63,7 @@ impl<'a> Table<'a> {
 
     /// Opens the next file, if there is one.
     fn advance(&mut self) -> Result<(), DataError> {
-        self.file = match self.paths.next() {
+        self.file = match self.paths.pop_front() {
             Some(path) => Some(File::open(path, self.wanted)?),
             None => None,
         };
@@ -143,7 +143,11 @@ fn places(path: &std::path::Path, names: &[String], w: &Wanted) -> Result<(Vec<u
     let all = || names.iter().map(String::as_str);
     let lacks: Vec<&str> = w.columns.iter().map(|c| c.name.as_str()).filter(|c| !all().any(|n| n == *c)).collect();
     if !lacks.is_empty() {
-        let near = lacks.iter().find_map(|c| suggest::nearest(c, all()).map(|n| format!("`{n}` looks like `{c}`; ")));
+        // Of columns that nothing reads, and whose names are long enough to look like something.
+        let spare = || all().filter(|n| n.len() > 2 && !w.columns.iter().any(|c| c.name == *n));
+        let near = lacks.iter().filter(|c| c.len() > 2 && names.len() > 1);
+        let near =
+            near.filter_map(|c| suggest::nearest(c, spare()).map(|n| format!("`{n}` looks like `{c}`; "))).next();
         let what = match lacks.len() {
             1 => "a column".to_string(),
             n => format!("{n} columns"),

@@ -282,10 +282,11 @@ impl Run {
 
     pub fn set_status(&mut self, status: Status) -> Result<(), RunError> {
         self.info.status = status;
-        self.folder.write_json("run.json", &self.info)?;
         if status != Status::Running {
             self.write_progress()?;
         }
+        // Last: a run that says it is done has nothing left to write.
+        self.folder.write_json("run.json", &self.info)?;
         Ok(())
     }
 }

@@ -118,6 +118,11 @@ impl Diagnostic {
         self
     }
 
+    pub fn also_all(mut self, labels: impl IntoIterator<Item = (Span, String)>) -> Self {
+        self.secondary.extend(labels.into_iter().map(|(span, text)| Label { span, text }));
+        self
+    }
+
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
         self

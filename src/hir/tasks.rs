@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, codes, suggest};
 use crate::objective;
 use crate::ops::input::SIZE;
 use crate::schema::Value;
-use crate::syntax::ast::{Expr, ExprKind, Name};
+use crate::syntax::ast::{Entry, Expr, ExprKind, Name};
 
 impl Builder<'_> {
     pub(super) fn tasks(&mut self, items: &[&Loaded]) {
@@ -89,7 +89,9 @@ impl Builder<'_> {
                 }
             } else {
                 let expr = label.or(from);
-                if expr.is_none() && !self.spec.data.is_empty() {
+                let written = |e: &Entry| matches!(e, Entry::Attr(a) if a.key.text == "label" || a.key.text == "from");
+                let unread = item.body.iter().flat_map(|b| &b.entries).any(written);
+                if expr.is_none() && !unread && !self.spec.data.is_empty() {
                     self.diags.push(
                         Diagnostic::new(codes::TASK_LABEL, name.span, format!("the task `{}` has no label", name.text))
                             .label("no `label` and no `from`")
@@ -277,6 +279,6 @@ pub(super) static KINDS: &[&str] =
 fn default_call(def: &'static crate::schema::CallDef) -> Call {
     let nowhere = Span::new(FileId(0), 0, 0);
     let mut quiet = crate::diag::Diagnostics::default();
-    let args = eval::arguments(def.name, def.args, &[], nowhere, &Scope::default(), &mut quiet);
+    let args = super::arguments::arguments(def.name, def.args, &[], nowhere, &Scope::default(), &mut quiet);
     Call { name: def.name, args: args.expect("a default loss or metric needs no arguments") }
 }

@@ -49,7 +49,9 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        if !groups.iter().any(|(_, count, quoted)| *count == 1 && *quoted) {
+        // Beside names without quotes, two names in a row lack a comma.
+        let single = |text: bool| groups.iter().any(|(_, count, quoted)| *count == 1 && *quoted == text);
+        if !single(true) || single(false) {
             return Vec::new();
         }
         let runs: Vec<Run> = groups.iter().filter(|(_, count, quoted)| *count > 1 && !quoted).map(|g| g.0).collect();

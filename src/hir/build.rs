@@ -44,6 +44,7 @@ pub fn lower(
         used_blocks: HashSet::new(),
         templates_only: false,
         links_read: 0,
+        wrong_headers: Vec::new(),
     };
     builder.run(&items, &topologies, options);
     builder.spec
@@ -65,6 +66,8 @@ pub(super) struct Builder<'a> {
     pub templates_only: bool,
     /// Links of chains, counted as they are expanded.
     pub links_read: usize,
+    /// Headers that something was said of.
+    pub wrong_headers: Vec<Span>,
 }
 
 /// A body read against its table entry.
@@ -81,6 +84,7 @@ pub(super) struct Fields<'t> {
 impl Builder<'_> {
     fn run(&mut self, items: &[Loaded], topologies: &[Loaded], options: &Options) {
         let mut good: Vec<&Loaded> = Vec::new();
+        let parsed = self.diags.len();
         for loaded in items {
             self.declare(&loaded.item);
             if self.header(&loaded.item) {
@@ -92,6 +96,7 @@ impl Builder<'_> {
                 }
             }
         }
+        self.said_by_headers(parsed);
         self.scope.any_name = self.imports_failed();
         for loaded in good.iter().filter(|l| !l.library) {
             self.spec.written.push(Written { item: loaded.item.clone(), base: loaded.base.clone() });
@@ -259,17 +264,24 @@ impl Builder<'_> {
             }
         }
         if self.diags.len() > before {
-            // The form says it all; what the parser said of the same line would say it twice.
             let end = item.body.as_ref().and_then(|b| b.span).map_or(item.span.end, |b| b.start);
-            let header = Span { end, ..item.keyword.span };
-            self.diags.drop_earlier(before, |d| {
-                (d.code == codes::SYNTAX_UNEXPECTED || d.code == codes::SYNTAX_HEADER)
-                    && d.primary.as_ref().is_some_and(|p| {
-                        p.span.file == header.file && header.start <= p.span.start && p.span.start <= header.end
-                    })
-            });
+            self.wrong_headers.push(Span { end, ..item.keyword.span });
         }
         ok
+    }
+
+    /// The form of an item says it all; what the parser, whose reports are the first `parsed`, said of the same line would say
+    /// it twice.
+    fn said_by_headers(&mut self, parsed: usize) {
+        let mut headers = std::mem::take(&mut self.wrong_headers);
+        headers.sort_unstable();
+        self.diags.drop_earlier(parsed, |d| {
+            let Some(p) = &d.primary else { return false };
+            let at = headers.partition_point(|h| (h.file, h.start) <= (p.span.file, p.span.start));
+            let before = at.checked_sub(1).map(|i| headers[i]);
+            (d.code == codes::SYNTAX_UNEXPECTED || d.code == codes::SYNTAX_HEADER)
+                && before.is_some_and(|h| h.file == p.span.file && p.span.start <= h.end)
+        });
     }
 
     /// Reports all but the first of items that may stand once.

@@ -46,6 +46,7 @@ pub fn lower(
         templates_only: false,
         links_read: 0,
         sources,
+        wrong_headers: Vec::new(),
     };
     builder.run(&items, &topologies, options);
     builder.spec
@@ -69,6 +70,8 @@ pub(super) struct Builder<'a> {
     pub links_read: usize,
     /// The texts, for fixes that move them.
     pub sources: &'a SourceMap,
+    /// Headers that something was said of.
+    pub wrong_headers: Vec<Span>,
 }
 
 /// A body read against its table entry.
@@ -85,6 +88,7 @@ pub(super) struct Fields<'t> {
 impl Builder<'_> {
     fn run(&mut self, items: &[Loaded], topologies: &[Loaded], options: &Options) {
         let mut good: Vec<&Loaded> = Vec::new();
+        let parsed = self.diags.len();
         for loaded in items {
             self.declare(&loaded.item);
             if self.header(&loaded.item) {
@@ -96,6 +100,7 @@ impl Builder<'_> {
                 }
             }
         }
+        self.said_by_headers(parsed);
         self.scope.any_name = self.imports_failed();
         for loaded in good.iter().filter(|l| !l.library) {
             self.spec.written.push(Written { item: loaded.item.clone(), base: loaded.base.clone() });

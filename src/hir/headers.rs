@@ -75,17 +75,24 @@ impl Builder<'_> {
             }
         }
         if self.diags.len() > before {
-            // The form says it all; what the parser said of the same line would say it twice.
             let end = item.body.as_ref().and_then(|b| b.span).map_or(item.span.end, |b| b.start);
-            let header = Span { end, ..item.keyword.span };
-            self.diags.drop_earlier(before, |d| {
-                [codes::SYNTAX_UNEXPECTED, codes::SYNTAX_HEADER, codes::SYNTAX_UNCLOSED].contains(&d.code)
-                    && d.primary.as_ref().is_some_and(|p| {
-                        p.span.file == header.file && header.start <= p.span.start && p.span.start <= header.end
-                    })
-            });
+            self.wrong_headers.push(Span { end, ..item.keyword.span });
         }
         ok
+    }
+
+    /// The form of an item says it all; what the parser, whose reports are the first `parsed`, said of the same line would say
+    /// it twice.
+    pub(super) fn said_by_headers(&mut self, parsed: usize) {
+        let mut headers = std::mem::take(&mut self.wrong_headers);
+        headers.sort_unstable();
+        self.diags.drop_earlier(parsed, |d| {
+            let Some(p) = &d.primary else { return false };
+            let at = headers.partition_point(|h| (h.file, h.start) <= (p.span.file, p.span.start));
+            let before = at.checked_sub(1).map(|i| headers[i]);
+            [codes::SYNTAX_UNEXPECTED, codes::SYNTAX_HEADER, codes::SYNTAX_UNCLOSED].contains(&d.code)
+                && before.is_some_and(|h| h.file == p.span.file && p.span.start <= h.end)
+        });
     }
 
     /// Adds the fix where one word or sign of a header was forgotten: `over`, `for`, `on`, or the `:` before a type.

@@ -218,6 +218,9 @@ impl Run {
         let progress: Progress = folder.read_json("progress.json")?;
         let prepared = super::prepare(&path, &[])?;
         let run = Run::new(folder, info, prepared, device, progress, settings, lock);
+        // Killed after a phase was recorded and before its states were gone.
+        let done = run.states.phases().into_iter().filter(|p| run.done(p).is_some());
+        done.for_each(|p| run.states.clear(&p));
         Ok(run)
     }
 

@@ -457,6 +457,11 @@ impl Reader<'_> {
                 d("a comment begins with `#`".into()).label("not a comment")
             }
             '.' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                let after_digit = self.text[..head.start as usize].ends_with(|c: char| c.is_ascii_digit());
+                if after_digit {
+                    let d = Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number has one `.`");
+                    return self.push(d.label("a second one").help("text, such as a version, stands in quotes"));
+                }
                 let help = "write the zero: `0.5`";
                 let zero = self.at(head.start as usize, head.start as usize);
                 Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number does not begin with `.`").help(help).fix(

@@ -213,6 +213,12 @@ impl Diagnostics {
         self.list.iter().filter(syntax).any(|d| d.primary.as_ref().is_some_and(inside))
     }
 
+    /// Whether a place holds something that is never closed.
+    pub fn any_unclosed_within(&self, span: Span) -> bool {
+        let inside = |p: &Label| p.span.file == span.file && span.start < p.span.start && p.span.end <= span.end;
+        self.list.iter().any(|d| d.code == codes::SYNTAX_UNCLOSED && d.primary.as_ref().is_some_and(inside))
+    }
+
     /// How many reports of this code there are.
     pub fn count(&self, code: Code) -> usize {
         self.list.iter().filter(|d| d.code == code).count()

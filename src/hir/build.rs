@@ -317,7 +317,9 @@ impl Builder<'_> {
                 Need::Default(text) => out.args.set(d.name, super::arguments::default_value(text, &d.ty, span), false),
                 Need::Required => {
                     out.broken = true;
-                    if !failed.contains(&d.name) {
+                    // A text that is not closed may have swallowed it.
+                    let unclosed = body.and_then(|b| b.span).is_some_and(|b| self.diags.any_unclosed_within(b));
+                    if !failed.contains(&d.name) && !unclosed {
                         self.diags.push(
                             Diagnostic::new(
                                 codes::TYPE_MISSING_ATTRIBUTE,

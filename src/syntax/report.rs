@@ -371,9 +371,10 @@ impl Reader<'_> {
             let inside = &line[a + 1..b];
             let follows = line[b + 1..].chars().next();
             let content = inside.trim_end_matches([' ', '\t']);
-            if let (Some(content), true) =
-                (content.strip_suffix(','), follows.is_some_and(|c| c.is_alphanumeric() || c == '_'))
-            {
+            // `"a, "b"` in a list, or `"a, name = "b"`.
+            let last = content.rfind(',').filter(|i| sets(&content[i + 1..]) && content.ends_with('='));
+            let content = content.strip_suffix(',').or(last.map(|i| &content[..i]));
+            if let (Some(content), true) = (content, follows.is_some_and(|c| c.is_alphanumeric() || c == '_')) {
                 return Some((self.at(start + a, start + b + 1), start + a + 1 + content.len()));
             }
         }
@@ -429,6 +430,9 @@ impl Reader<'_> {
         if self.explained.take() == Some(span.start as usize) {
             return;
         }
+        if let Some(place) = self.swallowing_string(span).filter(|(text, _)| text.end == span.start) {
+            return self.report_swallowing(place);
+        }
         let head = self.at(span.start as usize, span.start as usize + first.len_utf8());
         let d = |message: String| Diagnostic::new(codes::SYNTAX_UNEXPECTED, head, message);
         let d = match first {
@@ -453,8 +457,19 @@ impl Reader<'_> {
                 d("a comment begins with `#`".into()).label("not a comment")
             }
             '.' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                let after_digit = self.text[..head.start as usize].ends_with(|c: char| c.is_ascii_digit());
+                if after_digit {
+                    let d = Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number has one `.`");
+                    return self.push(d.label("a second one").help("text, such as a version, stands in quotes"));
+                }
                 let help = "write the zero: `0.5`";
-                Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number does not begin with `.`").help(help)
+                let zero = self.at(head.start as usize, head.start as usize);
+                Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number does not begin with `.`").help(help).fix(
+                    "insert `0`",
+                    zero,
+                    "0",
+                    Applicability::Safe,
+                )
             }
             c if c.is_control() || !c.is_ascii() && (c.is_whitespace() || !c.is_alphanumeric()) => {
                 d(format!("the character U+{:04X} does not belong here", c as u32)).label(if c.is_whitespace() {

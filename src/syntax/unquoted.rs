@@ -66,6 +66,10 @@ impl Reader<'_> {
         let tail = self.trimmed(junk);
         let begins = self.text[tail.range()].chars().next();
         let end = match begins {
+            // `.5`
+            Some('.') if self.text[tail.range()][1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                return self.junk(junk);
+            }
             Some(c) if c.is_alphanumeric() || "_.:+?/%".contains(c) => tail.end,
             _ => return self.junk(junk),
         };

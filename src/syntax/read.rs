@@ -385,6 +385,15 @@ impl Reader<'_> {
         let first = tokens(node).find(|t| t.kind() == Kind::Ident)?;
         let mut nested =
             Nested { keyword: self.name(&first)?, names: Vec::new(), index: None, value: None, body: None, span };
+        if ast::ITEM_KEYWORDS.contains(&nested.keyword.text.as_str()) {
+            // On a line of its own it would begin an item, and what is read would depend on the layout.
+            self.report(
+                codes::SYNTAX_UNEXPECTED,
+                nested.keyword.span,
+                format!("`{}` begins an item, and no item stands inside another", nested.keyword.text),
+                "close the body before it, and put it on a line of its own",
+            );
+        }
         let mut junk = false;
         for child in node.children_with_tokens() {
             let at = self.span(child.text_range());

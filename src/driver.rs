@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::artifact;
 use crate::check::{self, Checked};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, suggest};
 use crate::hir::{self, Options};
 use crate::source::{FileId, SourceMap, read_bytes};
 
@@ -42,6 +42,7 @@ pub fn compile_text(
     let mut sources = SourceMap::default();
     let root = sources.add(path.display().to_string(), Some(path), text);
     let mut diags = Diagnostics::default();
+    suggest::begin();
     // Text -> tree -> spec: names resolved, templates and imports expanded.
     let spec = hir::lower(root, Some(path), &mut sources, load, options, &mut diags);
     // Spec -> graph, shapes, costs, fit: facts in side tables.

@@ -69,7 +69,10 @@
 //! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table.
 //! - **a strategy**: a file in `search/` with a `pub static DEF: StrategyDef` (what it decides, its attributes) and a line in the
 //!   table; its procedure beside it.
-//! - **a diagnostic**: a line in `diag/codes.rs`, `diag/explain/FAMILY.NAME.md`, a spec under `tests/ui/`.
+//! - **a diagnostic**: a line in `diag/codes.rs`, `diag/explain/FAMILY.NAME.md`, a spec under `tests/ui/`; `UPDATE=1` writes its
+//!   place in the reference.
+//! - **a lint**: a diagnostic that is a warning, a file in `check/lints/` and a line in its table.
+//! - **what other tools call something**: a line in `diag/synonyms.rs`.
 //! - **an item or attribute of the language**: a line in `hir/schema.rs`, its reader in `hir/`.
 //! - **a library module**: a file in `std/` and a line in its table.
 //!

@@ -65,6 +65,8 @@ fn library_module(item: &Item) -> Option<String> {
 /// `dropped`: the item before is left out, and with it the comment on its last line. Unless `keep`, the item after is left out,
 /// and with it the comment right above.
 fn comments(gap: &str, first: bool, dropped: bool, keep: bool) -> String {
+    // A carriage return alone ends a line, too: trimmed away, it would join a comment with what follows.
+    let gap = gap.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines: Vec<&str> = gap.split('\n').map(str::trim).collect();
     if first {
         // Of the first lines only comments stay.

@@ -91,7 +91,8 @@ pub fn fit(
             let fitting = strategies().iter().filter(|s| mine.iter().all(|(_, o)| s.decides.contains(o)));
             diags.push(
                 misfit(search, format!("`{}` cannot decide {}", def.call.name, offer.describe()), fitting)
-                    .also(level_span(at), format!("`{}` is {}", level_name(at), offer.describe())),
+                    .also(level_span(at), format!("`{}` is {}", level_name(at), offer.describe()))
+                    .also_all(before(spec, space, at)),
             );
             continue;
         }
@@ -143,6 +144,19 @@ pub fn fit(
         }
         budget(spec, search, stages, heads, diags);
     }
+}
+
+/// The level that a level reads, and its copies: where it has one, there is nothing to decide.
+fn before(spec: &Spec, space: &crate::hir::Space, at: &Option<StageId>) -> Vec<(crate::source::Span, String)> {
+    let (Some(backbone), Some(stage)) = (&spec.backbone, at) else { return Vec::new() };
+    let reads = backbone.stages[stage.0].reads.iter().filter_map(|r| match r {
+        crate::hir::Read::Stage(s) => space.levels.get(s.0),
+        crate::hir::Read::Input(_) => None,
+    });
+    let several = reads.filter(|l| l.copies > 1);
+    several
+        .map(|l| (l.span, format!("because `{}` has {} copies", backbone.stages[l.stage.0].name, l.copies)))
+        .collect()
 }
 
 fn misfit<'a>(search: &Search, message: String, fitting: impl Iterator<Item = &'a &'static StrategyDef>) -> Diagnostic {

@@ -140,6 +140,10 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     if whole.is_none() {
         return Err(magic(format!("sizes {sizes:?}, which no file can hold")));
     }
+    // A file of a few bytes could count as many such samples as it likes.
+    if sizes[1..].contains(&0) {
+        return Err(magic(format!("sizes {sizes:?}, whose samples hold no values")));
+    }
     let count = sizes.iter().product::<usize>();
     let width = match b[2] {
         0x08 | 0x09 => 1,

@@ -185,6 +185,10 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
     let Some(elements) = product(&sizes[1..]).filter(|_| product(&sizes).is_some_and(|n| n < usize::MAX / 8)) else {
         return Err(magic(format!("shape {sizes:?}, which no file can hold")));
     };
+    // A file of a few bytes could count as many such samples as it likes.
+    if sizes[1..].contains(&0) {
+        return Err(magic(format!("shape {sizes:?}, whose samples hold no values")));
+    }
     let wanted = sizes.iter().product::<usize>() * width;
     let body = &b[start + length..];
     if body.len() < wanted {

@@ -72,6 +72,13 @@ impl Parts {
         files: Vec<FileFact>,
         missing: Vec<String>,
     ) -> Result<Raw, DataError> {
+        let rows = [Some(&self.train), self.validation.as_ref(), self.test.as_ref()];
+        if let Some(part) = rows.into_iter().flatten().find(|p| p.rows >= u32::MAX as usize) {
+            return Err(DataError::option(
+                format!("`{}` has {} samples", part.source.display(), part.rows),
+                "at most 2^32 - 2 are read: make several files of it",
+            ));
+        }
         let asked = [
             true,
             self.validation.is_some() || self.validation_share.is_some(),

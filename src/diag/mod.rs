@@ -118,6 +118,11 @@ impl Diagnostic {
         self
     }
 
+    pub fn also_all(mut self, labels: impl IntoIterator<Item = (Span, String)>) -> Self {
+        self.secondary.extend(labels.into_iter().map(|(span, text)| Label { span, text }));
+        self
+    }
+
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
         self
@@ -206,6 +211,12 @@ impl Diagnostics {
                 && d.fixes.iter().all(|f| f.applicability == Applicability::Maybe)
         };
         self.list.iter().filter(syntax).any(|d| d.primary.as_ref().is_some_and(inside))
+    }
+
+    /// Whether a place holds something that is never closed.
+    pub fn any_unclosed_within(&self, span: Span) -> bool {
+        let inside = |p: &Label| p.span.file == span.file && span.start < p.span.start && p.span.end <= span.end;
+        self.list.iter().any(|d| d.code == codes::SYNTAX_UNCLOSED && d.primary.as_ref().is_some_and(inside))
     }
 
     /// How many reports of this code there are.

@@ -1,14 +1,40 @@
 //! Did you mean? The nearest of the names that would have been legal.
 
+use std::cell::Cell;
+
 use super::{Applicability, synonyms};
 
 /// Longer words are no slips of the finger.
 const LONGEST: usize = 64;
 
+/// Names that are compared with one another in one compilation. A spec of thousands of wrong names would otherwise be compared
+/// with thousands of right ones for each; the first of them tell enough.
+const WORK: usize = 500_000;
+
+thread_local! {
+    static LEFT: Cell<usize> = const { Cell::new(WORK) };
+}
+
+/// A compilation begins: what it suggests does not depend on those before it.
+pub fn begin() {
+    LEFT.set(WORK);
+}
+
+/// How far two names in small letters are apart; too far once the work is used up.
+fn distance(a: &str, b: &str) -> usize {
+    match LEFT.get().checked_sub(1) {
+        Some(left) if b.len() <= 4 * LONGEST => {
+            LEFT.set(left);
+            strsim::damerau_levenshtein(a, &b.to_lowercase())
+        }
+        _ => usize::MAX,
+    }
+}
+
 /// The candidate nearest to `word`, if it is near enough to be a likely slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
-    if length > LONGEST {
+    if length > LONGEST || LEFT.get() == 0 {
         return None;
     }
     let candidates: Vec<&str> = candidates.into_iter().collect();
@@ -19,9 +45,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = (length / 3).clamp(1, 4);
     candidates
         .into_iter()
-        .filter(|c| c.len() <= 4 * LONGEST)
-        .map(|c| (strsim::damerau_levenshtein(&lower, &c.to_lowercase()), c))
-        .filter(|(d, c)| *d <= limit || begins(&lower, c) || (c.len() >= 4 && lower.starts_with(&c.to_lowercase())))
+        .map(|c| (distance(&lower, c), c))
+        .filter(|(d, c)| {
+            let beginning = || begins(&lower, c) || (c.len() >= 4 && lower.starts_with(&c.to_lowercase()));
+            *d <= limit || *d < usize::MAX && beginning()
+        })
         .min_by_key(|(d, c)| (*d, c.len()))
         .map(|(_, c)| c)
 }
@@ -37,14 +65,11 @@ pub fn certainty<'a>(word: &str, near: &str, candidates: impl IntoIterator<Item 
         return Applicability::Safe;
     }
     let lower = word.to_lowercase();
-    // The work goes with the product of the lengths, and a much longer name is never near.
-    let distance = |c: &str| {
-        if c.len() > 4 * LONGEST { usize::MAX } else { strsim::damerau_levenshtein(&lower, &c.to_lowercase()) }
-    };
-    let best = distance(near);
-    let alone = candidates.into_iter().all(|c| c == near || distance(c) > best);
-    let slight = word.chars().count() >= 3 && 3 * best <= word.chars().count();
-    if alone && slight { Applicability::Safe } else { Applicability::Maybe }
+    let best = distance(&lower, near);
+    let alone = candidates.into_iter().all(|c| c == near || distance(&lower, c) > best);
+    let slight = word.chars().count() >= 3 && best.saturating_mul(3) <= word.chars().count();
+    // What was not compared is not known.
+    if alone && slight && LEFT.get() > 0 { Applicability::Safe } else { Applicability::Maybe }
 }
 
 /// A list of names for a help line: all of up to twelve, else the first twelve and how many more.

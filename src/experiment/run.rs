@@ -218,6 +218,9 @@ impl Run {
         let progress: Progress = folder.read_json("progress.json")?;
         let prepared = super::prepare(&path, &[])?;
         let run = Run::new(folder, info, prepared, device, progress, settings, lock);
+        // Killed after a phase was recorded and before its states were gone.
+        let done = run.states.phases().into_iter().filter(|p| run.done(p).is_some());
+        done.for_each(|p| run.states.clear(&p));
         Ok(run)
     }
 
@@ -282,10 +285,11 @@ impl Run {
 
     pub fn set_status(&mut self, status: Status) -> Result<(), RunError> {
         self.info.status = status;
-        self.folder.write_json("run.json", &self.info)?;
         if status != Status::Running {
             self.write_progress()?;
         }
+        // Last: a run that says it is done has nothing left to write.
+        self.folder.write_json("run.json", &self.info)?;
         Ok(())
     }
 }

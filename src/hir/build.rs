@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::eval::{self, Const, Scope};
 use super::import::{Gathered, Importer, Loaded, Loader};
-use super::schema::{self, ItemDef, Part};
+use super::schema::{self, ItemDef};
 use super::*;
-use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
+use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{AttrDef, Need};
 use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{Attr, Body as AstBody, Edge, Entry, Item, Name, Nested};
@@ -46,6 +46,7 @@ pub fn lower(
         templates_only: false,
         links_read: 0,
         sources,
+        wrong_headers: Vec::new(),
     };
     builder.run(&items, &topologies, options);
     builder.spec
@@ -69,6 +70,8 @@ pub(super) struct Builder<'a> {
     pub links_read: usize,
     /// The texts, for fixes that move them.
     pub sources: &'a SourceMap,
+    /// Headers that something was said of.
+    pub wrong_headers: Vec<Span>,
 }
 
 /// A body read against its table entry.
@@ -85,6 +88,7 @@ pub(super) struct Fields<'t> {
 impl Builder<'_> {
     fn run(&mut self, items: &[Loaded], topologies: &[Loaded], options: &Options) {
         let mut good: Vec<&Loaded> = Vec::new();
+        let parsed = self.diags.len();
         for loaded in items {
             self.declare(&loaded.item);
             if self.header(&loaded.item) {
@@ -96,6 +100,7 @@ impl Builder<'_> {
                 }
             }
         }
+        self.said_by_headers(parsed);
         self.scope.any_name = self.imports_failed();
         for loaded in good.iter().filter(|l| !l.library) {
             self.spec.written.push(Written { item: loaded.item.clone(), base: loaded.base.clone() });
@@ -163,7 +168,7 @@ impl Builder<'_> {
 
     /// Blocks and parameters of the root file that nothing uses. A file for `use` keeps its own for others.
     fn unused(&mut self, items: &[&Loaded]) {
-        let module = self.spec.tasks.is_empty();
+        let module = self.spec.tasks.is_empty() || self.spec.backbone.is_none();
         for l in items.iter().filter(|l| !l.library) {
             let (keyword, name) = (&l.item.keyword, &l.item.names.first());
             let Some(name) = name else { continue };
@@ -209,113 +214,6 @@ impl Builder<'_> {
     /// A file that cannot be read may hold any name.
     fn imports_failed(&self) -> bool {
         self.diags.iter().any(|d| d.code == codes::IMPORT_NOT_FOUND || d.code == codes::IMPORT_CYCLE)
-    }
-
-    /// Checks the parts of a header; false where the item cannot be used.
-    fn header(&mut self, item: &Item) -> bool {
-        let Some(def) = schema::item(&item.keyword.text) else {
-            let words = schema::items().iter().map(|i| i.keyword);
-            self.diags.push(eval::unknown_word(&item.keyword, words, "an item", codes::SYNTAX_UNKNOWN_ITEM));
-            return false;
-        };
-        let h = def.header;
-        let mut ok = true;
-        let before = self.diags.len();
-        let n = item.names.len();
-        if n < h.names.0 || n > h.names.1 {
-            let (span, what) = match n < h.names.0 {
-                true => (item.keyword.span, format!("{} needs a name", named(def.keyword))),
-                false => (
-                    item.names[h.names.1].span,
-                    format!(
-                        "`{}` does not belong into the header of {}",
-                        item.names[h.names.1].text,
-                        named(def.keyword)
-                    ),
-                ),
-            };
-            let d = Diagnostic::new(codes::SYNTAX_HEADER, span, what).help(forms(def));
-            let d = self.missing_word(item, def, d);
-            self.diags.push(d);
-            ok = false;
-        }
-        let parts: [(&str, Part, Option<Span>); 8] = [
-            ("[...]", h.index, item.index.as_ref().map(|i| i.span)),
-            ("parameters in brackets", h.params, item.params.as_ref().map(|p| p.span)),
-            (": TYPE", h.ty, item.ty.as_ref().map(|e| e.span)),
-            ("for TARGET", h.targets, item.targets.first().map(|e| e.span)),
-            ("on LEVEL", h.on, item.on.first().map(|n| n.span)),
-            ("over BACKBONE", h.over, item.over.as_ref().map(|n| n.span)),
-            ("= VALUE", h.value, item.value.as_ref().map(|e| e.span)),
-            ("{ ... }", h.body, item.body.as_ref().map(|b| b.span.unwrap_or(item.span))),
-        ];
-        for (what, part, found) in parts {
-            match (part, found) {
-                // A name too many stands where the missing part should: one message.
-                (Part::Must, None) if n > h.names.1 => {}
-                (Part::Must, None) => {
-                    let at = item.names.last().map_or(item.keyword.span, |n| n.span);
-                    let message = format!("this `{}` lacks `{what}`", def.keyword);
-                    let d = Diagnostic::new(codes::SYNTAX_HEADER, at, message).help(forms(def));
-                    let d = self.missing_word(item, def, d);
-                    self.diags.push(d);
-                    ok = false;
-                }
-                (Part::No, Some(span)) => {
-                    self.diags.push(
-                        Diagnostic::new(
-                            codes::SYNTAX_HEADER,
-                            span,
-                            format!("{} takes no `{what}`", named(def.keyword)),
-                        )
-                        .help(forms(def)),
-                    );
-                    ok = false;
-                }
-                _ => {}
-            }
-        }
-        if self.diags.len() > before {
-            // The form says it all; what the parser said of the same line would say it twice.
-            let end = item.body.as_ref().and_then(|b| b.span).map_or(item.span.end, |b| b.start);
-            let header = Span { end, ..item.keyword.span };
-            self.diags.drop_earlier(before, |d| {
-                (d.code == codes::SYNTAX_UNEXPECTED || d.code == codes::SYNTAX_HEADER)
-                    && d.primary.as_ref().is_some_and(|p| {
-                        p.span.file == header.file && header.start <= p.span.start && p.span.start <= header.end
-                    })
-            });
-        }
-        ok
-    }
-
-    /// Adds the fix where one word or sign of a header was forgotten: `over`, `for`, `on`, or the `:` before a type.
-    fn missing_word(&self, item: &Item, def: &ItemDef, d: Diagnostic) -> Diagnostic {
-        let h = def.header;
-        let before = |n: &Name, word: &str| {
-            (Span { end: n.span.start, ..n.span }, format!("{word} "), format!("insert `{word}`"))
-        };
-        let found = match item.names.as_slice() {
-            [_, last] if h.ty == Part::Must && item.ty.is_none() => {
-                let index = item.index.as_ref().map(|i| i.span).filter(|i| i.end <= last.span.start);
-                let at = index.unwrap_or(item.names[0].span);
-                Some((Span { start: at.end, ..at }, ":".to_string(), "insert `:`".to_string()))
-                    .filter(|_| last.span.start > at.end)
-            }
-            // The type has brackets of its own: `input x f32[3]`.
-            [.., last] if h.over == Part::Must && item.over.is_none() => Some(before(last, "over")),
-            [first, ..] if h.targets == Part::Must && item.targets.is_empty() => Some(before(first, "for")),
-            [_, second] if h.on == Part::Maybe && item.on.is_empty() => Some(before(second, "on")),
-            _ => None,
-        };
-        match found {
-            Some((span, text, title)) => {
-                let mut d = d.fix(title, span, text.clone(), Applicability::Safe);
-                d.message = format!("`{}` is missing in this header", text.trim());
-                d.label(format!("expected `{}` before it", text.trim()))
-            }
-            None => d,
-        }
     }
 
     /// Reports all but the first of items that may stand once.
@@ -416,10 +314,12 @@ impl Builder<'_> {
             }
             match d.need {
                 Need::Optional => {}
-                Need::Default(text) => out.args.set(d.name, eval::default_value(text, &d.ty, span), false),
+                Need::Default(text) => out.args.set(d.name, super::arguments::default_value(text, &d.ty, span), false),
                 Need::Required => {
                     out.broken = true;
-                    if !failed.contains(&d.name) {
+                    // A text that is not closed may have swallowed it.
+                    let unclosed = body.and_then(|b| b.span).is_some_and(|b| self.diags.any_unclosed_within(b));
+                    if !failed.contains(&d.name) && !unclosed {
                         self.diags.push(
                             Diagnostic::new(
                                 codes::TYPE_MISSING_ATTRIBUTE,
@@ -484,14 +384,9 @@ impl Builder<'_> {
 }
 
 /// "a `task`", "an `input`"
-fn named(keyword: &str) -> String {
+pub(super) fn named(keyword: &str) -> String {
     let article = if keyword.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
     format!("{article} `{keyword}`")
-}
-
-/// How an item is written: one of its forms, or each.
-fn forms(def: &ItemDef) -> String {
-    format!("write {}", def.form.split("  |  ").map(|f| format!("`{f}`")).collect::<Vec<_>>().join(" or "))
 }
 
 /// How to declare what is missing.
@@ -527,7 +422,7 @@ pub fn defaults(attrs: &[AttrDef]) -> Args {
     let mut args = Args::default();
     for d in attrs {
         if let Need::Default(text) = d.need {
-            args.set(d.name, eval::default_value(text, &d.ty, Span::new(FileId(0), 0, 0)), false);
+            args.set(d.name, super::arguments::default_value(text, &d.ty, Span::new(FileId(0), 0, 0)), false);
         }
     }
     args

@@ -270,7 +270,14 @@ impl Builder<'_> {
         };
         match op.arity {
             Arity::One => {
-                let args = eval::arguments(op.call.name, op.call.args, args, whole.span, &names.scope, self.diags)?;
+                let args = super::arguments::arguments(
+                    op.call.name,
+                    op.call.args,
+                    args,
+                    whole.span,
+                    &names.scope,
+                    self.diags,
+                )?;
                 body.nodes.push(FlowNode { op, args, inputs: vec![input], span: whole.span, site });
             }
             Arity::Many => {
@@ -283,7 +290,14 @@ impl Builder<'_> {
                         None => ok = false,
                     }
                 }
-                let args = eval::arguments(op.call.name, op.call.args, &named, whole.span, &names.scope, self.diags)?;
+                let args = super::arguments::arguments(
+                    op.call.name,
+                    op.call.args,
+                    &named,
+                    whole.span,
+                    &names.scope,
+                    self.diags,
+                )?;
                 if !ok {
                     return None;
                 }

@@ -1,6 +1,6 @@
 //! Heads: the most specific one for each task, instantiated for its number of outputs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::build::Builder;
 use super::eval::{self, Const};
@@ -61,6 +61,9 @@ impl Builder<'_> {
                             .iter()
                             .map(|t| t.name.clone())
                             .chain(self.spec.families.iter().map(|f| f.name.clone()))
+                            .chain(self.spec.tasks.iter().map(|t| t.kind.name().to_string()))
+                            .collect::<BTreeSet<String>>()
+                            .into_iter()
                             .collect();
                         self.unknown_name("task", &name, known.iter().map(String::as_str));
                         unknown_target = true;

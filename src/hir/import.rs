@@ -40,6 +40,7 @@ pub struct Importer<'a> {
     pub load: Loader<'a>,
     pub diags: &'a mut Diagnostics,
     done: HashMap<PathBuf, ()>,
+    topologies_done: HashMap<PathBuf, ()>,
     stack: Vec<(PathBuf, Option<Span>)>,
     library: HashMap<&'static str, ()>,
     /// Files read, and their bytes.
@@ -55,6 +56,7 @@ impl<'a> Importer<'a> {
             load,
             diags,
             done: HashMap::new(),
+            topologies_done: HashMap::new(),
             stack: Vec::new(),
             library: HashMap::new(),
             files: 0,
@@ -165,7 +167,8 @@ impl<'a> Importer<'a> {
             );
             return;
         }
-        if !topology_only && self.done.contains_key(&key) {
+        let seen = if topology_only { &mut self.topologies_done } else { &mut self.done };
+        if seen.contains_key(&key) {
             return;
         }
         if key.extension().is_none_or(|e| e != "mtl") {
@@ -227,6 +230,7 @@ impl<'a> Importer<'a> {
             }
             let loaded = found.into_iter().map(|item| Loaded { item, base: folder.clone(), library: false });
             self.out.topologies.extend(loaded);
+            self.topologies_done.insert(key, ());
         } else {
             self.done.insert(key, ());
             self.items(parsed.file(), &folder, false);

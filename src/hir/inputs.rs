@@ -58,6 +58,20 @@ impl Builder<'_> {
                 },
                 None => options.schemas.get(&item.names[0].text).cloned(),
             };
+            if let (Some(s), Some(f)) = (written, frozen.as_ref().filter(|f| f.format != found.call.name)) {
+                let attr = s.item.body.iter().flat_map(|b| &b.entries).find_map(|e| match e {
+                    Entry::Attr(a) if a.key.text == "format" => Some(a.value.span),
+                    _ => None,
+                });
+                let message =
+                    format!("the schema is of the format `{}`, and the data are `{}`", f.format, found.call.name);
+                self.diags.push(
+                    Diagnostic::new(codes::DATA_SCHEMA, attr.unwrap_or(s.item.keyword.span), message)
+                        .label(format!("expected `{}`", found.call.name))
+                        .also(format.value.span, "the data")
+                        .help("a schema belongs to its data: `mtlc data freeze` writes a new one"),
+                );
+            }
             self.diags.extend((found.check)(&fields.args, item.names[0].span));
             let name = &item.names[0].text;
             let known = match &frozen {

@@ -1,10 +1,12 @@
 //! The spec with names resolved: ids, not strings; spans beside; parameters, repetitions, templates and imports expanded. What
 //! could not be read is absent and already reported. Nothing here knows shapes or costs: that is `check`.
 
+mod arguments;
 mod backbones;
 pub mod build;
 pub mod eval;
 mod flow;
+mod headers;
 mod heads;
 mod import;
 mod inputs;

@@ -14,7 +14,7 @@ pub(super) fn mend(items: &mut Vec<Loaded>, sources: &SourceMap, diags: &mut Dia
         let Some(def) = schema::item(&l.item.keyword.text) else { continue };
         if let Some(body) = &mut l.item.body {
             match def.keyword {
-                "topology" => equals_for_edges(body, diags),
+                "topology" => equals_for_edges(body, sources, diags),
                 "data" => format_misspelt(body, diags),
                 _ => {}
             }
@@ -26,9 +26,16 @@ pub(super) fn mend(items: &mut Vec<Loaded>, sources: &SourceMap, diags: &mut Dia
 }
 
 /// `a = b` between lines `a <- b`.
-fn equals_for_edges(body: &mut Body, diags: &mut Diagnostics) {
+fn equals_for_edges(body: &mut Body, sources: &SourceMap, diags: &mut Diagnostics) {
     for entry in &mut body.entries {
         let Entry::Attr(a) = entry else { continue };
+        // The rest of a line that could not be read is no line of its own.
+        let text = &sources.file(a.span.file).text;
+        let begins = text[..a.span.start as usize].rfind('\n').map_or(0, |i| i + 1);
+        let before = Span { start: begins as u32, end: a.span.start, ..a.span };
+        if diags.iter().any(|d| d.is_error() && d.primary.as_ref().is_some_and(|p| within(p.span, before))) {
+            continue;
+        }
         let sign = Span { start: a.key.span.end, end: a.value.span.start, ..a.span };
         diags.push(
             Diagnostic::new(codes::SYNTAX_UNEXPECTED, a.key.span, format!("`{}` takes `<-`, not `=`", a.key.text))
@@ -38,6 +45,10 @@ fn equals_for_edges(body: &mut Body, diags: &mut Diagnostics) {
         let target = Expr { kind: ExprKind::Path(vec![a.key.clone()]), span: a.key.span };
         *entry = Entry::Edge(Edge { targets: vec![target], source: a.value.clone(), span: a.span });
     }
+}
+
+fn within(inner: Span, outer: Span) -> bool {
+    inner.file == outer.file && outer.start <= inner.start && inner.end <= outer.end
 }
 
 /// `format` decides what the other attributes are: misspelt, it would make them all unknown.
@@ -67,10 +78,13 @@ fn format_misspelt(body: &mut Body, diags: &mut Diagnostics) {
 
 /// `levle c1 { ... }`: the word is read as the one that it is near to.
 fn nested_misspelt(body: &mut Body, def: &ItemDef, diags: &mut Diagnostics) {
-    if def.open || def.nested.is_empty() {
-        return;
-    }
-    let words = || def.nested.iter().map(|n| n.keyword);
+    const OF_SCHEMA: &[&str] = &["file", "split", "column"];
+    let known: Vec<&'static str> = match def.keyword {
+        "schema" => OF_SCHEMA.to_vec(),
+        _ if def.open || def.nested.is_empty() => return,
+        _ => def.nested.iter().map(|n| n.keyword).collect(),
+    };
+    let words = || known.iter().copied();
     for entry in &mut body.entries {
         let Entry::Nested(n) = entry else { continue };
         let word = n.keyword.text.clone();

@@ -344,6 +344,6 @@ pub fn kind_named(name: &str) -> Option<TaskKind> {
 fn default_call(def: &'static crate::schema::CallDef) -> Call {
     let nowhere = Span::new(FileId(0), 0, 0);
     let mut quiet = crate::diag::Diagnostics::default();
-    let args = eval::arguments(def.name, def.args, &[], nowhere, &Scope::default(), &mut quiet);
+    let args = super::arguments::arguments(def.name, def.args, &[], nowhere, &Scope::default(), &mut quiet);
     Call { name: def.name, args: args.expect("a default loss or metric needs no arguments") }
 }

@@ -266,6 +266,18 @@ impl Builder<'_> {
             let name = format!("m{}", topology.mixes.len() + 1);
             return self.mix(expr, &name, Some(expr.span), topology, known);
         }
+        // `mxi(...)[...]`
+        if let ExprKind::Index { base, .. } = &expr.kind {
+            let callee = match &base.kind {
+                ExprKind::Call { callee, .. } => eval::as_name(callee),
+                _ => eval::as_name(base),
+            };
+            if let Some(name) = callee {
+                let wanted = "`mix`, of several copies: `mix(mean)[x.a, x.b]`";
+                self.diags.push(eval::unknown_word(&name, ["mix"].into_iter(), wanted, codes::TOPOLOGY_SOURCE));
+                return None;
+            }
+        }
         let text = text_of(expr);
         match known.get(&text) {
             Some(Node::Source(s)) => Some(*s),

@@ -69,20 +69,37 @@ pub struct SourceFile {
     pub path: Option<PathBuf>,
     pub text: String,
     line_starts: Vec<u32>,
+    /// Characters before each block of bytes: columns of a long line are not counted from its start each time.
+    characters: Vec<u32>,
 }
+
+/// Bytes of a block whose characters are counted once.
+const BLOCK: usize = 1024;
 
 impl SourceFile {
     pub fn new(name: String, path: Option<PathBuf>, text: String) -> SourceFile {
         let mut line_starts = vec![0];
         line_starts.extend(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1));
-        SourceFile { name, path, text, line_starts }
+        let mut characters = vec![0];
+        for block in text.as_bytes().chunks(BLOCK) {
+            characters.push(characters[characters.len() - 1] + starts(block) as u32);
+        }
+        SourceFile { name, path, text, line_starts, characters }
     }
 
     /// Line and column (characters, from 1) of a byte offset; an offset past the end gives the end.
     pub fn line_col(&self, offset: u32) -> LineCol {
         let (line, start) = self.line_of(offset);
-        let text = &self.text[start..self.clamp(offset)];
-        LineCol { line: line + 1, column: text.chars().count() + 1 }
+        LineCol {
+            line: line + 1,
+            column: self.characters_before(self.clamp(offset)) - self.characters_before(start) + 1,
+        }
+    }
+
+    /// Characters of the text before a byte offset.
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        self.characters[block] as usize + starts(&self.text.as_bytes()[block * BLOCK..offset])
     }
 
     /// Line and column counted from 0, the column in UTF-16 units, as editors ask for.
@@ -110,6 +127,11 @@ impl SourceFile {
         }
         at
     }
+}
+
+/// Bytes that begin a character.
+fn starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| **b & 0xc0 != 0x80).count()
 }
 
 /// All files of one compilation, the standard library's included.

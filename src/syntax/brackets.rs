@@ -88,6 +88,13 @@ impl Reader<'_> {
     /// A forgotten `)` lets the rest of a chain slip into the last argument: `conv(8, kernel = 3 -> relu`. No argument with a
     /// name or a number at its start is a chain, so there the call was meant to end.
     fn likely_argument(&self, node: &SyntaxNode) -> Option<Span> {
+        if matches!(node.kind(), Kind::List | Kind::Index) {
+            // `[a, b, key = value`: no list has names with `=`.
+            let named = |n: &SyntaxNode| n.children_with_tokens().any(|c| c.kind() == Kind::Eq);
+            let stray = node.children().find(named)?;
+            let end = usize::from(stray.prev_sibling()?.text_range().end());
+            return Some(self.at(end, end));
+        }
         if node.kind() != Kind::Args {
             return None;
         }
@@ -103,7 +110,8 @@ impl Reader<'_> {
         let before: Vec<SyntaxElement> =
             expr.children_with_tokens().take(arrow).filter(|c| !c.kind().is_trivia()).collect();
         let named = last.children_with_tokens().any(|c| c.kind() == Kind::Eq);
-        if !named && !is_merge_call(node) || named || before.first().is_some_and(|b| b.kind() == Kind::Number) {
+        let merged = !named && is_merge_call(node);
+        if !merged || before.first().is_some_and(|b| b.kind() == Kind::Number) {
             let end = usize::from(before.last()?.text_range().end());
             return Some(self.at(end, end));
         }

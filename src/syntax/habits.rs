@@ -151,7 +151,8 @@ impl Reader<'_> {
 
     fn missing_equals(&mut self, node: &SyntaxNode) {
         let span = self.span(node.text_range());
-        if node.parent().is_some_and(|p| p.kind() == Kind::OddArg && is_merge(&p)) {
+        let entry = node.parent().is_some_and(|p| p.kind() == Kind::Attr);
+        if entry && self.in_topology(node) || node.parent().is_some_and(|p| p.kind() == Kind::OddArg && is_merge(&p)) {
             let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "a comma is missing").label("expected `,`").fix(
                 "insert `,`",
                 span,

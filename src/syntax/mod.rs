@@ -13,6 +13,7 @@ mod brackets;
 mod expr;
 mod grammar;
 mod habits;
+mod header;
 mod literal;
 mod read;
 mod report;

@@ -5,6 +5,7 @@
 use rowan::TextRange;
 
 use super::ast::{self, Attr, Body, Edge, Entry, Expr, ExprKind, File, Item, Name, Nested, Param};
+use super::header::Header;
 use super::literal;
 use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken};
 use crate::diag::{Diagnostic, codes};
@@ -48,7 +49,9 @@ pub(super) fn read(file: FileId, text: &str, root: &SyntaxNode) -> (File, Vec<Di
     let (meant, mut out, kept) = (reader.meant, reader.out, reader.kept);
     let inside =
         |s: Span| meant.iter().any(|m| m.start < s.start && s.end <= m.end || m.start == s.start && s.end < m.end);
-    out.retain(|d| meant.is_empty() || !d.primary.as_ref().is_some_and(|p| inside(p.span)));
+    // A bracket that seems unclosed because of such a place is closed.
+    let follows = |d: &Diagnostic| d.code == codes::SYNTAX_UNCLOSED && d.secondary.iter().any(|l| inside(l.span));
+    out.retain(|d| meant.is_empty() || !d.primary.as_ref().is_some_and(|p| inside(p.span)) && !follows(d));
     out.extend(kept);
     (file, out)
 }
@@ -165,6 +168,13 @@ impl Reader<'_> {
                 Kind::TypeClause => {
                     header.part(self, 4, "a type", span);
                     let (ty, value) = set_by_mistake(self.clause_type(part));
+                    if value.is_some() {
+                        // `==` is reported; it compares nothing.
+                        self.out.retain(|d| {
+                            !(d.message == super::report::CHAINED
+                                && d.primary.as_ref().is_some_and(|p| p.span.start >= span.start))
+                        });
+                    }
                     item.ty = Some(ty);
                     item.value = value;
                 }
@@ -320,6 +330,8 @@ impl Reader<'_> {
                     _ => {}
                 },
                 SyntaxElement::Node(part) => match part.kind() {
+                    // There a comma is missing, not `=`.
+                    Kind::MissingEq if self.in_topology(node) => return None,
                     Kind::MissingEq => {}
                     Kind::Body => body = Some(self.body(part)),
                     Kind::MissingValue => {
@@ -392,6 +404,15 @@ impl Reader<'_> {
         let first = tokens(node).find(|t| t.kind() == Kind::Ident)?;
         let mut nested =
             Nested { keyword: self.name(&first)?, names: Vec::new(), index: None, value: None, body: None, span };
+        if ast::ITEM_KEYWORDS.contains(&nested.keyword.text.as_str()) {
+            // On a line of its own it would begin an item, and what is read would depend on the layout.
+            self.report(
+                codes::SYNTAX_UNEXPECTED,
+                nested.keyword.span,
+                format!("`{}` begins an item, and no item stands inside another", nested.keyword.text),
+                "close the body before it, and put it on a line of its own",
+            );
+        }
         let mut junk = false;
         for child in node.children_with_tokens() {
             let at = self.span(child.text_range());
@@ -498,35 +519,22 @@ impl Reader<'_> {
     }
 }
 
-/// The parts of a header have one order; a part out of place or doubled is reported once.
-#[derive(Default)]
-struct Header {
-    last: u8,
-    last_name: &'static str,
-    reported: bool,
-    equals: bool,
-}
-
-impl Header {
-    fn part(&mut self, reader: &mut Reader<'_>, rank: u8, name: &'static str, span: Span) {
-        if rank > self.last || rank == 1 && self.last == 1 {
-            self.last = rank;
-            self.last_name = name;
-        } else if !std::mem::replace(&mut self.reported, true) {
-            let message = if rank == self.last {
-                format!("{name} for the second time in one header")
-            } else {
-                format!("{name} stands before {}, not after it", self.last_name)
-            };
-            reader.report_header_order(span, message);
-        }
-    }
-}
-
 /// `int == 3`, where a type stands: the type, and the value that `==` was to set.
 fn set_by_mistake(ty: Expr) -> (Expr, Option<Expr>) {
     match ty.kind {
         ExprKind::Binary { op: ast::BinaryOp::Eq, left, right } => (*left, Some(*right)),
+        // With bounds: `int == 3 in 1..5`.
+        ExprKind::Binary { op: op @ ast::BinaryOp::In, left, right }
+            if matches!(left.kind, ExprKind::Binary { op: ast::BinaryOp::Eq, .. }) =>
+        {
+            let span = ty.span;
+            let (ty, value) = set_by_mistake(*left);
+            let bounded = |value: Expr| {
+                let span = value.span.to(right.span);
+                Expr { kind: ExprKind::Binary { op, left: Box::new(value), right }, span }
+            };
+            (Expr { span: ty.span.to(Span { end: ty.span.end, ..span }), ..ty }, value.map(bounded))
+        }
         kind => (Expr { kind, span: ty.span }, None),
     }
 }

@@ -8,6 +8,8 @@ use super::tree::{Kind, SyntaxNode, SyntaxToken};
 use crate::diag::{Applicability, Diagnostic, codes, suggest};
 use crate::source::Span;
 
+pub(super) const CHAINED: &str = "comparisons cannot be chained";
+
 impl Reader<'_> {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         self.out.push(diagnostic);
@@ -215,7 +217,10 @@ impl Reader<'_> {
         let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, format!("`{name}` takes `<-`, not `{sign}`"))
             .label("expected `<-` and what is read")
             .fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Safe);
-        self.push(d);
+        // The rest of the line is read when that is mended.
+        let line = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |i| start + i);
+        self.meant.push(self.at(start.saturating_sub(1), line));
+        self.kept.push(d);
     }
 
     /// `a b <- c`
@@ -314,7 +319,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn report_chained(&mut self, span: Span, sign: &str) {
-        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "comparisons cannot be chained")
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, CHAINED)
             .label(format!("a second comparison, `{sign}`"))
             .help("compare twice and join with `and`");
         self.push(d);
@@ -349,11 +354,15 @@ impl Reader<'_> {
         if let Some(place) = self.swallowing_string(span) {
             return self.report_swallowing(place);
         }
-        let end = self.at(span.end as usize, span.end as usize);
+        // `"a, b = 1`: it was to end before the comma.
+        let text = &self.text[span.range()];
+        let next = text.match_indices(',').map(|(i, _)| i).find(|i| sets(&text[i + 1..])).or(text.find(", "));
+        let end = next.map_or(span.end as usize, |i| span.start as usize + i);
+        let end = self.at(end, end);
         let start = self.at(span.start as usize, span.start as usize + 1);
         let d = Diagnostic::new(codes::SYNTAX_UNCLOSED, start, "a string is never closed")
             .label("opened here")
-            .also(end, "expected `\"` before the end of the line")
+            .also(end, "expected `\"` here")
             .fix("insert `\"`", end, "\"", Applicability::Maybe);
         self.push(d);
     }
@@ -370,9 +379,10 @@ impl Reader<'_> {
             let inside = &line[a + 1..b];
             let follows = line[b + 1..].chars().next();
             let content = inside.trim_end_matches([' ', '\t']);
-            if let (Some(content), true) =
-                (content.strip_suffix(','), follows.is_some_and(|c| c.is_alphanumeric() || c == '_'))
-            {
+            // `"a, "b"` in a list, or `"a, name = "b"`.
+            let last = content.rfind(',').filter(|i| sets(&content[i + 1..]) && content.ends_with('='));
+            let content = content.strip_suffix(',').or(last.map(|i| &content[..i]));
+            if let (Some(content), true) = (content, follows.is_some_and(|c| c.is_alphanumeric() || c == '_')) {
                 return Some((self.at(start + a, start + b + 1), start + a + 1 + content.len()));
             }
         }
@@ -428,6 +438,9 @@ impl Reader<'_> {
         if self.explained.take() == Some(span.start as usize) {
             return;
         }
+        if let Some(place) = self.swallowing_string(span).filter(|(text, _)| text.end == span.start) {
+            return self.report_swallowing(place);
+        }
         let head = self.at(span.start as usize, span.start as usize + first.len_utf8());
         let d = |message: String| Diagnostic::new(codes::SYNTAX_UNEXPECTED, head, message);
         let d = match first {
@@ -452,8 +465,19 @@ impl Reader<'_> {
                 d("a comment begins with `#`".into()).label("not a comment")
             }
             '.' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                let after_digit = self.text[..head.start as usize].ends_with(|c: char| c.is_ascii_digit());
+                if after_digit {
+                    let d = Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number has one `.`");
+                    return self.push(d.label("a second one").help("text, such as a version, stands in quotes"));
+                }
                 let help = "write the zero: `0.5`";
-                Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number does not begin with `.`").help(help)
+                let zero = self.at(head.start as usize, head.start as usize);
+                Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number does not begin with `.`").help(help).fix(
+                    "insert `0`",
+                    zero,
+                    "0",
+                    Applicability::Safe,
+                )
             }
             c if c.is_control() || !c.is_ascii() && (c.is_whitespace() || !c.is_alphanumeric()) => {
                 d(format!("the character U+{:04X} does not belong here", c as u32)).label(if c.is_whitespace() {
@@ -469,12 +493,25 @@ impl Reader<'_> {
                 let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("`{text}` does not belong here"))
                     .label("not expected here");
                 // Among the values of a list it may well be text.
+                // A name that begins with a digit, before `<-`.
+                if let (true, Some((name, _))) = (first.is_ascii_digit(), self.text[span.range()].split_once("<-")) {
+                    let place = self.at(span.start as usize, span.start as usize + name.trim_end().len());
+                    return self.push(
+                        d.help("a name that begins with a digit stands in quotes").quote(place, Applicability::Safe),
+                    );
+                }
                 let listed = token.parent().is_some_and(|p| p.kind() == Kind::List);
                 if listed && token.kind() == Kind::Odd { d.quote(span, Applicability::Maybe) } else { d }
             }
         };
         self.push(d);
     }
+}
+
+/// Whether a text begins with `name =`.
+fn sets(text: &str) -> bool {
+    let rest = text.trim_start().trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    rest.len() < text.trim_start().len() && rest.trim_start().starts_with('=')
 }
 
 /// The beginning of a text, on one line.

@@ -49,7 +49,9 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        if !groups.iter().any(|(_, count, quoted)| *count == 1 && *quoted) {
+        // Beside names without quotes, two names in a row lack a comma.
+        let single = |text: bool| groups.iter().any(|(_, count, quoted)| *count == 1 && *quoted == text);
+        if !single(true) || single(false) {
             return Vec::new();
         }
         let runs: Vec<Run> = groups.iter().filter(|(_, count, quoted)| *count > 1 && !quoted).map(|g| g.0).collect();
@@ -69,6 +71,10 @@ impl Reader<'_> {
             return;
         }
         let end = match begins {
+            // `.5`
+            Some('.') if self.text[tail.range()][1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                return self.junk(junk);
+            }
             Some(c) if c.is_alphanumeric() || "_.:+?/%".contains(c) => tail.end,
             _ => return self.junk(junk),
         };

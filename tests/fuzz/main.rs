@@ -35,6 +35,11 @@ fn checkpoints() {
 }
 
 #[test]
+fn states() {
+    runner::fuzz(&mut readers::states::States::new());
+}
+
+#[test]
 fn tables() {
     runner::fuzz(&mut readers::tables::Tables::new());
 }

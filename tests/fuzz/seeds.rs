@@ -72,7 +72,7 @@ impl Seeds {
         let weights = all
             .iter()
             .map(|s| {
-                sum += (200_000 / (s.text.len() + 200)).max(1) * if clean(&s.text) { 6 } else { 1 };
+                sum += (200_000 / (s.text.len() + 200)).max(1) * if clean(&s.text) { 16 } else { 1 };
                 sum
             })
             .collect();

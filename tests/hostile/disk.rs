@@ -58,6 +58,47 @@ fn a_disk_that_fills() {
     record.finish("full_disk");
 }
 
+/// The disk fills while a network trains; when there is room again, the run ends as if nothing had been.
+#[test]
+fn a_run_goes_on_when_there_is_room_again() {
+    let place = Place::table();
+    let Some(_small) = Small::mount(&place.path("small"), "400k").filter(|_| is_root()) else {
+        println!("skipped: a small file system takes root and the right to mount");
+        return;
+    };
+    let text = std::fs::read_to_string(place.path("net.mtl")).expect("it is there");
+    assert!(text.contains("train { epochs = 1,"), "{text}");
+    std::fs::write(place.path("net.mtl"), text.replace("epochs = 1,", "epochs = 400,")).expect("it is written");
+    let command = "train net.mtl --device cpu --quiet --save-every 0s -o";
+    assert_eq!(place.run(&format!("{command} good")).code, 0);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mtlc"))
+        .args(command.split_whitespace())
+        .arg("small/run")
+        .current_dir(place.path("."))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    while !place.path("small/run/resume").exists() {
+        assert!(child.try_wait().expect("ours").is_none(), "it ended first");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    while std::fs::write(place.path("small").join(format!("fill{}", rand_name())), [0; 4096]).is_ok() {}
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the disk is full"), "{said}");
+    assert!(said.contains("go on with `mtlc train --resume small/run`"), "{said}");
+    for entry in std::fs::read_dir(place.path("small")).expect("a folder").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("fill") {
+            std::fs::remove_file(entry.path()).expect("ours");
+        }
+    }
+    let ended = place.run("train --resume small/run --device cpu --quiet");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let weights = |run: &str| std::fs::read(place.path(run).join("checkpoints/trained.safetensors")).expect("weights");
+    assert!(weights("small/run") == weights("good"));
+}
+
 fn rand_name() -> u128 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos()
 }

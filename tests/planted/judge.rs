@@ -33,17 +33,17 @@ pub fn judge(program: &Program, plant: &Plant) -> Option<Verdict> {
         let last = line_of(span.end.saturating_sub(1).max(span.start));
         span.file == compiled.root && (line_of(span.start)..=last).any(|l| lines.contains(&l))
     };
-    let mut verdict = Verdict::default();
-    verdict.found = said.iter().any(|d| {
+    let found = said.iter().any(|d| {
         let labels = d.primary.iter().chain(&d.secondary).map(|l| l.span);
         let edits = d.fixes.iter().flat_map(|f| f.edits.iter().map(|e| e.span));
         let quoted = !plant.word.is_empty() && d.message.contains(&format!("`{}`", plant.word));
         labels.chain(edits).any(touches) || quoted
     });
-    verdict.line = said.first().and_then(|d| d.primary.as_ref()).is_some_and(|l| {
+    let line = said.first().and_then(|d| d.primary.as_ref()).is_some_and(|l| {
         // The line on which the label begins; a long label is not right by being long.
         l.span.file == compiled.root && lines.contains(&line_of(l.span.start))
     });
+    let mut verdict = Verdict { found, line, ..Verdict::default() };
     let mended = |how| digest(&mend(program, &text, how));
     let (bold, safe) = (mended(Applicability::Maybe), mended(Applicability::Safe));
     let is_original = |d: &Option<String>| d.as_ref() == Some(&program.digest);

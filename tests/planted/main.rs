@@ -153,8 +153,8 @@ fn round(pool: &str, programs: &[Program], draws: u64) -> Row {
     sum
 }
 
-fn hold(pool: &str, programs: &[Program]) {
-    let sum = round(pool, programs, number("PLANTED", 500));
+fn hold(pool: &str, programs: &[Program], draws: u64) {
+    let sum = round(pool, programs, number("PLANTED", draws));
     let share = |n: usize| n as f64 / sum.planted as f64;
     assert_eq!(sum.found, sum.planted, "every planted mistake is found");
     assert!(share(sum.line) >= 0.97, "on the right line: {:.3}", share(sum.line));
@@ -164,11 +164,11 @@ fn hold(pool: &str, programs: &[Program]) {
 
 #[test]
 fn mistakes_in_the_examples_are_found() {
-    hold("examples", &program::load(&["examples", "src/cli/templates"]));
+    hold("examples", &program::load(&["examples", "src/cli/templates"]), 500);
 }
 
 /// Other programs, with routes, topologies, schemas and budgets, which the examples lack.
 #[test]
 fn mistakes_in_the_golden_programs_are_found() {
-    hold("golden", &program::load(&["tests/golden/programs"]));
+    hold("golden", &program::load(&["tests/golden/programs"]), 200);
 }

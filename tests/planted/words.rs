@@ -72,7 +72,7 @@ fn slip(p: &Program, r: std::ops::Range<usize>, rng: &mut ChaCha8Rng) -> Option<
     }
     let quoted = p.text[r.clone()].starts_with('"');
     let plant = Plant::replace(r, if quoted { format!("\"{wrong}\"") } else { wrong.clone() }).word(wrong);
-    Some(if text.len() < 3 { plant.named([format!("`{text}`")]) } else { plant })
+    Some(if text.len() < 3 { plant.named([format!("`{text}`"), format!("`{text}.")]) } else { plant })
 }
 
 fn attribute(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {

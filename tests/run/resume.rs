@@ -175,6 +175,44 @@ fn damaged_states_are_passed_over() {
     }
 }
 
+/// States of another run, under the right names.
+#[test]
+fn swapped_states_are_passed_over() {
+    let (place, other) = (Place::table(), Place::table());
+    stopped(&place);
+    let mut child = spawn(&other, &LONG.replace("-o run", "-o run --seed 9"));
+    wait_for(&mut child, || has_state(&other, "search-"));
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
+    let from = std::fs::read_dir(other.path("run/resume")).expect("states").flatten().next().expect("one").path();
+    for entry in std::fs::read_dir(place.path("run/resume")).expect("states").flatten() {
+        std::fs::copy(&from, entry.path()).expect("it is copied");
+    }
+    let end = place.run("run --resume run").ok();
+    assert!(end.err.contains("belongs to another program or seed: it is passed over"), "{}", end.err);
+    ends_like(&place, &undisturbed());
+}
+
+/// `search` and `train` go on like `run`.
+#[test]
+fn every_command_goes_on() {
+    for (command, log) in [("search", "search.jsonl"), ("train", "metrics.jsonl")] {
+        let place = Place::table();
+        let arguments = LONG.replacen("run", command, 1);
+        let mut child = spawn(&place, &arguments);
+        wait_for(&mut child, || place.path("run/resume").exists() && place.path("run").join(log).exists());
+        signal(&child, "-USR1");
+        assert_eq!(child.wait_with_output().expect("it ends").status.code(), Some(75), "{command}");
+        place.run(&format!("{command} --resume run")).ok();
+        let other = Place::table();
+        other.run(&arguments).ok();
+        for name in ["derived/net.mtl", "checkpoints/supernet.safetensors", "checkpoints/all_shared.safetensors"] {
+            let read = |p: &Place| std::fs::read(p.path("run").join(name)).ok();
+            assert!(read(&place) == read(&other), "{command}: {name} differs");
+        }
+    }
+}
+
 /// Refusals: the folder stays as it is.
 #[test]
 fn runs_that_cannot_go_on() {

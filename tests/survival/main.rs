@@ -75,6 +75,9 @@ fn campaign(programs: &[Place], signal: Signal, count: u64, times: usize, seed: 
             }
         }
         done += 1;
+        if done % 20 == 0 {
+            println!("{done} of {count}");
+        }
     }
     phases.sort();
     phases

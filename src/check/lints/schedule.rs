@@ -29,16 +29,13 @@ fn late(facts: &Facts<'_>, args: &Args, call: &Call) -> Option<Diagnostic> {
     let length = facts.epochs(call.args.duration(argument), args)?;
     // A smooth fall acts from the first step on.
     let smooth = call.name == "exponential" && call.args.get("smooth").is_some() && call.args.bool("smooth");
-    let late = match call.name {
+    let too_long = match call.name {
         "linear" | "cosine" => length > epochs,
         _ => length >= epochs && !smooth,
     };
-    if !late {
-        return call
-            .args
-            .opt_call("then")
-            .filter(|_| call.name == "warmup")
-            .and_then(|then| late_after(facts, args, then));
+    if !too_long {
+        // How much of the training is left for what follows is not subtracted.
+        return call.args.opt_call("then").filter(|_| call.name == "warmup").and_then(|then| late(facts, args, then));
     }
     let at = call.args.span(argument)?;
     Some(
@@ -50,9 +47,4 @@ fn late(facts: &Facts<'_>, args: &Args, call: &Call) -> Option<Diagnostic> {
         .label(format!("{length} epochs"))
         .help(format!("make `{argument}` shorter than `epochs`, or train longer")),
     )
-}
-
-/// What follows a warm-up; how much of the training is left for it is not subtracted.
-fn late_after(facts: &Facts<'_>, args: &Args, then: &Call) -> Option<Diagnostic> {
-    late(facts, args, then)
 }

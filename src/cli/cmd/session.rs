@@ -134,7 +134,18 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
     let outcome = phases::execute(&mut run, &mut recorder);
     drop(recorder);
     progress.finish();
-    let outcome = outcome.map_err(|f| stop(f, terminal))?;
+    let outcome = outcome.map_err(|f| match stop(f, terminal) {
+        // A disk that is full, a device that is gone: what was done is not lost.
+        Stop::Failed(f) if f.exit == Exit::Failure && f.help.is_none() => {
+            let help = format!(
+                "what was done is saved: when this is mended, go on with `mtlc {} --resume {}`",
+                command.name(),
+                folder.path.display()
+            );
+            Stop::Failed(f.help(help))
+        }
+        stop => stop,
+    })?;
     Ok(Finished { folder, outcome })
 }
 

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use mtlc::artifact::{self, Derivation, Provenance, Standing, verify_self};
+use mtlc::artifact::{self, Derivation, Provenance};
+use mtlc::check::Checked;
 use mtlc::driver::Compiled;
+use mtlc::experiment::verify::{Verdict, untouched};
 use mtlc::hir::Options;
 use mtlc::ir::ChoiceKind;
 use mtlc::ir::derive::{Decision, derive};
@@ -49,12 +51,18 @@ impl Derived {
 }
 
 fn own_digest(c: &Compiled) -> Option<String> {
-    c.checked.as_ref()?.spec.provenance.as_ref().map(|p| p.args.str("self").to_string())
+    own(c.checked.as_ref()?)
 }
 
-/// Whether a file passes for what was derived.
+/// Whether a file passes for what was derived: what `mtlc verify` asks. A file whose data have no schema cannot be told from one
+/// of other data, and is judged like one that passes.
 fn holds(c: &Compiled) -> bool {
-    c.checked.as_ref().is_some_and(|c| verify_self(&c.spec) == Standing::Untouched)
+    let of = |c: &Checked| own(c).is_some() && untouched("the file", c).verdict != Verdict::Differs;
+    c.checked.as_ref().is_some_and(of)
+}
+
+fn own(c: &Checked) -> Option<String> {
+    c.spec.provenance.as_ref().map(|p| p.args.str("self").to_string())
 }
 
 fn meaning(c: &Compiled) -> Option<Vec<String>> {

@@ -5,6 +5,7 @@ pub mod checkpoints;
 pub mod derived;
 pub mod records;
 pub mod schemas;
+pub mod states;
 pub mod tables;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,131 @@
+//! Headers of items against the schema table: what is missing, what is too much, and the one word that was forgotten.
+
+use super::build::{Builder, named};
+use super::eval;
+use super::schema::{self, ItemDef, Part};
+use crate::diag::{Applicability, Diagnostic, codes};
+use crate::source::Span;
+use crate::syntax::ast::{Item, Name};
+
+impl Builder<'_> {
+    /// Checks the parts of a header; false where the item cannot be used.
+    pub(super) fn header(&mut self, item: &Item) -> bool {
+        let Some(def) = schema::item(&item.keyword.text) else {
+            let words = schema::items().iter().map(|i| i.keyword);
+            self.diags.push(eval::unknown_word(&item.keyword, words, "an item", codes::SYNTAX_UNKNOWN_ITEM));
+            return false;
+        };
+        let h = def.header;
+        let mut ok = true;
+        let before = self.diags.len();
+        let n = item.names.len();
+        if n < h.names.0 || n > h.names.1 {
+            let (span, what) = match n < h.names.0 {
+                true => (item.keyword.span, format!("{} needs a name", named(def.keyword))),
+                false => (
+                    item.names[h.names.1].span,
+                    format!(
+                        "`{}` does not belong into the header of {}",
+                        item.names[h.names.1].text,
+                        named(def.keyword)
+                    ),
+                ),
+            };
+            let d = Diagnostic::new(codes::SYNTAX_HEADER, span, what).help(forms(def));
+            let d = self.missing_word(item, def, d);
+            self.diags.push(d);
+            ok = false;
+        }
+        let parts: [(&str, Part, Option<Span>); 8] = [
+            ("[...]", h.index, item.index.as_ref().map(|i| i.span)),
+            ("parameters in brackets", h.params, item.params.as_ref().map(|p| p.span)),
+            (": TYPE", h.ty, item.ty.as_ref().map(|e| e.span)),
+            ("for TARGET", h.targets, item.targets.first().map(|e| e.span)),
+            ("on LEVEL", h.on, item.on.first().map(|n| n.span)),
+            ("over BACKBONE", h.over, item.over.as_ref().map(|n| n.span)),
+            ("= VALUE", h.value, item.value.as_ref().map(|e| e.span)),
+            ("{ ... }", h.body, item.body.as_ref().map(|b| b.span.unwrap_or(item.span))),
+        ];
+        for (index, (what, part, found)) in parts.into_iter().enumerate() {
+            match (part, found) {
+                // A name too many stands where the missing part should: one message.
+                (Part::Must, None) if n > h.names.1 => {}
+                (Part::Must, None) => {
+                    let at = item.names.last().map_or(item.keyword.span, |n| n.span);
+                    let message = format!("this `{}` lacks `{what}`", def.keyword);
+                    let d = Diagnostic::new(codes::SYNTAX_HEADER, at, message).help(forms(def));
+                    let d = self.missing_word(item, def, d);
+                    self.diags.push(d);
+                    ok = false;
+                }
+                // Of a type whose `:` is missing: one message.
+                (Part::No, Some(_)) if index <= 1 && h.ty == Part::Must && item.ty.is_none() && n > h.names.1 => {}
+                (Part::No, Some(span)) => {
+                    self.diags.push(
+                        Diagnostic::new(
+                            codes::SYNTAX_HEADER,
+                            span,
+                            format!("{} takes no `{what}`", named(def.keyword)),
+                        )
+                        .help(forms(def)),
+                    );
+                    ok = false;
+                }
+                _ => {}
+            }
+        }
+        if self.diags.len() > before {
+            let end = item.body.as_ref().and_then(|b| b.span).map_or(item.span.end, |b| b.start);
+            self.wrong_headers.push(Span { end, ..item.keyword.span });
+        }
+        ok
+    }
+
+    /// The form of an item says it all; what the parser, whose reports are the first `parsed`, said of the same line would say
+    /// it twice.
+    pub(super) fn said_by_headers(&mut self, parsed: usize) {
+        let mut headers = std::mem::take(&mut self.wrong_headers);
+        headers.sort_unstable();
+        self.diags.drop_earlier(parsed, |d| {
+            let Some(p) = &d.primary else { return false };
+            let at = headers.partition_point(|h| (h.file, h.start) <= (p.span.file, p.span.start));
+            let before = at.checked_sub(1).map(|i| headers[i]);
+            [codes::SYNTAX_UNEXPECTED, codes::SYNTAX_HEADER, codes::SYNTAX_UNCLOSED].contains(&d.code)
+                && before.is_some_and(|h| h.file == p.span.file && p.span.start <= h.end)
+        });
+    }
+
+    /// Adds the fix where one word or sign of a header was forgotten: `over`, `for`, `on`, or the `:` before a type.
+    fn missing_word(&self, item: &Item, def: &ItemDef, d: Diagnostic) -> Diagnostic {
+        let h = def.header;
+        let before = |n: &Name, word: &str| {
+            (Span { end: n.span.start, ..n.span }, format!("{word} "), format!("insert `{word}`"))
+        };
+        let found = match item.names.as_slice() {
+            [_, last] if h.ty == Part::Must && item.ty.is_none() => {
+                let index = item.index.as_ref().map(|i| i.span).filter(|i| i.end <= last.span.start);
+                let at = index.unwrap_or(item.names[0].span);
+                Some((Span { start: at.end, ..at }, ":".to_string(), "insert `:`".to_string()))
+                    .filter(|_| last.span.start > at.end)
+            }
+            // The type has brackets of its own: `input x f32[3]`.
+            [.., last] if h.over == Part::Must && item.over.is_none() => Some(before(last, "over")),
+            [first, ..] if h.targets == Part::Must && item.targets.is_empty() => Some(before(first, "for")),
+            [_, second] if h.on == Part::Maybe && item.on.is_empty() => Some(before(second, "on")),
+            _ => None,
+        };
+        match found {
+            Some((span, text, title)) => {
+                let mut d = d.fix(title, span, text.clone(), Applicability::Safe);
+                d.message = format!("`{}` is missing in this header", text.trim());
+                d.label(format!("expected `{}` before it", text.trim()))
+            }
+            None => d,
+        }
+    }
+}
+
+/// How an item is written: one of its forms, or each.
+fn forms(def: &ItemDef) -> String {
+    format!("write {}", def.form.split("  |  ").map(|f| format!("`{f}`")).collect::<Vec<_>>().join(" or "))
+}

@@ -154,9 +154,21 @@ fn templates_are_programs() {
 
 #[test]
 fn explanations() {
-    for what in
-        ["mtl::shape::merge", "shape::merge", "ops", "conv", "strategies", "space", "library", "resnet18", "mse"]
-    {
+    for what in [
+        "mtl::shape::merge",
+        "shape::merge",
+        "ops",
+        "conv",
+        "strategies",
+        "space",
+        "library",
+        "resnet18",
+        "mse",
+        "kinds",
+        "regression",
+        "fields",
+        "mlp",
+    ] {
         let o = mtlc(&["explain", what]);
         assert_eq!((code(&o), err(&o).as_str()), (0, ""), "{what}");
         assert!(!out(&o).is_empty());

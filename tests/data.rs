@@ -63,6 +63,30 @@ fn csv_reads_kinds_quotes_and_missing_cells() {
 }
 
 #[test]
+fn csv_ids_are_categories_where_the_program_says_so() {
+    let (at, text) = people(", categories = [age]");
+    let s = Schema::freeze(&load(&text, at.path()).unwrap());
+    assert!(matches!(s.column("age").unwrap().facts, Facts::Category { .. }));
+    assert!(matches!(s.column("the pay").unwrap().facts, Facts::Numeric { .. }));
+    let (at, text) = people(", categories = [aeg]");
+    assert!(failure(&text, at.path()).starts_with("no column `aeg`, which `categories` names\ndid you mean `age`?"));
+    let (def, args) = attributes("format = csv, train = \"x\", numeric = [age], categories = [age]");
+    let span = mtlc::source::Span::new(mtlc::source::FileId(0), 0, 0);
+    assert_eq!((def.check)(&args, span)[0].message, "column `age` is in `numeric` and in `categories`");
+}
+
+/// A table between tabs, read with commas, has one column: the report says why.
+#[test]
+fn csv_read_with_another_delimiter() {
+    let at = folder();
+    write(at.path(), "t.tsv", b"user\tstars\n1\t5\n2\t3\n3\t1\n4\t1\n");
+    let raw = load("format = csv, train = \"t.tsv\", validation = share(0.5)", at.path()).unwrap();
+    let report = problem(check_label(&expr("d.stars"), TaskKind::Regression(1), &known(&raw)));
+    assert!(report.contains("the whole line is one column"), "{report}");
+    assert!(report.contains("write `delimiter = \"\\t\"`"), "{report}");
+}
+
+#[test]
 fn csv_without_header_compressed_and_dropped() {
     let at = folder();
     write(at.path(), "t.csv.gz", &gzip(b"1;a;9\r\n2;b;9\r\n3;a;9\r\n4;b;9\r\n"));
@@ -102,8 +126,9 @@ fn csv_failures_name_file_line_column_and_the_way_out() {
             .starts_with("`nan.csv`, line 3, column `a`: NaN is not a finite number")
     );
     assert!(
-        fail("head.csv", ", columns = [a, b]")
-            .starts_with("`head.csv`, line 1: the header calls column 2 `c`, expected `b`")
+        fail("head.csv", ", columns = [a, b]").starts_with(
+            "`head.csv`, line 1: the header calls column 2 `c`, expected `b`\n`columns` repeats the header"
+        )
     );
     assert_eq!(fail("empty.csv", ""), "the train split has no rows\n`empty.csv` has no rows");
     assert!(fail("cut.csv.gz", "").starts_with("`cut.csv.gz` ends early: the compressed stream is cut off"));

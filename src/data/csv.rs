@@ -1,7 +1,7 @@
 //! `format = csv`: a table of text and numbers, with or without a header, compressed or not.
 //!
-//! Cells are trimmed. A column is numeric when `numeric` says so, or, without `numeric`, when every present training cell
-//! reads as a number (of which NaN and infinities are then refused); everything else is a category.
+//! Cells are trimmed. A column is numeric when `numeric` says so, or, without `numeric`, when `categories` does not name it and
+//! every present training cell reads as a number (of which NaN and infinities are then refused); everything else is a category.
 
 use std::collections::{HashMap, HashSet};
 
@@ -50,7 +50,13 @@ pub static DEF: FormatDef = FormatDef {
                 name: "numeric",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "The numeric columns; the rest are categories. Absent: a column is numeric when every present training cell is a number.",
+                doc: "The numeric columns; the rest are categories. Absent: a column is numeric when every present training cell is a number and `categories` does not name it.",
+            },
+            AttrDef {
+                name: "categories",
+                ty: NAMES,
+                need: Need::Default("[]"),
+                doc: "Columns that are categories though their cells are numbers: ids and codes. With `numeric`, which already says it, there is no need of it.",
             },
             AttrDef {
                 name: "missing",
@@ -89,8 +95,10 @@ fn plain(args: &Args, attribute: &str) -> Vec<String> {
 fn outline(args: &Args) -> Outline {
     let drop = plain(args, "drop");
     let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
+    let categories = plain(args, "categories");
     let columns = args.get("columns").map(|_| {
         let kind = |name: &String| match &numeric {
+            _ if categories.contains(name) => KnownKind::Category(None),
             None => KnownKind::Open,
             Some(n) if n.contains(name) => KnownKind::Numeric(None),
             Some(_) => KnownKind::Category(None),
@@ -127,7 +135,7 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
     }
     if !columns.is_empty() {
         let all = || columns.iter().map(|c| c.value.as_str());
-        for name in names(args, "numeric").into_iter().chain(names(args, "drop")) {
+        for name in ["numeric", "categories", "drop"].into_iter().flat_map(|a| names(args, a)) {
             if !all().any(|c| c == name.value) {
                 found.push(
                     Diagnostic::new(codes::DATA_COLUMN, name.span, format!("`columns` has no `{}`", name.value))
@@ -136,6 +144,19 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
                         .nearest(&name.value, name.span, all(), super::schema_text::name),
                 );
             }
+        }
+    }
+    let numeric = plain(args, "numeric");
+    for name in names(args, "categories") {
+        if numeric.contains(&name.value) {
+            found.push(
+                Diagnostic::new(
+                    codes::NAME_DUPLICATE,
+                    name.span,
+                    format!("column `{}` is in `numeric` and in `categories`", name.value),
+                )
+                .help("take it out of one of them"),
+            );
         }
     }
     if args.str("delimiter").len() != 1 {
@@ -346,13 +367,19 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
         .collect();
     let mut raw = parts.assemble(DEF.call.name, columns, reader.facts, missing)?;
     let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
-    for name in numeric.iter().flatten() {
-        if !drop.contains(name) {
-            require(&raw.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>(), name, "numeric")?;
-        }
-    }
+    let categories = plain(args, "categories");
+    let named = |list: &[String], attribute: &str, raw: &Raw| {
+        let all: Vec<String> = raw.columns.iter().map(|c| c.name.clone()).collect();
+        list.iter().filter(|n| !drop.contains(n)).try_for_each(|n| require(&all, n, attribute))
+    };
+    named(numeric.as_deref().unwrap_or_default(), "numeric", &raw)?;
+    named(&categories, "categories", &raw)?;
     for c in 0..raw.columns.len() {
-        let wanted = numeric.as_ref().map_or_else(|| looks_numeric(&raw, c), |n| n.contains(&raw.columns[c].name));
+        let name = &raw.columns[c].name;
+        let wanted = match &numeric {
+            Some(n) => n.contains(name),
+            None => !categories.contains(name) && looks_numeric(&raw, c),
+        };
         if wanted {
             to_numbers(&mut raw, c)?;
         }

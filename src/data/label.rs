@@ -185,11 +185,16 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, terms: &[(Term, Type, Span)]
                     TaskKind::Regression(_) => "a number, an array, or a list of numbers",
                     _ => "an array with one value per pixel",
                 };
-                return wrong(
-                    *span,
-                    format!("the label of a `{word}` task is {needs}, and this is {given}"),
-                    "choose another column, another kind of task, or a comparison".into(),
-                );
+                let help = match (kind, ty, term) {
+                    (TaskKind::Regression(_), Type::Text, Term::Column(name, _)) => {
+                        format!(
+                            "make column `{name}` a number with `numeric = [{name}, ...]`, or choose another kind of task"
+                        )
+                    }
+                    (_, Type::Bool, _) => "what is true or false is the label of a `binary` task".into(),
+                    _ => "choose another column, another kind of task, or a comparison".into(),
+                };
+                return wrong(*span, format!("the label of a `{word}` task is {needs}, and this is {given}"), help);
             }
         }
     }

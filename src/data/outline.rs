@@ -128,6 +128,15 @@ impl Known {
     pub(super) fn unknown(&self, code: Code, name: &str, span: Span) -> Diagnostic {
         let names = || self.outline.columns.iter().flatten().map(|c| c.name.as_str());
         let d = Diagnostic::new(code, span, format!("data `{}` has no column `{name}`", self.data));
+        // A table of one column whose name is the whole first line: read with another delimiter than it was written with.
+        if let Some([only]) = self.outline.columns.as_deref()
+            && let Some(sign) = ["\t", ";", "|", ","].into_iter().find(|s| only.name.contains(s))
+        {
+            return d.label("the whole line is one column").help(format!(
+                "the first line is {:?}, and no `delimiter` was found in it: write `delimiter = {sign:?}`",
+                super::error::excerpt(&only.name)
+            ));
+        }
         let list = format!("its columns are {}", suggest::listing(names()));
         // A group may stand where columns do.
         let groups = || self.outline.columns.iter().flatten().flat_map(|c| c.groups.iter().map(String::as_str));

@@ -136,7 +136,7 @@ impl<'a> Check<'a> {
         }
         let message = format!("{of} takes {}, and this is {}", wanted.describe(), ty.describe());
         let help = match (ty, wanted) {
-            (Type::Text, Type::Number) => "a column is a number where `numeric` names it",
+            (Type::Text, Type::Number) => "where `numeric` is given, a column is a number only if it is named there",
             (_, Type::Bool) => "compare it with something first",
             _ => "a label is computed from one number per sample",
         };
@@ -183,8 +183,14 @@ impl<'a> Check<'a> {
             }
             None => {
                 let message = format!("nothing is called `{}` here", name.text);
-                let d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, message)
-                    .help("a column is named `DATA.COLUMN`; text stands in double quotes");
+                let help = match self.data.as_slice() {
+                    [only] if only.outline.columns.is_none() => {
+                        let full = format!("{}.{}", only.data, super::schema_text::name(&name.text));
+                        format!("a column is named with its data set, `{full}`; text stands in double quotes")
+                    }
+                    _ => "a column is named `DATA.COLUMN`; text stands in double quotes".into(),
+                };
+                let d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, message).help(help);
                 if self.comparing { d.quote(name.span, Applicability::Maybe) } else { d }
             }
         };

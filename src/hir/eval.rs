@@ -428,9 +428,19 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                     best = Some(d);
                 }
             }
-            match best {
-                Some(b) => diags.extend(b.into_sorted()),
-                None => mismatch(expr, &ty.describe(), diags),
+            let share = tys.iter().any(|t| matches!(t, Ty::Call(calls) if calls().iter().any(|c| c.name == "share")));
+            match (best, &expr.kind) {
+                (Some(b), _) => diags.extend(b.into_sorted()),
+                // A part of the data, given as a number alone.
+                (None, ExprKind::Float(part)) if share && *part > 0.0 && *part < 1.0 => {
+                    let meant = format!("share({part}, of = train)");
+                    let d = Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected {}", ty.describe()))
+                        .label(format!("expected {}", ty.describe()))
+                        .help("a part of the rows is a share of a file's")
+                        .fix(format!("write `{meant}`"), expr.span, meant, Applicability::Maybe);
+                    diags.push(d);
+                }
+                (None, _) => mismatch(expr, &ty.describe(), diags),
             }
             None
         }

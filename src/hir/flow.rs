@@ -118,8 +118,21 @@ impl Builder<'_> {
                     .chain(ops::table().iter().map(|o| o.call.name))
                     .chain(self.blocks.keys().map(String::as_str))
                     .collect();
-                let d = unknown_call(name, &known, "value, op or block");
-                if !self.is_reported(&["block"], &name.text) {
+                let input = self.spec.inputs.iter().any(|i| i.name == name.text) && names.outer;
+                let d = match input {
+                    true => Diagnostic::new(
+                        codes::NAME_UNKNOWN_CALL,
+                        name.span,
+                        format!("the input `{}` is not read here", name.text),
+                    )
+                    .label("an input")
+                    .help(format!(
+                        "name it in the header, `backbone NAME({}, ...)`, and in the `from` of a stage that has one",
+                        name.text
+                    )),
+                    false => unknown_call(name, &known, "value, op or block"),
+                };
+                if !self.is_reported(&["block"], &name.text) && (input || !self.is_reported(&["input"], &name.text)) {
                     self.diags.push(d);
                 }
                 return None;

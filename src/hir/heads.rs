@@ -43,7 +43,7 @@ impl Builder<'_> {
                             }
                         })
                         .collect();
-                    let kind = super::tasks::KINDS.contains(&name.text.as_str());
+                    let kind = super::tasks::kind_names().any(|k| k == name.text);
                     if hits.is_empty() && kind && !self.spec.incomplete && !self.spec.tasks.is_empty() {
                         self.diags.push(
                             Diagnostic::new(

@@ -35,7 +35,11 @@ impl Builder<'_> {
             let Some(name) = eval::as_name(&format.value) else { continue };
             let Some(found) = data::find(&name.text) else {
                 let words = data::table().iter().map(|f| f.call.name);
-                self.diags.push(eval::unknown_word(&name, words, "a data format", codes::DATA_FORMAT));
+                let d = eval::unknown_word(&name, words, "a data format", codes::DATA_FORMAT);
+                self.diags.push(match name.text.as_str() {
+                    "tsv" => d.help("`csv` reads cells between tabs with `delimiter = \"\\t\"`"),
+                    _ => d,
+                });
                 continue;
             };
             let attrs: Vec<AttrDef> = def.attrs.iter().chain(found.call.args).copied().collect();
@@ -233,11 +237,19 @@ impl Builder<'_> {
             return Some(TensorType::Dense(dims));
         }
         if expr.kind != ExprKind::Missing {
-            self.diags.push(
-                Diagnostic::new(codes::TYPE_MISMATCH, expr.span, "expected the type of an input")
-                    .label("not a type")
-                    .help("write `f32[channels, height, width]`, `f32[n]`, or `fields` for the columns of a table"),
-            );
+            let d = Diagnostic::new(codes::TYPE_MISMATCH, expr.span, "expected the type of an input")
+                .label("not a type")
+                .help("write `f32[channels, height, width]`, `f32[n]`, or `fields` for the columns of a table");
+            let callee = match &expr.kind {
+                ExprKind::Call { callee, .. } => eval::as_name(callee),
+                _ => eval::as_name(expr),
+            };
+            self.diags.push(match callee.filter(|c| crate::ops::find(&c.text).is_some()) {
+                Some(op) => {
+                    d.help(format!("`{0}` is an op: the input is what is read, and a stage begins with `{0}`", op.text))
+                }
+                None => d,
+            });
         }
         None
     }

@@ -19,6 +19,7 @@ mod tasks;
 mod topologies;
 
 pub use build::{Options, lower};
+pub use tasks::{KINDS, kind_named};
 
 use std::path::PathBuf;
 

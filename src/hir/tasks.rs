@@ -9,7 +9,7 @@ use super::*;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::objective;
 use crate::ops::input::SIZE;
-use crate::schema::Value;
+use crate::schema::{AttrDef, CallDef, Need, Value};
 use crate::syntax::ast::{Entry, Expr, ExprKind, Name};
 
 impl Builder<'_> {
@@ -89,9 +89,12 @@ impl Builder<'_> {
                 }
             } else {
                 let expr = label.or(from);
-                let written = |e: &Entry| matches!(e, Entry::Attr(a) if a.key.text == "label" || a.key.text == "from");
-                let unread = item.body.iter().flat_map(|b| &b.entries).any(written);
-                if expr.is_none() && !unread && !self.spec.data.is_empty() {
+                // One that cannot be read is written all the same, and reported where it stands.
+                let written = item.body.iter().flat_map(|b| &b.entries).any(|e| {
+                    matches!(e, Entry::Attr(a) if ["label", "from"].contains(&a.key.text.as_str())
+                        || suggest::nearest(&a.key.text, ["label", "from"]).is_some())
+                });
+                if expr.is_none() && !written && !self.spec.data.is_empty() {
                     self.diags.push(
                         Diagnostic::new(codes::TASK_LABEL, name.span, format!("the task `{}` has no label", name.text))
                             .label("no `label` and no `from`")
@@ -184,8 +187,21 @@ impl Builder<'_> {
                 }
             },
         };
-        if !KINDS.contains(&name.text.as_str()) {
-            self.diags.push(eval::unknown_word(&name, KINDS.iter().copied(), "a task kind", codes::TASK_KIND));
+        if !kind_names().any(|k| k == name.text) {
+            self.diags.push(eval::unknown_word(&name, kind_names(), "a task kind", codes::TASK_KIND));
+            return None;
+        }
+        if let ExprKind::Call { args, .. } = &expr.kind
+            && let Some((named, at)) = args.iter().find_map(|a| a.name.as_ref().map(|n| (n, a)))
+        {
+            let (name, set) = (&name.text, &named.text);
+            self.diags.push(
+                Diagnostic::new(codes::TASK_KIND, named.span.to(at.value.span), format!("`{name}` takes no `{set}`"))
+                    .help(match schema::item("task").is_some_and(|t| t.attrs.iter().any(|a| a.name == set)) {
+                        true => format!("`{set}` stands in the task's body: `task NAME: {name} {{ {set} = ... }}`"),
+                        false => "what may stand in its brackets is the number of outputs".into(),
+                    }),
+            );
             return None;
         }
         let scope = self.scope.clone();
@@ -271,9 +287,58 @@ impl Builder<'_> {
     }
 }
 
+const fn kind_of(name: &'static str, doc: &'static str, args: &'static [AttrDef]) -> CallDef {
+    CallDef { name, doc, args }
+}
+
+const fn outputs(need: Need, doc: &'static str) -> AttrDef {
+    AttrDef { name: "outputs", ty: SIZE, need, doc }
+}
+
 /// The kinds of tasks.
-pub(super) static KINDS: &[&str] =
-    &["binary", "classes", "multilabel", "regression", "segmentation", "depth", "normals"];
+pub static KINDS: [CallDef; 7] = [
+    kind_of("binary", "Yes or no, from one logit. The label is true or false, or 0 or 1.", &[]),
+    kind_of(
+        "classes",
+        "One of several, from a logit each. The label is a column of text, or a class number from 0.",
+        &[outputs(Need::Optional, "Number of classes; absent: as many as the schema knows.")],
+    ),
+    kind_of(
+        "multilabel",
+        "Several times yes or no. The label is an array of 0 and 1, or a list of comparisons.",
+        &[outputs(Need::Optional, "Number of labels; absent: as many as there are.")],
+    ),
+    kind_of(
+        "regression",
+        "Numbers. The label is a number, an array, or a list of numbers, learned in its own units.",
+        &[outputs(Need::Default("1"), "How many numbers.")],
+    ),
+    kind_of(
+        "segmentation",
+        "A class for every pixel. The label is an array of class numbers.",
+        &[outputs(Need::Required, "Number of classes.")],
+    ),
+    kind_of("depth", "A number for every pixel.", &[]),
+    kind_of("normals", "A direction for every pixel: three numbers.", &[]),
+];
+
+pub(super) fn kind_names() -> impl Iterator<Item = &'static str> + Clone {
+    KINDS.iter().map(|k| k.name)
+}
+
+/// A kind by its name, with as many outputs as it takes to have one.
+pub fn kind_named(name: &str) -> Option<TaskKind> {
+    Some(match name {
+        "binary" => TaskKind::Binary,
+        "classes" => TaskKind::Classes(None),
+        "multilabel" => TaskKind::Multilabel(None),
+        "regression" => TaskKind::Regression(1),
+        "segmentation" => TaskKind::Segmentation(2),
+        "depth" => TaskKind::Depth,
+        "normals" => TaskKind::Normals,
+        _ => return None,
+    })
+}
 
 /// A call with every argument at its default.
 fn default_call(def: &'static crate::schema::CallDef) -> Call {

@@ -22,6 +22,8 @@ pub(super) struct Reader<'a> {
     pub(super) stray: Option<Span>,
     /// The offset of text that is already explained.
     pub(super) explained: Option<usize>,
+    /// What reads as an entry and is the second half of a comparison written with `=`.
+    pub(super) compared: Option<TextRange>,
     /// Messages that explain such a place.
     pub(super) kept: Vec<Diagnostic>,
     /// Places that one message explains as a whole: whatever else is said inside is dropped.
@@ -38,6 +40,7 @@ pub(super) fn read(file: FileId, text: &str, root: &SyntaxNode) -> (File, Vec<Di
         deep_reported: false,
         stray: None,
         explained: None,
+        compared: None,
         kept: Vec::new(),
         meant: Vec::new(),
     };
@@ -299,6 +302,7 @@ impl Reader<'_> {
             match &child {
                 SyntaxElement::Token(token) if token.kind() == Kind::Junk => self.junk(token),
                 SyntaxElement::Node(entry) => match entry.kind() {
+                    Kind::Attr if self.compared == Some(entry.text_range()) => {}
                     Kind::Attr => entries.extend(self.attr(entry)),
                     Kind::Edge => entries.push(Entry::Edge(self.edge(entry))),
                     Kind::Nested => entries.extend(self.nested(entry).map(Entry::Nested)),
@@ -331,7 +335,13 @@ impl Reader<'_> {
                     Kind::MissingEq => {}
                     Kind::Body => body = Some(self.body(part)),
                     Kind::MissingValue => {
-                        self.report_missing_value(span, key.as_ref());
+                        match self.single_equals(node) {
+                            Some((sign, next)) => {
+                                self.report_single_equals(sign);
+                                self.compared = Some(next);
+                            }
+                            None => self.report_missing_value(span, key.as_ref()),
+                        }
                         value = Some(Expr { kind: ExprKind::Missing, span });
                     }
                     _ => value = Some(self.expr(&child)),
@@ -352,6 +362,15 @@ impl Reader<'_> {
         }
         let value = value.unwrap_or(Expr { kind: ExprKind::Missing, span });
         Some(Entry::Attr(Attr { key, value, span }))
+    }
+
+    /// In `a = b = 1` on one line, the second sign and where `b = 1` begins.
+    fn single_equals(&self, node: &SyntaxNode) -> Option<(Span, TextRange)> {
+        let next = node.next_sibling().filter(|n| n.kind() == Kind::Attr)?;
+        let between = self.span(node.text_range()).end as usize..self.span(next.text_range()).start as usize;
+        let sign = next.children_with_tokens().find(|c| c.kind() == Kind::Eq)?;
+        let apart = self.text[between].contains(['\n', ',']);
+        (!apart).then(|| (self.span(sign.text_range()), next.text_range()))
     }
 
     fn edge(&mut self, node: &SyntaxNode) -> Edge {

@@ -262,6 +262,14 @@ impl Reader<'_> {
         self.report(codes::SYNTAX_MISSING_VALUE, span, "a value is missing after `=`".into(), &label);
     }
 
+    /// `label = a = 1`
+    pub(super) fn report_single_equals(&mut self, sign: Span) {
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, sign, "a comparison is written `==`")
+            .label("this sets a value")
+            .fix("replace `=` with `==`", sign, "==", Applicability::Safe);
+        self.push(d);
+    }
+
     // ---- expressions ----
 
     pub(super) fn missing_operand(&mut self, node: &SyntaxNode, span: Span) {

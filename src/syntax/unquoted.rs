@@ -65,6 +65,11 @@ impl Reader<'_> {
     pub(super) fn after_value(&mut self, value: &mut Expr, junk: &SyntaxToken) {
         let tail = self.trimmed(junk);
         let begins = self.text[tail.range()].chars().next();
+        if begins == Some('=') && matches!(last_operand(value).kind, ExprKind::Path(_)) {
+            self.report_single_equals(self.at(tail.start as usize, tail.start as usize + 1));
+            *value = Expr { kind: ExprKind::Missing, span: value.span };
+            return;
+        }
         let end = match begins {
             // `.5`
             Some('.') if self.text[tail.range()][1..].starts_with(|c: char| c.is_ascii_digit()) => {

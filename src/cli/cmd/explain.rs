@@ -11,7 +11,7 @@ use crate::diag::{Code, suggest};
 use crate::hir::schema::{self as items, ItemDef};
 use crate::objective::{loss, metric};
 use crate::schema::{AttrDef, CallDef, Need};
-use crate::{ops, optim, search, std as library};
+use crate::{hir, objective, ops, optim, search, std as library};
 
 /// A table that can be shown by name.
 struct Topic {
@@ -20,12 +20,13 @@ struct Topic {
     calls: fn() -> Vec<&'static CallDef>,
 }
 
-static TOPICS: [Topic; 7] = [
+static TOPICS: [Topic; 8] = [
     Topic {
         name: "ops",
         doc: "What stages and heads are made of",
         calls: || ops::table().iter().map(|o| &o.call).collect(),
     },
+    Topic { name: "kinds", doc: "What a task can be", calls: || hir::KINDS.iter().collect() },
     Topic { name: "losses", doc: "What a task minimises", calls: loss::loss_calls },
     Topic { name: "metrics", doc: "What a task is judged by", calls: metric::metric_calls },
     Topic { name: "optimizers", doc: "How weights and choices are updated", calls: optim::optimizer_calls },
@@ -82,7 +83,8 @@ pub fn explain(what: &str) -> Option<String> {
     if what == "library" {
         return Some(modules());
     }
-    if let Some(i) = items::item(what) {
+    // The type of an input, which is said where inputs are.
+    if let Some(i) = items::item(if what == "fields" { "input" } else { what }) {
         return Some(item(i, "#"));
     }
     // A name may stand in several tables (`mse` is a loss and a metric): all are shown.
@@ -95,7 +97,16 @@ pub fn explain(what: &str) -> Option<String> {
         return Some(found.join("\n"));
     }
     let name = what.strip_prefix("std.").unwrap_or(what);
-    library::modules().iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_string())
+    let module = library::modules().iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_string());
+    module.or_else(|| block(what))
+}
+
+/// A block that every program has: its text, with the remark above it.
+fn block(name: &str) -> Option<String> {
+    let (_, prelude) = library::modules().iter().find(|(n, _)| *n == "prelude")?;
+    let head = format!("block {name}(");
+    let text = prelude.split("\n\n").find(|part| part.lines().any(|l| l.starts_with(&head)))?;
+    Some(format!("{}\n\nA block that every program has; `mtlc explain prelude` shows all.\n", text.trim_end()))
 }
 
 /// The list that `explain` alone shows.
@@ -131,6 +142,15 @@ fn call(c: &CallDef, heading: &str) -> String {
         }
         out += if s.budget { " Keeps a budget." } else { "" };
         out += if s.runs { "\n" } else { " Checks, draws and counts; does not run yet.\n" };
+    }
+    if let Some(kind) = hir::kind_named(c.name).filter(|_| hir::KINDS.iter().any(|k| std::ptr::eq(k, c))) {
+        let metrics = objective::default_metrics(kind);
+        let metrics: Vec<&str> = metrics.iter().map(|m| m.call.name).collect();
+        out += &format!(
+            "\nUnless others are named: loss `{}`, metrics {}.\n",
+            objective::default_loss(kind).call.name,
+            suggest::listing(metrics)
+        );
     }
     if data::find(c.name).is_some_and(|f| f.call.name == c.name && !f.runs) {
         out += "\nChecks; does not load yet.\n";

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde_json::json;
 
 use crate::cli::args::{NewArgs, Template};
@@ -10,13 +11,14 @@ use crate::cli::terminal::Terminal;
 use crate::cli::write;
 
 impl Template {
-    pub const ALL: [Template; 3] = [Template::Digits, Template::Census, Template::Faces];
+    pub const ALL: [Template; 4] = [Template::Digits, Template::Census, Template::Faces, Template::Table];
 
     pub fn text(self) -> &'static str {
         match self {
             Template::Digits => include_str!("../templates/digits.mtl"),
             Template::Census => include_str!("../templates/census.mtl"),
             Template::Faces => include_str!("../templates/faces.mtl"),
+            Template::Table => include_str!("../templates/table.mtl"),
         }
     }
 }
@@ -31,7 +33,13 @@ pub fn run(args: &NewArgs, terminal: &Terminal) -> Outcome {
         false => f,
     })?;
     let shown = path.display();
-    terminal.note(&format!("wrote {shown}\nnext: `mtlc check {shown}`"));
+    let about = |t: &Template| t.to_possible_value().map_or(String::new(), |v| format!("`{}`", v.get_name()));
+    let others: Vec<String> = Template::ALL.iter().filter(|t| **t != args.template).map(about).collect();
+    terminal.note(&format!(
+        "wrote {shown} from the template {} (`--template` has others: {})\nnext: `mtlc check {shown}`",
+        about(&args.template),
+        others.join(", ")
+    ));
     if terminal.json {
         terminal.object(&json!({ "file": shown.to_string() }));
     }

@@ -129,14 +129,32 @@ fn numbers(
             "constant",
             format!("column `{name}` holds the same number, {}, in every training row: it says nothing", short(mean)),
         );
-    } else if scalar && present >= of.least.max(20) && train.numbers().all(|v| v.fract() == 0.0) {
-        let mut seen = HashSet::with_capacity(present);
-        if train.numbers().all(|v| seen.insert(v.to_bits())) {
+    } else if scalar && present >= of.least.max(20) && train.numbers().all(|v| v.is_nan() || v.fract() == 0.0) {
+        let seen: HashSet<u64> = train.numbers().filter(|v| !v.is_nan()).map(f64::to_bits).collect();
+        if seen.len() == present {
             say("identifier", identifier(name, "whole numbers", present));
+        } else if seen.len() > 2 && called_code(name) {
+            say(
+                "code",
+                format!(
+                    "column `{name}` is read as a quantity, and by its name its {} whole numbers name things: if they do, make it a \
+                     category with `categories = [{name}, ...]`, or leave it out of `numeric`",
+                    seen.len()
+                ),
+            );
         }
     }
     let kind = if scalar { "number" } else { "array" };
     ColumnSurvey { column: facts.name.clone(), kind, shape: column.shape.clone(), splits, shift }
+}
+
+/// Whether a name ends in a word for what is no quantity: `user_id`, `userId`, `zip_code`.
+fn called_code(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let last = lower.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    matches!(last, "id" | "code" | "zip" | "zipcode" | "postcode" | "key")
+        || name.ends_with("Id")
+        || name.ends_with("ID")
 }
 
 fn identifier(name: &str, what: &str, rows: usize) -> String {

@@ -32,7 +32,7 @@ pub struct Survey {
 /// Something worth a look.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// A word for scripts: `constant`, `identifier`, `shift`, `unseen`, `duplicates`, `leak`, `label_copy`, `few`, `one_split`,
+    /// A word for scripts: `constant`, `identifier`, `code`, `shift`, `unseen`, `duplicates`, `leak`, `label_copy`, `few`, `one_split`,
     /// `no_labels`, `empty`.
     pub kind: &'static str,
     /// The column, task or split.

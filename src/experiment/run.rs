@@ -353,7 +353,12 @@ impl Drop for Lock {
 fn tidy(folder: &Path, depth: usize) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(kind) = entry.file_type() else { continue };
-        let ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // The library that writes tensors has temporary files of its own: `.tmp` and six letters.
+        let library = name.starts_with(".tmp")
+            && name.len() == 10
+            && ["resume", "checkpoints"].iter().any(|f| folder.ends_with(f));
+        let ours = name.starts_with(TEMPORARY) || library;
         if kind.is_file() && ours {
             let _ = std::fs::remove_file(entry.path());
         } else if kind.is_dir() && depth > 0 {

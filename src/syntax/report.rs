@@ -176,7 +176,8 @@ impl Reader<'_> {
         let text = excerpt(&self.text[span.range()]);
         if self.in_topology(node) {
             // A second comma is reported by itself.
-            if self.text[span.end as usize..].trim_start().starts_with(',') {
+            let mut rest = self.text[span.end as usize..].chars().filter(|c| !c.is_whitespace());
+            if rest.next() == Some(',') && rest.next() == Some(',') {
                 return;
             }
             let last = self.text[span.range()].rsplit(['\n', ',']).next().unwrap_or_default().trim();

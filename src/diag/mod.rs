@@ -7,6 +7,7 @@
 
 pub mod codes;
 pub mod fix;
+pub mod numbers;
 pub mod render;
 pub mod suggest;
 pub mod synonyms;

@@ -2,8 +2,8 @@
 
 use super::run::Command;
 use super::{Failure, Prepared, baselines, network_of, train_args};
+use crate::diag::numbers::human_bytes;
 use crate::plan::lower;
-use crate::report::table::human_bytes;
 use crate::runtime::memory::Estimate;
 use crate::runtime::{RunError, machine};
 

@@ -1,5 +1,6 @@
 //! A small table: for terminals, as Markdown, as CSV. Also how counts and sizes are written everywhere.
 
+pub use crate::diag::numbers::{human_bytes, human_count};
 use unicode_width::UnicodeWidthStr;
 
 /// Where the text of a column stands.
@@ -137,33 +138,6 @@ pub fn pad(text: &str, width: usize, align: Align) -> String {
         Align::Left => format!("{text}{blank}"),
         Align::Right => format!("{blank}{text}"),
     }
-}
-
-/// Three digits and a power of a thousand: `640`, `9.54 k`, `2.20 M`.
-pub fn human_count(n: u64) -> String {
-    scaled(n, 1000, &["", "k", "M", "G", "T", "P", "E"])
-}
-
-/// Three digits and a power of 1024: `640 B`, `9.31 KiB`, `2.10 MiB`.
-pub fn human_bytes(n: u64) -> String {
-    scaled(n, 1024, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
-}
-
-fn scaled(n: u64, base: u64, units: &[&str]) -> String {
-    let mut value = n as f64;
-    let mut unit = 0;
-    // 999.5 would be rounded up to four digits.
-    while unit + 1 < units.len() && (if unit == 0 { n >= base } else { value >= base as f64 - 0.5 }) {
-        value /= base as f64;
-        unit += 1;
-    }
-    let digits = match value {
-        _ if unit == 0 => 0,
-        v if v < 9.995 => 2,
-        v if v < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.digits$} {}", units[unit]).trim_end().to_string()
 }
 
 /// [`human_count`], or `open` where the size is not known yet.

@@ -151,6 +151,9 @@ impl Run {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let cannot = |e: std::io::Error| {
             let why = match e.kind() {
+                _ if path.symlink_metadata().is_ok() && !path.is_dir() => {
+                    "it exists already, and is no folder".to_string()
+                }
                 std::io::ErrorKind::AlreadyExists => "a part of the path is no folder".to_string(),
                 _ => crate::runtime::plain(&e),
             };

@@ -145,7 +145,7 @@ pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
     })?;
     if seal::of(&bytes).is_ok_and(|s| s.intact == Some(false)) {
         return Err(RunError::Checkpoint(format!(
-            "the weights `{}` are damaged: their values are not those that were saved",
+            "the weights `{}` are damaged: their values are not those that were saved: copy them again, or name others",
             path.display()
         )));
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use mtlc::check::Checked;
+use mtlc::experiment::train_args;
 use mtlc::plan::{Kind, Plan};
 
 /// Per unit of the network what it computes, unfolded down to the inputs, and which tasks use it; per task what it is; and how
@@ -87,9 +88,8 @@ pub fn beside(checked: &Checked) -> Vec<String> {
     }
     unordered.sort();
     out.extend(unordered);
-    if let Some(t) = &spec.train {
-        out.extend(t.args.iter().map(|(k, v)| plain(&format!("train {k} {:?}", v.value))));
-    }
+    // A program without `train` is trained by its defaults.
+    out.extend(train_args(checked).iter().map(|(k, v)| plain(&format!("train {k} {:?}", v.value))));
     out
 }
 

@@ -72,7 +72,8 @@ fn weights() {
     record.case("a run whose program was exchanged", &place, 1, "evaluate run --device cpu --quiet");
     place.write("run/search.json", b"{ \"strategy\": ");
     record.case("a record that is cut", &place, 1, "derive run");
-    place.write("run/search.json", b"{\"strategy\": \"x\", \"seed\": 1, \"epochs\": 1, \"validation\": {\"loss\": 1}, \"choices\": [], \"decisions\": [7]}");
+    let text = r#"{"strategy": "x", "seed": 1, "epochs": 1, "steps": 1, "supernet_params": 1, "validation": {"loss": 1, "tasks": []}, "choices": [], "decisions": [7], "logits": [], "seconds": 1}"#;
+    place.write("run/search.json", text.as_bytes());
     record.case("a record of another run", &place, 1, "derive run");
     record.finish("weights");
 }

@@ -353,21 +353,22 @@ pub fn measure(
     })
 }
 
-/// Evaluates saved weights of the spec's own topology; without one, as in training, all tasks share everything.
-pub fn evaluate_weights(prepared: &Prepared, weights: &Path, device: &Device) -> Result<NetworkResult, Failure> {
-    let checked = prepared.checked();
-    let shared;
+/// The network and model of a spec's own topology (without one, as in training, all tasks share everything) with these weights.
+pub fn loaded(checked: &Checked, weights: &Path, device: &Device) -> Result<(Network, Model), Failure> {
     let network = match &checked.fixed {
-        Some(network) => network,
-        None => {
-            shared = network_of(checked, &partition::all_shared(&checked.spec))?;
-            &shared
-        }
+        Some(network) => network.clone(),
+        None => network_of(checked, &partition::all_shared(&checked.spec))?,
     };
-    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let (plan, symbols) = lower(checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
     let model = Model::new(plan, symbols, Randomness::new(0), device)?;
     checkpoint::load_model(weights, &model)?;
-    measure(prepared, network, &model, "evaluated", &Control::free())
+    Ok((network, model))
+}
+
+/// Evaluates saved weights.
+pub fn evaluate_weights(prepared: &Prepared, weights: &Path, device: &Device) -> Result<NetworkResult, Failure> {
+    let (network, model) = loaded(prepared.checked(), weights, device)?;
+    measure(prepared, &network, &model, "evaluated", &Control::free())
 }
 
 /// Copies the supernet's weights into the model of a derived topology: each copy's from the one it was.

@@ -4,21 +4,17 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::{Failure, Prepared, network_of};
-use crate::check::Checked;
+use super::{Failure, Prepared, loaded};
 use crate::data::fresh::{self, Layout, Wanted};
 use crate::data::{InputFrom, InputSpec, SPLITS, Schema, encode_inputs};
 use crate::driver::{self, Compiled};
 use crate::hir::Options;
-use crate::ir::partition;
-use crate::plan::lower;
-use crate::random::Randomness;
+use crate::runtime::RunError;
 use crate::runtime::answers::Answer;
 use crate::runtime::control::Control;
 use crate::runtime::evaluate::predictions;
 use crate::runtime::feed::{self, Feed};
 use crate::runtime::model::Model;
-use crate::runtime::{RunError, checkpoint};
 
 /// A network that is ready for rows.
 pub struct Predictor {
@@ -44,7 +40,7 @@ impl Predictor {
         let spec = &checked.spec;
         let (feed, specs, data) = feed::feed_inputs(spec)?;
         let schema = data.schema.clone().ok_or_else(|| RunError::NotYet("the data have no schema".into()))?;
-        let model = loaded(checked, weights, device)?;
+        let (_, model) = loaded(checked, weights, device)?;
         let names = specs.iter().flat_map(|s| match &s.from {
             InputFrom::Fields { columns } | InputFrom::Dense { columns, .. } => columns,
         });
@@ -67,22 +63,6 @@ impl Predictor {
     }
 }
 
-/// The model of a program's topology (without one, as in training, all tasks share everything) with these weights.
-fn loaded(checked: &Checked, weights: &Path, device: &Device) -> Result<Model, Failure> {
-    let shared;
-    let network = match &checked.fixed {
-        Some(network) => network,
-        None => {
-            shared = network_of(checked, &partition::all_shared(&checked.spec))?;
-            &shared
-        }
-    };
-    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let model = Model::new(plan, symbols, Randomness::new(0), device)?;
-    checkpoint::load_model(weights, &model)?;
-    Ok(model)
-}
-
 /// The outputs of one split of the training data.
 pub struct SplitOutputs {
     pub split: &'static str,
@@ -99,7 +79,7 @@ pub fn split_outputs(
     device: &Device,
 ) -> Result<(Vec<Answer>, Vec<SplitOutputs>), Failure> {
     let checked = prepared.checked();
-    let model = loaded(checked, weights, device)?;
+    let (_, model) = loaded(checked, weights, device)?;
     let feed = &prepared.feed;
     let mut splits = Vec::new();
     for (s, table) in [(1, &feed.dataset.validation), (2, &feed.dataset.test)] {

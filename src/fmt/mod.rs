@@ -229,11 +229,24 @@ fn is_empty(body: &SyntaxNode) -> bool {
     body.children_with_tokens().all(|c| matches!(c.kind(), Kind::LBrace | Kind::RBrace | Kind::Whitespace))
 }
 
-/// A body that was written on one line, on one line: `{ a = 1, b = 2 }`.
+/// A body that was written on one line and may fit one, on one line: `{ a = 1, b = 2 }`.
 fn one_line_body(body: &SyntaxNode) -> Option<String> {
-    if expr::has_line_end(&body.text().to_string()) {
-        return None;
+    // Every level of a nested body asks, so that none may read all that is in it.
+    let mut least = 0;
+    for token in body.descendants_with_tokens().filter_map(|e| e.into_token()) {
+        match token.kind() {
+            Kind::Whitespace if expr::has_line_end(token.text()) => return None,
+            Kind::Whitespace | Kind::Comma => {}
+            _ => least += width(token.text()),
+        }
+        if least > WIDTH {
+            return None;
+        }
     }
+    Some(joined_body(body))
+}
+
+fn joined_body(body: &SyntaxNode) -> String {
     let mut entries = Vec::new();
     for entry in body.children() {
         let Sides { left, sign, right, body } = sides(&entry);
@@ -242,14 +255,13 @@ fn one_line_body(body: &SyntaxNode) -> Option<String> {
             text.push_str(&format!(" {sign}"));
         }
         let right = doc::flat(&right);
-        for part in [Some(right).filter(|r| !r.is_empty()), body.and_then(|b| one_line_body(&b))].into_iter().flatten()
-        {
+        for part in [Some(right).filter(|r| !r.is_empty()), body.map(|b| joined_body(&b))].into_iter().flatten() {
             text.push(' ');
             text.push_str(&part);
         }
         entries.push(text);
     }
-    Some(if entries.is_empty() { "{}".to_string() } else { format!("{{ {} }}", entries.join(", ")) })
+    if entries.is_empty() { "{}".to_string() } else { format!("{{ {} }}", entries.join(", ")) }
 }
 
 /// One entry or comment, laid out but for the alignment with its neighbours.

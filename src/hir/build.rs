@@ -166,10 +166,13 @@ impl Builder<'_> {
         out
     }
 
-    /// Blocks and parameters of the root file that nothing uses. A file for `use` keeps its own for others.
+    /// Blocks, parameters and values of the root file that nothing uses. A file for `use` keeps its own for others.
     fn unused(&mut self, items: &[&Loaded]) {
         let module = self.spec.tasks.is_empty() || self.spec.backbone.is_none();
         for l in items.iter().filter(|l| !l.library) {
+            if !self.diags.has_errors() {
+                super::unread::warn(&l.item, self.root, self.diags);
+            }
             let (keyword, name) = (&l.item.keyword, &l.item.names.first());
             let Some(name) = name else { continue };
             let (what, used, help) = match keyword.text.as_str() {

@@ -17,6 +17,7 @@ mod slips;
 mod spaces;
 mod tasks;
 mod topologies;
+mod unread;
 
 pub use build::{Options, lower};
 pub use tasks::{KINDS, kind_named};

@@ -21,6 +21,7 @@ pub(super) fn mend(items: &mut Vec<Loaded>, sources: &SourceMap, diags: &mut Dia
             nested_misspelt(body, def, diags);
             repeated_entries(body, def.keyword, sources, diags);
         }
+        super::unread::mend_misspelt(&mut l.item, diags);
     }
     repeated_items(items, diags);
 }

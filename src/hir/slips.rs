@@ -10,11 +10,14 @@ use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{Body, Edge, Entry, Expr, ExprKind, Item, Nested};
 
 pub(super) fn mend(items: &mut Vec<Loaded>, sources: &SourceMap, diags: &mut Diagnostics) {
+    // What parsing reported: where it is silent, a text means the same in any layout.
+    let reported: Vec<Span> =
+        diags.iter().filter(|d| d.is_error()).filter_map(|d| d.primary.as_ref()).map(|p| p.span).collect();
     for l in items.iter_mut().filter(|l| !l.library) {
         let Some(def) = schema::item(&l.item.keyword.text) else { continue };
         if let Some(body) = &mut l.item.body {
             match def.keyword {
-                "topology" => equals_for_edges(body, sources, diags),
+                "topology" => equals_for_edges(body, sources, &reported, diags),
                 "data" => format_misspelt(body, diags),
                 _ => {}
             }
@@ -27,14 +30,14 @@ pub(super) fn mend(items: &mut Vec<Loaded>, sources: &SourceMap, diags: &mut Dia
 }
 
 /// `a = b` between lines `a <- b`.
-fn equals_for_edges(body: &mut Body, sources: &SourceMap, diags: &mut Diagnostics) {
+fn equals_for_edges(body: &mut Body, sources: &SourceMap, reported: &[Span], diags: &mut Diagnostics) {
     for entry in &mut body.entries {
         let Entry::Attr(a) = entry else { continue };
         // The rest of a line that could not be read is no line of its own.
         let text = &sources.file(a.span.file).text;
         let begins = text[..a.span.start as usize].rfind('\n').map_or(0, |i| i + 1);
         let before = Span { start: begins as u32, end: a.span.start, ..a.span };
-        if diags.iter().any(|d| d.is_error() && d.primary.as_ref().is_some_and(|p| within(p.span, before))) {
+        if reported.iter().any(|r| within(*r, before)) {
             continue;
         }
         let sign = Span { start: a.key.span.end, end: a.value.span.start, ..a.span };

@@ -33,7 +33,7 @@ mod zip;
 use std::path::Path;
 
 pub use batches::{Batch, Batches};
-pub use encode::{Dataset, InputFrom, InputSpec, LabelData, LabelSpec, Table, encode, encode_inputs};
+pub use encode::{Dataset, InputData, InputFrom, InputSpec, LabelData, LabelSpec, Table, encode, encode_inputs};
 pub use error::DataError;
 pub use freeze::{ColumnFacts, Facts, Schema};
 pub use outline::{Known, KnownColumn, KnownKind, Outline};

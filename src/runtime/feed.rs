@@ -35,7 +35,7 @@ pub fn freeze(spec: &Spec) -> Result<Frozen, RunError> {
 pub struct Feed {
     pub dataset: Dataset,
     /// Spec input of each encoded input, and its sizes per sample.
-    inputs: Vec<(usize, Vec<usize>)>,
+    pub(super) inputs: Vec<(usize, Vec<usize>)>,
     /// Spec task of each encoded label.
     pub tasks: Vec<usize>,
     /// Per split, the line or sample of its file that each row was; empty where rows are generated or counted from 0.

@@ -130,27 +130,9 @@ pub fn last_losses(last: &[(String, f64)]) -> String {
 /// Trains from the model's present weights, or from the state that the keeper has found; leaves the selected epoch's weights in
 /// the model, also when it is stopped by the clock.
 pub fn fit(model: &Model, job: &Job, keeper: &mut Keeper, listener: &mut dyn Listener) -> Result<Fitted, RunError> {
-    let args = job.args;
-    let (epochs, batch) = (args.size("epochs"), args.size("batch"));
-    let weights = model.trained();
-    let optimizer = Optimizer::new(args.call("optimizer"), &weights)?;
-    let batches = job.feed.training(batch, job.random);
-    let mut fitting = Fitting {
-        model,
-        job,
-        weights,
-        optimizer,
-        schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
-        clip: args.opt_float("clip"),
-        patience: args.opt_size("patience"),
-        keep_best: args.str("select") == "best",
-        per_epoch: batches.per_epoch(),
-        epochs,
-        names: model.plan.outputs.iter().map(|o| job.spec.tasks[o.task].name.clone()).collect(),
-        watch: Watch::new(&keeper.phase),
-        best: None,
-        kept: None,
-    };
+    let batches = job.feed.training(job.args.size("batch"), job.random);
+    let mut fitting = Fitting::new(model, job, &keeper.phase)?;
+    let epochs = fitting.epochs;
     let data = &job.feed.dataset;
     // Both splits are evaluated at the end, and single samples and batches are timed.
     let evaluated = data.validation.rows + data.test.rows + 16 * 257;
@@ -169,7 +151,8 @@ pub fn fit(model: &Model, job: &Job, keeper: &mut Keeper, listener: &mut dyn Lis
     Ok(Fitted { epoch, epochs: ended.epochs, steps: ended.steps, stopped: ended.stopped })
 }
 
-struct Fitting<'a> {
+/// The procedure: what is carried from step to step, and the attributes.
+pub struct Fitting<'a> {
     model: &'a Model,
     job: &'a Job<'a>,
     weights: Vec<(&'a str, &'a Var)>,
@@ -186,6 +169,29 @@ struct Fitting<'a> {
     best: Option<Best>,
     /// Its weights, if they are what is selected.
     kept: Option<Vec<Tensor>>,
+}
+
+impl<'a> Fitting<'a> {
+    pub fn new(model: &'a Model, job: &'a Job<'a>, phase: &str) -> Result<Fitting<'a>, RunError> {
+        let args = job.args;
+        let weights = model.trained();
+        Ok(Fitting {
+            model,
+            job,
+            optimizer: Optimizer::new(args.call("optimizer"), &weights)?,
+            weights,
+            schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
+            clip: args.opt_float("clip"),
+            patience: args.opt_size("patience"),
+            keep_best: args.str("select") == "best",
+            per_epoch: job.feed.training(args.size("batch"), job.random).per_epoch(),
+            epochs: args.size("epochs"),
+            names: model.plan.outputs.iter().map(|o| job.spec.tasks[o.task].name.clone()).collect(),
+            watch: Watch::new(phase),
+            best: None,
+            kept: None,
+        })
+    }
 }
 
 impl Procedure for Fitting<'_> {

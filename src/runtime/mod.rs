@@ -18,6 +18,7 @@ pub mod record;
 pub mod seal;
 pub mod selftest;
 pub mod state;
+pub mod synthetic;
 
 use crate::data::DataError;
 

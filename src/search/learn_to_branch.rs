@@ -133,46 +133,12 @@ pub fn search(
     keeper: &mut Keeper,
     listener: &mut dyn Listener,
 ) -> Result<Searched, RunError> {
-    let args = &search.args;
-    let (epochs, batch) = (args.size("epochs"), args.size("batch"));
-    let batches = feed.training(batch, random);
-    let per_epoch = batches.per_epoch();
-    let advance = args.str("idle") == "advance";
-    let weights = model.trained();
-    let names: Vec<String> = model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
-    let logits: Vec<Var> = model
-        .plan
-        .choices
-        .iter()
-        .map(|n| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu))
-        .collect::<candle_core::Result<_>>()?;
-    let choices: Vec<(&str, &Var)> = names.iter().map(String::as_str).zip(&logits).collect();
-    let mut branching = Branching {
-        checked,
-        model,
-        feed,
-        random,
-        per_epoch,
-        epochs,
-        warmup: args.duration("warmup").steps(per_epoch).round() as u64,
-        temperature: Schedule::new(args.call("temperature")),
-        schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
-        clip: args.opt_float("clip"),
-        // Without running statistics an unreached copy's output has no effect, so it need not run.
-        idle: advance && model.has_buffers,
-        missing: if advance { Missing::Zero } else { Missing::Skip },
-        size: SizeTerm::new(checked, network, args.float("size")),
-        optimizer: Optimizer::new(args.call("weights"), &weights)?,
-        chooser: Optimizer::new(args.call("choices"), &choices)?,
-        weights,
-        choices,
-        logits: &logits,
-        tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
-        watch: Watch::new(&keeper.phase),
-    };
+    let batches = feed.training(search.args.size("batch"), random);
+    let mut branching = Branching::new(checked, network, search, model, feed, random, &keeper.phase)?;
+    let epochs = branching.epochs;
     let course = Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut branching, keeper, listener)?;
-    let rows = read(&logits)?;
+    let rows = read(&branching.logits)?;
     let decisions = rows.iter().map(|r| argmax(r)).collect();
     Ok(Searched {
         logits: rows,
@@ -185,7 +151,7 @@ pub fn search(
 }
 
 /// The procedure: what is carried from step to step, and the attributes.
-struct Branching<'a> {
+pub struct Branching<'a> {
     checked: &'a Checked,
     model: &'a Model,
     feed: &'a Feed,
@@ -202,13 +168,61 @@ struct Branching<'a> {
     optimizer: Optimizer,
     chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
-    choices: Vec<(&'a str, &'a Var)>,
-    logits: &'a [Var],
+    /// Of the choices, by their names in states.
+    names: Vec<String>,
+    logits: Vec<Var>,
     tasks: Vec<String>,
     watch: Watch,
 }
 
-impl Branching<'_> {
+impl<'a> Branching<'a> {
+    pub fn new(
+        checked: &'a Checked,
+        network: &Network,
+        search: &Search,
+        model: &'a Model,
+        feed: &'a Feed,
+        random: Randomness,
+        phase: &str,
+    ) -> Result<Branching<'a>, RunError> {
+        let args = &search.args;
+        let per_epoch = feed.training(args.size("batch"), random).per_epoch();
+        let advance = args.str("idle") == "advance";
+        let weights = model.trained();
+        let names: Vec<String> =
+            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
+        let zeros = |n: &usize| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu);
+        let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
+        Ok(Branching {
+            checked,
+            model,
+            feed,
+            random,
+            per_epoch,
+            epochs: args.size("epochs"),
+            warmup: args.duration("warmup").steps(per_epoch).round() as u64,
+            temperature: Schedule::new(args.call("temperature")),
+            schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
+            clip: args.opt_float("clip"),
+            // Without running statistics an unreached copy's output has no effect, so it need not run.
+            idle: advance && model.has_buffers,
+            missing: if advance { Missing::Zero } else { Missing::Skip },
+            size: SizeTerm::new(checked, network, args.float("size")),
+            optimizer: Optimizer::new(args.call("weights"), &weights)?,
+            chooser: Optimizer::new(args.call("choices"), &named(&names, &logits))?,
+            weights,
+            names,
+            logits,
+            tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
+            watch: Watch::new(phase),
+        })
+    }
+
+    /// The choices' logits by name.
+    fn choices(&self) -> Vec<(&str, &Var)> {
+        named(&self.names, &self.logits)
+    }
+
     /// One sample per choice and batch (equation 4), and its relaxation (equation 5) where the choices learn from it.
     #[allow(clippy::type_complexity)]
     fn sample(
@@ -246,7 +260,7 @@ impl Procedure for Branching<'_> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         at.temperature = tau;
         let update = at.step > self.warmup;
-        let logits = read(self.logits)?;
+        let logits = read(&self.logits)?;
         let (decided, soft) = self.sample(&logits, at.step, tau, update)?;
         let mode = Mode { train: true, idle: self.idle, random: self.random, step: at.step };
         let out = self.model.forward(&fed.inputs, &decided, mode)?;
@@ -272,11 +286,12 @@ impl Procedure for Branching<'_> {
                 }
             }
             let mut rows = grads.into_iter();
-            let gradients = Gradients::from_fn(&self.choices, |_, v| {
+            let choices = named(&self.names, &self.logits);
+            let gradients = Gradients::from_fn(&choices, |_, v| {
                 let row = rows.next().expect("one per choice");
                 Tensor::from_vec(row, v.dims(), &Device::Cpu).ok()
             });
-            self.chooser.step(&self.choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
+            self.chooser.step(&choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
         }
         let mut grads = Gradients::from_store(&self.weights, &store);
         if let Some(c) = self.clip {
@@ -288,13 +303,13 @@ impl Procedure for Branching<'_> {
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
-        let hard: Vec<Decided> = read(self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
+        let hard: Vec<Decided> = read(&self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
         evaluate(self.model, &self.checked.spec, self.feed, &self.feed.dataset.validation, &hard, control)
     }
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         self.watch.check_validation(scores, at)?;
-        let rows = read(self.logits)?;
+        let rows = read(&self.logits)?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
         Ok(true)
     }
@@ -302,18 +317,22 @@ impl Procedure for Branching<'_> {
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
-        tensors.extend(keeper::prefixed("choice", self.choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
+        tensors.extend(keeper::prefixed("choice", self.choices().iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
         tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
         Ok(tensors)
     }
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
-        keeper::set(&state.part("choice"), &self.choices)?;
+        keeper::set(&state.part("choice"), &self.choices())?;
         self.chooser.load_state(&state.part("chooser"))?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
+}
+
+fn named<'a>(names: &'a [String], logits: &'a [Var]) -> Vec<(&'a str, &'a Var)> {
+    names.iter().map(String::as_str).zip(logits).collect()
 }
 
 fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {

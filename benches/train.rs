@@ -1,0 +1,194 @@
+//! Milliseconds of a training step. `cargo bench --bench train [-- NAME ...]` times the models of `models/mod.rs`;
+//! `benches/peers/compare.py` runs this program and PyTorch in turns, by the lines that `worker` reads, and prints the ratios.
+
+mod models;
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{Device, Tensor, Var};
+use mtlc::check::Checked;
+use mtlc::driver::compile_text;
+use mtlc::experiment::{network_of, train_args};
+use mtlc::ir::Network;
+use mtlc::plan::lower;
+use mtlc::random::Randomness;
+use mtlc::runtime::epochs::Procedure;
+use mtlc::runtime::feed::{Fed, Feed};
+use mtlc::runtime::fit::{Fitting, Job, losses};
+use mtlc::runtime::model::{Decided, Mode, Model};
+use mtlc::runtime::state::Position;
+use mtlc::runtime::synthetic;
+use mtlc::schema::Args;
+use mtlc::search::learn_to_branch::Branching;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const RANDOM: u64 = 1;
+
+/// All that a step needs, built once.
+struct Bench {
+    model: models::Model,
+    checked: Checked,
+    network: Network,
+    plan: Model,
+    feed: Feed,
+    fed: Fed,
+    args: Args,
+}
+
+impl Bench {
+    fn new(name: &str) -> Bench {
+        let model = models::model(name).unwrap_or_else(|| panic!("no model is called `{name}`"));
+        let none = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+        let compiled = compile_text(&model.text, Path::new("bench.mtl"), &Default::default(), &none);
+        let said: Vec<String> = compiled.diagnostics.iter().map(|d| d.message.clone()).collect();
+        let checked = compiled.checked.unwrap_or_else(|| panic!("{name}: {said:?}\n{}", model.text));
+        let network = match (model.step, &checked.spec.topology, &checked.supernet) {
+            (models::Step::Train, Some(t), _) => network_of(&checked, t).expect("checked"),
+            (models::Step::Train, None, _) => {
+                network_of(&checked, &mtlc::ir::partition::all_shared(&checked.spec)).expect("checked")
+            }
+            (_, _, Some(supernet)) => supernet.clone(),
+            _ => panic!("{name} has no space"),
+        };
+        let (plan, symbols) = lower(&checked, &network).expect("all sizes are known");
+        let plan = Model::new(plan, symbols, Randomness::new(RANDOM), &Device::Cpu).expect("weights fit");
+        let args = match model.step {
+            models::Step::Train => train_args(&checked),
+            _ => checked.spec.searches[0].args.clone(),
+        };
+        let batch = args.size("batch");
+        let feed = synthetic::feed(&checked, batch, Randomness::new(RANDOM)).expect("sizes are known");
+        let table = &feed.dataset.train;
+        let rows: Vec<u32> = (0..batch as u32).collect();
+        let fed = feed.tensors(table, table.gather(&rows), &Device::Cpu).expect("a batch");
+        Bench { model, checked, network, plan, feed, fed, args }
+    }
+
+    /// Runs `f` with the procedure of a step.
+    fn with<R>(&self, f: impl FnOnce(&mut dyn Procedure) -> R) -> R {
+        let random = Randomness::new(RANDOM);
+        if self.model.step == models::Step::Train {
+            let job = Job { spec: &self.checked.spec, feed: &self.feed, args: &self.args, random };
+            return f(&mut Fitting::new(&self.plan, &job, "bench").expect("a procedure"));
+        }
+        let search = &self.checked.spec.searches[0];
+        let made = Branching::new(&self.checked, &self.network, search, &self.plan, &self.feed, random, "bench");
+        f(&mut made.expect("a procedure"))
+    }
+
+    /// Weights, batch and what one forward and backward pass gives, as a safetensors file.
+    fn dump(&self, path: &Path) {
+        let mut all: Vec<(String, Tensor)> = Vec::new();
+        for (name, var) in self.plan.named() {
+            all.push((format!("weight/{name}"), var.as_tensor().copy().expect("a copy")));
+        }
+        for (input, tensor) in &self.fed.inputs {
+            all.push((format!("input/{input}"), tensor.clone()));
+        }
+        for (i, labels) in self.fed.labels.iter().enumerate() {
+            all.push((format!("label/{i}"), labels.clone()));
+        }
+        let train = self.model.step == models::Step::Train;
+        let mut probs: Vec<Var> = Vec::new();
+        let mut decided = Vec::new();
+        for (c, n) in self.plan.plan.choices.iter().enumerate() {
+            let weights: Vec<f32> = (0..*n).map(|i| 1.0 + ((i * 7 + c * 3) % 5) as f32).collect();
+            let total: f32 = weights.iter().sum();
+            let leaf = Var::from_vec(weights.iter().map(|w| w / total).collect(), *n, &Device::Cpu).expect("a leaf");
+            decided.push(Decided { index: (c * 5 + 1) % n, probs: Some(leaf.as_tensor().clone()) });
+            probs.push(leaf);
+        }
+        let mode = Mode { train: true, idle: !train, random: Randomness::new(RANDOM), step: 1 };
+        let out = self.plan.forward(&self.fed.inputs, &decided, mode).expect("forward");
+        let (total, _) = losses(&self.checked.spec, &self.feed, &self.plan, &self.fed, &out, |_| 0).expect("losses");
+        let store = total.backward().expect("backward");
+        for (i, heads) in out.heads.iter().enumerate() {
+            all.push((format!("output/{i}"), heads[0].clone().expect("one head a task")));
+        }
+        all.push(("loss".into(), total.reshape(1).expect("a number")));
+        for (name, var) in self.plan.trained() {
+            let grad = store.get(var).cloned().unwrap_or_else(|| var.zeros_like().expect("zeros"));
+            all.push((format!("grad/{name}"), grad.contiguous().expect("contiguous")));
+        }
+        for (name, var) in self.plan.named() {
+            all.push((format!("after/{name}"), var.as_tensor().clone()));
+        }
+        for (c, (leaf, d)) in probs.iter().zip(&decided).enumerate() {
+            all.push((format!("probs/{c}"), leaf.as_tensor().clone()));
+            all.push((format!("index/{c}"), Tensor::from_vec(vec![d.index as f32], 1, &Device::Cpu).expect("one")));
+            let grad = store.get(leaf).cloned().unwrap_or_else(|| leaf.zeros_like().expect("zeros"));
+            all.push((format!("grad_probs/{c}"), grad));
+        }
+        safetensors::serialize_to_file(all.iter().map(|(n, t)| (n, t)), None, path).expect("written");
+    }
+}
+
+/// Seconds that all threads of this program have run.
+fn cpu_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Of `/proc/self/status`, in bytes.
+fn memory(key: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix(key)).unwrap_or_default();
+    line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) << 10
+}
+
+/// Reads `run N` and answers `wall cpu grown`: seconds of N steps, and bytes at the peak above what there was before the first.
+fn worker(bench: &Bench) {
+    let before = memory("VmRSS");
+    bench.with(|procedure| {
+        let mut at = Position { epoch: 1, ..Position::default() };
+        println!("ready");
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            let Some(steps) = line.strip_prefix("run ").and_then(|n| n.parse::<u64>().ok()) else { return };
+            let (start, cpu) = (Instant::now(), cpu_seconds());
+            for _ in 0..steps {
+                at.step += 1;
+                procedure.step(&bench.fed, &mut at).expect("a step");
+            }
+            let wall = start.elapsed().as_secs_f64();
+            println!("{wall} {} {}", cpu_seconds() - cpu, memory("VmHWM").saturating_sub(before));
+            let _ = std::io::stdout().flush();
+        }
+    });
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["names"] => models::names().iter().for_each(|n| println!("{n}")),
+        ["worker", name] => worker(&Bench::new(name)),
+        ["dump", name, path] => Bench::new(name).dump(Path::new(path)),
+        names => {
+            let names = if names.is_empty() { models::names() } else { names.iter().map(|n| n.to_string()).collect() };
+            println!("{:<22} {:>10} {:>10} {:>10}", "model", "ms a step", "least", "most");
+            for name in names {
+                let bench = Bench::new(&name);
+                let mut times = bench.with(|procedure| {
+                    let mut at = Position { epoch: 1, ..Position::default() };
+                    let mut step = || {
+                        at.step += 1;
+                        let start = Instant::now();
+                        procedure.step(&bench.fed, &mut at).expect("a step");
+                        start.elapsed().as_secs_f64() * 1e3
+                    };
+                    (0..3).for_each(|_| {
+                        step();
+                    });
+                    (0..15).map(|_| step()).collect::<Vec<f64>>()
+                });
+                times.sort_by(f64::total_cmp);
+                println!("{name:<22} {:>10.2} {:>10.2} {:>10.2}", times[7], times[0], times[14]);
+            }
+        }
+    }
+}

@@ -100,4 +100,5 @@ def main():
         print(line if args.markdown else line.replace("|", ""), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

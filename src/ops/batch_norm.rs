@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{DType, Result, Tensor};
 
 use super::kernel::{self, batch};
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, WeightDef, input, path};
+use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input, path};
 use crate::schema::{AttrDef, CallDef, FRACTION, Need, POSITIVE};
 
 const MOMENTUM: f64 = 0.1;
@@ -92,6 +92,10 @@ impl Op for BatchNorm {
             }
         }
         Ok(y)
+    }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
     }
 }
 

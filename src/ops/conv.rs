@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::input::{self, PADDING, SIZE, STEP, Window};
 use super::kernel::{self, conv};
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, WeightDef, path};
+use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, path};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -122,6 +122,10 @@ impl Op for Conv {
             Some(bias) => y.broadcast_add(&bias.reshape((1, self.to, 1, 1))?),
             None => Ok(y),
         }
+    }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
     }
 }
 

@@ -5,7 +5,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::kernel::{self, Kernel, Real, View};
-use super::{Arity, Op, OpDef, Pass, TensorType, input, path};
+use super::{Arity, Op, OpDef, Pass, TensorType, Way, input, path};
 use crate::random::Randomness;
 use crate::schema::{AttrDef, CallDef, FRACTION, Need};
 
@@ -73,6 +73,10 @@ impl Op for Dropout {
         let mask = (Tensor::from_vec(keep, x.shape(), x.device())?.to_dtype(x.dtype())? * self.factor())?;
         x * mask
     }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
+    }
 }
 
 struct Mask {
@@ -96,6 +100,8 @@ impl Mask {
 
 impl Kernel<1> for Mask {
     const NAME: &'static str = "dropout";
+    const READS: [bool; 1] = [false];
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         Ok((self.apply(x.data), x.dims.into()))

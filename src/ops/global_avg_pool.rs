@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::kernel::{self, window};
-use super::{Arity, Op, OpDef, Pass, TensorType, input, path};
+use super::{Arity, Op, OpDef, Pass, TensorType, Way, input, path};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -38,5 +38,9 @@ impl Op for GlobalAvgPool {
             return kernel::apply1(window::Global, &inputs[0]);
         }
         inputs[0].flatten_from(2)?.mean(2)
+    }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::input::{self, SIZE};
 use super::kernel::{self, rows};
-use super::{Arity, Dim, Init, Op, OpDef, Pass, TensorType, WeightDef, path};
+use super::{Arity, Dim, Init, Op, OpDef, Pass, TensorType, Way, WeightDef, path};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -73,5 +73,9 @@ impl Op for Linear {
             Some(bias) => y.broadcast_add(bias),
             None => Ok(y),
         }
+    }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::input::{PADDING, STEP, Window};
 use super::kernel::{self, window};
-use super::{Arity, Op, OpDef, Pass, TensorType, path, pooling};
+use super::{Arity, Op, OpDef, Pass, TensorType, Way, path, pooling};
 use crate::schema::{AttrDef, CallDef, Need};
 
 pub static DEF: OpDef = OpDef {
@@ -56,5 +56,9 @@ impl Op for MaxPool {
         } else {
             pooling::max(&self.window, x)
         }
+    }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
     }
 }

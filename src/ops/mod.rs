@@ -17,10 +17,11 @@ mod embedding;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
+pub mod grad;
 mod group_norm;
 mod identity;
 pub mod input;
-mod kernel;
+pub mod kernel;
 mod layer_norm;
 mod leaky_relu;
 mod linear;
@@ -122,6 +123,29 @@ pub trait Op: Debug + Send + Sync {
     /// are right for f32 and f64, on the CPU by own kernels where candle's are wrong or slow, elsewhere by compositions
     /// whose gradients are right.
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], pass: &mut Pass) -> Result<Tensor>;
+
+    /// How to come back from [`Op::forward`] of these inputs.
+    fn way(&self, _: &[Tensor]) -> Way {
+        Way::Graph
+    }
+}
+
+/// How an op's gradient is found in a training step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through candle's graph of the op.
+    Graph,
+    /// `forward` calls one kernel of ours, whose output it gives; or none, and gives its input's numbers.
+    Kernel,
+    /// Every input gets the output's gradient.
+    Sum,
+}
+
+impl Way {
+    /// `Kernel` where own kernels run, for ops whose `forward` calls one or none.
+    pub fn by_kernel(inputs: &[Tensor]) -> Way {
+        if path::own_kernel(&inputs[0]) { Way::Kernel } else { Way::Graph }
+    }
 }
 
 /// What a forward pass carries beside values.

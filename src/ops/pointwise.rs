@@ -5,11 +5,13 @@ use std::fmt::Debug;
 use candle_core::{Result, Shape, Tensor};
 
 use super::kernel::{self, Kernel, Real, View};
-use super::{Made, Op, Pass, TensorType, input, path};
+use super::{Made, Op, Pass, TensorType, Way, input, path};
 
 /// A function of one number, applied to every element.
 pub(super) trait Curve: Debug + Clone + Send + Sync + 'static {
     const NAME: &'static str;
+    /// The slope follows from y alone.
+    const FROM_OUTPUT: bool = false;
 
     fn value<T: Real>(&self, x: T) -> T;
 
@@ -47,18 +49,26 @@ impl<C: Curve> Op for Pointwise<C> {
             self.curve.composed(&inputs[0])
         }
     }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
+    }
 }
 
 struct Every<C>(C);
 
 impl<C: Curve> Kernel<1> for Every<C> {
     const NAME: &'static str = C::NAME;
+    const READS: [bool; 1] = [!C::FROM_OUTPUT];
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         Ok((kernel::map(x.data, |x| self.0.value(x)), x.dims.into()))
     }
 
     fn backward<T: Real>(&self, [x]: [View<T>; 1], y: View<T>, dy: &[T], _: [bool; 1]) -> Result<[Option<Vec<T>>; 1]> {
+        if C::FROM_OUTPUT {
+            return Ok([Some(kernel::map2(y.data, dy, |y, g| g * self.0.slope(T::zero(), y)))]);
+        }
         Ok([Some(kernel::map3(x.data, y.data, dy, |x, y, g| g * self.0.slope(x, y)))])
     }
 }

@@ -18,6 +18,7 @@ struct Relu;
 
 impl Curve for Relu {
     const NAME: &'static str = "relu";
+    const FROM_OUTPUT: bool = true;
 
     fn value<T: Real>(&self, x: T) -> T {
         // Not `max`: a NaN must stay one.

@@ -1,9 +1,11 @@
 //! The straight-through choice of a parent, as Learning to Branch has it (Guo et al. 2020). No op of the language: a search
 //! strategy puts it where a copy reads one of several.
 
-use candle_core::{Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, DType, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::grad::Grad;
+use super::kernel::record::Host;
 use super::kernel::{self, Kernel, Real, View};
 use super::path;
 
@@ -26,6 +28,28 @@ pub fn straight_through(selected: &Tensor, candidates: &[Tensor], probs: &Tensor
     selected + mixed
 }
 
+/// d loss / d probability of each candidate: the sum of the incoming gradient times it (equation 6 of Learning to Branch).
+pub fn probability_gradient(grad: &Grad, candidates: &[Tensor]) -> Result<Vec<f64>> {
+    let dot = |c: &Tensor| match grad {
+        Grad::Held(g) => (g * c)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>(),
+        Grad::Host(Host { values: CpuStorage::F32(g), .. }) => {
+            kernel::with::<f32, _>(&c.contiguous()?, |c| product(g, c))
+        }
+        Grad::Host(Host { values: CpuStorage::F64(g), .. }) => {
+            kernel::with::<f64, _>(&c.contiguous()?, |c| product(g, c))
+        }
+        Grad::Host(_) => bail!("gradients are f32 or f64"),
+    };
+    candidates.iter().map(dot).collect()
+}
+
+/// Partial sums by block, added in order.
+fn product<T: Real>(g: &[T], c: &[T]) -> f64 {
+    let blocks = c.par_chunks(kernel::BLOCK).zip(g.par_chunks(kernel::BLOCK));
+    let sums: Vec<f64> = blocks.map(|(c, g)| kernel::real::sum_products(g, c, T::zero())).collect();
+    sums.into_iter().sum()
+}
+
 struct Choose {
     candidates: Vec<Tensor>,
 }
@@ -44,14 +68,7 @@ impl Kernel<2> for Choose {
         dy: &[T],
         wanted: [bool; 2],
     ) -> Result<[Option<Vec<T>>; 2]> {
-        let dot = |candidate: &Tensor| {
-            kernel::with::<T, _>(candidate, |c| {
-                // Partial sums by block, added in order.
-                let blocks = c.par_chunks(kernel::BLOCK).zip(dy.par_chunks(kernel::BLOCK));
-                let sums: Vec<f64> = blocks.map(|(c, g)| kernel::real::sum_products(g, c, T::zero())).collect();
-                T::of(sums.into_iter().sum())
-            })
-        };
+        let dot = |candidate: &Tensor| kernel::with::<T, _>(candidate, |c| T::of(product(dy, c)));
         let dprobs = wanted[1].then(|| self.candidates.iter().map(dot).collect::<Result<Vec<T>>>()).transpose()?;
         Ok([wanted[0].then(|| dy.to_vec()), dprobs])
     }

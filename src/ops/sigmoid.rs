@@ -18,6 +18,7 @@ struct Sigmoid;
 
 impl Curve for Sigmoid {
     const NAME: &'static str = "sigmoid";
+    const FROM_OUTPUT: bool = true;
 
     fn value<T: Real>(&self, x: T) -> T {
         sigmoid(x)

@@ -18,6 +18,7 @@ struct Tanh;
 
 impl Curve for Tanh {
     const NAME: &'static str = "tanh";
+    const FROM_OUTPUT: bool = true;
 
     fn value<T: Real>(&self, x: T) -> T {
         x.tanh()

@@ -13,6 +13,11 @@ pub struct Gradients {
 }
 
 impl Gradients {
+    /// One per weight, in their order.
+    pub fn new(list: Vec<Option<Tensor>>) -> Gradients {
+        Gradients { list, scale: 1.0 }
+    }
+
     /// From a backward pass; a weight that the loss did not reach has none.
     pub fn from_store(weights: &[(&str, &Var)], store: &GradStore) -> Gradients {
         Gradients::from_fn(weights, |_, var| store.get(var).cloned())

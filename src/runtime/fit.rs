@@ -13,7 +13,7 @@ use super::record::{Listener, SplitScores};
 use super::state::{Best, Header, Position, State};
 use crate::hir::Spec;
 use crate::objective;
-use crate::optim::{Gradients, Missing, Optimizer, Schedule};
+use crate::optim::{Missing, Optimizer, Schedule};
 use crate::random::Randomness;
 use crate::schema::Args;
 
@@ -198,11 +198,10 @@ impl Procedure for Fitting<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let (model, job) = (self.model, self.job);
         let mode = Mode { train: true, idle: false, random: job.random, step: at.step };
-        let out = model.forward(&fed.inputs, &[], mode)?;
-        let (total, each) = losses(job.spec, job.feed, model, fed, &out, |_| 0)?;
+        let tape = model.record(&fed.inputs, &[], mode)?;
+        let (total, each) = losses(job.spec, job.feed, model, fed, &tape.outputs, |_| 0)?;
         let value = self.watch.check(&total, &each, &self.names, at)?;
-        let store = total.backward()?;
-        let mut grads = Gradients::from_store(&self.weights, &store);
+        let mut grads = tape.backward(&total)?.weights;
         if let Some(c) = self.clip {
             grads.clip_norm(c)?;
         }

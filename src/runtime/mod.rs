@@ -19,6 +19,7 @@ pub mod seal;
 pub mod selftest;
 pub mod state;
 pub mod synthetic;
+pub mod tape;
 
 use crate::data::DataError;
 

@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::RngExt;
 use rand_distr::{Distribution, Normal};
 
+use super::tape::Tape;
 use crate::ops::select::straight_through;
 use crate::ops::{Init, Pass};
 use crate::plan::{Kind, Plan, Symbols};
@@ -54,6 +55,16 @@ impl Mode {
     pub fn evaluation() -> Mode {
         Mode { train: false, idle: false, random: Randomness::new(0), step: 0 }
     }
+}
+
+/// What is kept of a forward pass.
+enum Way<'a> {
+    /// Nothing.
+    Plain,
+    /// candle's graph.
+    Graph,
+    /// What our own way back needs.
+    Tape(Tape<'a>),
 }
 
 /// What a forward pass gives.
@@ -121,6 +132,11 @@ impl Model {
         all.filter(|((w, _), _)| w.trained).map(|((_, n), v)| (n.as_str(), v)).collect()
     }
 
+    /// Which of the plan's weights are trained.
+    pub fn trained_indices(&self) -> impl Iterator<Item = usize> {
+        self.plan.weights.iter().enumerate().filter(|(_, w)| w.trained).map(|(i, _)| i)
+    }
+
     /// All weights and buffers by name, in plan order.
     pub fn named(&self) -> Vec<(&str, &Var)> {
         self.symbols.weights.iter().map(String::as_str).zip(&self.vars).collect()
@@ -180,8 +196,27 @@ impl Model {
         (needed, reached)
     }
 
-    /// Runs the plan. `inputs[i]` is `[batch, ...]` for the spec's input `i`; `decided` has one entry per choice.
+    /// Runs the plan in candle's graph. `inputs[i]` is `[batch, ...]` for the spec's input `i`; `decided` has one entry per choice.
     pub fn forward(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Outputs> {
+        self.run(inputs, decided, mode, &mut Way::Graph)
+    }
+
+    /// The same, recorded for [`Tape::backward`] instead: faster, and with less memory.
+    pub fn record(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Tape<'_>> {
+        let mut way = Way::Tape(Tape::new(self));
+        let outputs = self.run(inputs, decided, mode, &mut way)?;
+        let Way::Tape(mut tape) = way else { unreachable!("given above") };
+        tape.outputs = outputs;
+        Ok(tape)
+    }
+
+    fn run<'a>(
+        &'a self,
+        inputs: &HashMap<usize, Tensor>,
+        decided: &[Decided],
+        mode: Mode,
+        way: &mut Way<'a>,
+    ) -> Result<Outputs> {
         let (needed, reached) = self.needed(decided, mode.idle && mode.train);
         let mut values: Vec<Option<Tensor>> = vec![None; self.plan.values];
         for (input, value) in &self.plan.inputs {
@@ -205,10 +240,16 @@ impl Model {
             let out = match &step.kind {
                 Kind::Select(c) => {
                     let chosen = get(&values, step.inputs[decided[*c].index])?;
-                    match &decided[*c].probs {
-                        Some(probs) if reached[i] => {
-                            let candidates: Vec<Tensor> =
-                                step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
+                    let candidates: Vec<Tensor> = match decided[*c].probs {
+                        Some(_) if reached[i] => step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?,
+                        _ => Vec::new(),
+                    };
+                    match (way as &mut Way, &decided[*c].probs) {
+                        (Way::Tape(tape), _) if reached[i] => {
+                            tape.select(i, *c, decided[*c].index, candidates);
+                            chosen
+                        }
+                        (Way::Graph, Some(probs)) if reached[i] => {
                             straight_through(&chosen, &candidates, probs, decided[*c].index)?
                         }
                         _ => chosen,
@@ -216,7 +257,6 @@ impl Model {
                 }
                 Kind::Op(op) => {
                     let args: Vec<Tensor> = step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
-                    let weights: Vec<Tensor> = step.weights.iter().map(|w| self.vars[*w].as_tensor().clone()).collect();
                     let mut pass = Pass {
                         train: mode.train,
                         random: mode.random,
@@ -224,7 +264,12 @@ impl Model {
                         site: i as u64,
                         buffers: Vec::new(),
                     };
-                    let out = op.forward(&args, &weights, &mut pass)?;
+                    let weights = || step.weights.iter().map(|w| self.vars[*w].as_tensor());
+                    let out = match way {
+                        Way::Tape(tape) if reached[i] => tape.op(i, &**op, &args, &mut pass)?,
+                        Way::Graph => op.forward(&args, &weights().cloned().collect::<Vec<_>>(), &mut pass)?,
+                        _ => op.forward(&args, &weights().map(Tensor::detach).collect::<Vec<_>>(), &mut pass)?,
+                    };
                     if reached[i] || mode.idle {
                         for (at, value) in pass.buffers {
                             self.vars[step.weights[at]].set(&value.detach())?;
@@ -240,7 +285,14 @@ impl Model {
                 }
             }
         }
-        let heads = self.plan.outputs.iter().map(|o| o.heads.iter().map(|v| values[*v].clone()).collect()).collect();
+        let mut heads = Vec::with_capacity(self.plan.outputs.len());
+        for o in &self.plan.outputs {
+            let read = |v: &usize| match (&values[*v], way as &mut Way) {
+                (Some(value), Way::Tape(tape)) => tape.leaf(*v, value).map(Some),
+                (value, _) => Ok(value.clone()),
+            };
+            heads.push(o.heads.iter().map(read).collect::<Result<Vec<_>>>()?);
+        }
         let mut units = vec![false; self.plan.units.len()];
         for (i, s) in self.plan.steps.iter().enumerate() {
             if let Some(u) = s.unit {
@@ -252,7 +304,7 @@ impl Model {
 
     /// The one output of each task under hard decisions: `[batch, outputs...]`, by output of the plan.
     pub fn predict(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided]) -> Result<Vec<Tensor>> {
-        let out = self.forward(inputs, decided, Mode::evaluation())?;
+        let out = self.run(inputs, decided, Mode::evaluation(), &mut Way::Plain)?;
         let mut list = Vec::new();
         for (o, heads) in self.plan.outputs.iter().zip(out.heads) {
             let at = o.choice.map_or(0, |c| decided[c].index);

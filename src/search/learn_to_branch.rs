@@ -224,14 +224,13 @@ impl<'a> Branching<'a> {
     }
 
     /// One sample per choice and batch (equation 4), and its relaxation (equation 5) where the choices learn from it.
-    #[allow(clippy::type_complexity)]
     fn sample(
         &self,
         rows: &[Vec<f64>],
         step: u64,
         tau: f64,
         update: bool,
-    ) -> candle_core::Result<(Vec<Decided>, Vec<(Vec<f64>, Var)>)> {
+    ) -> candle_core::Result<(Vec<Decided>, Vec<Vec<f64>>)> {
         let mut decided = Vec::with_capacity(rows.len());
         let mut soft = Vec::new();
         for (c, row) in rows.iter().enumerate() {
@@ -242,10 +241,8 @@ impl<'a> Branching<'a> {
                 true => {
                     let relaxed = softmax(&noisy.iter().map(|v| v / tau).collect::<Vec<_>>());
                     let values: Vec<f32> = relaxed.iter().map(|v| *v as f32).collect();
-                    let leaf = Var::from_vec(values, row.len(), &self.model.device)?;
-                    let tensor = leaf.as_tensor().clone();
-                    soft.push((relaxed, leaf));
-                    Some(tensor)
+                    soft.push(relaxed);
+                    Some(Tensor::from_vec(values, row.len(), &self.model.device)?)
                 }
                 false => None,
             };
@@ -263,22 +260,22 @@ impl Procedure for Branching<'_> {
         let logits = read(&self.logits)?;
         let (decided, soft) = self.sample(&logits, at.step, tau, update)?;
         let mode = Mode { train: true, idle: self.idle, random: self.random, step: at.step };
-        let out = self.model.forward(&fed.inputs, &decided, mode)?;
-        let (total, each) = losses(&self.checked.spec, self.feed, self.model, fed, &out, |_| 0)?;
+        let tape = self.model.record(&fed.inputs, &decided, mode)?;
+        let (total, each) = losses(&self.checked.spec, self.feed, self.model, fed, &tape.outputs, |_| 0)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
-        let store = total.backward()?;
+        let learned = tape.backward(&total)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         if update {
             // d loss / d logits through the relaxed sample (equation 5): p_k (g_k - sum_i p_i g_i) / tau.
             let mut grads: Vec<Vec<f64>> = Vec::with_capacity(logits.len());
-            for (p, leaf) in &soft {
-                let g: Vec<f64> = match store.get(leaf) {
-                    Some(g) => g.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|v| *v as f64).collect(),
-                    // The reader was not reached: nothing to learn from this sample.
-                    None => vec![0.0; p.len()],
+            for (p, g) in soft.iter().zip(&learned.choices) {
+                // A reader that was not reached has nothing to learn from this sample.
+                let Some(g) = g else {
+                    grads.push(vec![0.0; p.len()]);
+                    continue;
                 };
-                let mean: f64 = p.iter().zip(&g).map(|(p, g)| p * g).sum();
-                grads.push(p.iter().zip(&g).map(|(p, g)| p * (g - mean) / tau).collect());
+                let mean: f64 = p.iter().zip(g).map(|(p, g)| p * g).sum();
+                grads.push(p.iter().zip(g).map(|(p, g)| p * (g - mean) / tau).collect());
             }
             if let Some(size) = &self.size {
                 for (row, extra) in grads.iter_mut().zip(size.gradient(&logits)?) {
@@ -293,7 +290,7 @@ impl Procedure for Branching<'_> {
             });
             self.chooser.step(&choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
         }
-        let mut grads = Gradients::from_store(&self.weights, &store);
+        let mut grads = learned.weights;
         if let Some(c) = self.clip {
             grads.clip_norm(c)?;
         }

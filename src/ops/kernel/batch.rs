@@ -71,6 +71,7 @@ impl BatchNorm {
 
 impl Kernel<3> for BatchNorm {
     const NAME: &'static str = "batch_norm";
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<T>; 3]) -> Result<(Vec<T>, Shape)> {
         let (c, p) = (x.dims[1], x.dims[2..].iter().product::<usize>());

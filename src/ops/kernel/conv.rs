@@ -342,6 +342,7 @@ fn backward_bias<T: Real>(s: &Sizes, dy: &[T]) -> Vec<T> {
 
 impl Kernel<2> for Conv {
     const NAME: &'static str = "conv";
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x, weight]: [View<T>; 2]) -> Result<(Vec<T>, Shape)> {
         let s = Sizes::new(self, x.dims, weight.dims);
@@ -362,6 +363,7 @@ impl Kernel<2> for Conv {
 
 impl Kernel<3> for Conv {
     const NAME: &'static str = "conv";
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<T>; 3]) -> Result<(Vec<T>, Shape)> {
         let s = Sizes::new(self, x.dims, weight.dims);

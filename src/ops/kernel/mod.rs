@@ -8,6 +8,7 @@ pub mod conv;
 pub mod depthwise;
 pub mod gemm;
 pub mod real;
+pub mod record;
 pub mod resample;
 pub mod rows;
 pub mod segment;
@@ -29,6 +30,11 @@ pub struct View<'a, T> {
 }
 
 impl<T> View<'_, T> {
+    /// Numbers, also of a view whose data are not there.
+    pub fn count(&self) -> usize {
+        self.dims.iter().product()
+    }
+
     /// Values per sample.
     pub fn per_sample(&self) -> usize {
         self.dims[1..].iter().product()
@@ -38,6 +44,10 @@ impl<T> View<'_, T> {
 /// A differentiable function of `N` tensors.
 pub trait Kernel<const N: usize>: Send + Sync + 'static {
     const NAME: &'static str;
+    /// Which inputs [`Kernel::backward`] reads; of the others it may see the shape alone.
+    const READS: [bool; N] = [true; N];
+    /// Whether it reads the output.
+    const READS_OUTPUT: bool = true;
 
     /// Values and shape of the output.
     fn forward<T: Real>(&self, inputs: [View<'_, T>; N]) -> Result<(Vec<T>, Shape)>;
@@ -56,14 +66,23 @@ pub trait Kernel<const N: usize>: Send + Sync + 'static {
 struct Own<K>(K);
 
 pub fn apply1<K: Kernel<1>>(kernel: K, a: &Tensor) -> Result<Tensor> {
+    if record::is_on() {
+        return record::run(kernel, [a]);
+    }
     a.contiguous()?.apply_op1(Own(kernel))
 }
 
 pub fn apply2<K: Kernel<2>>(kernel: K, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if record::is_on() {
+        return record::run(kernel, [a, b]);
+    }
     a.contiguous()?.apply_op2(&b.contiguous()?, Own(kernel))
 }
 
 pub fn apply3<K: Kernel<3>>(kernel: K, a: &Tensor, b: &Tensor, c: &Tensor) -> Result<Tensor> {
+    if record::is_on() {
+        return record::run(kernel, [a, b, c]);
+    }
     a.contiguous()?.apply_op3(&b.contiguous()?, &c.contiguous()?, Own(kernel))
 }
 
@@ -213,6 +232,18 @@ pub fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = f(x);
+        }
+    });
+    y
+}
+
+/// `f(a, b)` for every element.
+pub fn map2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+    let mut y = buffer(a.len());
+    let inputs = a.par_chunks(BLOCK).zip(b.par_chunks(BLOCK));
+    y.par_chunks_mut(BLOCK).zip(inputs).for_each(|(y, (a, b))| {
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            *y = f(a, b);
         }
     });
     y

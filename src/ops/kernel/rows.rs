@@ -70,6 +70,7 @@ pub fn sum_rows<T: Real>(values: &[T], width: usize) -> Vec<T> {
 
 impl Kernel<2> for Linear {
     const NAME: &'static str = "linear";
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x, weight]: [View<T>; 2]) -> Result<(Vec<T>, Shape)> {
         Ok(forward(x, weight, None))
@@ -89,6 +90,7 @@ impl Kernel<2> for Linear {
 
 impl Kernel<3> for Linear {
     const NAME: &'static str = "linear";
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<T>; 3]) -> Result<(Vec<T>, Shape)> {
         Ok(forward(x, weight, Some(bias.data)))
@@ -110,6 +112,7 @@ pub struct Scale;
 
 impl Kernel<2> for Scale {
     const NAME: &'static str = "scale";
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x, v]: [View<T>; 2]) -> Result<(Vec<T>, Shape)> {
         Ok((along(x.data, v.data, |x, v| x * v), x.dims.into()))
@@ -140,6 +143,7 @@ pub struct Shift;
 
 impl Kernel<2> for Shift {
     const NAME: &'static str = "bias";
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x, v]: [View<T>; 2]) -> Result<(Vec<T>, Shape)> {
         Ok((along(x.data, v.data, |x, v| x + v), x.dims.into()))

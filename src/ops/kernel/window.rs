@@ -48,6 +48,8 @@ impl Max {
 
 impl Kernel<1> for Max {
     const NAME: &'static str = "max_pool";
+    const READS: [bool; 1] = [false];
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         let s = plane(&self.window, x.dims);
@@ -82,7 +84,7 @@ impl Kernel<1> for Max {
     fn backward<T: Real>(&self, [x]: [View<T>; 1], _: View<T>, dy: &[T], _: [bool; 1]) -> Result<[Option<Vec<T>>; 1]> {
         let s = plane(&self.window, x.dims);
         let winners = self.winners.get().expect("forward ran");
-        let mut dx = vec![T::zero(); x.data.len()];
+        let mut dx = vec![T::zero(); x.count()];
         let planes = dy.par_chunks(s.oh * s.ow).zip(winners.par_chunks(s.oh * s.ow));
         dx.par_chunks_mut(s.h * s.w).zip(planes).for_each(|(dx, (dy, winners))| {
             for (g, at) in dy.iter().zip(winners) {
@@ -109,6 +111,8 @@ impl Average {
 
 impl Kernel<1> for Average {
     const NAME: &'static str = "avg_pool";
+    const READS: [bool; 1] = [false];
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         let s = plane(&self.window, x.dims);
@@ -133,7 +137,7 @@ impl Kernel<1> for Average {
 
     fn backward<T: Real>(&self, [x]: [View<T>; 1], _: View<T>, dy: &[T], _: [bool; 1]) -> Result<[Option<Vec<T>>; 1]> {
         let s = plane(&self.window, x.dims);
-        let mut dx = vec![T::zero(); x.data.len()];
+        let mut dx = vec![T::zero(); x.count()];
         let columns: Vec<_> = (0..s.ow).map(|i| clip(&self.window, i, s.w)).collect();
         dx.par_chunks_mut(s.h * s.w).zip(dy.par_chunks(s.oh * s.ow)).for_each(|(dx, dy)| {
             for oy in 0..s.oh {
@@ -157,6 +161,8 @@ pub struct Global;
 
 impl Kernel<1> for Global {
     const NAME: &'static str = "global_avg_pool";
+    const READS: [bool; 1] = [false];
+    const READS_OUTPUT: bool = false;
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         let p = x.dims[2] * x.dims[3];
@@ -166,7 +172,7 @@ impl Kernel<1> for Global {
 
     fn backward<T: Real>(&self, [x]: [View<T>; 1], _: View<T>, dy: &[T], _: [bool; 1]) -> Result<[Option<Vec<T>>; 1]> {
         let p = x.dims[2] * x.dims[3];
-        let mut dx = buffer(x.data.len());
+        let mut dx = buffer(x.count());
         dx.par_chunks_mut(p).zip(dy).for_each(|(dx, g)| dx.fill(*g / T::of(p as f64)));
         Ok([Some(dx)])
     }

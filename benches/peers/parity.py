@@ -1,0 +1,139 @@
+"""Forward, loss and every gradient against PyTorch, from the same weights and data.
+
+    python benches/peers/parity.py [MODEL ...] [--double]
+
+`benches/train.rs dump` writes weights, a batch, and what one forward and backward pass gives; the same is done here and the
+largest difference of each kind is printed, as a share of the tensor's norm. Ends with 1 where a share is above the bound: 1e-5,
+and 1e-4 where ten or more batch norms are passed. With `--double` PyTorch computes in float64, which tells whose rounding it is.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import torch
+import torch.nn.functional as F
+
+from compare import built
+from models import build
+
+
+def read(path):
+    """A safetensors file of f32 and f64 as a dictionary of arrays."""
+    import json
+
+    data = open(path, "rb").read()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    kinds = {"F32": numpy.float32, "F64": numpy.float64}
+    out = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            start, end = entry["data_offsets"]
+            values = numpy.frombuffer(data[8 + size + start : 8 + size + end], kinds[entry["dtype"]])
+            out[name] = torch.from_numpy(values.reshape(entry["shape"]).copy())
+    return out
+
+
+def part(dump, kind):
+    """In the order of the file's names within a kind, which is not the plan's: by name."""
+    return {n[len(kind) + 1 :]: t for n, t in dump.items() if n.startswith(kind + "/")}
+
+
+def natural(name):
+    """Sorts copies as they are counted: a, b, ..., z, aa."""
+    return [(0, int(p), "") if p.isdigit() else (1, len(p), p) for p in name.split(".")]
+
+
+def pair(weights, model):
+    """Our names beside PyTorch's parameters: stage by stage, copy by copy, then heads; each side in that order."""
+    ours = sorted((n for n in weights if not n.startswith("heads.")), key=natural)
+    heads = sorted((n for n in weights if n.startswith("heads.")), key=natural)
+    order = {"weight": 0, "bias": 1, "running_mean": 2, "running_var": 3}
+    key = lambda n: (natural(n.rsplit(".", 1)[0]), order[n.rsplit(".", 1)[1]])
+    ours = sorted(ours, key=key) + sorted(heads, key=key)
+    named = dict(model.named_parameters())
+    state = model.state_dict(keep_vars=True)
+    theirs = [n for n in state if n != "alpha" and not n.endswith("num_batches_tracked")]
+    assert len(ours) == len(theirs), (len(ours), len(theirs))
+    return [(o, t, state[t], t in named) for o, t in zip(ours, theirs)]
+
+
+def share(ours, theirs):
+    norm = theirs.double().norm().item()
+    return (ours.double() - theirs.double()).norm().item() / max(norm, 1e-30)
+
+
+def check(name, program, double):
+    path = os.path.join(tempfile.mkdtemp(), "dump.safetensors")
+    subprocess.run([program, "dump", name, path], check=True)
+    dump = read(path)
+    model, _, mode = build(name)
+    weights = part(dump, "weight")
+    pairs = pair(weights, model)
+    if double:
+        model.double()
+        pairs = pair(weights, model)
+    kind = torch.float64 if double else torch.float32
+    with torch.no_grad():
+        for ours, theirs, value, _ in pairs:
+            assert weights[ours].shape == value.shape, (ours, theirs)
+            value.copy_(weights[ours])
+    x = dump["input/0"].to(kind)
+    labels = [v.flatten().long() for _, v in sorted(part(dump, "label").items(), key=lambda p: int(p[0]))]
+    leaves = []
+    if mode == "train":
+        outputs = model(x)
+    else:
+        gates = []
+        for c in range(len(part(dump, "probs"))):
+            probs = dump[f"probs/{c}"].to(kind).requires_grad_()
+            chosen = F.one_hot(dump[f"index/{c}"].long()[0], probs.numel()).to(kind)
+            gates.append(chosen + probs - probs.detach())
+            leaves.append(probs)
+        outputs = model(x, gates)
+    loss = sum(F.cross_entropy(o, y) for o, y in zip(outputs, labels))
+    loss.backward()
+    found = {"output": 0.0, "loss": share(dump["loss"], loss.detach().reshape(1))}
+    for i, o in enumerate(outputs):
+        found["output"] = max(found["output"], share(dump[f"output/{i}"], o.detach()))
+    worst = {"gradient": (0.0, ""), "statistics": (0.0, "")}
+    for ours, theirs, value, trained in pairs:
+        if trained:
+            grad = value.grad if value.grad is not None else torch.zeros_like(value)
+            gap, what = share(dump[f"grad/{ours}"], grad), "gradient"
+            if grad.norm() == 0 and dump[f"grad/{ours}"].norm() == 0:
+                gap = 0.0
+        else:
+            gap, what = share(dump[f"after/{ours}"], value), "statistics"
+        worst[what] = max(worst[what], (gap, ours))
+    for c, probs in enumerate(leaves):
+        grad = probs.grad if probs.grad is not None else torch.zeros_like(probs)
+        gap = share(dump[f"grad_probs/{c}"], grad) if grad.norm() > 0 else dump[f"grad_probs/{c}"].norm().item()
+        worst["choices"] = max(worst.get("choices", (0.0, "")), (gap, str(c)))
+    found.update({k: v[0] for k, v in worst.items()})
+    bound = 1e-4 if name == "resnet18" else 1e-5
+    good = all(v <= bound for v in found.values())
+    listed = "  ".join(f"{k} {v:.1e}" for k, v in found.items())
+    print(f"{name:<20} {listed}  {'' if good else 'ABOVE ' + format(bound, '.0e') + ' at ' + worst['gradient'][1]}", flush=True)
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--double", action="store_true")
+    parser.add_argument("--program", help="benches/train.rs as built before")
+    args = parser.parse_args()
+    program = args.program or built()
+    torch.manual_seed(1)
+    torch.set_num_threads(2)
+    names = args.models or subprocess.run([program, "names"], stdout=subprocess.PIPE, text=True).stdout.split()
+    sys.exit(not all([check(n, program, args.double) for n in names if not n.endswith(".weights")]))
+
+
+if __name__ == "__main__":
+    main()

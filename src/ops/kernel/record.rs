@@ -1,0 +1,133 @@
+//! A kernel's call kept for the way back, without candle's graph: what it read and gave, and nothing that its gradient does not
+//! need.
+
+use std::cell::RefCell;
+
+use candle_core::{CpuStorage, Device, Result, Shape, Storage, Tensor, TensorId, bail};
+
+use super::{Kernel, Real, View, view};
+
+/// A gradient in main memory, contiguous, in the shape of what it is a gradient of.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub values: CpuStorage,
+    pub shape: Shape,
+}
+
+/// One call of a kernel. Gradients come by argument, for those that are wanted.
+pub trait Call: Send + Sync {
+    /// Which tensors the kernel was given.
+    fn arguments(&self) -> &[TensorId];
+    /// The tensor that it gave.
+    fn output(&self) -> TensorId;
+    fn backward(&self, grad: &Host, wanted: &[bool]) -> Result<Vec<Option<Host>>>;
+}
+
+thread_local! {
+    static RECORDER: RefCell<Option<Vec<Box<dyn Call>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `f`, whose kernels do not enter candle's graph, and gives their calls in order.
+pub fn recording<R>(f: impl FnOnce() -> R) -> (R, Vec<Box<dyn Call>>) {
+    struct Restore(Option<Vec<Box<dyn Call>>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECORDER.set(self.0.take());
+        }
+    }
+    let _restore = Restore(RECORDER.replace(Some(Vec::new())));
+    let result = f();
+    (result, RECORDER.take().unwrap_or_default())
+}
+
+pub(super) fn is_on() -> bool {
+    RECORDER.with_borrow(Option::is_some)
+}
+
+/// Runs a kernel outside candle's graph and notes the call.
+pub(super) fn run<const N: usize, K: Kernel<N>>(kernel: K, arguments: [&Tensor; N]) -> Result<Tensor> {
+    let ids = arguments.map(Tensor::id);
+    let mut inputs = Vec::with_capacity(N);
+    for a in arguments {
+        inputs.push(a.contiguous()?.detach());
+    }
+    let output = match inputs[0].dtype() {
+        candle_core::DType::F32 => forward::<N, K, f32>(&kernel, &inputs)?,
+        candle_core::DType::F64 => forward::<N, K, f64>(&kernel, &inputs)?,
+        _ => bail!("{} knows f32 and f64 only", K::NAME),
+    };
+    let shapes = inputs.iter().map(|t| t.shape().clone()).collect();
+    let kept = inputs.into_iter().zip(K::READS).map(|(t, reads)| reads.then_some(t)).collect();
+    let call = Kept { kernel, ids, gave: output.id(), shapes, kept, output: K::READS_OUTPUT.then(|| output.clone()) };
+    RECORDER.with_borrow_mut(|r| {
+        if let Some(calls) = r {
+            calls.push(Box::new(call));
+        }
+    });
+    Ok(output)
+}
+
+fn forward<const N: usize, K: Kernel<N>, T: Real>(kernel: &K, inputs: &[Tensor]) -> Result<Tensor> {
+    let all: Vec<_> = inputs.iter().map(Tensor::storage_and_layout).collect();
+    let mut views = Vec::with_capacity(N);
+    for (storage, layout) in &all {
+        match &**storage {
+            Storage::Cpu(s) => views.push(view::<T>(s, layout)?),
+            _ => bail!("{} runs on the CPU only", K::NAME),
+        }
+    }
+    let (values, shape) = kernel.forward(std::array::from_fn(|i| views[i]))?;
+    Tensor::from_vec(values, shape, &Device::Cpu)
+}
+
+struct Kept<K, const N: usize> {
+    kernel: K,
+    ids: [TensorId; N],
+    gave: TensorId,
+    shapes: Vec<Shape>,
+    /// What the gradient reads.
+    kept: Vec<Option<Tensor>>,
+    output: Option<Tensor>,
+}
+
+impl<const N: usize, K: Kernel<N>> Kept<K, N> {
+    fn typed<T: Real>(&self, grad: &[T], shape: &Shape, wanted: &[bool]) -> Result<Vec<Option<Host>>> {
+        let all: Vec<_> =
+            self.kept.iter().chain([&self.output]).map(|t| t.as_ref().map(Tensor::storage_and_layout)).collect();
+        let dims = self.shapes.iter().chain([shape]);
+        let mut views = Vec::with_capacity(N + 1);
+        for (tensor, dims) in all.iter().zip(dims) {
+            views.push(match tensor {
+                None => View { data: &[], dims: dims.dims() },
+                Some((storage, layout)) => match &**storage {
+                    Storage::Cpu(s) => view::<T>(s, layout)?,
+                    _ => bail!("{} runs on the CPU only", K::NAME),
+                },
+            });
+        }
+        let inputs = std::array::from_fn(|i| views[i]);
+        let grads = self.kernel.backward(inputs, views[N], grad, std::array::from_fn(|i| wanted[i]))?;
+        let host = |(values, shape): (Option<Vec<T>>, &Shape)| {
+            values.map(|v| Host { values: T::to_cpu_storage_owned(v), shape: shape.clone() })
+        };
+        Ok(grads.into_iter().zip(&self.shapes).map(host).collect())
+    }
+}
+
+impl<const N: usize, K: Kernel<N>> Call for Kept<K, N> {
+    fn arguments(&self) -> &[TensorId] {
+        &self.ids
+    }
+
+    fn output(&self) -> TensorId {
+        self.gave
+    }
+
+    fn backward(&self, grad: &Host, wanted: &[bool]) -> Result<Vec<Option<Host>>> {
+        match &grad.values {
+            CpuStorage::F32(g) => self.typed::<f32>(g, &grad.shape, wanted),
+            CpuStorage::F64(g) => self.typed::<f64>(g, &grad.shape, wanted),
+            _ => bail!("{} knows f32 and f64 only", K::NAME),
+        }
+    }
+}

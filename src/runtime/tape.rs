@@ -1,0 +1,209 @@
+//! The way back through a plan: gradients of weights and choices from those of the outputs, step by step in reverse. Each step's
+//! record goes as soon as it is passed, and with it what only its gradient needed.
+
+use candle_core::{Result, Shape, Tensor, TensorId, Var, bail};
+
+use super::model::{Model, Outputs};
+use crate::ops::grad::Grad;
+use crate::ops::kernel::record::{Call, recording};
+use crate::ops::{Op, Pass, Way, select};
+use crate::optim::Gradients;
+use crate::plan::ValueId;
+
+/// What a training step's forward pass leaves. The heads of `outputs` are leaves of candle's graph, in which the loss is computed.
+pub struct Tape<'a> {
+    model: &'a Model,
+    pub outputs: Outputs,
+    entries: Vec<Entry>,
+    /// By value: whether a gradient is of use.
+    wanted: Vec<bool>,
+    /// The outputs as the loss reads them.
+    leaves: Vec<(ValueId, Var)>,
+}
+
+/// What a loss's gradient came to.
+pub struct Learned {
+    /// In the order of [`Model::trained`].
+    pub weights: Gradients,
+    /// By choice, d loss / d probability of each candidate; `None` where no reader was reached.
+    pub choices: Vec<Option<Vec<f64>>>,
+}
+
+struct Entry {
+    step: usize,
+    back: Back,
+}
+
+/// How a step is gone back through.
+enum Back {
+    /// By a kernel's own gradient; for each of its arguments the place among the step's inputs and weights.
+    Kernel { call: Box<dyn Call>, places: Vec<usize> },
+    /// The same numbers in this shape.
+    Reshape(Shape),
+    /// To every input as it is.
+    Sum,
+    /// Through candle's graph of this op.
+    Graph { leaves: Vec<Option<Var>>, output: Tensor },
+    /// To the candidate that was taken, and to the probabilities of all that were computed.
+    Choice { choice: usize, index: usize, candidates: Vec<Tensor> },
+}
+
+impl<'a> Tape<'a> {
+    pub(super) fn new(model: &'a Model) -> Tape<'a> {
+        let outputs = Outputs { heads: Vec::new(), reached: Vec::new() };
+        Tape { model, outputs, entries: Vec::new(), wanted: vec![false; model.plan.values], leaves: Vec::new() }
+    }
+
+    /// Runs an op and records it, if a gradient is of use beyond it.
+    pub(super) fn op(&mut self, step: usize, op: &dyn Op, args: &[Tensor], pass: &mut Pass) -> Result<Tensor> {
+        let s = &self.model.plan.steps[step];
+        let trained = |w: usize| self.model.plan.weights[w].trained;
+        let wanted: Vec<bool> =
+            s.inputs.iter().map(|v| self.wanted[*v]).chain(s.weights.iter().map(|w| trained(*w))).collect();
+        let vars: Vec<&Tensor> = s.weights.iter().map(|w| self.model.vars[*w].as_tensor()).collect();
+        if !wanted.contains(&true) {
+            let weights: Vec<Tensor> = vars.iter().map(|v| v.detach()).collect();
+            return op.forward(args, &weights, pass);
+        }
+        self.wanted[s.output] = true;
+        let (output, back) = match op.way(args) {
+            Way::Graph => {
+                let mut leaves = Vec::with_capacity(wanted.len());
+                for (i, wanted) in wanted.iter().enumerate() {
+                    let var = i.checked_sub(args.len()).map(|w| &self.model.vars[s.weights[w]]);
+                    leaves.push(match (wanted, var) {
+                        (false, _) => None,
+                        (true, Some(var)) => Some(var.clone()),
+                        (true, None) => Some(Var::from_tensor(&args[i])?),
+                    });
+                }
+                let read =
+                    |i: usize, plain: &Tensor| leaves[i].as_ref().map_or(plain.detach(), |l| l.as_tensor().clone());
+                let inputs: Vec<Tensor> = args.iter().enumerate().map(|(i, t)| read(i, t)).collect();
+                let weights: Vec<Tensor> = vars.iter().enumerate().map(|(i, t)| read(args.len() + i, t)).collect();
+                let output = op.forward(&inputs, &weights, pass)?;
+                (output.detach(), Back::Graph { leaves, output })
+            }
+            Way::Sum => (op.forward(args, &[], pass)?, Back::Sum),
+            Way::Kernel => {
+                let weights: Vec<Tensor> = vars.iter().map(|v| v.detach()).collect();
+                let (output, mut calls) = recording(|| op.forward(args, &weights, pass));
+                let output = output?;
+                let back = match calls.pop() {
+                    None => Back::Reshape(args[0].shape().clone()),
+                    Some(call) if calls.is_empty() => {
+                        let all = || args.iter().chain(&weights);
+                        let place = |id: &TensorId| all().position(|t| t.id() == *id);
+                        match call.arguments().iter().map(place).collect::<Option<Vec<usize>>>() {
+                            Some(places) if call.output() == output.id() => Back::Kernel { call, places },
+                            _ => bail!("`{}` does more than call a kernel, and says that it does not", op.name()),
+                        }
+                    }
+                    Some(_) => bail!("`{}` calls several kernels, and says that it calls one", op.name()),
+                };
+                (output, back)
+            }
+        };
+        self.entries.push(Entry { step, back });
+        Ok(output)
+    }
+
+    /// Records a selection. `candidates` are there if its probabilities want a gradient.
+    pub(super) fn select(&mut self, step: usize, choice: usize, index: usize, candidates: Vec<Tensor>) {
+        let s = &self.model.plan.steps[step];
+        if !candidates.is_empty() || self.wanted[s.inputs[index]] {
+            self.wanted[s.output] = true;
+            self.entries.push(Entry { step, back: Back::Choice { choice, index, candidates } });
+        }
+    }
+
+    /// A head as the loss reads it.
+    pub(super) fn leaf(&mut self, value: ValueId, tensor: &Tensor) -> Result<Tensor> {
+        let leaf = Var::from_tensor(&tensor.detach())?;
+        let tensor = leaf.as_tensor().clone();
+        self.leaves.push((value, leaf));
+        Ok(tensor)
+    }
+
+    /// Gradients of a number computed from the outputs.
+    pub fn backward(self, loss: &Tensor) -> Result<Learned> {
+        let plan = &self.model.plan;
+        let store = loss.backward()?;
+        let mut values: Vec<Option<Grad>> = vec![None; plan.values];
+        let mut weights: Vec<Option<Grad>> = vec![None; plan.weights.len()];
+        let mut choices: Vec<Option<Vec<f64>>> = vec![None; plan.choices.len()];
+        for (value, leaf) in &self.leaves {
+            if let Some(g) = store.get(leaf) {
+                add(&mut values[*value], Grad::of(g)?)?;
+            }
+        }
+        drop(store);
+        let mut entries = self.entries;
+        while let Some(Entry { step, back }) = entries.pop() {
+            let s = &plan.steps[step];
+            let Some(grad) = values[s.output].take() else { continue };
+            let count = s.inputs.len();
+            let wanted = |i: usize| match i.checked_sub(count) {
+                None => self.wanted[s.inputs[i]],
+                Some(w) => plan.weights[s.weights[w]].trained,
+            };
+            let mut give = |i: usize, grad: Grad| match i.checked_sub(count) {
+                None => add(&mut values[s.inputs[i]], grad),
+                Some(w) => add(&mut weights[s.weights[w]], grad),
+            };
+            match back {
+                Back::Reshape(shape) => give(0, grad.reshape(shape)?)?,
+                Back::Sum => {
+                    let readers: Vec<usize> = (0..count).filter(|i| wanted(*i)).collect();
+                    for i in &readers[1..] {
+                        give(*i, grad.clone())?;
+                    }
+                    give(readers[0], grad)?;
+                }
+                Back::Kernel { call, places } => {
+                    let asked: Vec<bool> = places.iter().map(|p| wanted(*p)).collect();
+                    let found = call.backward(&grad.host()?, &asked)?;
+                    drop(call);
+                    for (place, grad) in places.into_iter().zip(found) {
+                        if let Some(grad) = grad.filter(|_| wanted(place)) {
+                            give(place, Grad::Host(grad))?;
+                        }
+                    }
+                }
+                Back::Graph { leaves, output } => {
+                    let store = (&output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
+                    for (i, leaf) in leaves.iter().enumerate() {
+                        if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
+                            give(i, Grad::of(g)?)?;
+                        }
+                    }
+                }
+                Back::Choice { choice, index, candidates } => {
+                    if !candidates.is_empty() {
+                        let found = select::probability_gradient(&grad, &candidates)?;
+                        match &mut choices[choice] {
+                            Some(sum) => sum.iter_mut().zip(found).for_each(|(a, b)| *a += b),
+                            none => *none = Some(found),
+                        }
+                    }
+                    if wanted(index) {
+                        give(index, grad)?;
+                    }
+                }
+            }
+        }
+        let trained = self.model.trained_indices();
+        let list = trained.map(|w| weights[w].take().map(|g| g.tensor(&self.model.device)).transpose());
+        Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices })
+    }
+}
+
+fn add(to: &mut Option<Grad>, grad: Grad) -> Result<()> {
+    match to {
+        Some(sum) => sum.add(grad),
+        None => {
+            *to = Some(grad);
+            Ok(())
+        }
+    }
+}

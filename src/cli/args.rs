@@ -72,6 +72,10 @@ pub enum Command {
     ///
     /// The command ends with 0 whether there are differences or not, unless `--exit-code` is given.
     Diff(DiffArgs),
+    /// Tell where the time of a training step goes, by stage and op, on random samples.
+    ///
+    /// No data are read unless they tell sizes that the program leaves open.
+    Profile(ProfileArgs),
     /// Say what this build and this machine are, test them for a second, and name what is known to go wrong.
     Doctor,
     /// Predict new rows with a trained network: tables, arrays or pictures in; csv, JSON lines or NumPy arrays out.
@@ -252,6 +256,45 @@ pub struct VerifyArgs {
     /// Are these weights (.safetensors) of this network, unchanged?
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileNetwork {
+    /// What a search trains, by its settings.
+    Supernet,
+    /// The program's topology.
+    Topology,
+    /// One copy of every stage.
+    #[value(name = "all_shared")]
+    AllShared,
+    /// A network for every task.
+    Independent,
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// The program.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Whose training is timed: the supernet if the program searches, else its topology, else all_shared.
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Option<ProfileNetwork>,
+
+    /// Samples per step; absent: as the program says.
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub batch: Option<usize>,
+
+    /// Steps that are timed, after 3 others.
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub steps: usize,
+
+    /// Where to compute: auto, cpu, cuda:N.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
 
     #[command(flatten)]
     pub set: SetArgs,

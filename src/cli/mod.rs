@@ -61,6 +61,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Derive(a) => cmd::derive::run(a, terminal),
         Command::Train(a) => cmd::train::run(a, terminal),
         Command::Evaluate(a) => cmd::evaluate::run(a, terminal),
+        Command::Profile(a) => cmd::profile::run(a, terminal),
         Command::Verify(a) => cmd::verify::run(a, terminal),
         Command::Diff(a) => cmd::diff::run(a, terminal),
         Command::Doctor => cmd::doctor::run(terminal),

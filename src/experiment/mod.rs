@@ -6,6 +6,7 @@ pub mod memory;
 pub mod networks;
 pub mod phases;
 pub mod predict;
+pub mod profile;
 pub mod recorder;
 pub mod results;
 pub mod run;

@@ -1,12 +1,13 @@
 //! Weights and the forward pass of a plan.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::RngExt;
 use rand_distr::{Distribution, Normal};
 
-use super::tape::Tape;
+use super::tape::{Observer, Tape};
 use crate::ops::select::straight_through;
 use crate::ops::{Init, Pass};
 use crate::plan::{Kind, Plan, Symbols};
@@ -198,13 +199,23 @@ impl Model {
 
     /// Runs the plan in candle's graph. `inputs[i]` is `[batch, ...]` for the spec's input `i`; `decided` has one entry per choice.
     pub fn forward(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Outputs> {
-        self.run(inputs, decided, mode, &mut Way::Graph)
+        self.run(inputs, decided, mode, &mut Way::Graph, None)
     }
 
     /// The same, recorded for [`Tape::backward`] instead: faster, and with less memory.
     pub fn record(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Tape<'_>> {
+        self.record_observed(inputs, decided, mode, None)
+    }
+
+    pub fn record_observed(
+        &self,
+        inputs: &HashMap<usize, Tensor>,
+        decided: &[Decided],
+        mode: Mode,
+        observer: Option<&mut dyn Observer>,
+    ) -> Result<Tape<'_>> {
         let mut way = Way::Tape(Tape::new(self));
-        let outputs = self.run(inputs, decided, mode, &mut way)?;
+        let outputs = self.run(inputs, decided, mode, &mut way, observer)?;
         let Way::Tape(mut tape) = way else { unreachable!("given above") };
         tape.outputs = outputs;
         Ok(tape)
@@ -216,6 +227,7 @@ impl Model {
         decided: &[Decided],
         mode: Mode,
         way: &mut Way<'a>,
+        mut observer: Option<&mut dyn Observer>,
     ) -> Result<Outputs> {
         let (needed, reached) = self.needed(decided, mode.idle && mode.train);
         let mut values: Vec<Option<Tensor>> = vec![None; self.plan.values];
@@ -237,6 +249,7 @@ impl Model {
             if !needed[i] {
                 continue;
             }
+            let start = observer.is_some().then(Instant::now);
             let out = match &step.kind {
                 Kind::Select(c) => {
                     let chosen = get(&values, step.inputs[decided[*c].index])?;
@@ -278,6 +291,10 @@ impl Model {
                     out
                 }
             };
+            if let (Some(observer), Some(start)) = (&mut observer, start) {
+                self.device.synchronize()?;
+                observer.forward(i, start.elapsed().as_secs_f64(), &out);
+            }
             values[step.output] = Some(out);
             for v in &step.inputs {
                 if last_use[*v] == i {
@@ -304,7 +321,7 @@ impl Model {
 
     /// The one output of each task under hard decisions: `[batch, outputs...]`, by output of the plan.
     pub fn predict(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided]) -> Result<Vec<Tensor>> {
-        let out = self.run(inputs, decided, Mode::evaluation(), &mut Way::Plain)?;
+        let out = self.run(inputs, decided, Mode::evaluation(), &mut Way::Plain, None)?;
         let mut list = Vec::new();
         for (o, heads) in self.plan.outputs.iter().zip(out.heads) {
             let at = o.choice.map_or(0, |c| decided[c].index);

@@ -1,6 +1,8 @@
 //! The way back through a plan: gradients of weights and choices from those of the outputs, step by step in reverse. Each step's
 //! record goes as soon as it is passed, and with it what only its gradient needed.
 
+use std::time::Instant;
+
 use candle_core::{Result, Shape, Tensor, TensorId, Var, bail};
 
 use super::model::{Model, Outputs};
@@ -9,6 +11,12 @@ use crate::ops::kernel::record::{Call, recording};
 use crate::ops::{Op, Pass, Way, select};
 use crate::optim::Gradients;
 use crate::plan::ValueId;
+
+/// Told how long each step of the plan took, forward and back.
+pub trait Observer {
+    fn forward(&mut self, step: usize, seconds: f64, output: &Tensor);
+    fn backward(&mut self, step: usize, seconds: f64);
+}
 
 /// What a training step's forward pass leaves. The heads of `outputs` are leaves of candle's graph, in which the loss is computed.
 pub struct Tape<'a> {
@@ -127,6 +135,10 @@ impl<'a> Tape<'a> {
 
     /// Gradients of a number computed from the outputs.
     pub fn backward(self, loss: &Tensor) -> Result<Learned> {
+        self.backward_observed(loss, None)
+    }
+
+    pub fn backward_observed(self, loss: &Tensor, mut observer: Option<&mut dyn Observer>) -> Result<Learned> {
         let plan = &self.model.plan;
         let store = loss.backward()?;
         let mut values: Vec<Option<Grad>> = vec![None; plan.values];
@@ -142,6 +154,7 @@ impl<'a> Tape<'a> {
         while let Some(Entry { step, back }) = entries.pop() {
             let s = &plan.steps[step];
             let Some(grad) = values[s.output].take() else { continue };
+            let start = observer.is_some().then(Instant::now);
             let count = s.inputs.len();
             let wanted = |i: usize| match i.checked_sub(count) {
                 None => self.wanted[s.inputs[i]],
@@ -190,6 +203,10 @@ impl<'a> Tape<'a> {
                         give(index, grad)?;
                     }
                 }
+            }
+            if let (Some(observer), Some(start)) = (&mut observer, start) {
+                self.model.device.synchronize()?;
+                observer.backward(step, start.elapsed().as_secs_f64());
             }
         }
         let trained = self.model.trained_indices();

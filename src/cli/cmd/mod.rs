@@ -12,6 +12,7 @@ pub mod graph;
 pub mod network;
 pub mod new;
 pub mod predict;
+pub mod profile;
 pub mod run;
 pub mod search;
 pub mod session;

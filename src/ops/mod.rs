@@ -45,7 +45,9 @@ mod tanh;
 pub mod types;
 mod upsample;
 
+use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
@@ -101,7 +103,7 @@ impl OpError {
 }
 
 /// An op with its parameters fixed and its input types known.
-pub trait Op: Debug + Send + Sync {
+pub trait Op: Any + Debug + Send + Sync {
     /// The name in the table.
     fn name(&self) -> &'static str;
 
@@ -123,6 +125,12 @@ pub trait Op: Debug + Send + Sync {
     /// are right for f32 and f64, on the CPU by own kernels where candle's are wrong or slow, elsewhere by compositions
     /// whose gradients are right.
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], pass: &mut Pass) -> Result<Tensor>;
+
+    /// This op and the one that alone reads it as one, where that saves a pass over memory: its weights are this op's, then the
+    /// next one's.
+    fn fuse(&self, _next: &dyn Op) -> Option<Arc<dyn Op>> {
+        None
+    }
 
     /// How to come back from [`Op::forward`] of these inputs.
     fn way(&self, _: &[Tensor]) -> Way {

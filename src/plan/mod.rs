@@ -1,6 +1,8 @@
 //! A checked network to something that runs: concrete and ordered, no names and no unknown shapes. Names stand beside it, in
 //! [`Symbols`], for checkpoints and logs. A supernet's choices stay, as data for `runtime`; a fixed network has none.
 
+pub mod passes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -47,6 +49,8 @@ pub struct Step {
     pub weights: Vec<usize>,
     /// The unit it belongs to; `None` for selections.
     pub unit: Option<usize>,
+    /// What its random draws differ by from those of other steps; no pass over the plan changes it.
+    pub site: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -160,6 +164,7 @@ impl Lowering<'_> {
                     output,
                     weights: vec![],
                     unit: None,
+                    site: self.plan.steps.len() as u64,
                 });
                 self.values.insert(node, output);
             }
@@ -242,7 +247,8 @@ impl Lowering<'_> {
             weights.push(self.plan.weights.len() - 1);
         }
         let output = self.value();
-        self.plan.steps.push(Step { kind: Kind::Op(op), inputs, output, weights, unit: Some(unit) });
+        let site = self.plan.steps.len() as u64;
+        self.plan.steps.push(Step { kind: Kind::Op(op), inputs, output, weights, unit: Some(unit), site });
         Ok(output)
     }
 }

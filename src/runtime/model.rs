@@ -10,6 +10,7 @@ use rand_distr::{Distribution, Normal};
 use super::tape::{Observer, Tape};
 use crate::ops::select::straight_through;
 use crate::ops::{Init, Pass};
+use crate::plan::passes::{self, Switches};
 use crate::plan::{Kind, Plan, Symbols};
 use crate::random::Randomness;
 
@@ -87,6 +88,18 @@ impl Model {
     /// Draws initial weights; each is a function of the seed and its name alone. `keys` gives the name that a weight is drawn
     /// by (for copies that must start alike); usually its own.
     pub fn new(plan: Plan, symbols: Symbols, random: Randomness, device: &Device) -> Result<Model> {
+        Model::with(plan, symbols, random, device, &Switches::chosen())
+    }
+
+    /// With some of the passes over the plan left out.
+    pub fn with(
+        mut plan: Plan,
+        symbols: Symbols,
+        random: Randomness,
+        device: &Device,
+        switches: &Switches,
+    ) -> Result<Model> {
+        passes::rewrite(&mut plan, switches);
         let numbers = plan.weights.iter().flat_map(|w| w.shape.iter().copied().reduce(usize::saturating_mul));
         let bytes = numbers.fold(0usize, usize::saturating_add).saturating_mul(4);
         // Said in words before the system ends the program.
@@ -274,7 +287,7 @@ impl Model {
                         train: mode.train,
                         random: mode.random,
                         step: mode.step,
-                        site: i as u64,
+                        site: step.site,
                         buffers: Vec::new(),
                     };
                     let weights = || step.weights.iter().map(|w| self.vars[*w].as_tensor());

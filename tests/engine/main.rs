@@ -1,5 +1,5 @@
-//! The engine under a training step: the way back through the tape against candle's graph, and steps that do not depend on
-//! threads.
+//! The engine under a training step: the way back through the tape against candle's graph, passes over the plan on and off, and
+//! weights that do not depend on the number of threads.
 
 mod programs;
 
@@ -7,11 +7,15 @@ use candle_core::{Device, Tensor};
 use mtlc::check::Checked;
 use mtlc::ir::Network;
 use mtlc::plan::lower;
+use mtlc::plan::passes::{self, Switches};
 use mtlc::random::Randomness;
+use mtlc::runtime::epochs::Procedure;
 use mtlc::runtime::feed::{Fed, Feed};
-use mtlc::runtime::fit::losses;
+use mtlc::runtime::fit::{Fitting, Job, losses};
 use mtlc::runtime::model::{Decided, Mode, Model};
+use mtlc::runtime::state::Position;
 use mtlc::runtime::synthetic;
+use mtlc::search::learn_to_branch::Branching;
 
 /// A model with a batch of random samples.
 struct Setting {
@@ -29,8 +33,12 @@ impl Setting {
     }
 
     fn of(checked: Checked, network: &Network, state: u64) -> Setting {
+        Setting::with(checked, network, state, &Switches::all())
+    }
+
+    fn with(checked: Checked, network: &Network, state: u64, switches: &Switches) -> Setting {
         let (plan, symbols) = lower(&checked, network).expect("all sizes are known");
-        let model = Model::new(plan, symbols, Randomness::new(state), &Device::Cpu).expect("weights");
+        let model = Model::with(plan, symbols, Randomness::new(state), &Device::Cpu, switches).expect("weights");
         let feed = synthetic::feed(&checked, 6, Randomness::new(state)).expect("a feed");
         let table = &feed.dataset.train;
         let fed = feed.tensors(table, table.gather(&[0, 1, 2, 3, 4, 5]), &Device::Cpu).expect("a batch");
@@ -129,6 +137,87 @@ fn the_tape_gives_the_gradients_of_candles_graph() {
             }
             for ((a, b), n) in after.iter().zip(&s.model.vars).zip(&s.model.symbols.weights) {
                 assert_eq!(values(a), values(b.as_tensor()), "{name}, state {state}: `{n}` after the pass");
+            }
+        }
+    }
+}
+
+#[test]
+fn passes_change_no_value() {
+    assert!(Switches::without(["fuse", "typo"]).unknown() == ["typo"]);
+    for (name, text) in programs::ALL {
+        let checked = || programs::check(text);
+        let network = programs::network(&checked());
+        for state in 0..50 {
+            let plain = Setting::with(checked(), &network, state, &Switches::none());
+            let (loss, expected) = by_tape(&plain, state as usize);
+            let names = passes::table().iter().map(|p| p.name);
+            let alone = names.clone().map(|on| (on, Switches::without(names.clone().filter(move |n| *n != on))));
+            for (pass, switches) in alone.chain([("all", Switches::all())]) {
+                let s = Setting::with(checked(), &network, state, &switches);
+                let (found_loss, found) = by_tape(&s, state as usize);
+                let place = format!("{name}, state {state}, pass {pass}");
+                assert!((loss - found_loss).abs() <= 1e-6 * loss.abs(), "{place}: loss {loss} and {found_loss}");
+                for ((weight, a), (other, b)) in expected.iter().zip(&found) {
+                    assert_eq!(weight, other, "{place}");
+                    let far = gap(a, b);
+                    assert!(far <= 1e-6, "{place}, {weight}: the gradients differ by {far:e} of their norm");
+                }
+                for ((a, b), n) in plain.model.vars.iter().zip(&s.model.vars).zip(&s.model.symbols.weights) {
+                    let far = gap(&values(a.as_tensor()), &values(b.as_tensor()));
+                    assert!(far <= 1e-6, "{place}: `{n}` differs by {far:e} after the pass");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn passes_find_what_they_are_for() {
+    let checked = programs::check(programs::BRANCHING);
+    let (plan, _) = lower(&checked, &programs::network(&checked)).expect("all sizes are known");
+    for pass in passes::table() {
+        let mut rewritten = plan.clone();
+        (pass.run)(&mut rewritten);
+        assert!(rewritten.steps.len() < plan.steps.len(), "{} left all {} steps", pass.name, plan.steps.len());
+    }
+}
+
+/// The weights after some steps of training, or of a search where there is one, with so many threads.
+fn trained(text: &'static str, threads: usize, steps: u64) -> Vec<(String, Vec<f32>)> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    pool.install(|| {
+        let s = Setting::new(text, 5);
+        let random = Randomness::new(5);
+        let args = mtlc::experiment::train_args(&s.checked);
+        let job = Job { spec: &s.checked.spec, feed: &s.feed, args: &args, random };
+        let network = programs::network(&s.checked);
+        let mut procedure: Box<dyn Procedure> = match s.checked.spec.searches.first() {
+            Some(search) => Box::new(
+                Branching::new(&s.checked, &network, search, &s.model, &s.feed, random, "test").expect("a procedure"),
+            ),
+            None => Box::new(Fitting::new(&s.model, &job, "test").expect("a procedure")),
+        };
+        let mut at = Position { epoch: 1, ..Position::default() };
+        for _ in 0..steps {
+            at.step += 1;
+            procedure.step(&s.fed, &mut at).expect("a step");
+        }
+        drop(procedure);
+        s.model.named().into_iter().map(|(n, v)| (n.to_string(), values(v.as_tensor()))).collect()
+    })
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_weights() {
+    for (name, text) in programs::ALL {
+        let one = trained(text, 1, 200);
+        let start = trained(text, 1, 0);
+        assert!(one.iter().zip(&start).any(|(a, b)| a.1 != b.1), "{name}: nothing was learned");
+        for threads in [2, 4] {
+            for ((weight, a), (_, b)) in one.iter().zip(&trained(text, threads, 200)) {
+                let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                assert!(bits(a) == bits(b), "{name}: `{weight}` differs between 1 and {threads} threads");
             }
         }
     }

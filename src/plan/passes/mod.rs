@@ -1,0 +1,62 @@
+//! Rewritings of a plan that keep its values: what a compiler knows of the network and a framework does not. One file each; all of
+//! them are on unless `MTLC_WITHOUT` in the environment names them, separated by commas.
+//!
+//! Adding one: a file with a `pub static PASS: Rewrite`, and a line in [`table`].
+
+mod fuse;
+
+use super::Plan;
+
+/// An entry of the table.
+pub struct Rewrite {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub run: fn(&mut Plan),
+}
+
+static TABLE: &[&Rewrite] = &[&fuse::PASS];
+
+/// In the order in which they run.
+pub fn table() -> &'static [&'static Rewrite] {
+    TABLE
+}
+
+/// Which passes run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Switches {
+    off: Vec<String>,
+}
+
+impl Switches {
+    pub fn all() -> Switches {
+        Switches::default()
+    }
+
+    pub fn without<'a>(names: impl IntoIterator<Item = &'a str>) -> Switches {
+        Switches { off: names.into_iter().map(|n| n.trim().to_string()).filter(|n| !n.is_empty()).collect() }
+    }
+
+    pub fn none() -> Switches {
+        Switches::without(table().iter().map(|p| p.name))
+    }
+
+    /// As the environment says.
+    pub fn chosen() -> Switches {
+        std::env::var("MTLC_WITHOUT").map_or_else(|_| Switches::all(), |names| Switches::without(names.split(',')))
+    }
+
+    /// Names that no pass has.
+    pub fn unknown(&self) -> Vec<&str> {
+        self.off.iter().map(String::as_str).filter(|n| !table().iter().any(|p| p.name == *n)).collect()
+    }
+
+    fn is_on(&self, pass: &Rewrite) -> bool {
+        !self.off.iter().any(|n| n == pass.name)
+    }
+}
+
+pub fn rewrite(plan: &mut Plan, switches: &Switches) {
+    for pass in table().iter().filter(|p| switches.is_on(p)) {
+        (pass.run)(plan);
+    }
+}

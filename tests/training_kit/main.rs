@@ -4,4 +4,5 @@ mod calls;
 mod losses;
 mod metrics;
 mod optimizers;
+mod pytorch;
 mod schedules;

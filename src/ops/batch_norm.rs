@@ -103,7 +103,7 @@ impl BatchNorm {
             false => Some(batch::Stats { mean: values(&weights[2])?, var: values(&weights[3])? }),
         };
         let used = Arc::new(OnceLock::new());
-        let kernel = batch::BatchNorm { eps: self.eps, given, used: used.clone() };
+        let kernel = batch::BatchNorm { eps: self.eps, given, relu: false, used: used.clone() };
         let y = kernel::apply3(kernel, x, &weights[0], &weights[1])?;
         if !train {
             return Ok((y, None));

@@ -110,7 +110,7 @@ impl Op for Conv {
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         let (x, weight) = (&inputs[0], &weights[0]);
         if path::own_kernel(x) {
-            let kernel = conv::Conv { window: self.window, groups: self.groups };
+            let kernel = conv::Conv { window: self.window, groups: self.groups, relu: false };
             return match weights.get(1) {
                 Some(bias) => kernel::apply3(kernel, x, weight, bias),
                 None => kernel::apply2(kernel, x, weight),

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::input::{self, SIZE};
-use super::kernel::{self, rows};
+use super::kernel::{self, linear};
 use super::{Arity, Dim, Init, Op, OpDef, Pass, TensorType, WeightDef, path};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
@@ -64,8 +64,8 @@ impl Op for Linear {
         let x = &inputs[0];
         if path::own_kernel(x) {
             return match weights.get(1) {
-                Some(bias) => kernel::apply3(rows::Linear, x, &weights[0], bias),
-                None => kernel::apply2(rows::Linear, x, &weights[0]),
+                Some(bias) => kernel::apply3(linear::Linear { relu: false }, x, &weights[0], bias),
+                None => kernel::apply2(linear::Linear { relu: false }, x, &weights[0]),
             };
         }
         let y = x.broadcast_matmul(&weights[0].t()?)?;

@@ -20,7 +20,7 @@ mod global_avg_pool;
 mod group_norm;
 mod identity;
 pub mod input;
-mod kernel;
+pub mod kernel;
 mod layer_norm;
 mod leaky_relu;
 mod linear;

@@ -2,33 +2,38 @@
 
 use candle_core::{Result, Tensor};
 
-use super::kernel::Real;
-use super::pointwise::{self, Curve};
-use super::{Arity, OpDef};
+use super::kernel::{self, relu};
+use super::{Arity, Op, OpDef, Pass, TensorType, input, path};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
     call: CallDef { name: "relu", doc: "max(x, 0); its gradient at 0 is 0.", args: &[] },
     arity: Arity::One,
-    make: |_, inputs| pointwise::make(Relu, inputs),
+    make: |_, inputs| {
+        input::dense(&inputs[0])?;
+        Ok(vec![Box::new(Relu { ty: inputs[0].clone() })])
+    },
 };
 
-#[derive(Debug, Clone)]
-struct Relu;
+#[derive(Debug)]
+struct Relu {
+    ty: TensorType,
+}
 
-impl Curve for Relu {
-    const NAME: &'static str = "relu";
-
-    fn value<T: Real>(&self, x: T) -> T {
-        // Not `max`: a NaN must stay one.
-        if x <= T::zero() { T::zero() } else { x }
+impl Op for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
     }
 
-    fn slope<T: Real>(&self, _: T, y: T) -> T {
-        if y <= T::zero() { T::zero() } else { T::one() }
+    fn output(&self) -> TensorType {
+        self.ty.clone()
     }
 
-    fn composed(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, inputs: &[Tensor], _: &[Tensor], _: &mut Pass) -> Result<Tensor> {
+        let x = &inputs[0];
+        if path::own_kernel(x) {
+            return kernel::apply1(relu::Relu, x);
+        }
         // candle's `relu` has gradient 1 at 0.
         x.le(0.0)?.where_cond(&x.zeros_like()?, x)
     }

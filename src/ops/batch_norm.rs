@@ -1,11 +1,14 @@
 //! `batch_norm`: batch normalisation (Ioffe and Szegedy 2015), as PyTorch computes it.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Result, Tensor};
 
-use super::kernel::{self, batch};
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input, path};
+use super::input::Window;
+use super::kernel::{self, batch, batch_pool};
+use super::max_pool::MaxPool;
+use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input, path, pooling, relu};
 use crate::schema::{AttrDef, CallDef, FRACTION, Need, POSITIVE};
 
 const MOMENTUM: f64 = 0.1;
@@ -34,18 +37,24 @@ pub static DEF: OpDef = OpDef {
     },
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct BatchNorm {
+    /// Of the output.
     ty: TensorType,
     channels: Dim,
     momentum: f64,
     eps: f64,
+    /// What follows, where it is one with it.
+    relu: bool,
+    pool: Option<Window>,
 }
 
 impl BatchNorm {
     pub(super) fn new(input: &TensorType) -> std::result::Result<BatchNorm, OpError> {
         match input::dense(input)? {
-            [c] | [c, _, _] => Ok(BatchNorm { ty: input.clone(), channels: *c, momentum: MOMENTUM, eps: EPS }),
+            [c] | [c, _, _] => {
+                Ok(BatchNorm { ty: input.clone(), channels: *c, momentum: MOMENTUM, eps: EPS, relu: false, pool: None })
+            }
             _ => Err(OpError::new(format!("takes `[c]` or an image `[c, h, w]`, and this is {input}"))
                 .help("put `flatten` or `concat_fields` before it, or use `layer_norm`")),
         }
@@ -54,7 +63,12 @@ impl BatchNorm {
 
 impl Op for BatchNorm {
     fn name(&self) -> &'static str {
-        "batch_norm"
+        match (self.relu, self.pool.is_some()) {
+            (false, false) => "batch_norm",
+            (true, false) => "batch_norm_relu",
+            (false, true) => "batch_norm_max_pool",
+            (true, true) => "batch_norm_relu_max_pool",
+        }
     }
 
     fn output(&self) -> TensorType {
@@ -83,6 +97,14 @@ impl Op for BatchNorm {
         } else {
             (self.affine(x, weight, bias, mean, var)?, None)
         };
+        let y = match (path::own_kernel(x), self.relu) {
+            (false, true) => relu::composed(&y)?,
+            _ => y,
+        };
+        let y = match (path::own_kernel(x), &self.pool) {
+            (false, Some(window)) => pooling::max(window, &y)?,
+            _ => y,
+        };
         if let Some([batch_mean, batch_var]) = batch {
             // PyTorch's running variance is unbiased. Of a single value there is none: 0, where PyTorch refuses the batch.
             let unbiased = (batch_var * (count as f64 / (count.max(2) - 1) as f64))?;
@@ -92,6 +114,20 @@ impl Op for BatchNorm {
             }
         }
         Ok(y)
+    }
+
+    fn fuse(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
+        if self.pool.is_some() {
+            return None;
+        }
+        if relu::is_relu(next) {
+            return (!self.relu).then(|| Arc::new(BatchNorm { relu: true, ..self.clone() }) as Arc<dyn Op>);
+        }
+        let window = (next as &dyn Any).downcast_ref::<MaxPool>()?.window;
+        let plain = window.kernel == window.stride && window.padding == 0 && window.dilation == 1;
+        // A place within the window is one byte.
+        (plain && window.kernel < 16)
+            .then(|| Arc::new(BatchNorm { pool: Some(window), ty: next.output(), ..self.clone() }) as Arc<dyn Op>)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
@@ -107,8 +143,13 @@ impl BatchNorm {
             false => Some(batch::Stats { mean: values(&weights[2])?, var: values(&weights[3])? }),
         };
         let used = Arc::new(OnceLock::new());
-        let kernel = batch::BatchNorm { eps: self.eps, given, used: used.clone() };
-        let y = kernel::apply3(kernel, x, &weights[0], &weights[1])?;
+        let norm = batch::BatchNorm { eps: self.eps, given, relu: self.relu, used: used.clone() };
+        let y = match self.pool {
+            None => kernel::apply3(norm, x, &weights[0], &weights[1])?,
+            Some(window) => {
+                kernel::apply3(batch_pool::BatchPool { norm, k: window.kernel }, x, &weights[0], &weights[1])?
+            }
+        };
         if !train {
             return Ok((y, None));
         }

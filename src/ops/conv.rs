@@ -1,10 +1,12 @@
 //! `conv(c)`: 2-D convolution (cross-correlation) of an image, grouped and dilated as in PyTorch's `Conv2d`.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
 use super::input::{self, PADDING, SIZE, STEP, Window};
 use super::kernel::{self, conv};
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, path};
+use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, path, relu};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -48,7 +50,7 @@ pub static DEF: OpDef = OpDef {
     },
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Conv {
     from: Dim,
     to: usize,
@@ -56,6 +58,7 @@ pub(super) struct Conv {
     window: Window,
     groups: usize,
     bias: bool,
+    relu: bool,
 }
 
 impl Conv {
@@ -74,7 +77,15 @@ impl Conv {
             ))
             .help("`groups` must divide both the channels that come in and those that go out"));
         }
-        Ok(Conv { from, to, out: [window.over(h, "height")?, window.over(w, "width")?], window, groups, bias })
+        Ok(Conv {
+            from,
+            to,
+            out: [window.over(h, "height")?, window.over(w, "width")?],
+            window,
+            groups,
+            bias,
+            relu: false,
+        })
     }
 
     /// Inputs of one output value.
@@ -85,7 +96,7 @@ impl Conv {
 
 impl Op for Conv {
     fn name(&self) -> &'static str {
-        "conv"
+        if self.relu { "conv_relu" } else { "conv" }
     }
 
     fn output(&self) -> TensorType {
@@ -110,7 +121,7 @@ impl Op for Conv {
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         let (x, weight) = (&inputs[0], &weights[0]);
         if path::own_kernel(x) {
-            let kernel = conv::Conv { window: self.window, groups: self.groups };
+            let kernel = conv::Conv { window: self.window, groups: self.groups, relu: self.relu };
             return match weights.get(1) {
                 Some(bias) => kernel::apply3(kernel, x, weight, bias),
                 None => kernel::apply2(kernel, x, weight),
@@ -118,10 +129,15 @@ impl Op for Conv {
         }
         let Window { stride, padding, dilation, .. } = self.window;
         let y = self.even(x)?.conv2d(weight, padding, stride, dilation, self.groups)?;
-        match weights.get(1) {
-            Some(bias) => y.broadcast_add(&bias.reshape((1, self.to, 1, 1))?),
-            None => Ok(y),
-        }
+        let y = match weights.get(1) {
+            Some(bias) => y.broadcast_add(&bias.reshape((1, self.to, 1, 1))?)?,
+            None => y,
+        };
+        if self.relu { relu::composed(&y) } else { Ok(y) }
+    }
+
+    fn fuse(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
+        (!self.relu && relu::is_relu(next)).then(|| Arc::new(Conv { relu: true, ..self.clone() }) as Arc<dyn Op>)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

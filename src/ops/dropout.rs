@@ -100,8 +100,10 @@ impl Mask {
 
 impl Kernel<1> for Mask {
     const NAME: &'static str = "dropout";
-    const READS: [bool; 1] = [false];
-    const READS_OUTPUT: bool = false;
+
+    fn reads(&self) -> ([bool; 1], bool) {
+        ([false], false)
+    }
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         Ok((self.apply(x.data), x.dims.into()))

@@ -1,10 +1,12 @@
 //! `linear(n)`: y = x W^T + b over the last dimension.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
 use super::input::{self, SIZE};
-use super::kernel::{self, rows};
-use super::{Arity, Dim, Init, Op, OpDef, Pass, TensorType, Way, WeightDef, path};
+use super::kernel::{self, linear};
+use super::{Arity, Dim, Init, Op, OpDef, Pass, TensorType, Way, WeightDef, path, relu};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -24,21 +26,23 @@ pub static DEF: OpDef = OpDef {
             from: input::last(dims)?,
             to: args.size("units"),
             bias: args.bool("bias"),
+            relu: false,
         })])
     },
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Linear {
     dims: Vec<Dim>,
     from: Dim,
     to: usize,
     bias: bool,
+    relu: bool,
 }
 
 impl Op for Linear {
     fn name(&self) -> &'static str {
-        "linear"
+        if self.relu { "linear_relu" } else { "linear" }
     }
 
     fn output(&self) -> TensorType {
@@ -64,15 +68,20 @@ impl Op for Linear {
         let x = &inputs[0];
         if path::own_kernel(x) {
             return match weights.get(1) {
-                Some(bias) => kernel::apply3(rows::Linear, x, &weights[0], bias),
-                None => kernel::apply2(rows::Linear, x, &weights[0]),
+                Some(bias) => kernel::apply3(linear::Linear { relu: self.relu }, x, &weights[0], bias),
+                None => kernel::apply2(linear::Linear { relu: self.relu }, x, &weights[0]),
             };
         }
         let y = x.broadcast_matmul(&weights[0].t()?)?;
-        match weights.get(1) {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
-        }
+        let y = match weights.get(1) {
+            Some(bias) => y.broadcast_add(bias)?,
+            None => y,
+        };
+        if self.relu { relu::composed(&y) } else { Ok(y) }
+    }
+
+    fn fuse(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
+        (!self.relu && relu::is_relu(next)).then(|| Arc::new(Linear { relu: true, ..self.clone() }) as Arc<dyn Op>)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

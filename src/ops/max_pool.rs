@@ -35,8 +35,8 @@ pub static DEF: OpDef = OpDef {
 };
 
 #[derive(Debug)]
-struct MaxPool {
-    window: Window,
+pub(super) struct MaxPool {
+    pub window: Window,
     output: TensorType,
 }
 

@@ -128,7 +128,7 @@ impl Mix {
     fn logits(&self, query: &Tensor, weight: &Tensor) -> Result<Tensor> {
         let query = per_sample(query)?.to_dtype(weight.dtype())?;
         if path::own_kernel(&query) {
-            return kernel::apply2(kernel::rows::Linear, &query, weight);
+            return kernel::apply2(kernel::linear::Linear { relu: false }, &query, weight);
         }
         query.matmul(&weight.t()?)
     }

@@ -59,7 +59,10 @@ struct Every<C>(C);
 
 impl<C: Curve> Kernel<1> for Every<C> {
     const NAME: &'static str = C::NAME;
-    const READS: [bool; 1] = [!C::FROM_OUTPUT];
+
+    fn reads(&self) -> ([bool; 1], bool) {
+        ([!C::FROM_OUTPUT], true)
+    }
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         Ok((kernel::map(x.data, |x| self.0.value(x)), x.dims.into()))

@@ -1,11 +1,18 @@
-//! Batch norm: statistics in two passes over a channel, mean first (one pass loses digits where the mean is large).
+//! Batch norm: statistics in two passes over a channel, mean first (one pass loses digits where the mean is large). All passes
+//! over a channel follow each other, while it is in cache.
 
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{Result, Shape};
-use rayon::prelude::*;
 
-use super::{Kernel, Real, View, buffer, real};
+use super::{Kernel, Real, View, buffer, channels, chunks, real, simd};
+
+/// Pixels below which the planes of a channel are brought together before work begins.
+const SMALL: usize = 32;
+/// Channels of one task where each has one value per sample.
+const COLUMNS: usize = 64;
+/// Rows of one task there.
+const ROWS: usize = 64;
 
 /// Mean and biased variance per channel.
 #[derive(Debug, Clone)]
@@ -14,137 +21,257 @@ pub struct Stats {
     pub var: Vec<f64>,
 }
 
-/// `(x - mean) / sqrt(var + eps) * weight + bias` of x `[n, c, ...]`, with the statistics given, or those of the batch.
+/// `(x - mean) / sqrt(var + eps) * weight + bias` of x `[n, c, ...]`, with the statistics given, or those of the batch (Ioffe and
+/// Szegedy 2015); then ReLU if asked.
 pub struct BatchNorm {
     pub eps: f64,
     pub given: Option<Stats>,
+    /// `max(y, 0)`, with gradient 0 at 0.
+    pub relu: bool,
     /// What was used, for running averages and the way back.
     pub used: Arc<OnceLock<Stats>>,
 }
 
-/// Sums per channel of `f(plane of each sample)`, channels in parallel, samples in order; for planes of one pixel, rows in
-/// order with all channels at once.
-fn per_channel<T: Real>(
-    c: usize,
-    p: usize,
-    len: usize,
-    plane: impl Fn(usize, std::ops::Range<usize>) -> f64 + Sync,
-    pixel: impl Fn(usize, usize) -> T,
-) -> Vec<f64> {
-    let n = len / (c * p);
-    if p == 1 {
-        let mut total = vec![0f64; c];
-        for row in 0..n {
-            for (ch, t) in total.iter_mut().enumerate() {
-                *t += pixel(ch, row * c + ch).to_f64();
-            }
-        }
-        return total;
-    }
-    let sum = |ch: usize| (0..n).map(|b| plane(ch, (b * c + ch) * p..(b * c + ch + 1) * p)).sum();
-    (0..c).into_par_iter().map(sum).collect()
+/// What one channel is computed with: y = (x - mean) slope + bias.
+#[derive(Clone, Copy)]
+pub(super) struct Line<T> {
+    pub mean: T,
+    pub slope: T,
+    bias: T,
+    /// Values up to it become 0: 0 with a ReLU, else no number, which nothing is below.
+    pub floor: T,
 }
 
-fn batch_stats<T: Real>(x: &[T], c: usize, p: usize) -> Stats {
-    let count = (x.len() / c) as f64;
-    let mean: Vec<f64> = per_channel(c, p, x.len(), |_, at| real::sum(&x[at]), |_, i| x[i]);
-    let mean: Vec<f64> = mean.into_iter().map(|s| s / count).collect();
-    let at_mean: Vec<T> = mean.iter().map(|m| T::of(*m)).collect();
-    let var = per_channel(
-        c,
-        p,
-        x.len(),
-        |ch, at| real::sum_squares(&x[at], at_mean[ch]),
-        |ch, i| {
-            let d = x[i] - at_mean[ch];
-            d * d
-        },
-    );
-    Stats { mean, var: var.into_iter().map(|s| s / count).collect() }
+impl<T: Real> Line<T> {
+    #[inline(always)]
+    pub fn at(&self, x: T) -> T {
+        let y = (x - self.mean) * self.slope + self.bias;
+        if y <= self.floor { T::zero() } else { y }
+    }
+
+    /// The gradient before the ReLU: what the forward pass computed is computed again rather than read.
+    #[inline(always)]
+    fn open(&self, x: T, g: T) -> T {
+        let y = (x - self.mean) * self.slope + self.bias;
+        if y <= self.floor { T::zero() } else { g }
+    }
+}
+
+/// The planes of one channel: in place, or brought together where they are small.
+pub(super) struct Planes<T> {
+    together: Option<Vec<T>>,
+    first: usize,
+    step: usize,
+    p: usize,
+    n: usize,
+}
+
+impl<T: Real> Planes<T> {
+    pub fn new(x: &[T], channel: usize, c: usize, p: usize) -> Planes<T> {
+        let (first, step, n) = (channel * p, c * p, x.len() / (c * p));
+        let together = (p < SMALL).then(|| {
+            let mut out = buffer(n * p);
+            for (i, out) in out.chunks_exact_mut(p).enumerate() {
+                out.copy_from_slice(&x[first + i * step..][..p]);
+            }
+            out
+        });
+        Planes { together, first, step, p, n }
+    }
+
+    /// One slice after the other: all of the channel, or a plane each.
+    pub fn each<'a>(&'a self, x: &'a [T]) -> impl Iterator<Item = &'a [T]> {
+        let count = if self.together.is_some() { 1 } else { self.n };
+        (0..count).map(move |i| match &self.together {
+            Some(all) => &all[..],
+            None => &x[self.first + i * self.step..][..self.p],
+        })
+    }
+}
+
+/// Mean and biased variance of one channel.
+pub(super) fn stats_of<T: Real>(planes: &Planes<T>, x: &[T]) -> [f64; 2] {
+    let count = (planes.n * planes.p) as f64;
+    let mean = planes.each(x).map(real::sum).sum::<f64>() / count;
+    let at = T::of(mean);
+    [mean, planes.each(x).map(|x| real::sum_squares(x, at)).sum::<f64>() / count]
+}
+
+/// Sums over rows of `f(row, channel, index)`, for x `[n, c]`: rows in order, some channels at a time.
+fn columns<T: Real>(n: usize, c: usize, f: impl Fn(usize, usize) -> T + Sync) -> Vec<f64> {
+    let mut total = vec![0f64; c];
+    chunks(&mut total, COLUMNS, n * c / 4, |i, total| {
+        simd(|| {
+            for row in 0..n {
+                let first = i * COLUMNS;
+                for (j, t) in total.iter_mut().enumerate() {
+                    *t += f(first + j, row * c + first + j).to_f64();
+                }
+            }
+        })
+    });
+    total
 }
 
 impl BatchNorm {
-    fn inverse(&self, stats: &Stats) -> Vec<f64> {
-        stats.var.iter().map(|v| 1.0 / (v + self.eps).sqrt()).collect()
+    fn inverse(&self, var: f64) -> f64 {
+        1.0 / (var + self.eps).sqrt()
+    }
+
+    pub(super) fn line<T: Real>(&self, [mean, var]: [f64; 2], weight: T, bias: T) -> Line<T> {
+        let slope = T::of(weight.to_f64() * self.inverse(var));
+        let floor = if self.relu { T::zero() } else { T::of(f64::NAN) };
+        Line { mean: T::of(mean), slope, bias, floor }
+    }
+
+    /// The statistics of a channel that were given.
+    pub(super) fn given_at(&self, channel: usize) -> Option<[f64; 2]> {
+        self.given.as_ref().map(|g| [g.mean[channel], g.var[channel]])
+    }
+
+    /// Keeps the statistics that were used, by channel.
+    pub(super) fn keep(&self, stats: Vec<[f64; 2]>) {
+        let (mean, var) = stats.into_iter().map(|[mean, var]| (mean, var)).unzip();
+        let _ = self.used.set(Stats { mean, var });
+    }
+
+    /// The statistics that were used for a channel, and one over its deviation.
+    pub(super) fn used_at(&self, channel: usize) -> ([f64; 2], f64) {
+        let used = self.used.get().expect("forward ran");
+        ([used.mean[channel], used.var[channel]], self.inverse(used.var[channel]))
+    }
+
+    fn forward_rows<T: Real>(&self, x: &[T], weight: &[T], bias: &[T]) -> (Vec<T>, Stats) {
+        let c = weight.len();
+        let stats = self.given.clone().unwrap_or_else(|| {
+            let n = x.len() / c;
+            let mean: Vec<f64> = columns(n, c, |_, i| x[i]).into_iter().map(|s| s / n as f64).collect();
+            let at: Vec<T> = mean.iter().map(|m| T::of(*m)).collect();
+            let squares = columns(n, c, |ch, i| (x[i] - at[ch]) * (x[i] - at[ch]));
+            Stats { mean, var: squares.into_iter().map(|s| s / n as f64).collect() }
+        });
+        let lines = self.lines(&stats, weight, bias);
+        let mut y = buffer(x.len());
+        chunks(&mut y, ROWS * c, x.len() / 4, |i, y| {
+            simd(|| {
+                for (y, x) in y.chunks_exact_mut(c).zip(x[i * ROWS * c..].chunks_exact(c)) {
+                    for ((y, x), line) in y.iter_mut().zip(x).zip(&lines) {
+                        *y = line.at(*x);
+                    }
+                }
+            })
+        });
+        (y, stats)
+    }
+
+    fn lines<T: Real>(&self, stats: &Stats, weight: &[T], bias: &[T]) -> Vec<Line<T>> {
+        (0..weight.len()).map(|i| self.line([stats.mean[i], stats.var[i]], weight[i], bias[i])).collect()
     }
 }
 
 impl Kernel<3> for BatchNorm {
     const NAME: &'static str = "batch_norm";
-    const READS_OUTPUT: bool = false;
+
+    fn reads(&self) -> ([bool; 3], bool) {
+        ([true; 3], false)
+    }
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<T>; 3]) -> Result<(Vec<T>, Shape)> {
         let (c, p) = (x.dims[1], x.dims[2..].iter().product::<usize>());
-        let stats = match &self.given {
-            Some(stats) => stats.clone(),
-            None => batch_stats(x.data, c, p),
-        };
-        let inverse = self.inverse(&stats);
-        let slope: Vec<T> = (0..c).map(|i| T::of(weight.data[i].to_f64() * inverse[i])).collect();
-        let mean: Vec<T> = stats.mean.iter().map(|m| T::of(*m)).collect();
-        let mut y = buffer(x.data.len());
-        y.par_chunks_mut(c * p).zip(x.data.par_chunks(c * p)).for_each(|(y, x)| {
-            if p == 1 {
-                for i in 0..c {
-                    y[i] = (x[i] - mean[i]) * slope[i] + bias.data[i];
-                }
-                return;
-            }
-            for (i, (y, x)) in y.chunks_exact_mut(p).zip(x.chunks_exact(p)).enumerate() {
-                let (m, s, b) = (mean[i], slope[i], bias.data[i]);
-                for (y, x) in y.iter_mut().zip(x) {
-                    *y = (*x - m) * s + b;
-                }
-            }
+        let shape = x.dims.into();
+        let x = x.data;
+        if p == 1 {
+            let (y, stats) = self.forward_rows(x, weight.data, bias.data);
+            let _ = self.used.set(stats);
+            return Ok((y, shape));
+        }
+        let mut y = buffer(x.len());
+        let stats = channels(&mut y, c, p, x.len() / 2, |i, out| {
+            let planes = Planes::new(x, i, c, p);
+            let stats = self.given_at(i).unwrap_or_else(|| stats_of(&planes, x));
+            let line = self.line(stats, weight.data[i], bias.data[i]);
+            let mut parts = planes.each(x).flat_map(|x| x.chunks_exact(p));
+            out.each(|y| {
+                let Some(x) = parts.next() else { return };
+                simd(|| y.iter_mut().zip(x).for_each(|(y, x)| *y = line.at(*x)));
+            });
+            stats
         });
-        let _ = self.used.set(stats);
-        Ok((y, x.dims.into()))
+        self.keep(stats);
+        Ok((y, shape))
     }
 
     fn backward<T: Real>(
         &self,
-        [x, weight, _]: [View<T>; 3],
+        [x, weight, bias]: [View<T>; 3],
         _: View<T>,
         dy: &[T],
         wanted: [bool; 3],
     ) -> Result<[Option<Vec<T>>; 3]> {
         let (c, p) = (x.dims[1], x.dims[2..].iter().product::<usize>());
         let stats = self.used.get().expect("forward ran");
-        let inverse = self.inverse(stats);
-        let mean: Vec<T> = stats.mean.iter().map(|m| T::of(*m)).collect();
+        let lines = self.lines(stats, weight.data, bias.data);
         let x = x.data;
-        // Sums of the gradient, and of the gradient times the normalised value.
-        let sum = per_channel(c, p, x.len(), |_, at| real::sum(&dy[at]), |_, i| dy[i]);
-        let mut dot = per_channel(
-            c,
-            p,
-            x.len(),
-            |ch, at| real::sum_products(&dy[at.clone()], &x[at], mean[ch]),
-            |ch, i| dy[i] * (x[i] - mean[ch]),
-        );
-        dot.iter_mut().zip(&inverse).for_each(|(d, inv)| *d *= inv);
-        let dx = wanted[0].then(|| {
-            let count = (x.len() / c) as f64;
-            // dx = slope (dy - base - (x - mean) lean); with given statistics the sums play no part.
-            let part = if self.given.is_some() { 0.0 } else { 1.0 / count };
-            let coefficients: Vec<[T; 4]> = (0..c)
-                .map(|i| {
-                    let slope = weight.data[i].to_f64() * inverse[i];
-                    [mean[i], T::of(slope), T::of(sum[i] * part), T::of(dot[i] * part * inverse[i])]
-                })
-                .collect();
-            let mut dx = buffer(x.len());
-            dx.par_chunks_mut(c * p).zip(x.par_chunks(c * p)).zip(dy.par_chunks(c * p)).for_each(|((dx, x), dy)| {
-                let planes = dx.chunks_exact_mut(p).zip(x.chunks_exact(p)).zip(dy.chunks_exact(p));
-                for (((dx, x), dy), [mean, slope, base, lean]) in planes.zip(&coefficients) {
-                    for ((dx, x), g) in dx.iter_mut().zip(x).zip(dy) {
-                        *dx = *slope * (*g - *base - (*x - *mean) * *lean);
+        let count = (x.len() / c) as f64;
+        // dx = slope (g - base - (x - mean) lean), with g the gradient before the ReLU; `base` and `lean` from the sums of g and
+        // of g times the normalised value. With given statistics the sums play no part.
+        let part = if self.given.is_some() { 0.0 } else { 1.0 / count };
+        let slopes = |i: usize, sum: f64, dot: f64| (T::of(sum * part), T::of(dot * part * self.inverse(stats.var[i])));
+        let back = |line: &Line<T>, base: T, lean: T, x: T, g: T| {
+            line.slope * (line.open(x, g) - base - (x - line.mean) * lean)
+        };
+        let mut dx = buffer(x.len());
+        let sums: Vec<[f64; 2]> = if p == 1 {
+            let n = x.len() / c;
+            let sum = columns(n, c, |ch, i| lines[ch].open(x[i], dy[i]));
+            let dot = columns(n, c, |ch, i| lines[ch].open(x[i], dy[i]) * (x[i] - lines[ch].mean));
+            let sums: Vec<[f64; 2]> = (0..c).map(|i| [sum[i], dot[i] * self.inverse(stats.var[i])]).collect();
+            let slopes: Vec<(T, T)> = sums.iter().enumerate().map(|(i, [sum, dot])| slopes(i, *sum, *dot)).collect();
+            chunks(&mut dx, ROWS * c, x.len() / 4, |i, dx| {
+                simd(|| {
+                    let from = i * ROWS * c;
+                    for (dx, (x, dy)) in
+                        dx.chunks_exact_mut(c).zip(x[from..].chunks_exact(c).zip(dy[from..].chunks_exact(c)))
+                    {
+                        for (((dx, x), g), (line, (base, lean))) in
+                            dx.iter_mut().zip(x).zip(dy).zip(lines.iter().zip(&slopes))
+                        {
+                            *dx = back(line, *base, *lean, *x, *g);
+                        }
                     }
-                }
+                })
             });
-            dx
-        });
-        let cast = |v: Vec<f64>| v.into_iter().map(T::of).collect();
-        Ok([dx, wanted[1].then(|| cast(dot)), wanted[2].then(|| cast(sum))])
+            sums
+        } else {
+            channels(&mut dx, c, p, x.len() / 2, |i, out| {
+                let (line, xs, gs) = (lines[i], Planes::new(x, i, c, p), Planes::new(dy, i, c, p));
+                let (mut sum, mut dot) = (0.0, 0.0);
+                for (x, g) in xs.each(x).zip(gs.each(dy)) {
+                    let [s, d] = if self.relu {
+                        real::sum_pairs(x, g, |x, g| {
+                            let g = line.open(x, g);
+                            [g, g * (x - line.mean)]
+                        })
+                    } else {
+                        real::sum_pairs(x, g, |x, g| [g, g * (x - line.mean)])
+                    };
+                    (sum, dot) = (sum + s, dot + d);
+                }
+                dot *= self.inverse(stats.var[i]);
+                let (base, lean) = slopes(i, sum, dot);
+                let mut parts = xs.each(x).zip(gs.each(dy)).flat_map(|(x, g)| x.chunks_exact(p).zip(g.chunks_exact(p)));
+                out.each(|dx| {
+                    let Some((x, dy)) = parts.next() else { return };
+                    simd(|| {
+                        for ((dx, x), g) in dx.iter_mut().zip(x).zip(dy) {
+                            *dx = back(&line, base, lean, *x, *g);
+                        }
+                    });
+                });
+                [sum, dot]
+            })
+        };
+        let of = |k: usize| sums.iter().map(|s| T::of(s[k])).collect();
+        Ok([wanted[0].then_some(dx), wanted[1].then(|| of(1)), wanted[2].then(|| of(0))])
     }
 }

@@ -1,28 +1,24 @@
-//! 2-D convolution by im2col and matrix products, after Chellapilla et al. (2006): columns of a few samples at a time, so that
-//! they stay in cache and a product has enough columns to be worth its packing.
+//! 2-D convolution: implicit matrix products over padded images, see [`super::correlate`] and [`super::conv_weight`].
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use candle_core::{Result, Shape};
-use rayon::prelude::*;
+use candle_core::{Result, Shape, bail};
 
-use super::gemm::{Matrix, multiply};
-use super::{Kernel, Real, View, buffer, depthwise, real};
+use super::correlate::{Correlation, Target};
+use super::frame::Frame;
+use super::micro::LANES;
+use super::pack::{Panels, Rows, transpose};
+use super::{Kernel, Real, View, buffer, chunks, conv_weight, depthwise, real, relu};
 use crate::ops::input::Window;
 
-/// Output pixels that one matrix product should have at least.
-const COLUMNS: usize = 768;
-/// Output pixels that it should have at most, where an image alone has more: the columns of a large image fill memory, not
-/// cache.
-const BAND: usize = 2048;
-/// Weights from which a copy of their gradient is too large to hold many of.
-const LARGE: usize = 1 << 20;
-
-/// `conv(x: [n, ci, h, w], weight: [co, ci / groups, k, k], bias?: [co])`.
+/// `conv(x: [n, ci, h, w], weight: [co, ci / groups, k, k], bias?: [co])`, then ReLU if asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Conv {
     pub window: Window,
     pub groups: usize,
+    /// `max(y, 0)`, with gradient 0 at 0.
+    pub relu: bool,
 }
 
 /// All sizes of one call.
@@ -40,8 +36,8 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    fn new(conv: &Conv, x: &[usize], weight: &[usize]) -> Sizes {
-        Sizes {
+    fn new(conv: &Conv, x: &[usize], weight: &[usize]) -> Result<Sizes> {
+        let s = Sizes {
             n: x[0],
             ci: x[1],
             h: x[2],
@@ -51,105 +47,58 @@ impl Sizes {
             ow: conv.window.count(x[3]),
             groups: conv.groups,
             window: conv.window,
+        };
+        // Offsets within what one product reads are 32 bits wide.
+        let most = s.n.saturating_mul(s.ci.max(s.co)).saturating_mul(s.frame().plane.max(s.back().0.plane));
+        if most > u32::MAX as usize {
+            bail!("a convolution reads {most} numbers at once; 2^32 are the most: make the batch smaller")
         }
+        Ok(s)
     }
 
     /// Output channels of a group.
-    fn cog(&self) -> usize {
+    pub fn cog(&self) -> usize {
         self.co / self.groups
     }
     /// Weights of an output channel.
-    fn k(&self) -> usize {
+    pub fn k(&self) -> usize {
         self.ci / self.groups * self.window.kernel * self.window.kernel
     }
     /// Output pixels.
     pub fn p(&self) -> usize {
         self.oh * self.ow
     }
-    fn image(&self) -> usize {
+    pub fn image(&self) -> usize {
         self.ci * self.h * self.w
-    }
-    /// A 1x1 convolution reads its input as it lies.
-    fn plain(&self) -> bool {
-        let w = self.window;
-        w.kernel == 1 && w.stride == 1 && w.padding == 0
     }
     /// One input channel per group: too little work for a matrix product.
     pub fn depthwise(&self) -> bool {
         self.ci == self.groups && self.groups > 1
     }
-    /// Samples per product: enough columns to be worth the packing, yet several chunks to share between threads. From the
-    /// sizes alone, so that results do not depend on the threads.
-    fn chunk(&self) -> usize {
-        COLUMNS.div_ceil(self.p().max(1)).clamp(1, self.n.div_ceil(4).max(1))
+    /// Vector operations of one product.
+    pub fn work(&self) -> usize {
+        self.n * self.co * self.p() * self.k() / LANES
     }
 
-    /// Bands of output rows that one product computes: all of a small image, as many as fill the columns of a large one.
-    fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (oh, rows) = (self.oh, if self.plain() { self.oh } else { BAND.div_ceil(self.ow) });
-        (0..oh).step_by(rows).map(move |from| from..(from + rows).min(oh))
+    /// The input with the zeros that windows reach.
+    pub fn frame(&self) -> Frame {
+        let w = self.window;
+        let size = [self.oh, self.ow].map(|o| (o.max(1) - 1) * w.stride + w.span());
+        Frame::new([self.h, self.w], w.padding, size)
     }
 
-    /// Columns of the largest band of a chunk.
-    fn columns(&self) -> usize {
-        self.chunk() * self.bands().next().map_or(0, |band| band.len()) * self.ow
+    /// Offsets of the taps within a plane of [`Sizes::frame`].
+    pub fn taps(&self) -> Vec<usize> {
+        let (w, pitch) = (self.window, self.frame().pitch);
+        (0..w.kernel * w.kernel).map(|t| (t / w.kernel * pitch + t % w.kernel) * w.dilation).collect()
     }
 
-    /// The columns of a band of `b` samples of one group: row (c, ky, kx), column (sample, oy, ox).
-    fn im2col<T: Real>(&self, x: &[T], group: usize, b: usize, band: &Range<usize>, col: &mut [T]) {
-        let (p, np, kernel) = (band.len() * self.ow, b * band.len() * self.ow, self.window.kernel);
-        let cig = self.ci / self.groups;
-        for (row, out) in col.chunks_exact_mut(np).enumerate() {
-            let (c, tap) = (group * cig + row / (kernel * kernel), row % (kernel * kernel));
-            for (sample, out) in out.chunks_exact_mut(p).enumerate() {
-                let plane = &x[(sample * self.ci + c) * self.h * self.w..][..self.h * self.w];
-                self.tap_rows(band, tap / kernel, tap % kernel, |oy, iy, lo, hi, ix| {
-                    let out = &mut out[(oy - band.start) * self.ow..][..self.ow];
-                    let Some(iy) = iy else { return out.fill(T::zero()) };
-                    out[..lo].fill(T::zero());
-                    out[hi..].fill(T::zero());
-                    let (out, row) = (&mut out[lo..hi], &plane[iy * self.w..][..self.w]);
-                    if out.is_empty() {
-                        return;
-                    }
-                    if self.window.stride == 1 {
-                        out.copy_from_slice(&row[ix..ix + (hi - lo)]);
-                    } else {
-                        for (o, v) in out.iter_mut().zip(row[ix..].iter().step_by(self.window.stride)) {
-                            *o = *v;
-                        }
-                    }
-                });
-            }
-        }
-    }
-
-    /// The transpose of [`Sizes::im2col`]: adds columns to the pixels that they came from.
-    fn col2im<T: Real>(&self, col: &[T], group: usize, b: usize, band: &Range<usize>, x: &mut [T]) {
-        let (p, np, kernel) = (band.len() * self.ow, b * band.len() * self.ow, self.window.kernel);
-        let cig = self.ci / self.groups;
-        for (row, col) in col.chunks_exact(np).enumerate() {
-            let (c, tap) = (group * cig + row / (kernel * kernel), row % (kernel * kernel));
-            for (sample, col) in col.chunks_exact(p).enumerate() {
-                let plane = &mut x[(sample * self.ci + c) * self.h * self.w..][..self.h * self.w];
-                self.tap_rows(band, tap / kernel, tap % kernel, |oy, iy, lo, hi, ix| {
-                    let Some(iy) = iy else { return };
-                    let (col, row) = (&col[(oy - band.start) * self.ow..][lo..hi], &mut plane[iy * self.w..][..self.w]);
-                    if col.is_empty() {
-                        return;
-                    }
-                    if self.window.stride == 1 {
-                        for (x, v) in row[ix..ix + (hi - lo)].iter_mut().zip(col) {
-                            *x += *v;
-                        }
-                    } else {
-                        for (x, v) in row[ix..].iter_mut().step_by(self.window.stride).zip(col) {
-                            *x += *v;
-                        }
-                    }
-                });
-            }
-        }
+    /// The output's gradient with the zeros that input pixels reach, and the rows of zeros before it.
+    fn back(&self) -> (Frame, usize) {
+        let w = self.window;
+        let before = (w.span() - 1).saturating_sub(w.padding).div_ceil(w.stride);
+        let size = [self.h, self.w].map(|h| (h.max(1) - 1 + w.padding) / w.stride + before + 1);
+        (Frame::new([self.oh, self.ow], before, size), before)
     }
 
     /// For one tap of the window, every output row of a band: `f(oy, input row or none, lo, hi, ix)` where outputs `lo..hi` lie over
@@ -175,210 +124,186 @@ impl Sizes {
     }
 }
 
-/// Room for one task.
-struct Scratch<T> {
-    col: Vec<T>,
-    out: Vec<T>,
-}
-
-impl<T: Real> Scratch<T> {
-    fn new(s: &Sizes) -> Scratch<T> {
-        let np = s.columns();
-        Scratch { col: buffer(s.k() * np), out: buffer(s.cog() * np) }
-    }
-}
-
-fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], bias: Option<&[T]>, relu: bool) -> Vec<T> {
     let mut y = buffer(s.n * s.co * s.p());
     if y.is_empty() {
         return y;
     }
-    let (k, p, cog) = (s.k(), s.p(), s.cog());
-    let add_bias = |y: &mut [T]| {
-        let Some(bias) = bias else { return };
-        for (i, row) in y.chunks_exact_mut(p).enumerate() {
-            let b = bias[i % s.co];
-            row.iter_mut().for_each(|v| *v += b);
-        }
-    };
     if s.depthwise() {
-        depthwise::forward(s, x, weight, &mut y);
-        y.par_chunks_mut(s.co * p).for_each(add_bias);
+        depthwise::forward(s, x, weight, bias, relu, &mut y);
         return y;
     }
-    let weight = Matrix::new(weight, s.co, k);
-    let chunks = y.par_chunks_mut(s.chunk() * s.co * p).zip(x.par_chunks(s.chunk() * s.image()));
-    chunks.for_each_init(
-        || Scratch::new(s),
-        |room, (y, x)| {
-            let b = y.len() / (s.co * p);
-            for (group, band) in (0..s.groups).flat_map(|group| s.bands().map(move |band| (group, band))) {
-                let (weight, at, np) = (weight.rows(group * cog, cog), band.start * s.ow, b * band.len() * s.ow);
-                let col = if s.plain() && b == 1 {
-                    &x[group * k * p..][..k * p]
-                } else {
-                    s.im2col(x, group, b, &band, &mut room.col[..k * np]);
-                    &room.col[..k * np]
-                };
-                let col = Matrix::new(col, k, np);
-                if b == 1 {
-                    multiply(weight, col, &mut y[group * cog * p..][..cog * p][at..], p, false);
-                    continue;
-                }
-                let out = &mut room.out[..cog * np];
-                multiply(weight, col, out, np, false);
-                let pixels = np / b;
-                for (c, out) in out.chunks_exact(np).enumerate() {
-                    for (sample, out) in out.chunks_exact(pixels).enumerate() {
-                        y[(sample * s.co + group * cog + c) * p + at..][..pixels].copy_from_slice(out);
-                    }
-                }
-            }
-            add_bias(y);
-        },
-    );
+    let packed = pack(s, weight);
+    let correlation = Correlation {
+        n: s.n,
+        groups: s.groups,
+        from: s.ci / s.groups,
+        to: s.cog(),
+        frame: s.frame(),
+        taps: &s.taps(),
+        grid: [s.oh, s.ow],
+        step: s.window.stride,
+        weight: &packed,
+        bias,
+        relu,
+        target: Target { size: [s.oh, s.ow], first: [0, 0], step: 1 },
+    };
+    correlation.run(x, &mut y);
     y
+}
+
+/// `[groups][panels of output channels][ci / groups * k * k, vectors * LANES]`.
+fn pack<T: Real>(s: &Sizes, weight: &[T]) -> Vec<T> {
+    let (k, panels) = (s.k(), Panels::new(s.cog()));
+    panels.pack(s.groups, k, |group, panel, out| {
+        let data = &weight[(group * s.cog() + panel.from) * k..];
+        transpose(Rows { data, stride: k, rows: panel.columns, columns: k }, out, panel.vectors * LANES);
+    })
+}
+
+/// `[groups][panels of input channels][co / groups * taps, vectors * LANES]`, for some of the taps.
+fn pack_back<T: Real>(s: &Sizes, weight: &[T], taps: &[usize]) -> Vec<T> {
+    let (cig, cog, k2) = (s.ci / s.groups, s.cog(), s.window.kernel * s.window.kernel);
+    Panels::new(cig).pack(s.groups, cog * taps.len(), |group, panel, out| {
+        let width = panel.vectors * LANES;
+        let mut all = buffer(k2 * width);
+        for (o, out) in out.chunks_exact_mut((taps.len() * width).max(1)).enumerate() {
+            let data = &weight[((group * cog + o) * cig + panel.from) * k2..];
+            if k2 == 1 {
+                out[..panel.columns].copy_from_slice(&data[..panel.columns]);
+                continue;
+            }
+            let rows = Rows { data, stride: k2, rows: panel.columns, columns: k2 };
+            if taps.len() == k2 {
+                transpose(rows, out, width);
+                continue;
+            }
+            transpose(rows, &mut all, width);
+            for (tap, out) in taps.iter().zip(out.chunks_exact_mut(width)) {
+                out[..panel.columns].copy_from_slice(&all[tap * width..][..panel.columns]);
+            }
+        }
+    })
+}
+
+/// The gradient of the input, `stride * stride` correlations of the gradient: input pixels with the same rest by the stride lie
+/// under the same taps.
+fn backward_input<T: Real>(s: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
+    let Window { kernel, stride, padding, dilation } = s.window;
+    let (frame, before) = s.back();
+    let mut dx = buffer(s.n * s.image());
+    for (top, left) in (0..stride).flat_map(|top| (0..stride).map(move |left| (top, left))) {
+        // Output rows under a tap of the window, for input row `first + stride * i`: i plus this, frame included.
+        let reach = |first: usize, tap: usize| {
+            let ahead = (first + padding + before * stride).checked_sub(tap * dilation)?;
+            ahead.is_multiple_of(stride).then_some(ahead / stride)
+        };
+        let (mut taps, mut offsets) = (Vec::new(), Vec::new());
+        for tap in 0..kernel * kernel {
+            if let (Some(y), Some(x)) = (reach(top, tap / kernel), reach(left, tap % kernel)) {
+                taps.push(tap);
+                offsets.push(y * frame.pitch + x);
+            }
+        }
+        let packed = pack_back(s, weight, &taps);
+        let correlation = Correlation {
+            n: s.n,
+            groups: s.groups,
+            from: s.cog(),
+            to: s.ci / s.groups,
+            frame,
+            taps: &offsets,
+            grid: [s.h.saturating_sub(top).div_ceil(stride), s.w.saturating_sub(left).div_ceil(stride)],
+            step: 1,
+            weight: &packed,
+            bias: None,
+            relu: false,
+            target: Target { size: [s.h, s.w], first: [top, left], step: stride },
+        };
+        correlation.run(dy, &mut dx);
+    }
+    dx
 }
 
 /// Gradients of input and weight, where wanted.
 fn backward<T: Real>(s: &Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 2]) -> [Option<Vec<T>>; 2] {
-    let mut dx = vec![T::zero(); if wanted[0] { x.len() } else { 0 }];
-    let mut dweight = vec![T::zero(); weight.len()];
-    if !dy.is_empty() {
-        if s.depthwise() {
-            depthwise::backward(s, x, weight, dy, wanted[0].then_some(&mut dx), wanted[1].then_some(&mut dweight));
-        } else {
-            backward_chunks(s, x, weight, dy, &mut dx, &mut dweight, wanted);
-        }
+    if dy.is_empty() {
+        return [(wanted[0], x.len()), (wanted[1], weight.len())].map(|(w, len)| w.then(|| vec![T::zero(); len]));
     }
-    [wanted[0].then_some(dx), wanted[1].then_some(dweight)]
-}
-
-fn backward_chunks<T: Real>(
-    s: &Sizes,
-    x: &[T],
-    weight: &[T],
-    dy: &[T],
-    dx: &mut [T],
-    dweight: &mut [T],
-    wanted: [bool; 2],
-) {
-    let (k, p, cog, chunk) = (s.k(), s.p(), s.cog(), s.chunk());
-    // Weight gradients are summed per part, then over parts in order. The parts follow from the sizes.
-    let parts = s.n.div_ceil(chunk).min(if weight.len() >= LARGE { 4 } else { 16 });
-    let per_part = s.n.div_ceil(chunk).div_ceil(parts) * chunk;
-    let parts = s.n.div_ceil(per_part);
-    let matrix = Matrix::new(weight, s.co, k);
-    let part = |x: &[T], dy: &[T], dx: &mut [T]| {
-        let mut dweight = vec![T::zero(); if wanted[1] { weight.len() } else { 0 }];
-        let mut room = Scratch::new(s);
-        let samples = dy.len() / (s.co * p);
-        for from in (0..samples).step_by(chunk) {
-            let b = chunk.min(samples - from);
-            let x = &x[from * s.image()..][..b * s.image()];
-            let dy = &dy[from * s.co * p..][..b * s.co * p];
-            for (group, band) in (0..s.groups).flat_map(|group| s.bands().map(move |band| (group, band))) {
-                let (at, pixels) = (band.start * s.ow, band.len() * s.ow);
-                let np = b * pixels;
-                let grad = if b == 1 {
-                    Matrix::with_stride(&dy[group * cog * p..][..cog * p][at..], cog, np, p)
-                } else {
-                    for (c, out) in room.out[..cog * np].chunks_exact_mut(np).enumerate() {
-                        for (sample, out) in out.chunks_exact_mut(pixels).enumerate() {
-                            out.copy_from_slice(&dy[(sample * s.co + group * cog + c) * p + at..][..pixels]);
-                        }
-                    }
-                    Matrix::new(&room.out[..cog * np], cog, np)
-                };
-                let plain = s.plain() && b == 1;
-                if wanted[1] {
-                    let col = if plain {
-                        &x[group * k * p..][..k * p]
-                    } else {
-                        s.im2col(x, group, b, &band, &mut room.col[..k * np]);
-                        &room.col[..k * np]
-                    };
-                    let out = &mut dweight[group * cog * k..][..cog * k];
-                    multiply(grad, Matrix::new(col, k, np).t(), out, k, true);
-                }
-                if wanted[0] {
-                    let weight = matrix.rows(group * cog, cog).t();
-                    let dx = &mut dx[from * s.image()..][..b * s.image()];
-                    if plain {
-                        multiply(weight, grad, &mut dx[group * k * p..][..k * p], np, false);
-                    } else {
-                        multiply(weight, grad, &mut room.col[..k * np], np, false);
-                        s.col2im(&room.col[..k * np], group, b, &band, dx);
-                    }
-                }
-            }
-        }
-        dweight
-    };
-    let inputs = x.par_chunks(per_part * s.image()).zip(dy.par_chunks(per_part * s.co * p));
-    let sums: Vec<Vec<T>> = if wanted[0] {
-        inputs.zip(dx.par_chunks_mut(per_part * s.image())).map(|((x, dy), dx)| part(x, dy, dx)).collect()
-    } else {
-        inputs.map(|(x, dy)| part(x, dy, &mut [])).collect()
-    };
-    debug_assert_eq!(sums.len(), parts);
-    if wanted[1] {
-        for sum in &sums {
-            for (total, v) in dweight.iter_mut().zip(sum) {
-                *total += *v;
-            }
-        }
+    if s.depthwise() {
+        return depthwise::backward(s, x, weight, dy, wanted);
     }
+    let dweight = wanted[1].then(|| conv_weight::gradient(s, x, dy));
+    [wanted[0].then(|| backward_input(s, weight, dy)), dweight]
 }
 
 /// Gradient of the bias: the sum over samples and pixels.
 fn backward_bias<T: Real>(s: &Sizes, dy: &[T]) -> Vec<T> {
     let p = s.p();
-    (0..s.co)
-        .into_par_iter()
-        .map(|c| T::of((0..s.n).map(|sample| real::sum(&dy[(sample * s.co + c) * p..][..p])).sum()))
-        .collect()
+    let mut out = vec![T::zero(); s.co];
+    chunks(&mut out, s.co.div_ceil(16), dy.len() / LANES, |i, out| {
+        for (j, out) in out.iter_mut().enumerate() {
+            let c = i * s.co.div_ceil(16) + j;
+            *out = T::of((0..s.n).map(|sample| real::sum(&dy[(sample * s.co + c) * p..][..p])).sum());
+        }
+    });
+    out
+}
+
+/// The gradient before the ReLU.
+pub fn masked<'a, T: Real>(relu: bool, y: &[T], dy: &'a [T]) -> Cow<'a, [T]> {
+    match relu {
+        true => Cow::Owned(relu::masked(y, dy)),
+        false => Cow::Borrowed(dy),
+    }
 }
 
 impl Kernel<2> for Conv {
     const NAME: &'static str = "conv";
-    const READS_OUTPUT: bool = false;
+
+    fn reads(&self) -> ([bool; 2], bool) {
+        ([true; 2], self.relu)
+    }
 
     fn forward<T: Real>(&self, [x, weight]: [View<T>; 2]) -> Result<(Vec<T>, Shape)> {
-        let s = Sizes::new(self, x.dims, weight.dims);
-        Ok((forward(&s, x.data, weight.data, None), (s.n, s.co, s.oh, s.ow).into()))
+        let s = Sizes::new(self, x.dims, weight.dims)?;
+        Ok((forward(&s, x.data, weight.data, None, self.relu), (s.n, s.co, s.oh, s.ow).into()))
     }
 
     fn backward<T: Real>(
         &self,
         [x, weight]: [View<T>; 2],
-        _: View<T>,
+        y: View<T>,
         dy: &[T],
         wanted: [bool; 2],
     ) -> Result<[Option<Vec<T>>; 2]> {
-        let s = Sizes::new(self, x.dims, weight.dims);
-        Ok(backward(&s, x.data, weight.data, dy, wanted))
+        let s = Sizes::new(self, x.dims, weight.dims)?;
+        Ok(backward(&s, x.data, weight.data, &masked(self.relu, y.data, dy), wanted))
     }
 }
 
 impl Kernel<3> for Conv {
     const NAME: &'static str = "conv";
-    const READS_OUTPUT: bool = false;
+
+    fn reads(&self) -> ([bool; 3], bool) {
+        ([true; 3], self.relu)
+    }
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<T>; 3]) -> Result<(Vec<T>, Shape)> {
-        let s = Sizes::new(self, x.dims, weight.dims);
-        Ok((forward(&s, x.data, weight.data, Some(bias.data)), (s.n, s.co, s.oh, s.ow).into()))
+        let s = Sizes::new(self, x.dims, weight.dims)?;
+        Ok((forward(&s, x.data, weight.data, Some(bias.data), self.relu), (s.n, s.co, s.oh, s.ow).into()))
     }
 
     fn backward<T: Real>(
         &self,
         [x, weight, _]: [View<T>; 3],
-        _: View<T>,
+        y: View<T>,
         dy: &[T],
         wanted: [bool; 3],
     ) -> Result<[Option<Vec<T>>; 3]> {
-        let s = Sizes::new(self, x.dims, weight.dims);
-        let [dx, dweight] = backward(&s, x.data, weight.data, dy, [wanted[0], wanted[1]]);
-        Ok([dx, dweight, wanted[2].then(|| backward_bias(&s, dy))])
+        let s = Sizes::new(self, x.dims, weight.dims)?;
+        let dy = masked(self.relu, y.data, dy);
+        let [dx, dweight] = backward(&s, x.data, weight.data, &dy, [wanted[0], wanted[1]]);
+        Ok([dx, dweight, wanted[2].then(|| backward_bias(&s, &dy))])
     }
 }

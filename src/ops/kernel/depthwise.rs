@@ -15,12 +15,12 @@ fn taps(s: &Sizes) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
     (0..k * k).map(move |t| (t, t / k, t % k))
 }
 
-pub fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], y: &mut [T]) {
+pub fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], bias: Option<&[T]>, relu: bool, y: &mut [T]) {
     let (p, hw, k2) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel);
     y.par_chunks_mut(p).enumerate().for_each(|(i, y)| {
         let (sample, c) = (i / s.co, i % s.co);
         let x = &x[(sample * s.ci + c / multiplier(s)) * hw..][..hw];
-        y.fill(T::zero());
+        y.fill(bias.map_or(T::zero(), |b| b[c]));
         for (tap, ky, kx) in taps(s) {
             let a = weight[c * k2 + tap];
             s.tap_rows(&(0..s.oh), ky, kx, |oy, iy, lo, hi, ix| {
@@ -40,19 +40,16 @@ pub fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], y: &mut [T]) {
                 }
             });
         }
+        if relu {
+            y.iter_mut().filter(|v| **v <= T::zero()).for_each(|v| *v = T::zero());
+        }
     });
 }
 
-pub fn backward<T: Real>(
-    s: &Sizes,
-    x: &[T],
-    weight: &[T],
-    dy: &[T],
-    dx: Option<&mut Vec<T>>,
-    dweight: Option<&mut Vec<T>>,
-) {
+pub fn backward<T: Real>(s: &Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 2]) -> [Option<Vec<T>>; 2] {
     let (p, hw, k2, m) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel, multiplier(s));
-    if let Some(dx) = dx {
+    let dx = wanted[0].then(|| {
+        let mut dx = vec![T::zero(); x.len()];
         dx.par_chunks_mut(hw).enumerate().for_each(|(i, dx)| {
             let (sample, ci) = (i / s.ci, i % s.ci);
             for c in ci * m..(ci + 1) * m {
@@ -78,8 +75,10 @@ pub fn backward<T: Real>(
                 }
             }
         });
-    }
-    if let Some(dweight) = dweight {
+        dx
+    });
+    let dweight = wanted[1].then(|| {
+        let mut dweight = vec![T::zero(); weight.len()];
         dweight.par_chunks_mut(k2).enumerate().for_each(|(c, dweight)| {
             for sample in 0..s.n {
                 let dy = &dy[(sample * s.co + c) * p..][..p];
@@ -99,7 +98,9 @@ pub fn backward<T: Real>(
                 }
             }
         });
-    }
+        dweight
+    });
+    [dx, dweight]
 }
 
 /// Eight lanes, so that it vectorises.

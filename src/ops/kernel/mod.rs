@@ -3,17 +3,30 @@
 //! A kernel sees contiguous slices and says which values and gradients come out; [`Own`] does what candle needs around it.
 //! Results never depend on the number of threads: work is split by sizes alone, and sums are added in a fixed order.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub mod batch;
+pub mod batch_pool;
 pub mod conv;
+mod conv_weight;
+mod correlate;
 pub mod depthwise;
-pub mod gemm;
+mod frame;
+pub mod linear;
+mod micro;
+mod pack;
 pub mod real;
 pub mod record;
+pub mod relu;
 pub mod resample;
 pub mod rows;
 pub mod segment;
 pub mod table;
 pub mod window;
+
+use std::marker::PhantomData;
 
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
@@ -44,13 +57,14 @@ impl<T> View<'_, T> {
 /// A differentiable function of `N` tensors.
 pub trait Kernel<const N: usize>: Send + Sync + 'static {
     const NAME: &'static str;
-    /// Which inputs [`Kernel::backward`] reads; of the others it may see the shape alone.
-    const READS: [bool; N] = [true; N];
-    /// Whether it reads the output.
-    const READS_OUTPUT: bool = true;
 
     /// Values and shape of the output.
     fn forward<T: Real>(&self, inputs: [View<'_, T>; N]) -> Result<(Vec<T>, Shape)>;
+
+    /// Which inputs [`Kernel::backward`] reads, and whether it reads the output: of the others it may see the shape alone.
+    fn reads(&self) -> ([bool; N], bool) {
+        ([true; N], true)
+    }
 
     /// Gradients of those inputs that want one (a parameter, or something computed from one); `None` for the others.
     fn backward<T: Real>(
@@ -211,6 +225,83 @@ impl<K: Kernel<3>> CustomOp3 for Own<K> {
     }
 }
 
+/// Work below which waking a thread costs more than it saves, in vector operations.
+pub const PARALLEL: usize = 1 << 15;
+
+/// `f(i, chunk)` for every chunk of `out`, in parallel if the work (in vector operations, roughly) is worth it.
+pub fn chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    if work < PARALLEL || out.len() <= size {
+        out.chunks_mut(size).enumerate().for_each(|(i, out)| f(i, out));
+    } else {
+        out.par_chunks_mut(size).enumerate().for_each(|(i, out)| f(i, out));
+    }
+}
+
+/// The planes of one channel of `[n, c, p]`, to be written.
+pub struct Channel<'a, T> {
+    first: *mut T,
+    n: usize,
+    step: usize,
+    p: usize,
+    owner: PhantomData<&'a mut [T]>,
+}
+
+impl<T> Channel<'_, T> {
+    /// Every plane once, in the order of samples.
+    pub fn each(self, mut f: impl FnMut(&mut [T])) {
+        for i in 0..self.n {
+            // SAFETY: `channels` made `first`, `step` and `p` so that this plane lies within the borrowed values, and gave it to
+            // this channel alone.
+            f(unsafe { std::slice::from_raw_parts_mut(self.first.add(i * self.step), self.p) });
+        }
+    }
+}
+
+/// `f(channel, planes)` for every channel of `out`, `[n, c, p]`, in parallel if the work is worth it; results by channel.
+pub fn channels<T: Real, R: Send>(
+    out: &mut [T],
+    c: usize,
+    p: usize,
+    work: usize,
+    f: impl Fn(usize, Channel<T>) -> R + Sync + Send,
+) -> Vec<R> {
+    struct First<T>(*mut T);
+    // SAFETY: it is only read, and what it leads to is split between channels.
+    unsafe impl<T> Sync for First<T> {}
+    let (first, n) = (First(out.as_mut_ptr()), out.len() / (c * p).max(1));
+    let one = |i: usize| {
+        let first = &first;
+        // SAFETY: i < c, and there are n * c * p values.
+        let first = unsafe { first.0.add(i * p) };
+        f(i, Channel { first, n, step: c * p, p, owner: PhantomData })
+    };
+    if n == 0 {
+        return (0..c).map(|i| f(i, Channel { first: first.0, n, step: 0, p, owner: PhantomData })).collect();
+    }
+    if work < PARALLEL {
+        (0..c).map(one).collect()
+    } else {
+        (0..c).into_par_iter().with_min_len(c.div_ceil(16)).map(one).collect()
+    }
+}
+
+/// Runs a loop with the vectors of this processor: what is compiled into `f` is compiled for both.
+#[inline(always)]
+pub fn simd<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn wide<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has these instructions.
+            return unsafe { wide(f) };
+        }
+    }
+    f()
+}
+
 /// Elements that one task of an elementwise loop handles.
 pub const BLOCK: usize = 1 << 15;
 
@@ -227,36 +318,30 @@ pub fn buffer<T: Real>(len: usize) -> Vec<T> {
 }
 
 /// `f(x)` for every element.
-pub fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+pub fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync + Send) -> Vec<T> {
     let mut y = buffer(x.len());
-    y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = f(x);
-        }
+    chunks(&mut y, BLOCK, x.len() / 4, |i, y| {
+        simd(|| y.iter_mut().zip(&x[i * BLOCK..]).for_each(|(y, x)| *y = f(*x)));
     });
     y
 }
 
 /// `f(a, b)` for every element.
-pub fn map2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+pub fn map2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync + Send) -> Vec<T> {
     let mut y = buffer(a.len());
-    let inputs = a.par_chunks(BLOCK).zip(b.par_chunks(BLOCK));
-    y.par_chunks_mut(BLOCK).zip(inputs).for_each(|(y, (a, b))| {
-        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-            *y = f(a, b);
-        }
+    chunks(&mut y, BLOCK, a.len() / 4, |i, y| {
+        let inputs = a[i * BLOCK..].iter().zip(&b[i * BLOCK..]);
+        simd(|| y.iter_mut().zip(inputs).for_each(|(y, (a, b))| *y = f(*a, *b)));
     });
     y
 }
 
 /// `f(a, b, c)` for every element.
-pub fn map3<T: Real>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T + Sync) -> Vec<T> {
+pub fn map3<T: Real>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T + Sync + Send) -> Vec<T> {
     let mut y = buffer(a.len());
-    let inputs = a.par_chunks(BLOCK).zip(b.par_chunks(BLOCK)).zip(c.par_chunks(BLOCK));
-    y.par_chunks_mut(BLOCK).zip(inputs).for_each(|(y, ((a, b), c))| {
-        for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
-            *y = f(a, b, c);
-        }
+    chunks(&mut y, BLOCK, a.len() / 4, |i, y| {
+        let inputs = a[i * BLOCK..].iter().zip(&b[i * BLOCK..]).zip(&c[i * BLOCK..]);
+        simd(|| y.iter_mut().zip(inputs).for_each(|(y, ((a, b), c))| *y = f(*a, *b, *c)));
     });
     y
 }

@@ -57,8 +57,9 @@ pub(super) fn run<const N: usize, K: Kernel<N>>(kernel: K, arguments: [&Tensor; 
         _ => bail!("{} knows f32 and f64 only", K::NAME),
     };
     let shapes = inputs.iter().map(|t| t.shape().clone()).collect();
-    let kept = inputs.into_iter().zip(K::READS).map(|(t, reads)| reads.then_some(t)).collect();
-    let call = Kept { kernel, ids, gave: output.id(), shapes, kept, output: K::READS_OUTPUT.then(|| output.clone()) };
+    let (reads, reads_output) = kernel.reads();
+    let kept = inputs.into_iter().zip(reads).map(|(t, reads)| reads.then_some(t)).collect();
+    let call = Kept { kernel, ids, gave: output.id(), shapes, kept, output: reads_output.then(|| output.clone()) };
     RECORDER.with_borrow_mut(|r| {
         if let Some(calls) = r {
             calls.push(Box::new(call));

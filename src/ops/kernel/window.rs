@@ -48,8 +48,10 @@ impl Max {
 
 impl Kernel<1> for Max {
     const NAME: &'static str = "max_pool";
-    const READS: [bool; 1] = [false];
-    const READS_OUTPUT: bool = false;
+
+    fn reads(&self) -> ([bool; 1], bool) {
+        ([false], false)
+    }
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         let s = plane(&self.window, x.dims);
@@ -111,8 +113,10 @@ impl Average {
 
 impl Kernel<1> for Average {
     const NAME: &'static str = "avg_pool";
-    const READS: [bool; 1] = [false];
-    const READS_OUTPUT: bool = false;
+
+    fn reads(&self) -> ([bool; 1], bool) {
+        ([false], false)
+    }
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         let s = plane(&self.window, x.dims);
@@ -161,8 +165,10 @@ pub struct Global;
 
 impl Kernel<1> for Global {
     const NAME: &'static str = "global_avg_pool";
-    const READS: [bool; 1] = [false];
-    const READS_OUTPUT: bool = false;
+
+    fn reads(&self) -> ([bool; 1], bool) {
+        ([false], false)
+    }
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         let p = x.dims[2] * x.dims[3];

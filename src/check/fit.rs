@@ -143,6 +143,7 @@ pub fn fit(
             continue;
         }
         budget(spec, search, stages, heads, diags);
+        diags.extend((def.check)(spec, network, search));
     }
 }
 

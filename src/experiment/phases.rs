@@ -75,8 +75,8 @@ fn search(run: &mut Run, listener: &mut dyn Listener) -> Result<Ended<(SearchRes
         let derived = apply(run.prepared.checked(), &result.decisions);
         return Ok(Ended::Done((result, derived)));
     }
-    let mut keeper = run.keeper("search", listener);
-    let ended = super::search(&run.prepared, &run.folder, run.info.seed, &run.device, &mut keeper, listener)?;
+    let (prepared, folder, device) = (run.prepared.clone(), run.folder.clone(), run.device.clone());
+    let ended = super::search(&prepared, &folder, run.info.seed, &device, run, listener)?;
     match ended {
         Ended::Done(found) => {
             let marks = listener.marks()?;

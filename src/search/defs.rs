@@ -1,6 +1,6 @@
 //! Strategies whose definitions check and whose procedures are still to come. Each moves to a file of its own when it runs.
 
-use super::{Offer, StrategyDef};
+use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{optimizers, schedules};
 use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NATURAL, NON_NEGATIVE, Need, POSITIVE, Ty};
 
@@ -47,7 +47,17 @@ const fn def(
     requires: &'static [Offer],
     budget: bool,
 ) -> StrategyDef {
-    StrategyDef { call, paper, decides, requires, most_levels: None, budget, single: false, runs: false }
+    StrategyDef {
+        call,
+        paper,
+        decides,
+        requires,
+        most_levels: None,
+        budget,
+        single: false,
+        check: fits_always,
+        procedure: None,
+    }
 }
 
 pub static AFFINITY: StrategyDef = StrategyDef {

@@ -141,7 +141,7 @@ fn call(c: &CallDef, heading: &str) -> String {
             out += &format!(" Needs: {}.", list(s.requires));
         }
         out += if s.budget { " Keeps a budget." } else { "" };
-        out += if s.runs { "\n" } else { " Checks, draws and counts; does not run yet.\n" };
+        out += if s.runs() { "\n" } else { " Checks, draws and counts; does not run yet.\n" };
     }
     if let Some(kind) = hir::kind_named(c.name).filter(|_| hir::KINDS.iter().any(|k| std::ptr::eq(k, c))) {
         let metrics = objective::default_metrics(kind);

@@ -156,6 +156,21 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
             ));
         }
     }
+    if let Some(c) = network.choices.iter().find(|c| matches!(c.kind, ir::ChoiceKind::Some { .. })) {
+        let place = match c.reader {
+            ir::Reader::Stage(s, _) => checked.spec.space.as_ref().map(|space| space.levels[s.0].span),
+            ir::Reader::Head(_) => checked.spec.space.as_ref().map(|space| space.heads.span),
+        };
+        return Err(Box::new(
+            Diagnostic::new(
+                codes::SEARCH_UNAVAILABLE,
+                place.unwrap_or(search.span),
+                "searching levels that read `some` does not run yet",
+            )
+            .label("checks, draws and counts; does not run")
+            .help("levels that read `one` are searched; routes that are fixed in a topology are trained"),
+        ));
+    }
     Ok((network, search))
 }
 

@@ -102,6 +102,11 @@ struct Lowering<'a> {
 
 /// Lowers a network of this spec.
 pub fn lower(checked: &Checked, network: &Network) -> Result<(Plan, Symbols), NotYet> {
+    lower_with(checked, network, &[])
+}
+
+/// Lowers a network, with the values of some of its stage copies as outputs after the tasks' own.
+pub fn lower_with(checked: &Checked, network: &Network, taps: &[NodeIndex]) -> Result<(Plan, Symbols), NotYet> {
     let plan = Plan {
         inputs: Vec::new(),
         weights: Vec::new(),
@@ -116,6 +121,9 @@ pub fn lower(checked: &Checked, network: &Network) -> Result<(Plan, Symbols), No
     l.name_choices();
     for node in &network.order {
         l.node(*node)?;
+    }
+    for tap in taps {
+        l.plan.outputs.push(Output { task: 0, heads: vec![l.values[tap]], choice: None });
     }
     Ok((l.plan, l.symbols))
 }

@@ -2,9 +2,14 @@
 //! `pub static DEF: StrategyDef` (what it is called, its attributes, what it can decide) and, where it runs already, its procedure.
 //! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only; what a procedure works with is [`bench`].
 
+mod affinity;
+mod all_shared;
 pub mod bench;
 mod defs;
+mod independent;
 pub mod learn_to_branch;
+mod pairwise;
+mod random;
 
 use crate::diag::Diagnostic;
 use crate::hir::{Search, Spec};
@@ -72,16 +77,16 @@ impl std::fmt::Debug for StrategyDef {
 
 static TABLE: &[&StrategyDef] = &[
     &learn_to_branch::DEF,
-    &defs::AFFINITY,
+    &affinity::DEF,
     &defs::GROUP,
     &defs::REINFORCE,
     &defs::EXPECTED_COST,
-    &defs::PAIRWISE,
+    &pairwise::DEF,
     &defs::SNR,
     &defs::DSELECT_K,
-    &defs::RANDOM,
-    &defs::ALL_SHARED,
-    &defs::INDEPENDENT,
+    &random::DEF,
+    &all_shared::DEF,
+    &independent::DEF,
     &defs::FULL,
 ];
 

@@ -3,12 +3,14 @@
 #[path = "../support/mod.rs"]
 mod expectations;
 
+mod affinity;
 mod branch;
 mod choices;
 mod commands;
 mod inherit;
 mod repeat;
 mod resume;
+mod strategies;
 mod support;
 mod trained;
 mod wrong;

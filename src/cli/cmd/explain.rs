@@ -72,6 +72,9 @@ pub fn explain(what: &str) -> Option<String> {
     }
     if let Some(t) = TOPICS.iter().find(|t| t.name == what) {
         let mut out = format!("# {}\n\n{}.\n", t.name, t.doc);
+        if t.name == "strategies" {
+            out += &matrix();
+        }
         for c in (t.calls)() {
             out += &format!("\n{}", call(c, "##"));
         }
@@ -107,6 +110,24 @@ fn block(name: &str) -> Option<String> {
     let head = format!("block {name}(");
     let text = prelude.split("\n\n").find(|part| part.lines().any(|l| l.starts_with(&head)))?;
     Some(format!("{}\n\nA block that every program has; `mtlc explain prelude` shows all.\n", text.trim_end()))
+}
+
+/// Strategies beside the spaces that they decide: what does not fit is refused at check time.
+fn matrix() -> String {
+    use search::Offer::{HeadPerCopy, Routes, Tree};
+    let offers = [("reads one", Tree), ("reads some", Routes), ("heads per copy", HeadPerCopy)];
+    let names = offers.map(|(name, _)| name).join(" | ");
+    let mut out = format!("\n| strategy | {names} | budget | runs |\n|---|---|---|---|---|---|\n");
+    let mark = |yes: bool| if yes { "yes" } else { "" };
+    for s in search::strategies() {
+        let cells = offers.map(|(_, o)| match (s.decides.contains(&o), s.requires.contains(&o)) {
+            (true, true) => "needs",
+            (true, false) => "yes",
+            _ => "",
+        });
+        out += &format!("| `{}` | {} | {} | {} |\n", s.call.name, cells.join(" | "), mark(s.budget), mark(s.runs()));
+    }
+    out + "\nLevels that read `some` are decided by no strategy that runs yet.\n"
 }
 
 /// The list that `explain` alone shows.

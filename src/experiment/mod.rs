@@ -396,6 +396,12 @@ pub fn inherit(checked: &Checked, derived: &Derived, supernet: &Model, target: &
         let stage = &stages[node.stage.0].name;
         rename.insert(format!("{stage}.{}.", node.copy), format!("{stage}.{}.", ir::copy_letters(*from)));
     }
+    // Of a head on every copy, the one that the task keeps.
+    for (task, copy) in checked.spec.tasks.iter().zip(&derived.head_copy) {
+        if let Some(copy) = copy {
+            rename.insert(format!("heads.{}.", task.name), format!("heads.{}.{}.", task.name, ir::copy_letters(*copy)));
+        }
+    }
     let source: HashMap<&str, &candle_core::Var> = supernet.named().into_iter().collect();
     for (name, var) in target.named() {
         let mut wanted = name.to_string();
@@ -410,6 +416,16 @@ pub fn inherit(checked: &Checked, derived: &Derived, supernet: &Model, target: &
         var.set(from.as_tensor())?;
     }
     Ok(())
+}
+
+/// The supernet of a program with the weights that its search has left.
+pub fn searched_supernet(prepared: &Prepared, folder: &RunFolder, device: &Device) -> Result<Model, Failure> {
+    let checked = prepared.checked();
+    let network = checked.supernet.as_ref().expect("a search has a supernet");
+    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let model = Model::new(plan, symbols, Randomness::new(0), device)?;
+    checkpoint::load_model(&folder.checkpoint("supernet"), &model)?;
+    Ok(model)
 }
 
 /// Refuses, before anything is written, a spec whose search cannot run here.

@@ -14,6 +14,7 @@ pub static DEF: StrategyDef = StrategyDef {
     most_levels: None,
     budget: false,
     single: false,
+    one_shot: false,
     check: fits_always,
     procedure: Some(search),
 };

@@ -43,38 +43,11 @@ const fn def(
         most_levels: None,
         budget,
         single: false,
+        one_shot: false,
         check: fits_always,
         procedure: None,
     }
 }
-
-pub static GROUP: StrategyDef = StrategyDef {
-    most_levels: Some(1),
-    ..def(
-        CallDef {
-            name: "group",
-            doc: "DMTG: a relaxed categorical over groups weighs the losses of every task's heads; one-shot.",
-            args: &[
-                attr("epochs", COUNT, Need::Default("100"), "Passes over the training split."),
-                attr("batch", COUNT, Need::Default("256"), "Samples per step."),
-                attr(
-                    "temperature",
-                    Ty::Call(schedules),
-                    Need::Default("constant(2.5)"),
-                    "Temperature of the relaxed categorical.",
-                ),
-                WEIGHTS,
-                attr("choices", Ty::Call(optimizers), Need::Optional, "Absent: the weights' optimiser, as published."),
-                SCHEDULE,
-                attr("entropy", NON_NEGATIVE, Need::Default("0"), "Weight of the entropy term."),
-            ],
-        },
-        "Gao et al. 2024, DMTG: One-Shot Differentiable Multi-Task Grouping",
-        &[Offer::HeadPerCopy],
-        &[Offer::HeadPerCopy],
-        false,
-    )
-};
 
 pub static REINFORCE: StrategyDef = def(
     CallDef {

@@ -17,6 +17,7 @@ pub static DEF: StrategyDef = StrategyDef {
     most_levels: None,
     budget: false,
     single: false,
+    one_shot: false,
     check,
     procedure: Some(search),
 };

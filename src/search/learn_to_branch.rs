@@ -86,6 +86,7 @@ pub static DEF: StrategyDef = StrategyDef {
     most_levels: None,
     budget: false,
     single: false,
+    one_shot: false,
     check: fits_always,
     procedure: Some(search),
 };
@@ -306,12 +307,12 @@ impl Procedure for Branching<'_> {
     }
 }
 
-fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {
+pub fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {
     logits.iter().map(|v| v.to_vec1::<f64>()).collect()
 }
 
 /// What is logged of the choices after an epoch.
-fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u64, temperature: f64) -> ChoicesEvent {
+pub fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u64, temperature: f64) -> ChoicesEvent {
     let mut choices = Vec::new();
     let mut shares = Vec::new();
     for (c, row) in rows.iter().enumerate() {

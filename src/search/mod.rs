@@ -6,6 +6,7 @@ mod affinity;
 mod all_shared;
 pub mod bench;
 mod defs;
+mod group;
 mod independent;
 pub mod learn_to_branch;
 mod pairwise;
@@ -52,6 +53,8 @@ pub struct StrategyDef {
     pub budget: bool,
     /// Takes `single { ... }`.
     pub single: bool,
+    /// What it trains is the result already: the derived network with the supernet's weights is evaluated beside the retrained one.
+    pub one_shot: bool,
     /// What the rest of the definition cannot say: mistakes between legal attributes, and spaces that it cannot decide.
     pub check: fn(&Spec, &Network, &Search) -> Vec<Diagnostic>,
     /// What runs. Strategies without check, draw and count, and are refused by name at `run`.
@@ -78,7 +81,7 @@ impl std::fmt::Debug for StrategyDef {
 static TABLE: &[&StrategyDef] = &[
     &learn_to_branch::DEF,
     &affinity::DEF,
-    &defs::GROUP,
+    &group::DEF,
     &defs::REINFORCE,
     &defs::EXPECTED_COST,
     &pairwise::DEF,

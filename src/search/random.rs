@@ -40,6 +40,7 @@ pub static DEF: StrategyDef = StrategyDef {
     most_levels: None,
     budget: true,
     single: false,
+    one_shot: false,
     check: fits_always,
     procedure: Some(search),
 };

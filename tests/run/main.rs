@@ -7,6 +7,7 @@ mod affinity;
 mod branch;
 mod choices;
 mod commands;
+mod group;
 mod inherit;
 mod repeat;
 mod resume;

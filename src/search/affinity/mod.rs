@@ -106,6 +106,7 @@ pub static DEF: StrategyDef = StrategyDef {
     most_levels: None,
     budget: true,
     single: true,
+    one_shot: false,
     check,
     procedure: Some(search),
 };

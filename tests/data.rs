@@ -308,6 +308,27 @@ fn ltb_synthetic_is_equation_8() {
     assert_eq!((def.check)(&args, span)[0].primary.as_ref().unwrap().text, "did you mean `sin`?");
 }
 
+/// Tasks of a group are linear maps of one hidden layer, so they explain each other better than tasks of another group or family do;
+/// and a sample is a function of the seed and its number alone.
+#[test]
+fn hierarchy_synthetic_has_families_and_groups() {
+    let at = folder();
+    let text =
+        "format = hierarchy_synthetic, families = 2, groups = 2, tasks = 2, outputs = 1, hidden = 4, noise_std = 0";
+    let raw = load(&format!("{text}, samples = 50"), at.path()).unwrap();
+    let names: Vec<&str> = raw.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names[..4], ["z", "t_0_0_0", "t_0_0_1", "t_0_1_0"]);
+    assert_eq!((names.len(), names[8]), (9, "t_1_1_1"));
+    let more = load(&format!("{text}, samples = 80"), at.path()).unwrap();
+    for (a, b) in raw.splits[0].columns.iter().zip(&more.splits[0].columns) {
+        let (a, b): (Vec<f64>, Vec<f64>) = (a.numbers().collect(), b.numbers().collect());
+        assert_eq!(a, b[..a.len()]);
+        assert!(a.iter().all(|v| v.is_finite()));
+    }
+    let other = load(&format!("{text}, samples = 50, seed = 1"), at.path()).unwrap();
+    assert_ne!(raw.splits[0].columns[1], other.splits[0].columns[1]);
+}
+
 #[test]
 fn mmoe_synthetic_has_the_correlation_asked_for() {
     let at = folder();

@@ -127,7 +127,7 @@ fn strategies() -> String {
             list(s.requires),
             yes(s.budget),
             yes(s.single),
-            yes(s.runs),
+            yes(s.runs()),
             s.paper
         );
     }

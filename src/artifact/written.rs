@@ -127,6 +127,14 @@ fn edits(spec: &Spec, folder: &Path) -> Vec<Edit> {
         };
         out.push((default, text));
     }
+    for s in &spec.searches {
+        paths_of(&s.args, &mut |path, span| {
+            let new = rebased(path, &s.base, folder);
+            if new != *path {
+                out.push((span, quoted_text(&new)));
+            }
+        });
+    }
     for d in &spec.data {
         paths_of(&d.args, &mut |path, span| {
             let new = rebased(path, &d.base, folder);

@@ -148,6 +148,27 @@ pub fn report(checked: &Checked, network: &Network) -> CostReport {
     CostReport { network: network_cost(checked, network), all_shared: with(1), independent: with(tasks) }
 }
 
+/// What a budget counts, of one copy of each stage, and of all heads together. `None` while a size is open.
+pub fn sizes(checked: &Checked, of: crate::schema::Cost) -> Option<(Vec<u64>, u64)> {
+    let count = |c: &Cost| match of {
+        crate::schema::Cost::Params => c.params,
+        crate::schema::Cost::Macs => c.macs,
+    };
+    let stages: Option<Vec<u64>> = checked.stages.iter().map(|s| count(&s.cost)).collect();
+    let heads: Option<u64> = checked.heads.iter().map(|h| h.as_ref().and_then(|h| count(&h.cost))).sum();
+    Some((stages?, heads?))
+}
+
+/// What a budget allows, in what it counts: `trunk` is one copy of every stage, `heads` all heads.
+pub fn limit(budget: &crate::schema::Budget, trunk: u64, heads: u64, tasks: usize) -> f64 {
+    use crate::schema::Reference;
+    match budget.relative_to {
+        None => budget.at_most,
+        Some(Reference::Independent) => budget.at_most * (trunk * tasks as u64 + heads) as f64,
+        Some(Reference::Shared) => budget.at_most * (trunk + heads) as f64,
+    }
+}
+
 /// Copies of each stage in a network, by stage index.
 pub fn copies(network: &Network) -> HashMap<usize, usize> {
     let mut out = HashMap::new();

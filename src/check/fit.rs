@@ -6,7 +6,7 @@ use super::Typed;
 use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::hir::{Search, Spec, StageId};
 use crate::ir::{ChoiceKind, Network, Reader};
-use crate::schema::{Cost, Reference};
+use crate::schema::Cost;
 use crate::search::{Offer, StrategyDef, strategies};
 
 pub fn fit(
@@ -143,6 +143,7 @@ pub fn fit(
             continue;
         }
         budget(spec, search, stages, heads, diags);
+        diags.extend((def.check)(spec, network, search));
     }
 }
 
@@ -182,11 +183,7 @@ fn budget(spec: &Spec, search: &Search, stages: &[Option<Typed>], heads: &[Optio
     let (Some(trunk), Some(ends)) = (trunk, ends) else { return };
     let smallest = trunk + ends;
     let independent = trunk * spec.tasks.len() as u64 + ends;
-    let limit = match budget.relative_to {
-        None => budget.at_most,
-        Some(Reference::Independent) => budget.at_most * independent as f64,
-        Some(Reference::Shared) => budget.at_most * smallest as f64,
-    };
+    let limit = super::cost::limit(&budget, trunk, ends, spec.tasks.len());
     let what = match budget.of {
         Cost::Params => "parameters",
         Cost::Macs => "multiply-accumulates",

@@ -16,6 +16,7 @@ mod files;
 mod freeze;
 pub mod fresh;
 mod generated;
+mod hierarchy_synthetic;
 mod idx;
 pub mod label;
 mod ltb_synthetic;
@@ -77,8 +78,16 @@ impl FormatDef {
     }
 }
 
-static TABLE: &[&FormatDef] =
-    &[&csv::DEF, &idx::DEF, &multi_mnist::DEF, &npy::DEF, &ltb_synthetic::DEF, &mmoe_synthetic::DEF, &celeba::DEF];
+static TABLE: &[&FormatDef] = &[
+    &csv::DEF,
+    &idx::DEF,
+    &multi_mnist::DEF,
+    &npy::DEF,
+    &ltb_synthetic::DEF,
+    &mmoe_synthetic::DEF,
+    &hierarchy_synthetic::DEF,
+    &celeba::DEF,
+];
 
 /// The format table, by name.
 pub fn table() -> &'static [&'static FormatDef] {

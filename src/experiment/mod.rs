@@ -1,6 +1,7 @@
 //! What the commands do with a spec and its data: search, derive, train, evaluate, and all of it with baselines beside it. Each
 //! phase leaves its results in the run folder; nothing is printed here.
 
+pub mod bench;
 pub mod folder;
 pub mod memory;
 pub mod networks;
@@ -28,18 +29,17 @@ use crate::driver::{self, Compiled};
 use crate::hir::{Options, Topology};
 use crate::ir::derive::{Decision, Derived, derive};
 use crate::ir::{self, Network, partition};
-use crate::plan::lower;
+use crate::plan::{choice_names, lower};
 use crate::random::Randomness;
-use crate::runtime::control::{Control, Why};
-use crate::runtime::epochs::Stopped;
+use crate::runtime::control::Control;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::{self, Feed};
-use crate::runtime::keeper::Keeper;
 use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, checkpoint, latency};
-use crate::search::learn_to_branch;
+use crate::search::bench::{Bench, Ground};
 
+pub use crate::search::bench::Ended;
 pub use folder::RunFolder;
 pub use predict::Predictor;
 pub use results::{NetworkResult, SearchResult, Summary};
@@ -112,7 +112,19 @@ fn file_name(path: &Path) -> String {
 pub struct Found {
     pub result: SearchResult,
     pub derived: Derived,
-    pub model: Model,
+    /// The supernet with its weights, where the strategy trains one.
+    pub supernet: Option<Model>,
+}
+
+impl Found {
+    /// The supernet of a strategy that trains one.
+    ///
+    /// # Panics
+    ///
+    /// Of a strategy that trains none.
+    pub fn supernet(&self) -> &Model {
+        self.supernet.as_ref().expect("the strategy trains a supernet")
+    }
 }
 
 /// The search that can run here, or the diagnostic that says why none can.
@@ -131,9 +143,10 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
         ));
     };
     for s in &checked.spec.searches {
-        if !s.strategy.runs || checked.spec.searches.len() > 1 {
-            let runs: Vec<&str> = crate::search::strategies().iter().filter(|s| s.runs).map(|s| s.call.name).collect();
-            let what = match s.strategy.runs {
+        if !s.strategy.runs() || checked.spec.searches.len() > 1 {
+            let runs: Vec<&str> =
+                crate::search::strategies().iter().filter(|s| s.runs()).map(|s| s.call.name).collect();
+            let what = match s.strategy.runs() {
                 false => format!("the strategy `{}` does not run yet", s.strategy.call.name),
                 true => "a strategy per segment does not run yet".to_string(),
             };
@@ -144,23 +157,32 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
             ));
         }
     }
+    if let Some(c) = network.choices.iter().find(|c| matches!(c.kind, ir::ChoiceKind::Some { .. })) {
+        let place = match c.reader {
+            ir::Reader::Stage(s, _) => checked.spec.space.as_ref().map(|space| space.levels[s.0].span),
+            ir::Reader::Head(_) => checked.spec.space.as_ref().map(|space| space.heads.span),
+        };
+        return Err(Box::new(
+            Diagnostic::new(
+                codes::SEARCH_UNAVAILABLE,
+                place.unwrap_or(search.span),
+                "searching levels that read `some` does not run yet",
+            )
+            .label("checks, draws and counts; does not run")
+            .help("levels that read `one` are searched; routes that are fixed in a topology are trained"),
+        ));
+    }
     Ok((network, search))
 }
 
-/// How a phase ended.
-pub enum Ended<T> {
-    Done(T),
-    /// With its state saved, and what it had found by then: the clock leaves time to look, a signal does not.
-    Stopped(Stopped, Option<T>),
-}
-
-/// Searches and derives. A search that is done leaves the supernet's weights and `search.json` in the folder.
+/// Searches and derives. A search that is done leaves the supernet's weights, where it has trained one, and `search.json` in the
+/// folder.
 pub fn search(
     prepared: &Prepared,
     folder: &RunFolder,
     seed: u64,
     device: &Device,
-    keeper: &mut Keeper,
+    bench: &mut dyn Bench,
     listener: &mut dyn Listener,
 ) -> Result<Ended<Found>, Failure> {
     let checked = prepared.checked();
@@ -168,40 +190,35 @@ pub fn search(
         Ok(found) => found,
         Err(d) => return Err(refused(prepared, *d)),
     };
-    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let random = Randomness::new(seed);
-    let model = Model::new(plan, symbols, random, device)?;
+    let ground = Ground { checked, network, search, feed: &prepared.feed, random: Randomness::new(seed), device };
     let start = Instant::now();
-    let feed = &prepared.feed;
-    let searched = learn_to_branch::search(checked, network, search, &model, feed, random, keeper, listener)?;
-    let validation = match (&searched.stopped, searched.validation) {
-        (None, Some(scores)) => scores,
-        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
-        _ => {
-            let hard: Vec<Decided> = searched.decisions.iter().map(|d| Decided::hard(*d)).collect();
-            evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?
-        }
+    let procedure = search.strategy.procedure.expect("what cannot run is refused above");
+    let (outcome, stopped) = match procedure(&ground, bench, listener)? {
+        Ended::Stopped(at, None) => return Ok(Ended::Stopped(at, None)),
+        Ended::Stopped(at, Some(outcome)) => (outcome, Some(at)),
+        Ended::Done(outcome) => (outcome, None),
     };
-    let supernet_cost = cost::network_cost(checked, network);
     let result = SearchResult {
         strategy: search.strategy.call.name.to_string(),
         seed,
-        epochs: searched.epochs,
-        steps: searched.steps,
-        validation,
-        supernet_params: supernet_cost.total.params.unwrap_or(0),
-        choices: model.symbols.choices.clone(),
-        decisions: searched.decisions,
-        logits: searched.logits,
+        epochs: outcome.epochs,
+        steps: outcome.steps,
+        validation: outcome.validation,
+        supernet_params: cost::network_cost(checked, network).total.params.unwrap_or(0),
+        choices: choice_names(checked, network),
+        decisions: outcome.decisions,
+        logits: outcome.logits,
         seconds: start.elapsed().as_secs_f64(),
     };
     let derived = apply(checked, &result.decisions);
-    let found = Found { result, derived, model };
-    if let Some(at) = searched.stopped {
+    let found = Found { result, derived, supernet: outcome.supernet };
+    if let Some(at) = stopped {
         return Ok(Ended::Stopped(at, Some(found)));
     }
-    let binding = artifact::binding(&checked.spec, None);
-    checkpoint::save_model(&folder.checkpoint("supernet"), &found.model, &binding)?;
+    if let Some(model) = &found.supernet {
+        let binding = artifact::binding(&checked.spec, None);
+        checkpoint::save_model(&folder.checkpoint("supernet"), model, &binding)?;
+    }
     folder.write_json("search.json", &found.result)?;
     Ok(Ended::Done(found))
 }
@@ -230,8 +247,8 @@ pub fn derived_text(prepared: &Prepared, topology: &Topology, result: &SearchRes
 }
 
 fn derived_of(compiled: &Compiled, checked: &Checked, topology: &Topology, result: &SearchResult, at: &Path) -> String {
-    let searched =
-        vec![("validation_loss".to_string(), result.validation.loss), ("epochs".to_string(), result.epochs as f64)];
+    let loss = result.validation.as_ref().map(|v| ("validation_loss".to_string(), v.loss));
+    let searched = loss.into_iter().chain([("epochs".to_string(), result.epochs as f64)]).collect();
     artifact::derived_file(artifact::Derivation {
         sources: &compiled.sources,
         spec: &checked.spec,
@@ -380,6 +397,12 @@ pub fn inherit(checked: &Checked, derived: &Derived, supernet: &Model, target: &
         let stage = &stages[node.stage.0].name;
         rename.insert(format!("{stage}.{}.", node.copy), format!("{stage}.{}.", ir::copy_letters(*from)));
     }
+    // Of a head on every copy, the one that the task keeps.
+    for (task, copy) in checked.spec.tasks.iter().zip(&derived.head_copy) {
+        if let Some(copy) = copy {
+            rename.insert(format!("heads.{}.", task.name), format!("heads.{}.{}.", task.name, ir::copy_letters(*copy)));
+        }
+    }
     let source: HashMap<&str, &candle_core::Var> = supernet.named().into_iter().collect();
     for (name, var) in target.named() {
         let mut wanted = name.to_string();
@@ -394,6 +417,16 @@ pub fn inherit(checked: &Checked, derived: &Derived, supernet: &Model, target: &
         var.set(from.as_tensor())?;
     }
     Ok(())
+}
+
+/// The supernet of a program with the weights that its search has left.
+pub fn searched_supernet(prepared: &Prepared, folder: &RunFolder, device: &Device) -> Result<Model, Failure> {
+    let checked = prepared.checked();
+    let network = checked.supernet.as_ref().expect("a search has a supernet");
+    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let model = Model::new(plan, symbols, Randomness::new(0), device)?;
+    checkpoint::load_model(&folder.checkpoint("supernet"), &model)?;
+    Ok(model)
 }
 
 /// Refuses, before anything is written, a spec whose search cannot run here.
@@ -447,7 +480,7 @@ pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
             saved.decisions[i]
         )));
     }
-    if !saved.validation.loss.is_finite() {
+    if saved.validation.as_ref().is_some_and(|v| !v.loss.is_finite()) {
         return Err(RunError::Checkpoint("the validation loss of `search.json` is no finite number".into()));
     }
     if i64::try_from(saved.seed).is_err() || i64::try_from(saved.epochs).is_err() {

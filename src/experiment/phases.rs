@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::results::StoppedAt;
 use super::run::{Command, Phase, Run, Status, Trained, write_own};
 use super::{
-    Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, measure,
-    network_model, networks, random_candidate, sums, train_args,
+    Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, inherit,
+    measure, network_model, networks, random_candidate, searched_supernet, sums, train_args,
 };
 use crate::artifact;
 use crate::ir::derive::Derived;
@@ -75,8 +75,8 @@ fn search(run: &mut Run, listener: &mut dyn Listener) -> Result<Ended<(SearchRes
         let derived = apply(run.prepared.checked(), &result.decisions);
         return Ok(Ended::Done((result, derived)));
     }
-    let mut keeper = run.keeper("search", listener);
-    let ended = super::search(&run.prepared, &run.folder, run.info.seed, &run.device, &mut keeper, listener)?;
+    let (prepared, folder, device) = (run.prepared.clone(), run.folder.clone(), run.device.clone());
+    let ended = super::search(&prepared, &folder, run.info.seed, &device, run, listener)?;
     match ended {
         Ended::Done(found) => {
             let marks = listener.marks()?;
@@ -130,6 +130,9 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
     let mut networks = Vec::new();
     let mut stopped = network(run, Some(&prepared), &first, &mut networks, listener)?;
     drop(prepared);
+    if stopped.is_none() && run.prepared.checked().spec.searches.iter().any(|s| s.strategy.one_shot) {
+        one_shot(run, &derived, &mut networks, listener)?;
+    }
     if stopped.is_none() {
         let mut rest = baselines(run.prepared.checked());
         for n in 0..run.info.random {
@@ -220,6 +223,34 @@ fn network(
     run.record(Phase { name: name.into(), trained: Some(trained), result: Some(result.clone()), marks })?;
     results.push(result);
     Ok(None)
+}
+
+/// Evaluates the derived network with the weights that the search gave it: nothing is trained.
+fn one_shot(
+    run: &mut Run,
+    derived: &Derived,
+    results: &mut Vec<NetworkResult>,
+    listener: &mut dyn Listener,
+) -> Result<(), Failure> {
+    let name = "one_shot";
+    if let Some(result) = run.done(name).and_then(|d| d.result.clone()) {
+        listener.note(&format!("{name}: done before"));
+        results.push(result);
+        return Ok(());
+    }
+    let prepared = run.prepared.clone();
+    let candidate = Candidate { name: name.into(), topology: derived.topology.clone() };
+    let supernet = searched_supernet(&prepared, &run.folder, &run.device)?;
+    let (network, model) = network_model(&prepared, &candidate.topology, Randomness::new(run.info.seed), &run.device)?;
+    inherit(prepared.checked(), derived, &supernet, &model)?;
+    let binding = artifact::binding(&prepared.checked().spec, Some(&candidate.topology));
+    checkpoint::save_model(&run.folder.checkpoint(name), &model, &binding)?;
+    networks::write(&prepared, &candidate, &run.folder)?;
+    let result = measure(&prepared, &network, &model, name, &run.control)?;
+    let (trained, marks) = (Trained { epochs: 0, best_epoch: 0, seconds: 0.0 }, listener.marks()?);
+    run.record(Phase { name: name.into(), trained: Some(trained), result: Some(result.clone()), marks })?;
+    results.push(result);
+    Ok(())
 }
 
 fn finished(measured: NetworkResult, trained: Trained) -> NetworkResult {

@@ -13,8 +13,9 @@ pub struct SearchResult {
     pub seed: u64,
     pub epochs: usize,
     pub steps: u64,
-    /// Of the supernet under the final decisions, noise-free.
-    pub validation: SplitScores,
+    /// What the strategy knew of its result before anything was retrained: of a supernet under the final decisions, noise-free;
+    /// of single-task networks, each task's own. Absent where a rule decides and nothing is trained.
+    pub validation: Option<SplitScores>,
     pub supernet_params: u64,
     /// Who chooses, and what was chosen.
     pub choices: Vec<String>,

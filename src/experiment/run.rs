@@ -7,6 +7,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
@@ -21,6 +22,7 @@ use crate::runtime::keeper::Keeper;
 use crate::runtime::record::Listener;
 use crate::runtime::state::{Marks, States};
 use crate::runtime::{RunError, checkpoint, device};
+pub use crate::search::bench::Trained;
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,13 +101,6 @@ pub struct Phase {
     pub marks: Marks,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Trained {
-    pub epochs: usize,
-    pub best_epoch: usize,
-    pub seconds: f64,
-}
-
 /// How often states are saved and how many of a phase are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Saving {
@@ -125,7 +120,7 @@ pub struct Settings {
 pub struct Run {
     pub folder: RunFolder,
     pub info: Info,
-    pub prepared: Prepared,
+    pub prepared: Rc<Prepared>,
     pub device: Device,
     pub control: Control,
     pub progress: Progress,
@@ -238,6 +233,7 @@ impl Run {
     ) -> Run {
         let Settings { control, saving, .. } = settings;
         let states = States::new(folder.path.join("resume"), saving.keep);
+        let prepared = Rc::new(prepared);
         Run { folder, info, prepared, device, control, progress, saving, states, started: Instant::now(), _lock: lock }
     }
 

@@ -381,6 +381,10 @@ fn target<'a>(name: &str, program: Option<&'a Checked>, derived: Option<&'a Chec
         "derived" => derived.and_then(|d| Some(make("`derived/net.mtl`", d, Some(d.spec.topology.clone()?)))),
         "trained" => program.and_then(|p| Some(make("`program.mtl`", p, Some(p.spec.topology.clone()?)))),
         "supernet" => program.map(|p| make("the supernet of `program.mtl`", p, None)),
+        "one_shot" => {
+            let topology = derived?.spec.topology.clone()?;
+            program.map(|p| make("the derived network of `program.mtl`", p, Some(topology)))
+        }
         "all_shared" => {
             program.map(|p| make("the all-shared network of `program.mtl`", p, Some(partition::all_shared(&p.spec))))
         }

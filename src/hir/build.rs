@@ -127,7 +127,7 @@ impl Builder<'_> {
         }
         let searches: Vec<&Loaded> = of("search").collect();
         for s in &searches {
-            self.search(&s.item);
+            self.search(&s.item, &s.base);
         }
         if let Some(t) = topologies.first() {
             self.topology(&t.item);

@@ -311,6 +311,8 @@ pub struct Search {
     pub stages: Vec<StageId>,
     pub heads: bool,
     pub on_span: Option<Span>,
+    /// Paths in `args` are relative to this folder.
+    pub base: PathBuf,
     pub span: Span,
 }
 

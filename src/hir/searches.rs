@@ -9,7 +9,7 @@ use crate::schema::AttrDef;
 use crate::syntax::ast::{Entry, Item};
 
 impl Builder<'_> {
-    pub(super) fn search(&mut self, item: &Item) {
+    pub(super) fn search(&mut self, item: &Item, base: &std::path::Path) {
         let def = schema::item("search").expect("in the table");
         let name = &item.names[0];
         let Some(strategy) = crate::search::strategy(&name.text) else {
@@ -80,6 +80,7 @@ impl Builder<'_> {
             stages: decided,
             heads,
             on_span: item.on.first().map(|n| n.span),
+            base: base.to_path_buf(),
             span: name.span,
         });
     }

@@ -6,10 +6,12 @@ pub mod build;
 pub mod count;
 pub mod derive;
 pub mod partition;
+pub mod trees;
 
 pub use build::{fixed, supernet};
 
-use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::graph::DiGraph;
+pub use petgraph::graph::NodeIndex;
 
 use crate::hir::{Gate, InputId, Query, Read, StageId, TaskId};
 

@@ -117,6 +117,61 @@ pub fn independent(spec: &Spec) -> Topology {
     tree(spec, &vec![own; stage_count(spec)])
 }
 
+/// The network of one task alone: one copy of every stage that it passes.
+pub fn single(spec: &Spec, task: TaskId) -> Topology {
+    let mut topology = all_shared(spec);
+    topology.tasks.retain(|(t, ..)| *t == task);
+    prune(&mut topology);
+    topology
+}
+
+/// The network of two tasks that share their first stages.
+pub fn pair(spec: &Spec, a: TaskId, b: TaskId, shared: usize) -> Topology {
+    let chain: Vec<Vec<usize>> = (0..stage_count(spec))
+        .map(|s| (0..spec.tasks.len()).map(|t| usize::from(s >= shared && t == b.0)).collect())
+        .collect();
+    let mut topology = tree(spec, &chain);
+    topology.tasks.retain(|(t, ..)| [a, b].contains(t));
+    prune(&mut topology);
+    topology
+}
+
+/// The decisions that make a supernet the tree of a chain: a stage's block `b` is its copy `b`, and copies beyond choose the
+/// first candidate. `None` where a stage has fewer copies than blocks, or where more than parents is to be chosen.
+pub fn decisions(network: &Network, chain: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let decide = |c: &Choice| {
+        if matches!(c.kind, ChoiceKind::Some { .. }) {
+            return None;
+        }
+        let task = match c.reader {
+            Reader::Head(t) => Some(t.0),
+            Reader::Stage(s, copy) => chain[s.0].iter().position(|b| *b == copy),
+        };
+        let chosen = task.map_or(0, |t| chain[c.of.0][t]);
+        (chosen < c.candidates).then_some(chosen)
+    };
+    network.choices.iter().map(decide).collect()
+}
+
+/// Why the topologies of a spec are no chains of partitions of all its tasks, in words: some task does not pass some stage. `None`
+/// where they are.
+pub fn off_the_chain(spec: &Spec, network: &Network) -> Option<String> {
+    let stages = spec.backbone.as_ref()?.stages.as_slice();
+    let sets = network.task_sets();
+    for (s, stage) in stages.iter().enumerate() {
+        let mut reach = TaskSet::default();
+        for node in &network.order {
+            if matches!(network.graph[*node], Node::Stage { stage, .. } if stage == StageId(s)) {
+                reach.union(&sets[node.index()]);
+            }
+        }
+        if let Some(t) = (0..spec.tasks.len()).find(|t| spec.tasks[*t].head.is_some() && !reach.contains(*t)) {
+            return Some(format!("`{}` does not pass the stage `{}`", spec.tasks[t].name, stage.name));
+        }
+    }
+    None
+}
+
 fn stage_count(spec: &Spec) -> usize {
     spec.backbone.as_ref().map_or(0, |b| b.stages.len())
 }

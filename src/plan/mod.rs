@@ -106,6 +106,11 @@ struct Lowering<'a> {
 
 /// Lowers a network of this spec.
 pub fn lower(checked: &Checked, network: &Network) -> Result<(Plan, Symbols), NotYet> {
+    lower_with(checked, network, &[])
+}
+
+/// Lowers a network, with the values of some of its stage copies as outputs after the tasks' own.
+pub fn lower_with(checked: &Checked, network: &Network, taps: &[NodeIndex]) -> Result<(Plan, Symbols), NotYet> {
     let plan = Plan {
         inputs: Vec::new(),
         weights: Vec::new(),
@@ -121,6 +126,9 @@ pub fn lower(checked: &Checked, network: &Network) -> Result<(Plan, Symbols), No
     for node in &network.order {
         l.node(*node)?;
     }
+    for tap in taps {
+        l.plan.outputs.push(Output { task: 0, heads: vec![l.values[tap]], choice: None });
+    }
     Ok((l.plan, l.symbols))
 }
 
@@ -132,14 +140,9 @@ impl Lowering<'_> {
 
     fn name_choices(&mut self) {
         let stages = self.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+        self.symbols.choices = choice_names(self.checked, self.network);
         for c in &self.network.choices {
             let of = &stages[c.of.0].name;
-            self.symbols.choices.push(match c.reader {
-                crate::ir::Reader::Stage(s, copy) => {
-                    format!("{}.{}", stages[s.0].name, self.network.copy_name(s, copy))
-                }
-                crate::ir::Reader::Head(t) => format!("heads.{}", self.checked.spec.tasks[t.0].name),
-            });
             let names = (0..c.candidates).map(|i| format!("{of}.{}", self.network.copy_name(c.of, i))).collect();
             self.symbols.candidates.push(names);
         }
@@ -251,6 +254,16 @@ impl Lowering<'_> {
         self.plan.steps.push(Step { kind: Kind::Op(op), inputs, output, weights, unit: Some(unit), site });
         Ok(output)
     }
+}
+
+/// Who makes each choice of a supernet: `c2.b`, `heads.smiling`.
+pub fn choice_names(checked: &Checked, network: &Network) -> Vec<String> {
+    let stages = checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+    let name = |c: &crate::ir::Choice| match c.reader {
+        crate::ir::Reader::Stage(s, copy) => format!("{}.{}", stages[s.0].name, network.copy_name(s, copy)),
+        crate::ir::Reader::Head(t) => format!("heads.{}", checked.spec.tasks[t.0].name),
+    };
+    network.choices.iter().map(name).collect()
 }
 
 /// What a mix's op reads, in its order: the query where there is one, then the members.

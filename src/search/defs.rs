@@ -1,8 +1,8 @@
 //! Strategies whose definitions check and whose procedures are still to come. Each moves to a file of its own when it runs.
 
-use super::{Offer, StrategyDef};
+use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{optimizers, schedules};
-use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NATURAL, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 const fn attr(name: &'static str, ty: Ty, need: Need, doc: &'static str) -> AttrDef {
     AttrDef { name, ty, need, doc }
@@ -15,19 +15,7 @@ const WEIGHTS: AttrDef =
 const CHOICES: AttrDef =
     attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-2)"), "Optimiser of the choices.");
 const SCHEDULE: AttrDef = attr("schedule", Ty::Call(schedules), Need::Optional, "Factor on the learning rates.");
-const BUDGET: AttrDef = attr("budget", Ty::Budget, Need::Optional, "Largest size of the result.");
 
-static CHOOSE: [CallDef; 2] = [
-    CallDef { name: "exact", doc: "All trees, where their number allows.", args: &[] },
-    CallDef {
-        name: "beam",
-        doc: "Beam search over the levels.",
-        args: &[attr("width", COUNT, Need::Default("10"), "Candidates kept per level.")],
-    },
-];
-fn choose() -> Vec<&'static CallDef> {
-    CHOOSE.iter().collect()
-}
 static BASELINE: [CallDef; 2] = [
     CallDef {
         name: "moving_average",
@@ -47,56 +35,19 @@ const fn def(
     requires: &'static [Offer],
     budget: bool,
 ) -> StrategyDef {
-    StrategyDef { call, paper, decides, requires, most_levels: None, budget, single: false, runs: false }
+    StrategyDef {
+        call,
+        paper,
+        decides,
+        requires,
+        most_levels: None,
+        budget,
+        single: false,
+        one_shot: false,
+        check: fits_always,
+        procedure: None,
+    }
 }
-
-pub static AFFINITY: StrategyDef = StrategyDef {
-    single: true,
-    ..def(
-        CallDef {
-            name: "affinity",
-            doc: "Branched Multi-Task Networks: single-task networks first, then the tree whose clusters agree most under a budget.",
-            args: &[
-                attr("measure", Ty::OneOf(&["rsa"]), Need::Default("rsa"), "Representation similarity analysis."),
-                attr("samples", COUNT, Need::Default("500"), "Held-out samples that dissimilarities are measured on."),
-                attr("choose", Ty::Call(choose), Need::Default("exact"), "How the tree is found."),
-                BUDGET,
-            ],
-        },
-        "Vandenhende et al. 2020, Branched Multi-Task Networks",
-        &[Offer::Tree],
-        &[Offer::Tree],
-        true,
-    )
-};
-
-pub static GROUP: StrategyDef = StrategyDef {
-    most_levels: Some(1),
-    ..def(
-        CallDef {
-            name: "group",
-            doc: "DMTG: a relaxed categorical over groups weighs the losses of every task's heads; one-shot.",
-            args: &[
-                attr("epochs", COUNT, Need::Default("100"), "Passes over the training split."),
-                attr("batch", COUNT, Need::Default("256"), "Samples per step."),
-                attr(
-                    "temperature",
-                    Ty::Call(schedules),
-                    Need::Default("constant(2.5)"),
-                    "Temperature of the relaxed categorical.",
-                ),
-                WEIGHTS,
-                attr("choices", Ty::Call(optimizers), Need::Optional, "Absent: the weights' optimiser, as published."),
-                SCHEDULE,
-                attr("entropy", NON_NEGATIVE, Need::Default("0"), "Weight of the entropy term."),
-            ],
-        },
-        "Gao et al. 2024, DMTG: One-Shot Differentiable Multi-Task Grouping",
-        &[Offer::HeadPerCopy],
-        &[Offer::HeadPerCopy],
-        false,
-    )
-};
 
 pub static REINFORCE: StrategyDef = def(
     CallDef {
@@ -149,21 +100,6 @@ pub static EXPECTED_COST: StrategyDef = def(
     false,
 );
 
-pub static PAIRWISE: StrategyDef = StrategyDef {
-    single: true,
-    ..def(
-        CallDef {
-            name: "pairwise",
-            doc: "TreeMTL: all trees ranked by networks of two tasks.",
-            args: &[EPOCHS, BATCH, BUDGET],
-        },
-        "Zhang et al. 2022, A Tree-Structured Multi-Task Model Recommender",
-        &[Offer::Tree],
-        &[Offer::Tree],
-        true,
-    )
-};
-
 pub static SNR: StrategyDef = def(
     CallDef {
         name: "snr",
@@ -172,7 +108,7 @@ pub static SNR: StrategyDef = def(
             EPOCHS,
             BATCH,
             attr("penalty", NON_NEGATIVE, Need::Default("1e-4"), "Weight of the L0 penalty."),
-            attr("temperature", POSITIVE, Need::Default("0.9"), "Beta of the hard-concrete distribution."),
+            attr("beta", POSITIVE, Need::Default("0.9"), "Temperature of the hard-concrete distribution."),
             WEIGHTS,
             CHOICES,
             SCHEDULE,
@@ -202,38 +138,6 @@ pub static DSELECT_K: StrategyDef = def(
     "Hazimeh et al. 2021, DSelect-k",
     &[Offer::Routes],
     &[Offer::Routes],
-    false,
-);
-
-pub static RANDOM: StrategyDef = def(
-    CallDef {
-        name: "random",
-        doc: "Uniform draws from the space, the best on validation kept.",
-        args: &[
-            attr("draws", COUNT, Need::Default("8"), "How many."),
-            attr("seed", NATURAL, Need::Optional, "Absent: the run's."),
-            BUDGET,
-        ],
-    },
-    "Li and Talwalkar 2019, the baseline",
-    &[Offer::Tree, Offer::Routes],
-    &[],
-    true,
-);
-
-pub static ALL_SHARED: StrategyDef = def(
-    CallDef { name: "all_shared", doc: "One copy of everything for all tasks.", args: &[] },
-    "hard parameter sharing (Caruana 1997)",
-    &[Offer::Tree, Offer::Routes, Offer::HeadPerCopy],
-    &[],
-    false,
-);
-
-pub static INDEPENDENT: StrategyDef = def(
-    CallDef { name: "independent", doc: "Every task its own network.", args: &[] },
-    "single-task networks",
-    &[Offer::Tree, Offer::HeadPerCopy],
-    &[],
     false,
 );
 

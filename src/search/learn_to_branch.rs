@@ -8,7 +8,8 @@
 //! - **Procedure**: weights and choices are updated jointly on the training loss; the first `warmup` updates weights only; the
 //!   result is the noise-free argmax (equation 7), pruned, and retrained from scratch.
 
-use super::{Offer, StrategyDef};
+use super::bench::{Bench, Ended, Ground, Outcome};
+use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{optimizers, schedules};
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
 
@@ -85,7 +86,9 @@ pub static DEF: StrategyDef = StrategyDef {
     most_levels: None,
     budget: false,
     single: false,
-    runs: true,
+    one_shot: false,
+    check: fits_always,
+    procedure: Some(search),
 };
 
 use candle_core::{Device, Tensor, Var};
@@ -94,59 +97,48 @@ use crate::check::Checked;
 use crate::hir::{Search, StageId};
 use crate::ir::{Choice, Network, Reader};
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
-use crate::plan::Symbols;
+use crate::plan::{Symbols, lower};
 use crate::random::Randomness;
 use crate::runtime::RunError;
-use crate::runtime::control::Control;
-use crate::runtime::epochs::{self, Course, Procedure, Stopped};
+use crate::runtime::control::{Control, Why};
+use crate::runtime::epochs::{self, Course, Procedure};
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::{Fed, Feed};
 use crate::runtime::fit::{Watch, losses};
-use crate::runtime::keeper::{self, Keeper};
+use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
 
-/// A search that has ended: the model holds the supernet's weights, `logits` the choices.
-pub struct Searched {
-    /// One row of logits per choice.
-    pub logits: Vec<Vec<f64>>,
-    /// Noise-free argmax of each (equation 7); the first of equals.
-    pub decisions: Vec<usize>,
-    /// Of the supernet under these decisions, after the last whole epoch.
-    pub validation: Option<SplitScores>,
-    pub epochs: usize,
-    pub steps: u64,
-    /// Ended early: the decisions are those so far.
-    pub stopped: Option<Stopped>,
-}
-
-/// Searches: trains the model's weights and the choices jointly, from the beginning or from the state that the keeper has found.
-#[allow(clippy::too_many_arguments)]
-pub fn search(
-    checked: &Checked,
-    network: &Network,
-    search: &Search,
-    model: &Model,
-    feed: &Feed,
-    random: Randomness,
-    keeper: &mut Keeper,
-    listener: &mut dyn Listener,
-) -> Result<Searched, RunError> {
+/// Searches: trains the supernet's weights and the choices jointly, in one phase, `search`. The validation scores are the
+/// supernet's under the decisions, after the last whole epoch.
+pub fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
+    let &Ground { checked, network, search, feed, random, device } = ground;
+    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let model = Model::new(plan, symbols, random, device)?;
+    let mut keeper = bench.keeper("search", listener);
+    let keeper = &mut keeper;
     let batches = feed.training(search.args.size("batch"), random);
-    let mut branching = Branching::new(checked, network, search, model, feed, random, &keeper.phase)?;
+    let mut branching = Branching::new(checked, network, search, &model, feed, random, &keeper.phase)?;
     let epochs = branching.epochs;
     let course = Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut branching, keeper, listener)?;
-    let rows = read(&branching.logits)?;
-    let decisions = rows.iter().map(|r| argmax(r)).collect();
-    Ok(Searched {
-        logits: rows,
-        decisions,
-        validation: ended.validation,
-        epochs: ended.epochs,
-        steps: ended.steps,
-        stopped: ended.stopped,
+    let logits = read(&branching.logits)?;
+    drop(branching);
+    let decisions: Vec<usize> = logits.iter().map(|r| argmax(r)).collect();
+    let validation = match (&ended.stopped, ended.validation) {
+        (None, Some(scores)) => Some(scores),
+        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
+        _ => {
+            let hard: Vec<Decided> = decisions.iter().map(|d| Decided::hard(*d)).collect();
+            Some(evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?)
+        }
+    };
+    let (epochs, steps) = (ended.epochs, ended.steps);
+    let outcome = Outcome { decisions, logits, validation, epochs, steps, supernet: Some(model) };
+    Ok(match ended.stopped {
+        Some(at) => Ended::Stopped(at, Some(outcome)),
+        None => Ended::Done(outcome),
     })
 }
 
@@ -332,12 +324,12 @@ fn named<'a>(names: &'a [String], logits: &'a [Var]) -> Vec<(&'a str, &'a Var)> 
     names.iter().map(String::as_str).zip(logits).collect()
 }
 
-fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {
+pub fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {
     logits.iter().map(|v| v.to_vec1::<f64>()).collect()
 }
 
 /// What is logged of the choices after an epoch.
-fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u64, temperature: f64) -> ChoicesEvent {
+pub fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u64, temperature: f64) -> ChoicesEvent {
     let mut choices = Vec::new();
     let mut shares = Vec::new();
     for (c, row) in rows.iter().enumerate() {

@@ -1,10 +1,20 @@
 //! Strategies. A strategy is a parametrisation, an estimator and a procedure; each has a file of its own with a
 //! `pub static DEF: StrategyDef` (what it is called, its attributes, what it can decide) and, where it runs already, its procedure.
-//! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only.
+//! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only; what a procedure works with is [`bench`].
 
+mod affinity;
+mod all_shared;
+pub mod bench;
 mod defs;
+mod group;
+mod independent;
 pub mod learn_to_branch;
+mod pairwise;
+mod random;
 
+use crate::diag::Diagnostic;
+use crate::hir::{Search, Spec};
+use crate::ir::Network;
 use crate::schema::CallDef;
 
 /// What a level or the heads leave to choose.
@@ -43,8 +53,23 @@ pub struct StrategyDef {
     pub budget: bool,
     /// Takes `single { ... }`.
     pub single: bool,
-    /// Runs already; others check, draw and count, and are refused by name at `run`.
-    pub runs: bool,
+    /// What it trains is the result already: the derived network with the supernet's weights is evaluated beside the retrained one.
+    pub one_shot: bool,
+    /// What the rest of the definition cannot say: mistakes between legal attributes, and spaces that it cannot decide.
+    pub check: fn(&Spec, &Network, &Search) -> Vec<Diagnostic>,
+    /// What runs. Strategies without check, draw and count, and are refused by name at `run`.
+    pub procedure: Option<bench::Procedure>,
+}
+
+impl StrategyDef {
+    pub fn runs(&self) -> bool {
+        self.procedure.is_some()
+    }
+}
+
+/// Nothing to say beside the definition.
+pub fn fits_always(_: &Spec, _: &Network, _: &Search) -> Vec<Diagnostic> {
+    Vec::new()
 }
 
 impl std::fmt::Debug for StrategyDef {
@@ -55,16 +80,16 @@ impl std::fmt::Debug for StrategyDef {
 
 static TABLE: &[&StrategyDef] = &[
     &learn_to_branch::DEF,
-    &defs::AFFINITY,
-    &defs::GROUP,
+    &affinity::DEF,
+    &group::DEF,
     &defs::REINFORCE,
     &defs::EXPECTED_COST,
-    &defs::PAIRWISE,
+    &pairwise::DEF,
     &defs::SNR,
     &defs::DSELECT_K,
-    &defs::RANDOM,
-    &defs::ALL_SHARED,
-    &defs::INDEPENDENT,
+    &random::DEF,
+    &all_shared::DEF,
+    &independent::DEF,
     &defs::FULL,
 ];
 

@@ -26,7 +26,7 @@ fn warm_up_moves_weights_and_no_logit() {
     let longer = search(&prepare(&path, &[("epochs", "3"), ("warmup", "2")]), 0, &mut Heard::default());
     assert!(longer.result.logits.iter().flatten().any(|l| *l != 0.0));
     let one = search(&prepare(&path, &[("epochs", "1"), ("warmup", "2")]), 0, &mut Heard::default());
-    assert_ne!(weights(&one.model, "heads.yes."), weights(&found.model, "heads.yes."));
+    assert_ne!(weights(one.supernet(), "heads.yes."), weights(found.supernet(), "heads.yes."));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn idle_copies_and_batch_norm() {
         for seed in 0..3 {
             let models = ["advance", "freeze"].map(|idle| {
                 let path = place.write("net.mtl", norm(warmup, idle).as_bytes());
-                search(&prepare(&path, &[]), seed, &mut Heard::default()).model
+                search(&prepare(&path, &[]), seed, &mut Heard::default()).supernet.expect("a supernet")
             });
             let reached = taken(seed, 1);
             for copy in 0..4 {
@@ -158,7 +158,9 @@ fn idle_copies_and_momentum() {
     let never = mtlc::ir::copy_letters(never);
     for idle in ["advance", "freeze"] {
         let path = place.write("net.mtl", norm(9, idle).replace("-> batch_norm", "").as_bytes());
-        let run = |epochs: &str| search(&prepare(&path, &[("epochs", epochs)]), seed, &mut Heard::default()).model;
+        let run = |epochs: &str| {
+            search(&prepare(&path, &[("epochs", epochs)]), seed, &mut Heard::default()).supernet.expect("a supernet")
+        };
         let (one, two) = (run("1"), run("2"));
         let same = weights(&one, &format!("one.{copy}.")) == weights(&two, &format!("one.{copy}."));
         assert_eq!(same, idle == "freeze", "{idle}: momentum of a copy without gradient");
@@ -167,7 +169,9 @@ fn idle_copies_and_momentum() {
         // Decay moves what momentum does not.
         let decayed = norm(9, idle).replace("-> batch_norm", "").replace("lr = 1e-2", "lr = 1e-2, weight_decay = 0.1");
         let path = place.write("net.mtl", decayed.as_bytes());
-        let run = |epochs: &str| search(&prepare(&path, &[("epochs", epochs)]), seed, &mut Heard::default()).model;
+        let run = |epochs: &str| {
+            search(&prepare(&path, &[("epochs", epochs)]), seed, &mut Heard::default()).supernet.expect("a supernet")
+        };
         let same = weights(&run("1"), &format!("one.{never}.")) == weights(&run("2"), &format!("one.{never}."));
         assert_eq!(same, idle == "freeze", "{idle}: decay of a copy that is never reached");
     }

@@ -21,10 +21,11 @@ fn agrees(prepared: &Prepared, seed: u64) -> usize {
     let (plan, symbols) = lower(checked, &network).expect("it lowers");
     // Other weights to begin with, so that what is not inherited shows.
     let derived = Model::new(plan, symbols, Randomness::new(seed + 1000), &Device::Cpu).expect("a model");
-    experiment::inherit(checked, &found.derived, &found.model, &derived).expect("it inherits");
+    experiment::inherit(checked, &found.derived, found.supernet(), &derived).expect("it inherits");
     let decided: Vec<Decided> = found.result.decisions.iter().map(|d| Decided::hard(*d)).collect();
     let table = &prepared.feed.dataset.validation;
-    let of_supernet = predictions(&found.model, &prepared.feed, table, &decided, &Control::free()).expect("outputs");
+    let of_supernet =
+        predictions(found.supernet(), &prepared.feed, table, &decided, &Control::free()).expect("outputs");
     let of_derived = predictions(&derived, &prepared.feed, table, &[], &Control::free()).expect("outputs");
     assert_eq!(of_supernet.len(), checked.spec.tasks.len());
     for ((a, b), task) in of_supernet.iter().zip(&of_derived).zip(&checked.spec.tasks) {

@@ -3,12 +3,15 @@
 #[path = "../support/mod.rs"]
 mod expectations;
 
+mod affinity;
 mod branch;
 mod choices;
 mod commands;
+mod group;
 mod inherit;
 mod repeat;
 mod resume;
+mod strategies;
 mod support;
 mod trained;
 mod wrong;

@@ -9,7 +9,7 @@ use super::support::*;
 /// Long enough to be stopped, short enough to be waited for.
 const LONG: &str = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=150";
 
-fn spawn(place: &Place, arguments: &str) -> Child {
+pub(super) fn spawn(place: &Place, arguments: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_mtlc"))
         .args(arguments.split_whitespace())
         .current_dir(place.path(""))
@@ -19,7 +19,7 @@ fn spawn(place: &Place, arguments: &str) -> Child {
         .expect("the binary runs")
 }
 
-fn wait_for(child: &mut Child, what: impl Fn() -> bool) {
+pub(super) fn wait_for(child: &mut Child, what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
         assert!(start.elapsed() < Duration::from_secs(60), "it never comes");
@@ -30,12 +30,12 @@ fn wait_for(child: &mut Child, what: impl Fn() -> bool) {
     }
 }
 
-fn signal(child: &Child, name: &str) {
+pub(super) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill runs");
     assert!(status.success());
 }
 
-fn has_state(place: &Place, phase: &str) -> bool {
+pub(super) fn has_state(place: &Place, phase: &str) -> bool {
     let entries = std::fs::read_dir(place.path("run/resume")).into_iter().flatten().flatten();
     entries.into_iter().any(|e| e.file_name().to_string_lossy().starts_with(phase))
 }

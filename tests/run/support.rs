@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::Device;
+use mtlc::experiment::bench::Loose;
 use mtlc::experiment::{self, Ended, Found, Prepared, RunFolder};
 use mtlc::runtime::control::Control;
-use mtlc::runtime::keeper::Keeper;
 use mtlc::runtime::record::{ChoicesEvent, EpochEvent, Listener};
 use serde_json::Value;
 
@@ -230,9 +230,8 @@ impl Listener for Heard {
 pub fn search(prepared: &Prepared, seed: u64, heard: &mut Heard) -> Found {
     let place = Place::new();
     let folder = RunFolder::create(&place.path("run")).expect("a folder");
-    let control = Control::free();
-    let mut keeper = Keeper::none(&control);
-    match experiment::search(prepared, &folder, seed, &Device::Cpu, &mut keeper, heard) {
+    let mut bench = Loose { folder: folder.clone(), control: Control::free() };
+    match experiment::search(prepared, &folder, seed, &Device::Cpu, &mut bench, heard) {
         Ok(Ended::Done(found)) => found,
         Ok(Ended::Stopped(..)) => panic!("nothing asked it to stop"),
         Err(e) => panic!("{}", why(e)),

@@ -102,11 +102,11 @@ fn a_loss_counts_labelled_rows_only() {
         let mask = labels.mask.as_ref().expect("some are missing");
         let labelled = mask.iter().filter(|m| **m == 1.0).count();
         assert!(labelled > 0 && labelled < table.rows, "{labelled} of {}", table.rows);
-        let outputs = predictions(&found.model, &prepared.feed, table, &hard, &Control::free()).expect("outputs");
+        let outputs = predictions(found.supernet(), &prepared.feed, table, &hard, &Control::free()).expect("outputs");
         let rows = outputs[at].iter().zip(&labels.values).zip(mask).filter(|(_, m)| **m == 1.0);
         let wanted = rows.map(|((o, l), _)| f64::from(o - l).powi(2)).sum::<f64>() / labelled as f64;
         let scores =
-            evaluate(&found.model, &checked.spec, &prepared.feed, table, &hard, &Control::free()).expect("scores");
+            evaluate(found.supernet(), &checked.spec, &prepared.feed, table, &hard, &Control::free()).expect("scores");
         assert!((scores.tasks[at].loss - wanted).abs() < 1e-5 * wanted.max(1.0), "{} {wanted}", scores.tasks[at].loss);
     }
 }
@@ -158,5 +158,5 @@ fn evaluating_twice_gives_the_same_bits() {
             predictions(m, &prepared.feed, &prepared.feed.dataset.test, &hard, &Control::free()).expect("outputs");
         all.iter().flatten().map(|v| v.to_bits()).collect()
     };
-    assert_eq!(bits(&found.model), bits(&found.model));
+    assert_eq!(bits(found.supernet()), bits(found.supernet()));
 }

@@ -3,7 +3,7 @@
 use super::Facts;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Read, Reads, StageId};
-use crate::schema::{Cost, Reference};
+use crate::schema::Cost;
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let (Some(space), Some(backbone)) = (&facts.spec.space, &facts.spec.backbone) else { return };
@@ -25,11 +25,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         let (Some(stages), Some(heads)) = (stages, heads) else { continue };
         let trunk: u64 = stages.iter().sum();
         let shared = trunk + heads;
-        let limit = match budget.relative_to {
-            None => budget.at_most,
-            Some(Reference::Independent) => budget.at_most * (trunk * facts.spec.tasks.len() as u64 + heads) as f64,
-            Some(Reference::Shared) => budget.at_most * shared as f64,
-        };
+        let limit = crate::check::cost::limit(&budget, trunk, heads, facts.spec.tasks.len());
         let next = shared + stages.last().copied().unwrap_or(0);
         if limit < shared as f64 || limit >= next as f64 {
             continue;

@@ -72,6 +72,9 @@ pub fn explain(what: &str) -> Option<String> {
     }
     if let Some(t) = TOPICS.iter().find(|t| t.name == what) {
         let mut out = format!("# {}\n\n{}.\n", t.name, t.doc);
+        if t.name == "strategies" {
+            out += &matrix();
+        }
         for c in (t.calls)() {
             out += &format!("\n{}", call(c, "##"));
         }
@@ -109,6 +112,24 @@ fn block(name: &str) -> Option<String> {
     Some(format!("{}\n\nA block that every program has; `mtlc explain prelude` shows all.\n", text.trim_end()))
 }
 
+/// Strategies beside the spaces that they decide: what does not fit is refused at check time.
+fn matrix() -> String {
+    use search::Offer::{HeadPerCopy, Routes, Tree};
+    let offers = [("reads one", Tree), ("reads some", Routes), ("heads per copy", HeadPerCopy)];
+    let names = offers.map(|(name, _)| name).join(" | ");
+    let mut out = format!("\n| strategy | {names} | budget | runs |\n|---|---|---|---|---|---|\n");
+    let mark = |yes: bool| if yes { "yes" } else { "" };
+    for s in search::strategies() {
+        let cells = offers.map(|(_, o)| match (s.decides.contains(&o), s.requires.contains(&o)) {
+            (true, true) => "needs",
+            (true, false) => "yes",
+            _ => "",
+        });
+        out += &format!("| `{}` | {} | {} | {} |\n", s.call.name, cells.join(" | "), mark(s.budget), mark(s.runs()));
+    }
+    out + "\nLevels that read `some` are decided by no strategy that runs yet.\n"
+}
+
 /// The list that `explain` alone shows.
 fn contents() -> String {
     let mut out = String::from("Tables (`mtlc explain ops`), and each of their entries (`mtlc explain conv`):\n\n");
@@ -141,7 +162,7 @@ fn call(c: &CallDef, heading: &str) -> String {
             out += &format!(" Needs: {}.", list(s.requires));
         }
         out += if s.budget { " Keeps a budget." } else { "" };
-        out += if s.runs { "\n" } else { " Checks, draws and counts; does not run yet.\n" };
+        out += if s.runs() { "\n" } else { " Checks, draws and counts; does not run yet.\n" };
     }
     if let Some(kind) = hir::kind_named(c.name).filter(|_| hir::KINDS.iter().any(|k| std::ptr::eq(k, c))) {
         let metrics = objective::default_metrics(kind);

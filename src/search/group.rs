@@ -1,0 +1,422 @@
+//! DMTG: One-Shot Differentiable Multi-Task Grouping (Gao et al. 2024), after the authors' released code.
+//!
+//! - **Space**: a shared trunk, `K` copies of one stage (the groups), and on every copy a head of every task: `K x N` heads.
+//! - **Parametrisation**: one categorical over groups per task; its logits start alike. All groups start from the same weights, and
+//!   so do the heads of a task: only the noise tells them apart.
+//! - **Estimator**: a relaxed categorical G, `[N, K]`, one sample per batch: softmax((logits + Gumbel noise) / temperature). It weighs
+//!   *losses*, not features: L = sum_n w_n sum_k G[n, k] L_n(pred_{n,k}, y_n), the paper's equation 6 with our task weights, plus
+//!   `entropy` times the mean over tasks of sum_k -p log p - (1 - p) log(1 - p), p = softmax(logits).
+//! - **Procedure**: weights and logits together, in the same optimiser unless `choices` says otherwise. The result is the argmax;
+//!   heads and groups that no task keeps fall away, and what is left works with the weights it has (`one_shot` in the tables). Beside
+//!   it the same topology is retrained from scratch.
+//!
+//! Not here: samples per example (`batch_gumbel`, `batch_relaxed`), and fine-tuning group by group.
+
+use candle_core::{Device, Tensor, Var};
+
+use super::bench::{Bench, Ended, Ground, Outcome};
+use super::learn_to_branch::{argmax, choices_event, read, softmax};
+use super::{Offer, StrategyDef, fits_always};
+use crate::hir::StageId;
+use crate::hir::schema::{optimizers, schedules};
+use crate::ir::Node;
+use crate::objective;
+use crate::optim::{Gradients, Missing, Optimizer, Schedule};
+use crate::plan::lower;
+use crate::runtime::RunError;
+use crate::runtime::control::{Control, Why};
+use crate::runtime::epochs::{self, Course, Procedure};
+use crate::runtime::evaluate::evaluate;
+use crate::runtime::feed::Fed;
+use crate::runtime::fit::Watch;
+use crate::runtime::keeper;
+use crate::runtime::model::{Decided, Mode, Model};
+use crate::runtime::record::{Listener, SplitScores};
+use crate::runtime::state::{Header, Position, State};
+use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
+
+pub static DEF: StrategyDef = StrategyDef {
+    call: CallDef {
+        name: "group",
+        doc: "DMTG: a relaxed categorical over groups weighs the losses of every task's heads; one-shot.",
+        args: &[
+            AttrDef {
+                name: "epochs",
+                ty: COUNT,
+                need: Need::Default("100"),
+                doc: "Passes over the training split. Code: 100.",
+            },
+            AttrDef {
+                name: "batch",
+                ty: COUNT,
+                need: Need::Default("256"),
+                doc: "Samples per step. Code: 256 (CelebA).",
+            },
+            AttrDef {
+                name: "temperature",
+                ty: Ty::Call(schedules),
+                need: Need::Default("constant(2.5)"),
+                doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy).",
+            },
+            AttrDef {
+                name: "sampler",
+                ty: Ty::OneOf(&["gumbel", "softmax", "hard"]),
+                need: Need::Default("gumbel"),
+                doc: "What weighs the losses: `gumbel`, a relaxed sample per batch, as published; `softmax`, no noise; `hard`, the \
+                      relaxed sample's argmax, with the relaxed one's gradient.",
+            },
+            AttrDef {
+                name: "weights",
+                ty: Ty::Call(optimizers),
+                need: Need::Default("adam(lr = 1e-3)"),
+                doc: "Optimiser of the weights. Code: Adam, 8e-4 (CelebA), 1e-3 (Taskonomy).",
+            },
+            AttrDef {
+                name: "choices",
+                ty: Ty::Call(optimizers),
+                need: Need::Optional,
+                doc: "Optimiser of the logits. Absent: the weights', as published.",
+            },
+            AttrDef {
+                name: "schedule",
+                ty: Ty::Call(schedules),
+                need: Need::Optional,
+                doc: "Factor on the learning rates. Code: halved every 15 epochs (CelebA).",
+            },
+            AttrDef {
+                name: "clip",
+                ty: POSITIVE,
+                need: Need::Optional,
+                doc: "Largest global L2 norm of the weights' gradient; absent: no clipping, as published.",
+            },
+            AttrDef {
+                name: "entropy",
+                ty: NON_NEGATIVE,
+                need: Need::Default("0"),
+                doc: "Weight of the entropy term; 0 in all released configurations.",
+            },
+            AttrDef {
+                name: "scale_gradients",
+                ty: Ty::Bool,
+                need: Need::Default("false"),
+                doc: "Divides the gradient by the square root of K where the trunk splits, and of N where a group does. Code: for \
+                      Taskonomy, where a slip takes K for both.",
+            },
+        ],
+    },
+    paper: "Gao et al. 2024, DMTG: One-Shot Differentiable Multi-Task Grouping",
+    decides: &[Offer::HeadPerCopy],
+    requires: &[Offer::HeadPerCopy],
+    most_levels: Some(1),
+    budget: false,
+    single: false,
+    one_shot: true,
+    check: fits_always,
+    procedure: Some(search),
+};
+
+/// Trains the supernet and the logits in one phase, `search`. The validation scores are the supernet's under the argmax.
+fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
+    let &Ground { checked, network, search, feed, random, device } = ground;
+    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let model = Model::new(plan, symbols, random, device)?;
+    start_alike(&model)?;
+    let mut keeper = bench.keeper("search", listener);
+    let args = &search.args;
+    let (epochs, batch) = (args.size("epochs"), args.size("batch"));
+    let batches = feed.training(batch, random);
+    let per_epoch = batches.per_epoch();
+    let weights = model.trained();
+    let names: Vec<String> = model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
+    let zeros = |n: &usize| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu);
+    let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
+    let choices: Vec<(&str, &Var)> = names.iter().map(String::as_str).zip(&logits).collect();
+    let chooser = args.opt_call("choices").unwrap_or(args.call("weights"));
+    let mut grouping = Grouping {
+        ground,
+        model: &model,
+        per_epoch,
+        epochs,
+        temperature: Schedule::new(args.call("temperature")),
+        schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
+        sampler: match args.str("sampler") {
+            "gumbel" => Sampler::Gumbel,
+            "softmax" => Sampler::Softmax,
+            _ => Sampler::Hard,
+        },
+        entropy: args.float("entropy"),
+        clip: args.opt_float("clip"),
+        factors: args.bool("scale_gradients").then(|| factors(ground, &model)),
+        optimizer: Optimizer::new(args.call("weights"), &weights)?,
+        chooser: Optimizer::new(chooser, &choices)?,
+        weights,
+        choices,
+        logits: &logits,
+        tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
+        watch: Watch::new(&keeper.phase),
+    };
+    let course = Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
+    let ended = epochs::train(&course, &mut grouping, &mut keeper, listener)?;
+    let logits = read(&logits)?;
+    let decisions: Vec<usize> = logits.iter().map(|r| argmax(r)).collect();
+    let validation = match (&ended.stopped, ended.validation) {
+        (None, Some(scores)) => Some(scores),
+        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
+        _ => {
+            let hard: Vec<Decided> = decisions.iter().map(|d| Decided::hard(*d)).collect();
+            Some(evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?)
+        }
+    };
+    let (epochs, steps) = (ended.epochs, ended.steps);
+    let outcome = Outcome { decisions, logits, validation, epochs, steps, supernet: Some(model) };
+    Ok(match ended.stopped {
+        Some(at) => Ended::Stopped(at, Some(outcome)),
+        None => Ended::Done(outcome),
+    })
+}
+
+/// Gives every copy the initial weights of the first: `block.b` those of `block.a`, `heads.t.b` those of `heads.t.a`.
+fn start_alike(model: &Model) -> candle_core::Result<()> {
+    let name = |i: usize| {
+        let label = &model.symbols.units[model.plan.weights[i].unit];
+        (label.as_str(), &model.symbols.weights[i][label.len()..])
+    };
+    let all: std::collections::HashMap<(&str, &str), usize> = (0..model.vars.len()).map(|i| (name(i), i)).collect();
+    for (i, var) in model.vars.iter().enumerate() {
+        let (label, rest) = name(i);
+        let Some((stem, copy)) = label.rsplit_once('.') else { continue };
+        if copy != "a"
+            && let Some(first) = all.get(&(format!("{stem}.a").as_str(), rest))
+        {
+            var.set(&model.vars[*first].as_tensor().copy()?)?;
+        }
+    }
+    Ok(())
+}
+
+/// What each trained weight's gradient is multiplied by: the splits that it comes back through are the same for a whole stage, so
+/// that scaling at a split is scaling what lies before it.
+fn factors(ground: &Ground, model: &Model) -> Vec<f64> {
+    let stages = ground.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+    let Some(group) = ground.network.choices.first() else { return vec![1.0; model.trained().len()] };
+    let is_group = |n: &&Node| matches!(n, Node::Stage { stage, .. } if *stage == group.of);
+    let groups = ground.network.graph.node_weights().filter(is_group).count() as f64;
+    let tasks = model.plan.outputs.len() as f64;
+    let of = |label: &str| match label.rsplit_once('.').map(|(stage, _)| stages.iter().position(|s| s.name == stage)) {
+        _ if label.starts_with("heads.") => 1.0,
+        Some(Some(s)) if StageId(s) == group.of => 1.0 / tasks.sqrt(),
+        _ => 1.0 / (tasks * groups).sqrt(),
+    };
+    let trained = model.plan.weights.iter().filter(|w| w.trained);
+    trained.map(|w| of(&model.symbols.units[w.unit])).collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sampler {
+    Gumbel,
+    Softmax,
+    Hard,
+}
+
+struct Grouping<'a> {
+    ground: &'a Ground<'a>,
+    model: &'a Model,
+    per_epoch: usize,
+    epochs: usize,
+    temperature: Schedule,
+    schedule: Schedule,
+    sampler: Sampler,
+    entropy: f64,
+    clip: Option<f64>,
+    factors: Option<Vec<f64>>,
+    optimizer: Optimizer,
+    chooser: Optimizer,
+    weights: Vec<(&'a str, &'a Var)>,
+    choices: Vec<(&'a str, &'a Var)>,
+    logits: &'a [Var],
+    tasks: Vec<String>,
+    watch: Watch,
+}
+
+impl Grouping<'_> {
+    /// The relaxed sample of each task, `[K]`.
+    fn sample(&self, logits: &[Vec<f64>], step: u64, tau: f64) -> Vec<Vec<f64>> {
+        let row = |(c, row): (usize, &Vec<f64>)| {
+            let noise = match self.sampler {
+                Sampler::Softmax => vec![0.0; row.len()],
+                _ => self.ground.random.gumbel("gumbel", [step, c as u64, 0], row.len()),
+            };
+            softmax(&row.iter().zip(noise).map(|(l, e)| (l + e) / tau).collect::<Vec<_>>())
+        };
+        logits.iter().enumerate().map(row).collect()
+    }
+
+    /// Loss of each head of each output: `[outputs][heads]`.
+    fn losses(&self, fed: &Fed, heads: &[Vec<Option<Tensor>>]) -> Result<Vec<Vec<Tensor>>, RunError> {
+        let (spec, feed) = (&self.ground.checked.spec, self.ground.feed);
+        let mut out = Vec::new();
+        for (o, heads) in self.model.plan.outputs.iter().zip(heads) {
+            let task = &spec.tasks[o.task];
+            let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
+            let def = objective::find_loss(task.loss.name).expect("checked");
+            let mut row = Vec::new();
+            for head in heads.iter().flatten() {
+                row.push((def.forward)(&task.loss.args, head, &fed.labels[at], fed.masks[at].as_ref())?);
+            }
+            out.push(row);
+        }
+        Ok(out)
+    }
+}
+
+/// Gradient of `sum_k p_k g_k`, p = softmax(x / tau), with respect to x.
+fn through_softmax(p: &[f64], g: &[f64], tau: f64) -> Vec<f64> {
+    let mean: f64 = p.iter().zip(g).map(|(p, g)| p * g).sum();
+    p.iter().zip(g).map(|(p, g)| p * (g - mean) / tau).collect()
+}
+
+/// Gradient of a task's entropy term with respect to its logits: d/dp (-p log p - (1 - p) log(1 - p)) = log((1 - p) / p).
+fn entropy_gradient(logits: &[f64]) -> Vec<f64> {
+    let p = softmax(logits);
+    let g: Vec<f64> = p.iter().map(|p| ((1.0 - p).max(1e-300) / p.max(1e-300)).ln()).collect();
+    through_softmax(&p, &g, 1.0)
+}
+
+/// A task's entropy term.
+fn entropy(logits: &[f64]) -> f64 {
+    let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    softmax(logits).into_iter().map(|p| part(p) + part(1.0 - p)).sum()
+}
+
+impl Procedure for Grouping<'_> {
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+        let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
+        at.temperature = tau;
+        let logits = read(self.logits)?;
+        let relaxed = self.sample(&logits, at.step, tau);
+        // Every head of every task is computed; what is decided does not matter.
+        let all = |p: &Vec<f64>| {
+            Ok(Decided { index: 0, probs: Some(Tensor::ones(p.len(), candle_core::DType::F32, &self.model.device)?) })
+        };
+        let decided: Vec<Decided> = relaxed.iter().map(all).collect::<candle_core::Result<_>>()?;
+        let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
+        let out = self.model.forward(&fed.inputs, &decided, mode)?;
+        let losses = self.losses(fed, &out.heads)?;
+        let mut total: Option<Tensor> = None;
+        let mut each = Vec::new();
+        // d total / d G, by choice.
+        let mut pulls: Vec<Vec<f64>> = vec![Vec::new(); logits.len()];
+        for (o, row) in self.model.plan.outputs.iter().zip(&losses) {
+            let weight = self.ground.checked.spec.tasks[o.task].weight;
+            let share = |k: usize| match (o.choice, self.sampler) {
+                (None, _) => 1.0,
+                (Some(c), Sampler::Hard) => f64::from(argmax(&relaxed[c]) == k),
+                (Some(c), _) => relaxed[c][k],
+            };
+            let mut sum: Option<Tensor> = None;
+            for (k, loss) in row.iter().enumerate() {
+                if let Some(c) = o.choice {
+                    pulls[c].push(weight * loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?);
+                }
+                let part = (loss * share(k))?;
+                sum = Some(match sum {
+                    None => part,
+                    Some(s) => (s + part)?,
+                });
+            }
+            let sum = sum.expect("a task has a head");
+            let weighted = (&sum * weight)?;
+            total = Some(match total {
+                None => weighted,
+                Some(t) => (t + weighted)?,
+            });
+            each.push(sum);
+        }
+        let total = total.expect("a spec has tasks");
+        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let store = total.backward()?;
+        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let share = self.entropy / logits.len().max(1) as f64;
+        let mut rows = relaxed.iter().zip(&pulls).zip(&logits).map(|((p, g), row)| {
+            let mut grad = through_softmax(p, g, tau);
+            if share > 0.0 {
+                grad.iter_mut().zip(entropy_gradient(row)).for_each(|(a, b)| *a += share * b);
+            }
+            grad
+        });
+        let of_choices = Gradients::from_fn(&self.choices, |_, v| {
+            Tensor::from_vec(rows.next().expect("one per choice"), v.dims(), &Device::Cpu).ok()
+        });
+        self.chooser.step(&self.choices, &of_choices, self.chooser.lr() * factor, Missing::Zero)?;
+        let mut scales = self.factors.iter().flatten();
+        let mut grads = Gradients::from_fn(&self.weights, |_, v| {
+            let scale = scales.next().copied().unwrap_or(1.0);
+            let grad = store.get(v)?;
+            if scale == 1.0 { Some(grad.clone()) } else { (grad * scale).ok() }
+        });
+        if let Some(c) = self.clip {
+            grads.clip_norm(c)?;
+        }
+        at.learning_rate = self.optimizer.lr() * factor;
+        self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
+        let extra: f64 = if share > 0.0 { logits.iter().map(|r| share * entropy(r)).sum() } else { 0.0 };
+        Ok(value + extra)
+    }
+
+    fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
+        let hard: Vec<Decided> = read(self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
+        let (spec, feed) = (&self.ground.checked.spec, self.ground.feed);
+        evaluate(self.model, spec, feed, &feed.dataset.validation, &hard, control)
+    }
+
+    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
+        self.watch.check_validation(scores, at)?;
+        let rows = read(self.logits)?;
+        listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
+        Ok(true)
+    }
+
+    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
+        header.last_losses = self.watch.last.clone();
+        let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
+        tensors.extend(keeper::prefixed("choice", self.choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
+        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        Ok(tensors)
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), RunError> {
+        keeper::restore(state, self.model, &mut self.optimizer)?;
+        keeper::set(&state.part("choice"), &self.choices)?;
+        self.chooser.load_state(&state.part("chooser"))?;
+        self.watch.last = state.header.last_losses.clone();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against central differences of the terms themselves.
+    #[test]
+    fn gradients_of_logits() {
+        let (x, g, tau, h) = ([0.3, -0.7, 1.1], [2.0, 0.5, 1.25], 1.7, 1e-5);
+        let of = |x: &[f64]| -> f64 {
+            softmax(&x.iter().map(|v| v / tau).collect::<Vec<_>>()).iter().zip(&g).map(|(p, g)| p * g).sum()
+        };
+        let p = softmax(&x.iter().map(|v| v / tau).collect::<Vec<_>>());
+        let (found, of_entropy) = (through_softmax(&p, &g, tau), entropy_gradient(&x));
+        for k in 0..3 {
+            let moved = |by: f64| {
+                let mut y = x;
+                y[k] += by;
+                y
+            };
+            let difference = |f: &dyn Fn(&[f64]) -> f64| (f(&moved(h)) - f(&moved(-h))) / (2.0 * h);
+            assert!((found[k] - difference(&of)).abs() < 1e-9);
+            assert!((of_entropy[k] - difference(&entropy)).abs() < 1e-9);
+        }
+        // Logits that have gone far are no numbers to fear.
+        assert!(entropy_gradient(&[900.0, -900.0]).iter().all(|v| v.is_finite()));
+    }
+}

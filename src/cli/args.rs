@@ -375,13 +375,17 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub struct FmtArgs {
-    /// Programs; `-` reads standard input and writes standard output.
+    /// Programs, and folders of programs; `-` reads standard input and writes standard output.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// Write nothing; fail if a file is not in the canonical layout.
     #[arg(long, conflicts_with = "stdout")]
     pub check: bool,
+
+    /// Write nothing; show what would change, and fail if something would.
+    #[arg(long, conflicts_with = "stdout")]
+    pub diff: bool,
 
     /// Write the result to standard output instead of the file.
     #[arg(long)]

@@ -128,10 +128,7 @@ fn formatting() {
     // What stands around it is laid out.
     let partly = put(dir.path(), "c.mtl", "mtl 1\nparam n:   int =\nparam   k :int=1\n");
     assert_eq!(code(&mtlc(&["fmt", &partly])), 3);
-    assert_eq!(
-        std::fs::read_to_string(&partly).expect("it is there"),
-        "mtl 1\nparam n:   int =\nparam k: int = 1\n"
-    );
+    assert_eq!(std::fs::read_to_string(&partly).expect("it is there"), "mtl 1\nparam n:   int =\nparam k: int = 1\n");
 }
 
 #[test]

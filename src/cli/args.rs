@@ -72,6 +72,8 @@ pub enum Command {
     ///
     /// The command ends with 0 whether there are differences or not, unless `--exit-code` is given.
     Diff(DiffArgs),
+    /// Serve an editor: the language server protocol over standard input and output.
+    Lsp(LspArgs),
     /// Say what this build and this machine are, test them for a second, and name what is known to go wrong.
     Doctor,
     /// Predict new rows with a trained network: tables, arrays or pictures in; csv, JSON lines or NumPy arrays out.
@@ -390,6 +392,13 @@ pub struct FmtArgs {
     /// Write the result to standard output instead of the file.
     #[arg(long)]
     pub stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LspArgs {
+    /// Serve on standard input and output, which is the only way there is; editors tend to say so.
+    #[arg(long)]
+    pub stdio: bool,
 }
 
 #[derive(Debug, Args)]

@@ -106,9 +106,9 @@ impl Kept<'_> {
         let Some(body) = entry.children().find(|c| c.kind() == Kind::Body) else { return false };
         let brace = |kind| body.children_with_tokens().find(|c| c.kind() == kind).map(|c| c.text_range());
         let (Some(open), Some(close)) = (brace(Kind::LBrace), brace(Kind::RBrace)) else { return false };
-        let lines = body.descendants_with_tokens().any(|e| {
-            e.as_token().is_some_and(|t| t.kind() == Kind::Whitespace && expr::has_line_end(t.text()))
-        });
+        let lines = body
+            .descendants_with_tokens()
+            .any(|e| e.as_token().is_some_and(|t| t.kind() == Kind::Whitespace && expr::has_line_end(t.text())));
         lines && here.all(|(s, e)| s >= usize::from(open.end()) && e <= usize::from(close.start()))
     }
 
@@ -127,7 +127,8 @@ impl Kept<'_> {
         // The text of a kept comment may go on below.
         let line_end = self.text[end..].find(['\n', '\r']).map_or(self.text.len(), |at| end + at);
         // What an open bracket swallowed may end in the line end of the file.
-        let raw = self.text[line_start..line_end].trim_end_matches(['\n', '\r']).replace("\r\n", "\n").replace('\r', "\n");
+        let raw =
+            self.text[line_start..line_end].trim_end_matches(['\n', '\r']).replace("\r\n", "\n").replace('\r', "\n");
         Some((raw, line_end))
     }
 }

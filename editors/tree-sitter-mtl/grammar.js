@@ -9,6 +9,8 @@ const ITEMS = [
   'provenance',
 ];
 
+const UNITS = ['epochs', 'epoch', 'steps', 'step'];
+
 const list = (rule) => seq(rule, repeat(seq(',', rule)), optional(','));
 
 module.exports = grammar({
@@ -20,8 +22,6 @@ module.exports = grammar({
 
   conflicts: ($) => [
     [$.quantity, $._primary],
-    [$._name, $.keyword],
-    [$._target, $.nested],
   ],
 
   rules: {
@@ -57,12 +57,11 @@ module.exports = grammar({
     attribute: ($) => seq(field('key', $._name), '=', field('value', choice($._expression, $.body))),
 
     nested: ($) =>
-      prec.right(
-        seq(
-          field('keyword', alias($.identifier, $.keyword)),
-          optional(field('name', $.path)),
-          optional($.index),
-          choice($.body, seq('=', field('value', $._expression))),
+      seq(
+        field('keyword', alias($.identifier, $.keyword)),
+        choice(
+          seq(optional(field('name', $.path)), optional($.index), $.body),
+          seq(field('name', $.path), optional($.index), '=', field('value', $._expression)),
         ),
       ),
 
@@ -94,7 +93,7 @@ module.exports = grammar({
 
     _primary: ($) => choice($.number, $.quantity, $.call, $.indexed, $.path, $.list, $.group, $.star),
 
-    quantity: ($) => prec.dynamic(1, seq($.number, alias(choice('epochs', 'epoch', 'steps', 'step'), $.unit))),
+    quantity: ($) => prec.dynamic(1, seq($.number, alias(choice(...UNITS), $.unit))),
 
     call: ($) => prec(11, seq(field('callee', choice($.path, $.call, $.indexed)), $.arguments)),
     arguments: ($) => seq('(', optional(list(choice($.argument, $._expression))), ')'),
@@ -108,9 +107,8 @@ module.exports = grammar({
     star: (_) => '*',
 
     path: ($) => prec.right(seq($._name, repeat(seq('.', $._name)))),
-    _name: ($) => choice($.identifier, $.string, alias('in', $.identifier)),
-
-    keyword: ($) => $.identifier,
+    // Words with a meaning elsewhere are names where a name stands.
+    _name: ($) => choice($.identifier, $.string, alias(choice('in', 'mtl', ...UNITS), $.identifier)),
 
     identifier: (_) => /[A-Za-z_][A-Za-z0-9_]*/,
     string: (_) => token(seq('"', /([^"\\\n\r]|\\.)*/, '"')),

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::artifact;
-use crate::check::{self, Checked};
+use crate::check::{self, Checked, Partly};
 use crate::diag::{Diagnostic, Diagnostics, suggest};
 use crate::hir::{self, Options};
 use crate::source::{FileId, SourceMap, read_bytes};
@@ -39,6 +39,27 @@ pub fn compile_text(
     options: &Options,
     load: &dyn Fn(&Path) -> std::io::Result<String>,
 ) -> Compiled {
+    let Examined { sources, root, diagnostics, outcome } = examine_text(text, path, options, load);
+    Compiled { sources, root, diagnostics, checked: outcome.ok() }
+}
+
+/// A compilation that keeps what could be told in spite of errors.
+#[derive(Debug)]
+pub struct Examined {
+    pub sources: SourceMap,
+    pub root: FileId,
+    /// In order of place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub outcome: Result<Checked, Box<Partly>>,
+}
+
+/// The same as [`compile_text`], for an editor.
+pub fn examine_text(
+    text: &str,
+    path: &Path,
+    options: &Options,
+    load: &dyn Fn(&Path) -> std::io::Result<String>,
+) -> Examined {
     let mut sources = SourceMap::default();
     let root = sources.add(path.display().to_string(), Some(path), text);
     let mut diags = Diagnostics::default();
@@ -46,11 +67,11 @@ pub fn compile_text(
     // Text -> tree -> spec: names resolved, templates and imports expanded.
     let spec = hir::lower(root, Some(path), &mut sources, load, options, &mut diags);
     // Spec -> graph, shapes, costs, fit: facts in side tables.
-    let checked = check::check(spec, &mut diags);
-    if let Some(c) = &checked {
+    let outcome = check::examine(spec, &mut diags);
+    if let Ok(c) = &outcome {
         artifact::check_provenance(&c.spec, &mut diags);
     }
-    Compiled { sources, root, diagnostics: diags.into_sorted(), checked }
+    Examined { sources, root, diagnostics: diags.into_sorted(), outcome }
 }
 
 /// Larger files are not read at all; what the parser refuses as too large, with a diagnostic, is smaller.

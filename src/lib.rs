@@ -47,6 +47,8 @@
 //! | [`driver`] | text to checked spec, in one page |
 //! | [`experiment`] | what commands do: phases, run folder, baselines, results, prediction |
 //! | [`report`] | drawings, tables, summaries, prediction files |
+//! | [`ide`] | answers for an editor, as plain data: hover, completion, names, code actions (no protocol) |
+//! | [`lsp`] | the language server: protocol only |
 //! | [`cli`] | arguments and one file per command; nothing depends on it |
 //!
 //! # Invariants
@@ -75,6 +77,7 @@
 //! - **what other tools call something**: a line in `diag/synonyms.rs`.
 //! - **an item or attribute of the language**: a line in `hir/schema.rs`, its reader in `hir/`.
 //! - **a library module**: a file in `std/` and a line in its table.
+//! - **a feature of the editor**: a file in `ide/` that asks an `Analysis`, a handler in `lsp/` with its line in the table there.
 //!
 //! Tests are data: `UPDATE=1 cargo test` rewrites expectations; read the difference before committing it.
 
@@ -87,7 +90,9 @@ pub mod driver;
 pub mod experiment;
 pub mod fmt;
 pub mod hir;
+pub mod ide;
 pub mod ir;
+pub mod lsp;
 pub mod objective;
 pub mod ops;
 pub mod optim;

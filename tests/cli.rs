@@ -125,6 +125,29 @@ fn formatting() {
     let broken = put(dir.path(), "b.mtl", "mtl 1\nparam n: int =\n");
     assert_eq!(code(&mtlc(&["fmt", &broken])), 3);
     assert_eq!(std::fs::read_to_string(&broken).expect("it is there"), "mtl 1\nparam n: int =\n");
+    // What stands around it is laid out.
+    let partly = put(dir.path(), "c.mtl", "mtl 1\nparam n:   int =\nparam   k :int=1\n");
+    assert_eq!(code(&mtlc(&["fmt", &partly])), 3);
+    assert_eq!(std::fs::read_to_string(&partly).expect("it is there"), "mtl 1\nparam n:   int =\nparam k: int = 1\n");
+}
+
+#[test]
+fn formatting_folders() {
+    let dir = folder();
+    std::fs::create_dir_all(dir.path().join("deep/.hidden")).expect("it can be made");
+    let untidy = "mtl 1\r\nparam   n :int=1\r\n";
+    let paths = ["a.mtl", "deep/b.mtl", "deep/.hidden/c.mtl", "deep/d.txt"].map(|n| put(dir.path(), n, untidy));
+    let whole = dir.path().display().to_string();
+    let shown = mtlc(&["fmt", "--diff", &whole]);
+    assert_eq!(code(&shown), 1);
+    assert_eq!(out(&shown).matches("-param   n :int=1\r\n+param n: int = 1\r\n").count(), 2, "{}", out(&shown));
+    assert_eq!(code(&mtlc(&["fmt", "--check", &whole])), 1);
+    assert_eq!(code(&mtlc(&["fmt", &whole])), 0);
+    let now = paths.map(|p| std::fs::read_to_string(p).expect("it is there"));
+    let tidy = "mtl 1\r\nparam n: int = 1\r\n";
+    assert_eq!(now, [tidy, tidy, untidy, untidy]);
+    assert_eq!(out(&mtlc(&["fmt", "--diff", &whole])), "");
+    assert_eq!(code(&mtlc(&["fmt", "--check", &whole])), 0);
 }
 
 #[test]

@@ -31,6 +31,16 @@ pub struct Checked {
     pub open: bool,
 }
 
+/// What was found out about a spec that is not clean: as much as its mistakes allow, for an editor. `None` where a mistake or what
+/// follows from it stands.
+#[derive(Debug)]
+pub struct Partly {
+    pub spec: Spec,
+    pub supernet: Option<Network>,
+    pub stages: Vec<Option<Typed>>,
+    pub heads: Vec<Option<Typed>>,
+}
+
 /// A stage's or head's ops with their types.
 #[derive(Debug, Clone)]
 pub struct Typed {
@@ -50,6 +60,11 @@ pub struct TypedOp {
 
 /// Checks a resolved spec. Diagnostics go to `diags`; the result is `None` where there are errors, this pass's or earlier ones.
 pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
+    examine(spec, diags).ok()
+}
+
+/// The same, and what can be told of a spec with errors.
+pub fn examine(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partly>> {
     let broken = diags.has_errors();
     // A file for `use` (blocks, a backbone, data, tasks) is whole without the rest; what belongs to a network is not.
     let has = |keyword: &str| spec.written.iter().any(|w| w.item.keyword.text == keyword);
@@ -84,9 +99,9 @@ pub fn check(spec: Spec, diags: &mut Diagnostics) -> Option<Checked> {
         lints::lints(&lints::Facts { spec: &spec, stages: &stages, heads: &heads }, diags);
     }
     let open = shapes::open(&spec, &stages, &heads, diags);
-    if diags.has_errors() {
-        return None;
+    if diags.has_errors() || stages.iter().any(Option::is_none) {
+        return Err(Box::new(Partly { spec, supernet, stages, heads }));
     }
-    let stages = stages.into_iter().collect::<Option<Vec<_>>>()?;
-    Some(Checked { spec, supernet, fixed, stages, heads, open })
+    let stages = stages.into_iter().flatten().collect();
+    Ok(Checked { spec, supernet, fixed, stages, heads, open })
 }

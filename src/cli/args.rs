@@ -76,6 +76,8 @@ pub enum Command {
     ///
     /// No data are read unless they tell sizes that the program leaves open.
     Profile(ProfileArgs),
+    /// Serve an editor: the language server protocol over standard input and output.
+    Lsp(LspArgs),
     /// Say what this build and this machine are, test them for a second, and name what is known to go wrong.
     Doctor,
     /// Predict new rows with a trained network: tables, arrays or pictures in; csv, JSON lines or NumPy arrays out.
@@ -418,7 +420,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub struct FmtArgs {
-    /// Programs; `-` reads standard input and writes standard output.
+    /// Programs, and folders of programs; `-` reads standard input and writes standard output.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -426,9 +428,20 @@ pub struct FmtArgs {
     #[arg(long, conflicts_with = "stdout")]
     pub check: bool,
 
+    /// Write nothing; show what would change, and fail if something would.
+    #[arg(long, conflicts_with = "stdout")]
+    pub diff: bool,
+
     /// Write the result to standard output instead of the file.
     #[arg(long)]
     pub stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LspArgs {
+    /// Serve on standard input and output, which is the only way there is; editors tend to say so.
+    #[arg(long)]
+    pub stdio: bool,
 }
 
 #[derive(Debug, Args)]

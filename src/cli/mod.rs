@@ -64,6 +64,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Profile(a) => cmd::profile::run(a, terminal),
         Command::Verify(a) => cmd::verify::run(a, terminal),
         Command::Diff(a) => cmd::diff::run(a, terminal),
+        Command::Lsp(a) => cmd::lsp::run(a),
         Command::Doctor => cmd::doctor::run(terminal),
         Command::Predict(a) => cmd::predict::run(a, terminal),
         Command::Data(DataCommand::Check(a)) => cmd::data::check::run(a, terminal),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Failure, network_of, train_args};
 use crate::check::Checked;
 use crate::driver::{self, Compiled};
-use crate::hir::Options;
+use crate::hir::{Options, Search};
 use crate::ir::{Network, partition};
 use crate::plan::{Kind, lower};
 use crate::random::Randomness;
@@ -89,18 +89,26 @@ pub fn compile(path: &Path, set: &[(String, String)]) -> Result<Compiled, Failur
 
 /// The network that is timed if none is named: what a run of the spec spends its time on.
 pub fn default_network(checked: &Checked) -> Which {
-    match (&checked.supernet, checked.spec.searches.first(), &checked.spec.topology) {
-        (Some(_), Some(_), _) => Which::Supernet,
-        (_, _, Some(_)) => Which::Topology,
+    match (branching(checked), &checked.spec.topology) {
+        (Some(_), _) => Which::Supernet,
+        (_, Some(_)) => Which::Topology,
         _ => Which::AllShared,
     }
+}
+
+/// The search whose steps can be timed.
+fn branching(checked: &Checked) -> Option<(&Network, &Search)> {
+    let search = checked.spec.searches.first().filter(|s| s.strategy.call.name == "learn_to_branch")?;
+    Some((checked.supernet.as_ref()?, search))
 }
 
 fn network(checked: &Checked, which: Which) -> Result<Network, RunError> {
     let topology = match which {
         Which::Supernet => {
-            let searched = checked.spec.searches.first().and(checked.supernet.clone());
-            return searched.ok_or_else(|| RunError::NotYet("this program has no search to profile".into()));
+            let none = || {
+                RunError::NotYet("only the steps of `learn_to_branch` are profiled, and this program has none".into())
+            };
+            return branching(checked).map(|(n, _)| n.clone()).ok_or_else(none);
         }
         Which::Topology => {
             let none = || RunError::NotYet("this program has no topology to profile".into());

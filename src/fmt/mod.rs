@@ -1,13 +1,17 @@
-//! Tree to canonical text. A text with syntax errors is refused, not guessed at.
+//! Tree to canonical text. What could not be read is left as it is ([`mend`]) or refused ([`format`]), never guessed at.
 //!
 //! The layout: two blanks of indentation, one entry per line (a body that was written on one line and fits stays there), the
 //! signs of consecutive one-line entries aligned, lines broken at 100 columns, at most one blank line, every comment
-//! kept. What stands inside an entry is `expr.rs`; how documents are broken into lines is `doc.rs`.
+//! kept, and the line ends that most lines have. What stands inside an entry is `expr.rs`; how documents are broken into lines
+//! is `doc.rs`; what is left alone is `kept.rs`; the lines that differ are `diff.rs`.
 
+pub mod diff;
 mod doc;
 mod expr;
+mod kept;
 
 use doc::{Doc, INDENT, WIDTH, width};
+use kept::Kept;
 
 use crate::diag::Diagnostic;
 use crate::source::FileId;
@@ -19,26 +23,67 @@ const ALIGN_SPREAD: usize = 16;
 /// The canonical layout of a text; the text's problems if it has syntax errors.
 pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     let parse = parse(FileId(0), text);
-    layout(&parse).ok_or(parse.diagnostics)
+    layout(&parse).map(|out| line_ends_of(text, out)).ok_or(parse.diagnostics)
 }
 
-/// The same of a text that was read; `None` if it has syntax errors.
+/// A text laid out around what could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mended {
+    pub text: String,
+    /// The syntax errors of what was left as it is; their spans point into the text that was given.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// The canonical layout of what could be read; the rest stays as it is, byte for byte but for line ends.
+pub fn mend(text: &str) -> Mended {
+    let parse = parse(FileId(0), text);
+    let out = layout(&parse).or_else(|| kept::around(&parse, text)).map(|out| line_ends_of(text, out));
+    let problems = parse.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+    Mended { text: out.unwrap_or_else(|| text.to_string()), problems }
+}
+
+/// The layout of a text that was read, with `\n` for line ends; `None` if it has syntax errors.
 pub fn layout(parse: &Parse) -> Option<String> {
     if parse.has_errors() {
         return None;
     }
     let mut lines = Lines::default();
-    sequence(&parse.syntax(), 0, &mut lines);
+    sequence(&parse.syntax(), 0, &Kept::nothing(), &mut lines)?;
     Some(lines.finish())
 }
 
-/// The entries of a body, or the items of a file, one after the other.
-fn sequence(node: &SyntaxNode, indent: usize, lines: &mut Lines) {
+/// Gives `out` the line ends that most lines of `text` have.
+fn line_ends_of(text: &str, out: String) -> String {
+    let both = text.matches("\r\n").count();
+    let feeds = text.matches('\n').count() - both;
+    // A comment of several lines was taken over with its own.
+    let out = out.replace("\r\n", "\n");
+    match () {
+        _ if both > feeds => out.replace('\n', "\r\n"),
+        _ if both + feeds == 0 && text.contains('\r') => out.replace('\n', "\r"),
+        _ => out,
+    }
+}
+
+/// The entries of a body, or the items of a file, one after the other. `None` where what is to be kept cannot be told apart
+/// from its neighbours by lines.
+fn sequence(node: &SyntaxNode, indent: usize, kept: &Kept, lines: &mut Lines) -> Option<()> {
     let mut line_ends = 0;
     let mut first = true;
+    let mut skip_to = 0;
     for child in node.children_with_tokens() {
+        if child.kind() == Kind::Whitespace {
+            line_ends += count_line_ends(&child.to_string());
+            continue;
+        }
+        if usize::from(child.text_range().start()) < skip_to {
+            // It stands on a line that was kept. A bracket of this body there would be written twice.
+            if matches!(child.kind(), Kind::LBrace | Kind::RBrace) || usize::from(child.text_range().end()) > skip_to {
+                return None;
+            }
+            continue;
+        }
         match child.kind() {
-            Kind::Whitespace => line_ends += count_line_ends(&child.to_string()),
             Kind::Comma | Kind::LBrace | Kind::RBrace => {}
             Kind::Comment => {
                 let text = child.to_string().trim_end().to_string();
@@ -52,14 +97,29 @@ fn sequence(node: &SyntaxNode, indent: usize, lines: &mut Lines) {
                 first = false;
             }
             _ => {
-                if let SyntaxElement::Node(entry) = &child {
-                    statement(entry, indent, !first && line_ends > 1, lines);
-                    line_ends = 0;
-                    first = false;
+                let blank_before = !first && line_ends > 1;
+                let written = lines.len();
+                let laid_out = match &child {
+                    SyntaxElement::Node(entry) if kept.allows(entry) => {
+                        statement(entry, indent, blank_before, kept, lines)
+                    }
+                    _ => None,
+                };
+                if laid_out.is_none() {
+                    if kept.is_nothing() {
+                        continue;
+                    }
+                    lines.truncate(written);
+                    let (raw, end) = kept.lines_of(&child)?;
+                    skip_to = end;
+                    lines.push(Line { left: raw, blank_before, ..Line::default() });
                 }
+                line_ends = 0;
+                first = false;
             }
         }
     }
+    Some(())
 }
 
 fn count_line_ends(text: &str) -> usize {
@@ -75,7 +135,7 @@ struct Sides {
 }
 
 /// One item or entry.
-fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, lines: &mut Lines) {
+fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, kept: &Kept, lines: &mut Lines) -> Option<()> {
     let Sides { left, sign, right, body } = sides(node);
     let align = node.kind() != Kind::Item && node.kind() != Kind::Edition;
     // An empty body is short however it was written.
@@ -108,7 +168,7 @@ fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, lines: &mut L
                 align,
                 ..Line::default()
             });
-            return;
+            return Some(());
         }
     }
     let mut whole = left;
@@ -132,15 +192,16 @@ fn statement(node: &SyntaxNode, indent: usize, blank_before: bool, lines: &mut L
         } else {
             lines.push(Line { indent, left: text, blank_before, ..Line::default() });
         }
-        return;
+        return Some(());
     };
     if is_empty(&body) {
         lines.push(Line { indent, left: text + "}", blank_before, ..Line::default() });
-        return;
+        return Some(());
     }
     lines.push(Line { indent, left: text, blank_before, ..Line::default() });
-    sequence(&body, indent + INDENT, lines);
+    sequence(&body, indent + INDENT, kept, lines)?;
     lines.push(Line { indent, left: "}".to_string(), ..Line::default() });
+    Some(())
 }
 
 fn sides(node: &SyntaxNode) -> Sides {
@@ -290,6 +351,14 @@ impl Lines {
 
     fn push(&mut self, line: Line) {
         self.list.push(line);
+    }
+
+    fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.list.truncate(len);
     }
 
     fn comment(&mut self, indent: usize, text: String, blank_before: bool) {

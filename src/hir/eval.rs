@@ -100,11 +100,7 @@ pub fn dotted(path: &[Name]) -> String {
 
 /// The single name an expression is, bare or quoted.
 pub fn as_name(expr: &Expr) -> Option<Name> {
-    match &expr.kind {
-        ExprKind::Path(p) if p.len() == 1 => Some(p[0].clone()),
-        ExprKind::Str(s) => Some(Name { text: s.clone(), quoted: true, span: expr.span }),
-        _ => None,
-    }
+    expr.as_name()
 }
 
 /// Whether a part is missing, which is reported: what the rest means is not known.

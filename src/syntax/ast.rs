@@ -109,6 +109,17 @@ pub struct Expr {
     pub span: Span,
 }
 
+impl Expr {
+    /// A name on its own, quoted or not.
+    pub fn as_name(&self) -> Option<Name> {
+        match &self.kind {
+            ExprKind::Path(p) if p.len() == 1 => Some(p[0].clone()),
+            ExprKind::Str(s) => Some(Name { text: s.clone(), quoted: true, span: self.span }),
+            _ => None,
+        }
+    }
+}
+
 impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind

@@ -43,6 +43,11 @@ impl Parse {
         self.file.clone()
     }
 
+    /// Its items.
+    pub fn items(&self) -> &[ast::Item] {
+        &self.file.items
+    }
+
     /// The same without a copy.
     pub fn into_file(self) -> ast::File {
         self.file

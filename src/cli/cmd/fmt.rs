@@ -1,4 +1,4 @@
-//! `mtlc fmt`: the canonical layout. A file with syntax errors is left alone: nothing is guessed about it.
+//! `mtlc fmt`: the canonical layout. What cannot be read is left as it is: nothing is guessed about it.
 
 use std::path::Path;
 
@@ -10,55 +10,56 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::cli::write;
 use crate::diag::render::{self, MessageFormat};
+use crate::fmt::{self, diff};
 use crate::source::SourceMap;
-use crate::{driver, fmt};
+use crate::{driver, source};
 
 pub fn run(args: &FmtArgs, terminal: &Terminal) -> Outcome {
     let mut exit = Exit::Ok;
     let (mut changed, mut unread) = (0, 0);
-    for path in &args.files {
+    for path in &source::programs(&args.files).map_err(|(path, e)| Failure::io("read", &path, &e))? {
         let stdin = path == Path::new("-");
         let text = match stdin {
             true => read_stdin()?,
             false => driver::read(path).map_err(|e| Failure::io("read", path, &e))?,
         };
-        let formatted = match fmt::format(&text) {
-            Ok(f) => f,
-            Err(problems) => {
-                // The diagnostics point into file 0, which is this text.
-                let mut sources = SourceMap::default();
-                let name = if stdin { "<stdin>".to_string() } else { path.display().to_string() };
-                sources.add(name, None, text.as_str());
-                terminal.say(&render::render(MessageFormat::Human, &problems, &sources, terminal.stderr()));
-                unread += 1;
-                exit = Exit::Program;
-                continue;
-            }
-        };
-        let same = formatted == text;
+        let formatted = fmt::mend(&text);
+        let name = if stdin { "<stdin>".to_string() } else { path.display().to_string() };
+        if !formatted.problems.is_empty() {
+            // The diagnostics point into file 0, which is this text.
+            let mut sources = SourceMap::default();
+            sources.add(name.clone(), None, text.as_str());
+            terminal.say(&render::render(MessageFormat::Human, &formatted.problems, &sources, terminal.stderr()));
+            unread += 1;
+            exit = Exit::Program;
+        }
+        let same = formatted.text == text;
         changed += usize::from(!same);
-        if args.check {
+        if args.check || args.diff {
+            if args.diff {
+                terminal.product(&diff::unified(&name, &text, &formatted.text));
+            }
             if !same {
-                terminal.say(&format!("{}: not in the canonical layout\n", path.display()));
+                terminal.say(&format!("{name}: not in the canonical layout\n"));
                 if exit == Exit::Ok {
                     exit = Exit::Failure;
                 }
             }
         } else if args.stdout || stdin {
-            terminal.product(&formatted);
+            terminal.product(&formatted.text);
         } else if !same {
-            write::replace(path, &formatted)?;
+            write::replace(path, &formatted.text)?;
             terminal.note(&format!("{}: formatted", path.display()));
         }
-        if terminal.json && !args.stdout && !stdin {
+        if terminal.json && !args.stdout && !stdin && !args.diff {
             terminal.object(&json!({ "file": path.display().to_string(), "changed": !same }));
         }
     }
-    if args.check && changed > 0 {
+    if (args.check || args.diff) && changed > 0 {
         terminal.note(&format!("{changed} to format: `mtlc fmt FILE...` writes the layout"));
     }
     if unread > 0 {
-        terminal.note(&format!("{unread} left alone: a program with syntax errors is not formatted"));
+        terminal.note(&format!("{unread} with syntax errors: what could not be read is left as it is"));
     }
     Ok(exit)
 }

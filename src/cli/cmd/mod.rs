@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod fmt;
 pub mod graph;
+pub mod lsp;
 pub mod network;
 pub mod new;
 pub mod predict;

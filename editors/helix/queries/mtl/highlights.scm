@@ -1,0 +1,77 @@
+; Written by `UPDATE=1 cargo test --test editors` from the compiler's tables. Later patterns win.
+
+(identifier) @variable
+(comment) @comment
+(string) @string
+(number) @number
+(unit) @keyword
+(star) @operator
+
+(edition "mtl" @keyword)
+(keyword) @keyword
+["for" "on" "over"] @keyword
+["and" "or" "not" "in"] @keyword.operator
+["->" "<-" "=" "==" "!=" "<" "<=" ">" ">=" "+" "-" "*" "/" "%" ".."] @operator
+["(" ")" "[" "]" "{" "}"] @punctuation.bracket
+["," ":" "."] @punctuation.delimiter
+
+((identifier) @constant.builtin
+  (#any-of? @constant.builtin
+    "advance" "any" "best" "bilinear" "copy" "false" "fixed" "flip"
+    "freeze" "independent" "last" "macro" "mean" "micro" "nearest" "out"
+    "outputs" "previous" "random" "rsa" "sigmoid" "softmax" "sum" "task"
+    "test" "train" "true" "validation_auc" "validation_loss"))
+
+((identifier) @type.builtin
+  (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
+    "binary" "classes" "depth" "multilabel" "normals" "regression" "segmentation"))
+
+((path . (identifier) @function.builtin .)
+  (#any-of? @function.builtin
+    "accuracy" "adam" "adamw" "affinity" "all" "all_shared" "auc" "bce"
+    "beam" "celeba" "constant" "cosine" "cosine_similarity" "cross_entropy" "csv" "dselect_k"
+    "exact" "expected_cost" "exponential" "f1" "full" "group" "huber" "idx"
+    "independent" "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch" "log_loss" "ltb_synthetic"
+    "mae" "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none" "npy" "one"
+    "pairwise" "r2" "random" "reinforce" "rmse" "sgd" "share" "snr"
+    "some" "step" "warmup"))
+
+((path . (identifier) @function.builtin .)
+  (#any-of? @function.builtin
+    "add" "avg_pool" "batch_norm" "bias" "concat" "concat_fields" "conv" "dropout"
+    "elu" "embedding" "flatten" "gelu" "global_avg_pool" "group_norm" "identity" "layer_norm"
+    "leaky_relu" "linear" "match" "max_pool" "mean" "mix" "mul" "one_hot"
+    "relu" "scale" "sigmoid" "silu" "softmax" "tanh" "upsample"))
+
+(call callee: (path (identifier) @function))
+((call callee: (path . (identifier) @function.builtin .))
+  (#any-of? @function.builtin
+    "add" "avg_pool" "batch_norm" "bias" "concat" "concat_fields" "conv" "dropout"
+    "elu" "embedding" "flatten" "gelu" "global_avg_pool" "group_norm" "identity" "layer_norm"
+    "leaky_relu" "linear" "match" "max_pool" "mean" "mix" "mul" "one_hot"
+    "relu" "scale" "sigmoid" "silu" "softmax" "tanh" "upsample"))
+
+(item name: (path (identifier) @type))
+(nested name: (path (identifier) @function))
+(parameter name: (identifier) @variable.parameter)
+(argument name: (identifier) @property)
+(attribute key: (identifier) @variable)
+((attribute key: (identifier) @property)
+  (#any-of? @property
+    "activations" "alpha" "augment" "average" "b_std" "baseline" "batch" "beta1"
+    "beta2" "bias" "budget" "categories" "channels" "choices" "choose" "clip"
+    "columns" "copies" "correlation" "count_include_pad" "dampening" "decay" "delimiter" "delta"
+    "delta_std" "derived" "dilation" "dim" "distinct" "draws" "drop" "entropy"
+    "epochs" "eps" "every" "except" "factor" "format" "fraction" "from"
+    "gamma" "gate" "groups" "header" "held_out" "idle" "images" "inputs"
+    "k" "kernel" "label" "label_smoothing" "labels" "lambda" "loss" "lr"
+    "mask" "measure" "metrics" "missing" "mode" "momentum" "nesterov" "noise_std"
+    "noises" "normalize" "numeric" "of" "optimizer" "outputs" "over" "p"
+    "padding" "parts" "patience" "penalty" "per" "place" "pos_weight" "query"
+    "range" "rate" "reads" "resize" "reward" "root" "samples" "scale"
+    "schedule" "searched" "seed" "select" "self" "shift" "size" "slope"
+    "smooth" "split" "split_seed" "steps" "strategy" "stride" "temperature" "terms"
+    "test" "test_images" "test_labels" "test_samples" "then" "threshold" "to" "tool"
+    "train" "units" "validation" "validation_samples" "value" "warmup" "weight" "weight_decay"
+    "weights" "width"))
+(edge (path (identifier) @variable))

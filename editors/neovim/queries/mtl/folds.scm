@@ -1,0 +1,1 @@
+[(body) (list) (arguments) (parameters)] @fold

@@ -1,0 +1,2 @@
+[(body) (list) (arguments) (parameters)] @indent.begin
+["}" "]" ")"] @indent.branch @indent.end

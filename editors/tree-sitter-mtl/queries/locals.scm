@@ -1,0 +1,2 @@
+[(body) (parameters)] @local.scope
+(parameter name: (identifier) @local.definition)

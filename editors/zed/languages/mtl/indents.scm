@@ -1,0 +1,3 @@
+(body "}" @end) @indent
+(list "]" @end) @indent
+(arguments ")" @end) @indent

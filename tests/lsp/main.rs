@@ -1,0 +1,7 @@
+//! The language server through its protocol: every feature, and what a client may do to it.
+
+mod client;
+mod features;
+mod hostile;
+mod positions;
+mod replay;

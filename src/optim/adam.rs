@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::host::Real;
 use super::{LR, Moment, OptimizerDef, Refusal, Rule, weight_decay};
+use crate::ops::kernel::simd::wide;
 use crate::schema::{Args, AttrDef, CallDef, FRACTION, NON_NEGATIVE, Need};
 
 pub static DEF: OptimizerDef = OptimizerDef {
@@ -91,6 +92,20 @@ impl Adam {
         let [rate, root, shrink, l2, scale] = [f.rate, f.root, f.shrink, f.l2, at.scale].map(T::from_f64);
         let [b1, b2, c1, c2, eps] =
             [self.beta1, self.beta2, 1.0 - self.beta1, 1.0 - self.beta2, self.eps].map(T::from_f64);
+        pass(weight, grad, mean, square, [rate, root, shrink, l2, scale], [b1, b2, c1, c2, eps]);
+    }
+}
+
+wide! {
+    fn pass[T: Real](
+        weight: &mut [T],
+        grad: &[T],
+        mean: &mut [T],
+        square: &mut [T],
+        step: [T; 5],
+        constants: [T; 5],
+    ) {
+        let ([rate, root, shrink, l2, scale], [b1, b2, c1, c2, eps]) = (step, constants);
         for (((w, g), m), v) in weight.iter_mut().zip(grad).zip(mean).zip(square) {
             let g = *g * scale + l2 * *w;
             *m = b1 * *m + c1 * g;

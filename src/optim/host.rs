@@ -36,6 +36,7 @@ macro_rules! real {
                 static ZEROS: [$t; CHUNK] = [0.0; CHUNK];
                 &ZEROS
             }
+            #[inline(always)]
             fn root(self) -> $t {
                 self.sqrt()
             }

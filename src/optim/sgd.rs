@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::host::Real;
 use super::{LR, Moment, OptimizerDef, Refusal, Rule, weight_decay};
+use crate::ops::kernel::simd::wide;
 use crate::schema::{AttrDef, CallDef, FRACTION, Need, Ty};
 
 pub static DEF: OptimizerDef = OptimizerDef {
@@ -73,10 +74,19 @@ impl Sgd {
         }
         let (keep, take) = self.factors(at);
         let (keep, take) = (T::from_f64(keep), T::from_f64(take));
+        // The step is m, or with `nesterov` g + momentum m.
+        let ahead = if self.nesterov { [T::from_f64(1.0), mu] } else { [T::from_f64(0.0), T::from_f64(1.0)] };
+        heavy_ball(weight, grad, momentum, [lr, scale, decay, keep, take], ahead);
+    }
+}
+
+wide! {
+    fn heavy_ball[T: Real](weight: &mut [T], grad: &[T], momentum: &mut [T], factors: [T; 5], ahead: [T; 2]) {
+        let ([lr, scale, decay, keep, take], [now, held]) = (factors, ahead);
         for ((w, g), m) in weight.iter_mut().zip(grad).zip(momentum) {
             let g = *g * scale + decay * *w;
             *m = keep * *m + take * g;
-            *w -= lr * if self.nesterov { g + mu * *m } else { *m };
+            *w -= lr * (now * g + held * *m);
         }
     }
 }

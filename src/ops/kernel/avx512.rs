@@ -1,5 +1,8 @@
 //! The inner loop and the transpose with AVX-512: up to 24 accumulators of 16 numbers.
 
+// Registers go by number.
+#![allow(clippy::needless_range_loop)]
+
 use std::arch::x86_64::*;
 
 use super::micro::{LANES, Raw, Start};

@@ -5,10 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{Result, Shape};
 
-use super::{Kernel, Real, View, buffer, channels, chunks, real, simd};
+use super::simd::wide;
+use super::{Kernel, Real, View, buffer, channels, chunks, real};
 
 /// Pixels below which the planes of a channel are brought together before work begins.
 const SMALL: usize = 32;
+/// Gradients that are kept while they are summed.
+const SOME: usize = 1 << 10;
 /// Channels of one task where each has one value per sample.
 const COLUMNS: usize = 64;
 /// Rows of one task there.
@@ -46,15 +49,61 @@ impl<T: Real> Line<T> {
     #[inline(always)]
     pub fn at(&self, x: T) -> T {
         let y = (x - self.mean) * self.slope + self.bias;
-        if y <= self.floor { T::zero() } else { y }
+        y.zero_if(y <= self.floor)
     }
 
     /// The gradient before the ReLU: what the forward pass computed is computed again rather than read.
     #[inline(always)]
     fn open(&self, x: T, g: T) -> T {
-        let y = (x - self.mean) * self.slope + self.bias;
-        if y <= self.floor { T::zero() } else { g }
+        g.zero_if((x - self.mean) * self.slope + self.bias <= self.floor)
     }
+
+    /// dx = slope (g - base - (x - mean) lean), with g the gradient before the ReLU.
+    #[inline(always)]
+    fn back(&self, base: T, lean: T, x: T, g: T) -> T {
+        self.slope * (self.open(x, g) - base - (x - self.mean) * lean)
+    }
+}
+
+wide! {
+    fn apply[T: Real](y: &mut [T], x: &[T], line: Line<T>) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = line.at(*x);
+        }
+    }
+}
+
+wide! {
+    fn back[T: Real](dx: &mut [T], x: &[T], dy: &[T], line: Line<T>, base: T, lean: T) {
+        for ((dx, x), g) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = line.back(base, lean, *x, *g);
+        }
+    }
+}
+
+wide! {
+    /// The gradient before the ReLU.
+    fn open[T: Real](out: &mut [T], x: &[T], dy: &[T], line: Line<T>) {
+        for ((out, x), g) in out.iter_mut().zip(x).zip(dy) {
+            *out = line.open(*x, *g);
+        }
+    }
+}
+
+/// Sums of the gradient g before the ReLU, and of g (x - mean).
+fn sums<T: Real>(x: &[T], dy: &[T], line: Line<T>, relu: bool) -> [f64; 2] {
+    if !relu {
+        return [real::sum(dy), real::sum_products(dy, x, line.mean)];
+    }
+    let (mut sum, mut dot) = (0.0, 0.0);
+    let mut room = [T::zero(); SOME];
+    for (x, dy) in x.chunks(SOME).zip(dy.chunks(SOME)) {
+        let g = &mut room[..x.len()];
+        open(g, x, dy, line);
+        sum += real::sum(g);
+        dot += real::sum_products(g, x, line.mean);
+    }
+    [sum, dot]
 }
 
 /// The planes of one channel: in place, or brought together where they are small.
@@ -101,14 +150,12 @@ pub(super) fn stats_of<T: Real>(planes: &Planes<T>, x: &[T]) -> [f64; 2] {
 fn columns<T: Real>(n: usize, c: usize, f: impl Fn(usize, usize) -> T + Sync) -> Vec<f64> {
     let mut total = vec![0f64; c];
     chunks(&mut total, COLUMNS, n * c / 4, |i, total| {
-        simd(|| {
-            for row in 0..n {
-                let first = i * COLUMNS;
-                for (j, t) in total.iter_mut().enumerate() {
-                    *t += f(first + j, row * c + first + j).to_f64();
-                }
+        for row in 0..n {
+            let first = i * COLUMNS;
+            for (j, t) in total.iter_mut().enumerate() {
+                *t += f(first + j, row * c + first + j).to_f64();
             }
-        })
+        }
     });
     total
 }
@@ -153,13 +200,11 @@ impl BatchNorm {
         let lines = self.lines(&stats, weight, bias);
         let mut y = buffer(x.len());
         chunks(&mut y, ROWS * c, x.len() / 4, |i, y| {
-            simd(|| {
-                for (y, x) in y.chunks_exact_mut(c).zip(x[i * ROWS * c..].chunks_exact(c)) {
-                    for ((y, x), line) in y.iter_mut().zip(x).zip(&lines) {
-                        *y = line.at(*x);
-                    }
+            for (y, x) in y.chunks_exact_mut(c).zip(x[i * ROWS * c..].chunks_exact(c)) {
+                for ((y, x), line) in y.iter_mut().zip(x).zip(&lines) {
+                    *y = line.at(*x);
                 }
-            })
+            }
         });
         (y, stats)
     }
@@ -193,7 +238,7 @@ impl Kernel<3> for BatchNorm {
             let mut parts = planes.each(x).flat_map(|x| x.chunks_exact(p));
             out.each(|y| {
                 let Some(x) = parts.next() else { return };
-                simd(|| y.iter_mut().zip(x).for_each(|(y, x)| *y = line.at(*x)));
+                apply(y, x, line);
             });
             stats
         });
@@ -213,33 +258,26 @@ impl Kernel<3> for BatchNorm {
         let lines = self.lines(stats, weight.data, bias.data);
         let x = x.data;
         let count = (x.len() / c) as f64;
-        // dx = slope (g - base - (x - mean) lean), with g the gradient before the ReLU; `base` and `lean` from the sums of g and
-        // of g times the normalised value. With given statistics the sums play no part.
+        // `base` and `lean` of `Line::back`, from the sums of g and of g times the normalised value. With given statistics the sums
+        // play no part.
         let part = if self.given.is_some() { 0.0 } else { 1.0 / count };
         let slopes = |i: usize, sum: f64, dot: f64| (T::of(sum * part), T::of(dot * part * self.inverse(stats.var[i])));
-        let back = |line: &Line<T>, base: T, lean: T, x: T, g: T| {
-            line.slope * (line.open(x, g) - base - (x - line.mean) * lean)
-        };
         let mut dx = buffer(x.len());
-        let sums: Vec<[f64; 2]> = if p == 1 {
+        let totals: Vec<[f64; 2]> = if p == 1 {
             let n = x.len() / c;
             let sum = columns(n, c, |ch, i| lines[ch].open(x[i], dy[i]));
             let dot = columns(n, c, |ch, i| lines[ch].open(x[i], dy[i]) * (x[i] - lines[ch].mean));
             let sums: Vec<[f64; 2]> = (0..c).map(|i| [sum[i], dot[i] * self.inverse(stats.var[i])]).collect();
             let slopes: Vec<(T, T)> = sums.iter().enumerate().map(|(i, [sum, dot])| slopes(i, *sum, *dot)).collect();
             chunks(&mut dx, ROWS * c, x.len() / 4, |i, dx| {
-                simd(|| {
-                    let from = i * ROWS * c;
-                    for (dx, (x, dy)) in
-                        dx.chunks_exact_mut(c).zip(x[from..].chunks_exact(c).zip(dy[from..].chunks_exact(c)))
-                    {
-                        for (((dx, x), g), (line, (base, lean))) in
-                            dx.iter_mut().zip(x).zip(dy).zip(lines.iter().zip(&slopes))
-                        {
-                            *dx = back(line, *base, *lean, *x, *g);
-                        }
+                let from = i * ROWS * c;
+                let rows = x[from..].chunks_exact(c).zip(dy[from..].chunks_exact(c));
+                for (dx, (x, dy)) in dx.chunks_exact_mut(c).zip(rows) {
+                    let values = dx.iter_mut().zip(x).zip(dy);
+                    for (((dx, x), g), (line, (base, lean))) in values.zip(lines.iter().zip(&slopes)) {
+                        *dx = line.back(*base, *lean, *x, *g);
                     }
-                })
+                }
             });
             sums
         } else {
@@ -247,14 +285,7 @@ impl Kernel<3> for BatchNorm {
                 let (line, xs, gs) = (lines[i], Planes::new(x, i, c, p), Planes::new(dy, i, c, p));
                 let (mut sum, mut dot) = (0.0, 0.0);
                 for (x, g) in xs.each(x).zip(gs.each(dy)) {
-                    let [s, d] = if self.relu {
-                        real::sum_pairs(x, g, |x, g| {
-                            let g = line.open(x, g);
-                            [g, g * (x - line.mean)]
-                        })
-                    } else {
-                        real::sum_pairs(x, g, |x, g| [g, g * (x - line.mean)])
-                    };
+                    let [s, d] = sums(x, g, line, self.relu);
                     (sum, dot) = (sum + s, dot + d);
                 }
                 dot *= self.inverse(stats.var[i]);
@@ -262,16 +293,12 @@ impl Kernel<3> for BatchNorm {
                 let mut parts = xs.each(x).zip(gs.each(dy)).flat_map(|(x, g)| x.chunks_exact(p).zip(g.chunks_exact(p)));
                 out.each(|dx| {
                     let Some((x, dy)) = parts.next() else { return };
-                    simd(|| {
-                        for ((dx, x), g) in dx.iter_mut().zip(x).zip(dy) {
-                            *dx = back(&line, base, lean, *x, *g);
-                        }
-                    });
+                    back(dx, x, dy, line, base, lean);
                 });
                 [sum, dot]
             })
         };
-        let of = |k: usize| sums.iter().map(|s| T::of(s[k])).collect();
+        let of = |k: usize| totals.iter().map(|s| T::of(s[k])).collect();
         Ok([wanted[0].then_some(dx), wanted[1].then(|| of(1)), wanted[2].then(|| of(0))])
     }
 }

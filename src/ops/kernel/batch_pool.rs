@@ -4,7 +4,8 @@
 use candle_core::{Result, Shape};
 
 use super::batch::{BatchNorm, Line, Planes, stats_of};
-use super::{Kernel, Real, View, buffer, channels, real, simd};
+use super::simd::wide;
+use super::{Kernel, Real, View, buffer, channels, real};
 
 /// The norm, whose `relu` says whether there is one, then the largest of every `k` x `k` window without overlap. The gradient goes
 /// to the first largest element of each window.
@@ -43,32 +44,52 @@ impl Plane {
     /// The largest of every window of a row of windows, and its place within the window (row by row).
     fn row<T: Real>(&self, line: &Line<T>, x: &[T], oy: usize, room: &mut Row<T>, y: &mut [T], at: &mut [u8]) {
         let (k, width) = (self.k, self.ow * self.k);
-        simd(|| {
-            let first = &x[oy * k * self.w..][..width];
-            room.best.iter_mut().zip(first).for_each(|(best, x)| *best = line.at(*x));
-            room.from.fill(0);
-            for ky in 1..k {
-                let row = &x[(oy * k + ky) * self.w..][..width];
-                for ((best, from), x) in room.best.iter_mut().zip(&mut room.from).zip(row) {
-                    let v = line.at(*x);
-                    // A NaN must stay one.
-                    let larger = v > *best || v != v;
-                    *best = if larger { v } else { *best };
-                    *from = if larger { ky as u8 } else { *from };
-                }
+        for ky in 0..k {
+            down(&mut room.best, &mut room.from, &x[(oy * k + ky) * self.w..][..width], *line, ky as u8);
+        }
+        match k {
+            // Known when compiled, it becomes vectors.
+            2 => across(y, at, &room.best, &room.from, 2),
+            _ => across(y, at, &room.best, &room.from, k),
+        }
+    }
+}
+
+wide! {
+    /// One row of windows: of every column the largest so far, the first of equals, and the row that it is in.
+    fn down[T: Real](best: &mut [T], from: &mut [u8], x: &[T], line: Line<T>, ky: u8) {
+        for ((best, from), x) in best.iter_mut().zip(from).zip(x) {
+            let v = line.at(*x);
+            // A NaN must stay one.
+            let larger = ky == 0 || v > *best || v.is_nan();
+            *best = if larger { v } else { *best };
+            *from = if larger { ky } else { *from };
+        }
+    }
+}
+
+wide! {
+    /// Of the columns of every window the largest, the first of equals in the order of rows.
+    fn across[T: Real](y: &mut [T], at: &mut [u8], best: &[T], from: &[u8], k: usize) {
+        for ((y, at), (best, from)) in y.iter_mut().zip(at).zip(best.chunks_exact(k).zip(from.chunks_exact(k))) {
+            let (mut largest, mut place) = (best[0], from[0] as usize * k);
+            for kx in 1..k {
+                let here = from[kx] as usize * k + kx;
+                let larger = best[kx] > largest || best[kx].is_nan() || best[kx] == largest && here < place;
+                largest = if larger { best[kx] } else { largest };
+                place = if larger { here } else { place };
             }
-            let columns = room.best.chunks_exact(k).zip(room.from.chunks_exact(k));
-            for ((y, at), (best, from)) in y.iter_mut().zip(at).zip(columns) {
-                let (mut largest, mut place) = (best[0], from[0] as usize * k);
-                for kx in 1..k {
-                    let here = from[kx] as usize * k + kx;
-                    let larger = best[kx] > largest || best[kx] != best[kx] || best[kx] == largest && here < place;
-                    largest = if larger { best[kx] } else { largest };
-                    place = if larger { here } else { place };
-                }
-                (*y, *at) = (largest, place as u8);
-            }
-        });
+            (*y, *at) = (largest, place as u8);
+        }
+    }
+}
+
+wide! {
+    /// The way back where no gradient comes in.
+    fn around[T: Real](dx: &mut [T], x: &[T], line: Line<T>, base: T, lean: T) {
+        for (dx, x) in dx.iter_mut().zip(x) {
+            *dx = line.slope * (T::zero() - base - (*x - line.mean) * lean);
+        }
     }
 }
 
@@ -134,18 +155,14 @@ impl Kernel<3> for BatchPool {
                     }
                 }
             }
-            let [sum, dot] = real::sum_pairs(&taken, &open, |x, g| [g, g * (x - line.mean)]);
-            let dot = dot * inverse;
+            let sum = real::sum(&open);
+            let dot = real::sum_products(&open, &taken, line.mean) * inverse;
             // dx = slope (g - base - (x - mean) lean), as of the norm alone; g is there at winners only.
             let (base, lean) = (T::of(sum * part), T::of(dot * part * inverse));
             let mut parts = planes.each(x).flat_map(|x| x.chunks_exact(p)).enumerate();
             out.each(|dx| {
                 let Some((sample, x)) = parts.next() else { return };
-                simd(|| {
-                    for (dx, x) in dx.iter_mut().zip(x) {
-                        *dx = line.slope * (T::zero() - base - (*x - line.mean) * lean);
-                    }
-                });
+                around(dx, x, line, base, lean);
                 for oy in 0..s.oh {
                     let place = sample * windows + oy * s.ow;
                     let winners = at[place..][..s.ow].iter().zip(&open[place..][..s.ow]);

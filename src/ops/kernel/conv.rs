@@ -1,7 +1,6 @@
 //! 2-D convolution: implicit matrix products over padded images, see [`super::correlate`] and [`super::conv_weight`].
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use candle_core::{Result, Shape, bail};
 
@@ -94,33 +93,11 @@ impl Sizes {
     }
 
     /// The output's gradient with the zeros that input pixels reach, and the rows of zeros before it.
-    fn back(&self) -> (Frame, usize) {
+    pub fn back(&self) -> (Frame, usize) {
         let w = self.window;
         let before = (w.span() - 1).saturating_sub(w.padding).div_ceil(w.stride);
         let size = [self.h, self.w].map(|h| (h.max(1) - 1 + w.padding) / w.stride + before + 1);
         (Frame::new([self.oh, self.ow], before, size), before)
-    }
-
-    /// For one tap of the window, every output row of a band: `f(oy, input row or none, lo, hi, ix)` where outputs `lo..hi` lie over
-    /// the image, the first of them over column `ix`.
-    #[inline(always)]
-    pub fn tap_rows(
-        &self,
-        band: &Range<usize>,
-        ky: usize,
-        kx: usize,
-        mut f: impl FnMut(usize, Option<usize>, usize, usize, usize),
-    ) {
-        let Window { stride, padding, dilation, .. } = self.window;
-        let first = kx * dilation;
-        let lo = padding.saturating_sub(first).div_ceil(stride).min(self.ow);
-        // Outputs with ox * stride + first - padding < w.
-        let hi = (self.w + padding).saturating_sub(first).div_ceil(stride).clamp(lo, self.ow);
-        let ix = (lo * stride + first).saturating_sub(padding);
-        for oy in band.clone() {
-            let iy = (oy * stride + ky * dilation).checked_sub(padding).filter(|iy| *iy < self.h);
-            f(oy, iy, lo, hi, ix);
-        }
     }
 }
 
@@ -186,25 +163,26 @@ fn pack_back<T: Real>(s: &Sizes, weight: &[T], taps: &[usize]) -> Vec<T> {
     })
 }
 
+/// The taps under which input pixels (top, left) + i * stride lie, and where each reads in a plane of [`Sizes::back`], from pixel i
+/// on.
+pub fn reach(s: &Sizes, before: usize, pitch: usize, [top, left]: [usize; 2]) -> (Vec<usize>, Vec<usize>) {
+    let Window { kernel, stride, padding, dilation } = s.window;
+    let one = |first: usize, tap: usize| {
+        let ahead = (first + padding + before * stride).checked_sub(tap * dilation)?;
+        ahead.is_multiple_of(stride).then_some(ahead / stride)
+    };
+    let place = |tap: usize| Some((tap, one(top, tap / kernel)? * pitch + one(left, tap % kernel)?));
+    (0..kernel * kernel).filter_map(place).unzip()
+}
+
 /// The gradient of the input, `stride * stride` correlations of the gradient: input pixels with the same rest by the stride lie
 /// under the same taps.
 fn backward_input<T: Real>(s: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
-    let Window { kernel, stride, padding, dilation } = s.window;
+    let stride = s.window.stride;
     let (frame, before) = s.back();
     let mut dx = buffer(s.n * s.image());
     for (top, left) in (0..stride).flat_map(|top| (0..stride).map(move |left| (top, left))) {
-        // Output rows under a tap of the window, for input row `first + stride * i`: i plus this, frame included.
-        let reach = |first: usize, tap: usize| {
-            let ahead = (first + padding + before * stride).checked_sub(tap * dilation)?;
-            ahead.is_multiple_of(stride).then_some(ahead / stride)
-        };
-        let (mut taps, mut offsets) = (Vec::new(), Vec::new());
-        for tap in 0..kernel * kernel {
-            if let (Some(y), Some(x)) = (reach(top, tap / kernel), reach(left, tap % kernel)) {
-                taps.push(tap);
-                offsets.push(y * frame.pitch + x);
-            }
-        }
+        let (taps, offsets) = reach(s, before, frame.pitch, [top, left]);
         let packed = pack_back(s, weight, &taps);
         let correlation = Correlation {
             n: s.n,

@@ -71,6 +71,20 @@ fn add_up<T: Real>(mut sums: Vec<Vec<T>>) -> Vec<T> {
     total
 }
 
+/// Adds up pixels `list` for taps `which` of one group and panel: `out` is `[taps, vectors * LANES]`.
+fn add<T: Real>(x: &[T], dy: &[T], list: &Offsets, which: &[usize], vectors: usize, fresh: bool, out: &mut [T]) {
+    let (width, step) = (vectors * LANES, depth(vectors));
+    for from in (0..list.len()).step_by(step) {
+        let to = (from + step).min(list.len());
+        let start = if fresh && from == 0 { Start::Zero } else { Start::Kept };
+        let dy = &dy[from * width..to * width];
+        for (at, out) in which.chunks(rows(vectors)).zip(out.chunks_mut(rows(vectors) * width)) {
+            let out = Out { data: out, stride: width, columns: width, relu: false };
+            accumulate(x, at, list.part(from..to), dy, vectors, start, out);
+        }
+    }
+}
+
 impl Taps<'_> {
     /// The gradient of so many samples as panels: `[groups][panels][samples * p, vectors * LANES]`.
     fn turn<T: Real>(&self, samples: usize, dy: &[T]) -> Vec<T> {
@@ -102,29 +116,6 @@ impl Taps<'_> {
         out
     }
 
-    /// Adds up pixels `list` for taps `which` of one group and panel: `out` is `[taps, vectors * LANES]`.
-    fn sum<T: Real>(
-        &self,
-        x: &[T],
-        dy: &[T],
-        list: &Offsets,
-        which: &[usize],
-        vectors: usize,
-        fresh: bool,
-        out: &mut [T],
-    ) {
-        let (width, step) = (vectors * LANES, depth(vectors));
-        for from in (0..list.len()).step_by(step) {
-            let to = (from + step).min(list.len());
-            let start = if fresh && from == 0 { Start::Zero } else { Start::Kept };
-            let dy = &dy[from * width..to * width];
-            for (at, out) in which.chunks(rows(vectors)).zip(out.chunks_mut(rows(vectors) * width)) {
-                let out = Out { data: out, stride: width, columns: width, relu: false };
-                accumulate(x, at, list, from..to, dy, vectors, start, out);
-            }
-        }
-    }
-
     fn list(&self, samples: usize) -> Offsets {
         let frame = self.s.frame();
         let list = pixels(samples, self.s.ci * frame.plane, [self.s.oh, self.s.ow], self.s.window.stride, frame.pitch);
@@ -145,7 +136,7 @@ impl Taps<'_> {
                 for (i, panel) in self.panels.iter().enumerate() {
                     let dy = &dy[group * self.panels.packed(list.len())..][self.panels.place(i, list.len())];
                     let out = &mut out[group * self.panels.packed(k)..][self.panels.place(i, k)];
-                    self.sum(x, dy, &list, &self.at, panel.vectors, from == samples.start, out);
+                    add(x, dy, &list, &self.at, panel.vectors, from == samples.start, out);
                 }
             }
         }
@@ -172,7 +163,7 @@ impl Taps<'_> {
             let (group, i, taps, out) = &mut task[0];
             let dy = &dy[*group * self.panels.packed(list.len())..][self.panels.place(*i, list.len())];
             let x = &x[*group * (s.ci / s.groups) * frame.plane..];
-            self.sum(x, dy, &list, taps, self.panels.get(*i).vectors, true, out);
+            add(x, dy, &list, taps, self.panels.get(*i).vectors, true, out);
         });
         drop(tasks);
         out

@@ -7,7 +7,7 @@ use super::pack::{Panel, Panels, Rows, transpose};
 use super::{Real, buffer, chunks};
 
 /// Pixels that share what is in cache of the weights.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 /// Chunks of samples that are worth a task each; where there are fewer, tasks are panels too.
 const TASKS: usize = 8;
 
@@ -138,7 +138,7 @@ impl<T: Real> Correlation<'_, T> {
             let weight = &weight[at * width..to * width];
             for (list, out) in list.chunks(rows(vectors)).zip(out.chunks_mut(rows(vectors) * width)) {
                 let out = Out { data: out, stride: width, columns: width, relu: self.relu && to == k };
-                accumulate(source, list, off, at..to, weight, vectors, start, out);
+                accumulate(source, list, off.part(at..to), weight, vectors, start, out);
             }
             at = to;
             if at == k {

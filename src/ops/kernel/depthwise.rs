@@ -1,122 +1,193 @@
-//! Convolution with one input channel per group, directly: each tap of the window adds a shifted, scaled plane.
+//! Convolution with one input channel per group, directly. A padded plane is split by the stride into planes where windows are
+//! one pixel apart; then output pixels, rows laid out as far apart as the input's, are one long sum of shifted vectors. What
+//! falls between rows is computed and dropped.
 
-use rayon::prelude::*;
+use super::conv::{Sizes, reach};
+use super::simd::wide;
+use super::{Real, buffer, chunks, real};
 
-use super::Real;
-use super::conv::Sizes;
+/// Outputs that are computed at once.
+const SOME: usize = 32;
 
-/// Output channels per input channel.
-fn multiplier(s: &Sizes) -> usize {
-    s.co / s.ci
+/// The split input: `stride * stride` planes `[rows, pitch]`.
+struct Split {
+    stride: usize,
+    padding: usize,
+    h: usize,
+    w: usize,
+    rows: usize,
+    pitch: usize,
 }
 
-fn taps(s: &Sizes) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
-    let k = s.window.kernel;
-    (0..k * k).map(move |t| (t, t / k, t % k))
+impl Split {
+    fn new(s: &Sizes) -> Split {
+        let w = s.window;
+        let [rows, pitch] = [s.oh, s.ow].map(|o| ((o.max(1) - 1) * w.stride + w.span()).div_ceil(w.stride));
+        Split { stride: w.stride, padding: w.padding, h: s.h, w: s.w, rows, pitch }
+    }
+
+    /// Numbers of a split plane, and what is read beyond it.
+    fn len(&self) -> usize {
+        self.stride * self.stride * self.rows * self.pitch + SOME
+    }
+
+    /// Where the taps of the window begin.
+    fn taps(&self, s: &Sizes) -> Vec<usize> {
+        let (k, d) = (s.window.kernel, s.window.dilation);
+        let one = |tap: usize| (tap * d % self.stride, tap * d / self.stride);
+        let place = |t: usize| {
+            let ((py, y), (px, x)) = (one(t / k), one(t % k));
+            ((py * self.stride + px) * self.rows + y) * self.pitch + x
+        };
+        (0..k * k).map(place).collect()
+    }
+
+    /// Outputs, with what lies between their rows.
+    fn outputs(&self, s: &Sizes) -> usize {
+        (s.oh - 1) * self.pitch + s.ow
+    }
+
+    /// One plane `[h, w]`; `out` holds zeros wherever this does not write.
+    fn fill<T: Real>(&self, x: &[T], out: &mut [T]) {
+        for (iy, x) in x.chunks_exact(self.w).enumerate().take(self.h) {
+            let y = iy + self.padding;
+            if y / self.stride >= self.rows {
+                return;
+            }
+            for px in 0..self.stride {
+                // The first column of this rest by the stride, in the image and in its plane.
+                let skip = (px + self.stride - self.padding % self.stride) % self.stride;
+                let first = (skip + self.padding) / self.stride;
+                let at = ((y % self.stride * self.stride + px) * self.rows + y / self.stride) * self.pitch;
+                let row = &mut out[at..at + self.pitch];
+                if first >= self.pitch || skip >= self.w {
+                    continue;
+                }
+                if self.stride == 1 {
+                    let len = self.w.min(self.pitch - first);
+                    row[first..first + len].copy_from_slice(&x[..len]);
+                } else {
+                    for (o, v) in row[first..].iter_mut().zip(x[skip..].iter().step_by(self.stride)) {
+                        *o = *v;
+                    }
+                }
+            }
+        }
+    }
+}
+
+wide! {
+    /// `out[q] = start + sum of weight * x[q + offset]`; `out` is a multiple of [`SOME`] long.
+    fn shifted[T: Real](x: &[T], taps: &[(usize, T)], start: T, out: &mut [T]) {
+        for (i, out) in out.chunks_exact_mut(SOME).enumerate() {
+            let mut acc = [start; SOME];
+            for (offset, weight) in taps {
+                let x = &x[offset + i * SOME..][..SOME];
+                for j in 0..SOME {
+                    acc[j] += *weight * x[j];
+                }
+            }
+            out.copy_from_slice(&acc);
+        }
+    }
+}
+
+/// Planes of one task.
+fn planes(size: usize) -> usize {
+    (1usize << 14).div_ceil(size.max(1))
 }
 
 pub fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], bias: Option<&[T]>, relu: bool, y: &mut [T]) {
-    let (p, hw, k2) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel);
-    y.par_chunks_mut(p).enumerate().for_each(|(i, y)| {
-        let (sample, c) = (i / s.co, i % s.co);
-        let x = &x[(sample * s.ci + c / multiplier(s)) * hw..][..hw];
-        y.fill(bias.map_or(T::zero(), |b| b[c]));
-        for (tap, ky, kx) in taps(s) {
-            let a = weight[c * k2 + tap];
-            s.tap_rows(&(0..s.oh), ky, kx, |oy, iy, lo, hi, ix| {
-                let Some(iy) = iy else { return };
-                if lo == hi {
-                    return;
-                }
-                let (row, y) = (&x[iy * s.w + ix..(iy + 1) * s.w], &mut y[oy * s.ow..][lo..hi]);
-                if s.window.stride == 1 {
-                    for (y, x) in y.iter_mut().zip(row) {
-                        *y += a * *x;
-                    }
-                } else {
-                    for (y, x) in y.iter_mut().zip(row.iter().step_by(s.window.stride)) {
-                        *y += a * *x;
-                    }
-                }
-            });
-        }
-        if relu {
-            y.iter_mut().filter(|v| **v <= T::zero()).for_each(|v| *v = T::zero());
+    let (p, hw, k2, m) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel, s.co / s.ci);
+    let (split, some) = (Split::new(s), planes(s.p()));
+    let (offsets, outputs) = (split.taps(s), split.outputs(s));
+    let work = y.len() * k2 / 8;
+    chunks(y, p * some, work, |i, y| {
+        let mut wide = vec![T::zero(); split.len() + SOME];
+        let mut out = buffer(outputs.next_multiple_of(SOME));
+        for (j, y) in y.chunks_exact_mut(p).enumerate() {
+            let (sample, c) = ((i * some + j) / s.co, (i * some + j) % s.co);
+            split.fill(&x[(sample * s.ci + c / m) * hw..][..hw], &mut wide);
+            let taps: Vec<(usize, T)> = offsets.iter().copied().zip(weight[c * k2..][..k2].iter().copied()).collect();
+            shifted(&wide, &taps, bias.map_or(T::zero(), |b| b[c]), &mut out);
+            for (y, out) in y.chunks_exact_mut(s.ow).zip(out.chunks(split.pitch)) {
+                y.copy_from_slice(&out[..s.ow]);
+            }
+            if relu {
+                y.iter_mut().for_each(|v| *v = if *v <= T::zero() { T::zero() } else { *v });
+            }
         }
     });
 }
 
 pub fn backward<T: Real>(s: &Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 2]) -> [Option<Vec<T>>; 2] {
-    let (p, hw, k2, m) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel, multiplier(s));
-    let dx = wanted[0].then(|| {
-        let mut dx = vec![T::zero(); x.len()];
-        dx.par_chunks_mut(hw).enumerate().for_each(|(i, dx)| {
-            let (sample, ci) = (i / s.ci, i % s.ci);
-            for c in ci * m..(ci + 1) * m {
-                let dy = &dy[(sample * s.co + c) * p..][..p];
-                for (tap, ky, kx) in taps(s) {
-                    let a = weight[c * k2 + tap];
-                    s.tap_rows(&(0..s.oh), ky, kx, |oy, iy, lo, hi, ix| {
-                        let Some(iy) = iy else { return };
-                        if lo == hi {
-                            return;
-                        }
-                        let (row, dy) = (&mut dx[iy * s.w + ix..(iy + 1) * s.w], &dy[oy * s.ow..][lo..hi]);
-                        if s.window.stride == 1 {
-                            for (x, g) in row.iter_mut().zip(dy) {
-                                *x += a * *g;
-                            }
-                        } else {
-                            for (x, g) in row.iter_mut().step_by(s.window.stride).zip(dy) {
-                                *x += a * *g;
-                            }
-                        }
-                    });
-                }
-            }
-        });
-        dx
-    });
-    let dweight = wanted[1].then(|| {
-        let mut dweight = vec![T::zero(); weight.len()];
-        dweight.par_chunks_mut(k2).enumerate().for_each(|(c, dweight)| {
-            for sample in 0..s.n {
-                let dy = &dy[(sample * s.co + c) * p..][..p];
-                let x = &x[(sample * s.ci + c / m) * hw..][..hw];
-                for (tap, ky, kx) in taps(s) {
-                    let mut total = T::zero();
-                    s.tap_rows(&(0..s.oh), ky, kx, |oy, iy, lo, hi, ix| {
-                        let Some(iy) = iy else { return };
-                        if lo == hi {
-                            return;
-                        }
-                        let (row, dy) = (&x[iy * s.w + ix..(iy + 1) * s.w], &dy[oy * s.ow..][lo..hi]);
-                        total +=
-                            if s.window.stride == 1 { dot(row, dy) } else { dot_strided(row, dy, s.window.stride) };
-                    });
-                    dweight[tap] += total;
-                }
-            }
-        });
-        dweight
-    });
-    [dx, dweight]
+    [wanted[0].then(|| backward_input(s, weight, dy)), wanted[1].then(|| backward_weight(s, x, dy))]
 }
 
-/// Eight lanes, so that it vectorises.
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let mut lanes = [T::zero(); 8];
-    let a = &a[..b.len()];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: T = a8.remainder().iter().zip(b8.remainder()).fold(T::zero(), |t, (x, y)| t + *x * *y);
-    for (x, y) in a8.zip(b8) {
-        for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
-            *lane += *x * *y;
+/// Input pixels with the same rest by the stride lie under the same taps: one sum of shifted gradients for each rest.
+fn backward_input<T: Real>(s: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
+    let (p, hw, k2, m, stride) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel, s.co / s.ci, s.window.stride);
+    let (frame, before) = s.back();
+    let some = planes(hw);
+    let mut dx = buffer(s.n * s.image());
+    chunks(&mut dx, hw * some, s.n * s.co * hw * k2 / 8, |i, dx| {
+        let mut wide = vec![T::zero(); m * frame.plane + 2 * SOME];
+        let mut out = buffer((s.h.div_ceil(stride) * frame.pitch).next_multiple_of(SOME));
+        for (j, dx) in dx.chunks_exact_mut(hw).enumerate() {
+            let (sample, ci) = ((i * some + j) / s.ci, (i * some + j) % s.ci);
+            let first = ci * m;
+            for (dy, wide) in
+                dy[(sample * s.co + first) * p..].chunks_exact(p).zip(wide.chunks_exact_mut(frame.plane)).take(m)
+            {
+                frame.one(dy, wide);
+            }
+            for (top, left) in (0..stride).flat_map(|top| (0..stride).map(move |left| (top, left))) {
+                if top >= s.h || left >= s.w {
+                    continue;
+                }
+                let (taps, offsets) = reach(s, before, frame.pitch, [top, left]);
+                let taps: Vec<(usize, T)> = (0..m)
+                    .flat_map(|c| taps.iter().zip(&offsets).map(move |(tap, at)| (c, *tap, *at)))
+                    .map(|(c, tap, at)| (c * frame.plane + at, weight[(first + c) * k2 + tap]))
+                    .collect();
+                let (rows, columns) = ((s.h - top).div_ceil(stride), (s.w - left).div_ceil(stride));
+                let len = ((rows - 1) * frame.pitch + columns).next_multiple_of(SOME);
+                shifted(&wide, &taps, T::zero(), &mut out[..len]);
+                for (dx, out) in dx[top * s.w..].chunks_mut(s.w * stride).zip(out.chunks(frame.pitch)) {
+                    let row = &mut dx[left..s.w];
+                    if stride == 1 {
+                        row.copy_from_slice(&out[..columns]);
+                    } else {
+                        row.iter_mut().step_by(stride).zip(out).for_each(|(x, v)| *x = *v);
+                    }
+                }
+            }
         }
-    }
-    lanes.into_iter().fold(tail, |t, v| t + v)
+    });
+    dx
 }
 
-fn dot_strided<T: Real>(a: &[T], b: &[T], stride: usize) -> T {
-    a.iter().step_by(stride).zip(b).fold(T::zero(), |t, (x, y)| t + *x * *y)
+fn backward_weight<T: Real>(s: &Sizes, x: &[T], dy: &[T]) -> Vec<T> {
+    let (p, hw, k2, m) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel, s.co / s.ci);
+    let split = Split::new(s);
+    let (offsets, outputs) = (split.taps(s), split.outputs(s));
+    let mut dweight = buffer(s.co * k2);
+    chunks(&mut dweight, k2, dy.len() * k2 / 8, |c, dweight| {
+        let mut wide = vec![T::zero(); split.len()];
+        // Zeros between the rows of the gradient.
+        let mut grad = vec![T::zero(); s.oh * split.pitch];
+        let mut total = vec![0f64; k2];
+        for sample in 0..s.n {
+            split.fill(&x[(sample * s.ci + c / m) * hw..][..hw], &mut wide);
+            let dy = &dy[(sample * s.co + c) * p..][..p];
+            for (dy, grad) in dy.chunks_exact(s.ow).zip(grad.chunks_exact_mut(split.pitch)) {
+                grad[..s.ow].copy_from_slice(dy);
+            }
+            for (total, at) in total.iter_mut().zip(&offsets) {
+                *total += real::dot(&grad[..outputs], &wide[*at..][..outputs]);
+            }
+        }
+        dweight.iter_mut().zip(&total).for_each(|(d, t)| *d = T::of(*t));
+    });
+    dweight
 }

@@ -38,7 +38,8 @@ impl Frame {
         out
     }
 
-    fn one<T: Real>(&self, x: &[T], out: &mut [T]) {
+    /// One plane.
+    pub fn one<T: Real>(&self, x: &[T], out: &mut [T]) {
         let width = self.w.min(self.pitch.saturating_sub(self.before));
         let height = self.h.min(self.rows.saturating_sub(self.before));
         if width == self.pitch && width == self.w {

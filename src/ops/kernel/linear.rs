@@ -63,7 +63,7 @@ fn product<T: Real>(left: &Left<T>, panels: &Panels, packed: &[T], finish: Finis
                 for (at, out) in at.chunks(tile(vectors)).zip(out.chunks_mut(tile(vectors) * width)) {
                     let data = &mut out[panel.from..];
                     let out = Out { data, stride: width, columns: panel.columns, relu: finish.relu && to == k };
-                    accumulate(left.data, at, &off, from..to, packed, vectors, start, out);
+                    accumulate(left.data, at, off.part(from..to), packed, vectors, start, out);
                 }
             }
         }
@@ -94,8 +94,15 @@ fn pack_columns<T: Real>(data: &[T], terms: usize, width: usize) -> (Panels, Vec
 
 /// `[columns, rows]` of `[rows, columns]`.
 fn turned<T: Real>(data: &[T], rows: usize, columns: usize) -> Vec<T> {
+    const SOME: usize = 64;
     let mut out = buffer(data.len());
-    transpose(Rows { data, stride: columns, rows, columns }, &mut out, rows);
+    if out.is_empty() {
+        return out;
+    }
+    chunks(&mut out, SOME * rows, data.len() / 2, |i, out| {
+        let rows_of = Rows { data: &data[i * SOME..], stride: columns, rows, columns: out.len() / rows };
+        transpose(rows_of, out, rows);
+    });
     out
 }
 

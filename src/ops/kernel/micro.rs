@@ -42,6 +42,17 @@ impl Offsets {
     pub fn len(&self) -> usize {
         self.list.len()
     }
+    /// Some of the terms.
+    pub fn part(&self, terms: std::ops::Range<usize>) -> Terms<'_> {
+        Terms { list: &self.list[terms], most: self.most }
+    }
+}
+
+/// Terms of a sum that one call adds up.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    list: &'a [u32],
+    most: usize,
 }
 
 /// What a sum starts from.
@@ -76,36 +87,26 @@ pub struct Raw<'a, T> {
     pub relu: bool,
 }
 
-/// `out[r] = start + sum of x[at[r] + off[k]] * panel[k]` for terms `k` of `off`; `panel` is `[terms, vectors * LANES]`.
+/// `out[r] = start + sum of x[at[r] + off[k]] * panel[k]` for the terms; `panel` is `[terms, vectors * LANES]`.
 #[inline]
 pub fn accumulate<T: Real>(
     x: &[T],
     at: &[usize],
-    off: &Offsets,
-    k: std::ops::Range<usize>,
+    terms: Terms,
     panel: &[T],
     vectors: usize,
     start: Start<T>,
     out: Out<T>,
 ) {
-    let off_k = &off.list[k];
-    let most = at.iter().copied().max().unwrap_or(0) + off.most;
+    let off = terms.list;
+    let most = at.iter().copied().max().unwrap_or(0) + terms.most;
     assert!(!at.is_empty() && at.len() <= rows(vectors) && (1..=VECTORS).contains(&vectors));
-    assert!(most < x.len() && panel.len() >= off_k.len() * vectors * LANES);
+    assert!(most < x.len() && panel.len() >= off.len() * vectors * LANES);
     assert!(out.columns <= vectors * LANES && out.columns <= out.stride);
     assert!(out.data.len() >= (at.len() - 1) * out.stride + out.columns);
     let Out { data, stride, columns, relu } = out;
-    let raw = Raw {
-        x: x.as_ptr(),
-        at,
-        off: off_k,
-        panel: panel.as_ptr(),
-        out: data.as_mut_ptr(),
-        stride,
-        columns,
-        start,
-        relu,
-    };
+    let raw =
+        Raw { x: x.as_ptr(), at, off, panel: panel.as_ptr(), out: data.as_mut_ptr(), stride, columns, start, relu };
     // SAFETY: the assertions keep every index within its slice, and `out` is borrowed exclusively.
     unsafe { T::tile(raw, vectors) }
 }

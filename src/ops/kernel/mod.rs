@@ -23,6 +23,7 @@ pub mod relu;
 pub mod resample;
 pub mod rows;
 pub mod segment;
+pub mod simd;
 pub mod table;
 pub mod window;
 
@@ -226,7 +227,7 @@ impl<K: Kernel<3>> CustomOp3 for Own<K> {
 }
 
 /// Work below which waking a thread costs more than it saves, in vector operations.
-pub const PARALLEL: usize = 1 << 15;
+pub const PARALLEL: usize = 1 << 16;
 
 /// `f(i, chunk)` for every chunk of `out`, in parallel if the work (in vector operations, roughly) is worth it.
 pub fn chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
@@ -285,23 +286,6 @@ pub fn channels<T: Real, R: Send>(
     }
 }
 
-/// Runs a loop with the vectors of this processor: what is compiled into `f` is compiled for both.
-#[inline(always)]
-pub fn simd<R>(f: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,fma")]
-        fn wide<R>(f: impl FnOnce() -> R) -> R {
-            f()
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has these instructions.
-            return unsafe { wide(f) };
-        }
-    }
-    f()
-}
-
 /// Elements that one task of an elementwise loop handles.
 pub const BLOCK: usize = 1 << 15;
 
@@ -321,7 +305,7 @@ pub fn buffer<T: Real>(len: usize) -> Vec<T> {
 pub fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync + Send) -> Vec<T> {
     let mut y = buffer(x.len());
     chunks(&mut y, BLOCK, x.len() / 4, |i, y| {
-        simd(|| y.iter_mut().zip(&x[i * BLOCK..]).for_each(|(y, x)| *y = f(*x)));
+        simd::set1(y, &x[i * BLOCK..], &f);
     });
     y
 }
@@ -330,8 +314,7 @@ pub fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync + Send) -> Vec<T> {
 pub fn map2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync + Send) -> Vec<T> {
     let mut y = buffer(a.len());
     chunks(&mut y, BLOCK, a.len() / 4, |i, y| {
-        let inputs = a[i * BLOCK..].iter().zip(&b[i * BLOCK..]);
-        simd(|| y.iter_mut().zip(inputs).for_each(|(y, (a, b))| *y = f(*a, *b)));
+        simd::set2(y, &a[i * BLOCK..], &b[i * BLOCK..], &f);
     });
     y
 }
@@ -340,8 +323,7 @@ pub fn map2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync + Send) -> V
 pub fn map3<T: Real>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T + Sync + Send) -> Vec<T> {
     let mut y = buffer(a.len());
     chunks(&mut y, BLOCK, a.len() / 4, |i, y| {
-        let inputs = a[i * BLOCK..].iter().zip(&b[i * BLOCK..]).zip(&c[i * BLOCK..]);
-        simd(|| y.iter_mut().zip(inputs).for_each(|(y, ((a, b), c))| *y = f(*a, *b, *c)));
+        simd::set3(y, &a[i * BLOCK..], &b[i * BLOCK..], &c[i * BLOCK..], &f);
     });
     y
 }

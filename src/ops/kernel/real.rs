@@ -3,7 +3,8 @@
 use candle_core::WithDType;
 
 use super::micro::{self, Raw};
-use super::{pack, simd};
+use super::pack;
+use super::simd::wide;
 
 /// f32 or f64.
 pub trait Real: WithDType {
@@ -17,6 +18,8 @@ pub trait Real: WithDType {
     fn erf(self) -> Self;
     fn is_nan(self) -> bool;
     fn neg_infinity() -> Self;
+    /// 0 in some cases, else itself: without a branch, so that it vectorises wherever it stands.
+    fn zero_if(self, zero: bool) -> Self;
 
     /// The inner loop of products, see [`micro`].
     ///
@@ -39,7 +42,7 @@ pub trait Real: WithDType {
 }
 
 macro_rules! real {
-    ($t:ident, $erf:path, $tile:expr, $block:path) => {
+    ($t:ident, $bits:ident, $erf:path, $tile:expr, $block:path) => {
         impl Real for $t {
             fn exp(self) -> Self {
                 $t::exp(self)
@@ -55,6 +58,10 @@ macro_rules! real {
             }
             fn is_nan(self) -> bool {
                 $t::is_nan(self)
+            }
+            #[inline(always)]
+            fn zero_if(self, zero: bool) -> Self {
+                $t::from_bits(self.to_bits() & $bits::from(zero).wrapping_sub(1))
             }
             fn neg_infinity() -> Self {
                 $t::NEG_INFINITY
@@ -78,72 +85,49 @@ macro_rules! real {
     };
 }
 
-real!(f32, candle_core::cpu::erf::erf_f32, micro::tile_f32, pack::block_f32);
-real!(f64, candle_core::cpu::erf::erf_f64, micro::tile_f64, pack::block);
+real!(f32, u32, candle_core::cpu::erf::erf_f32, micro::tile_f32, pack::block_f32);
+real!(f64, u64, candle_core::cpu::erf::erf_f64, micro::tile_f64, pack::block);
 
 const LANES: usize = 16;
 /// Elements summed in `T` before the sum moves to f64: bounds the rounding error of long f32 sums.
 const RUN: usize = 1 << 12;
 
-/// Sum of `f(i)` for i in 0..n, in a fixed order, wide enough to vectorise.
-#[inline(always)]
-fn sum_by<T: Real>(n: usize, f: impl Fn(usize) -> T) -> f64 {
-    simd(|| {
+wide! {
+    /// Sum of `f(a, b)` over pairs, in a fixed order, wide enough to vectorise.
+    fn sum_by[T: Real, F: Fn(T, T) -> T](a: &[T], b: &[T], f: F) -> f64 {
         let mut total = 0f64;
-        for from in (0..n).step_by(RUN) {
-            let to = (from + RUN).min(n);
+        for (a, b) in a.chunks(RUN).zip(b.chunks(RUN)) {
             let mut lanes = [T::zero(); LANES];
-            let whole = from + (to - from) / LANES * LANES;
-            let mut i = from;
-            while i < whole {
-                for (j, lane) in lanes.iter_mut().enumerate() {
-                    *lane += f(i + j);
-                }
-                i += LANES;
+            let (xs, gs) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+            for ((lane, a), b) in lanes.iter_mut().zip(xs.remainder()).zip(gs.remainder()) {
+                *lane = f(*a, *b);
             }
-            for i in whole..to {
-                lanes[i - whole] += f(i);
+            for (a, b) in xs.zip(gs) {
+                for j in 0..LANES {
+                    lanes[j] += f(a[j], b[j]);
+                }
             }
             total += lanes.iter().map(|v| v.to_f64()).sum::<f64>();
         }
         total
-    })
-}
-
-/// Two sums at once, of what `f` makes of pairs of numbers; all in f64, so that they hardly depend on the order.
-#[inline(always)]
-pub fn sum_pairs<T: Real>(x: &[T], g: &[T], f: impl Fn(T, T) -> [T; 2]) -> [f64; 2] {
-    simd(|| {
-        let (mut a, mut b) = ([0f64; LANES], [0f64; LANES]);
-        let (xs, gs) = (x.chunks_exact(LANES), g.chunks_exact(LANES));
-        for (j, (x, g)) in xs.remainder().iter().zip(gs.remainder()).enumerate() {
-            [a[j], b[j]] = f(*x, *g).map(|v| v.to_f64());
-        }
-        for (x, g) in xs.zip(gs) {
-            for j in 0..LANES {
-                let [u, v] = f(x[j], g[j]).map(|v| v.to_f64());
-                a[j] += u;
-                b[j] += v;
-            }
-        }
-        [a.iter().sum(), b.iter().sum()]
-    })
+    }
 }
 
 pub fn sum<T: Real>(v: &[T]) -> f64 {
-    sum_by(v.len(), |i| v[i])
+    sum_by(v, v, |v, _| v)
 }
 
 /// Sum of `(v - mean)^2`.
 pub fn sum_squares<T: Real>(v: &[T], mean: T) -> f64 {
-    sum_by(v.len(), |i| {
-        let d = v[i] - mean;
-        d * d
-    })
+    sum_by(v, v, |v, _| (v - mean) * (v - mean))
 }
 
 /// Sum of `g (v - mean)`.
 pub fn sum_products<T: Real>(g: &[T], v: &[T], mean: T) -> f64 {
-    let g = &g[..v.len()];
-    sum_by(v.len(), |i| g[i] * (v[i] - mean))
+    sum_by(g, v, |g, v| g * (v - mean))
+}
+
+/// Sum of `a b`.
+pub fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
+    sum_by(a, b, |a, b| a * b)
 }

@@ -15,7 +15,7 @@ impl Kernel<1> for Relu {
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
         // Not `max`: a NaN must stay one.
-        Ok((map(x.data, |x| if x <= T::zero() { T::zero() } else { x }), x.dims.into()))
+        Ok((map(x.data, |x| x.zero_if(x <= T::zero())), x.dims.into()))
     }
 
     fn backward<T: Real>(&self, _: [View<T>; 1], y: View<T>, dy: &[T], _: [bool; 1]) -> Result<[Option<Vec<T>>; 1]> {
@@ -25,5 +25,5 @@ impl Kernel<1> for Relu {
 
 /// The gradient before a ReLU whose output is `y`.
 pub fn masked<T: Real>(y: &[T], dy: &[T]) -> Vec<T> {
-    map2(y, dy, |y, g| if y <= T::zero() { T::zero() } else { g })
+    map2(y, dy, |y, g| g.zero_if(y <= T::zero()))
 }

@@ -3,19 +3,29 @@
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
 
-use super::{Kernel, Real, View, buffer};
+use super::simd::wide;
+use super::{Kernel, Real, View, buffer, chunks};
 
 /// Rows that one task of an elementwise loop handles.
 const ROWS: usize = 64;
 
-/// Sum over rows, in order.
-pub fn sum_rows<T: Real>(values: &[T], width: usize) -> Vec<T> {
-    let mut total = vec![0f64; width];
-    for row in values.chunks_exact(width) {
-        for (t, v) in total.iter_mut().zip(row) {
-            *t += v.to_f64();
+wide! {
+    /// Adds the columns from `first` on of every row.
+    fn add_rows[T: Real](total: &mut [f64], values: &[T], width: usize, first: usize) {
+        for row in values.chunks_exact(width) {
+            for (t, v) in total.iter_mut().zip(&row[first..]) {
+                *t += v.to_f64();
+            }
         }
     }
+}
+
+/// Sum over rows, in order.
+pub fn sum_rows<T: Real>(values: &[T], width: usize) -> Vec<T> {
+    /// Columns of one task.
+    const SOME: usize = 128;
+    let mut total = vec![0f64; width];
+    chunks(&mut total, SOME, values.len() / 4, |i, total| add_rows(total, values, width, i * SOME));
     total.into_iter().map(T::of).collect()
 }
 

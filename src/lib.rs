@@ -40,8 +40,8 @@
 //! | [`hir`] | names resolved; `hir/schema.rs` is the one table of items and attributes |
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
 //! | [`check`] | shapes, costs, fit of space and strategy, lints |
-//! | [`plan`] | lowering |
-//! | [`runtime`] | model, feeding, training, evaluation, checkpoints |
+//! | [`plan`] | lowering; passes over the plan that make a step cheaper and change no value |
+//! | [`runtime`] | model, the way back (`tape.rs`), feeding, training, evaluation, checkpoints |
 //! | [`search`] | one file per strategy: definition (read by checking) and procedure |
 //! | [`artifact`] | canonical topologies, digests of meaning, derived files |
 //! | [`driver`] | text to checked spec, in one page |
@@ -67,6 +67,8 @@
 //! # How to add
 //!
 //! - **an op**: a file in `ops/` with a `pub static DEF: OpDef`, a line in its table, a case in `tests/ops/`.
+//! - **a pass over the plan**: a file in `plan/passes/` with a `pub static PASS: Rewrite` and a line in its table; `tests/engine` runs
+//!   it on and off. Two ops as one: [`ops::Op::fuse`] of the first.
 //! - **a loss, metric, optimiser, schedule**: a file with its `DEF` and a line in the table of its folder.
 //! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table.
 //! - **a strategy**: a file in `search/` with a `pub static DEF: StrategyDef` (what it decides, its attributes) and a line in the

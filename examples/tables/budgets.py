@@ -12,7 +12,7 @@ import re
 import statistics
 import subprocess
 
-SHARES = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+SHARES = [0.31, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 LOWER = {"rmse", "mae", "mse", "log_loss"}
 
 
@@ -60,7 +60,7 @@ def main():
         params = statistics.mean(r[0] for r in rows)
         drawn = [d for r in rows for d in r[2]]
         shown = ", ".join(f"{d:+.2f}" for d in drawn) or "none of that size"
-        print(f"| {share:.1f} | {params / 1e3:.1f} k | {statistics.mean(r[1] for r in rows):+.2f} | {shown} |")
+        print(f"| {share:.2f} | {params / 1e3:.1f} k | {statistics.mean(r[1] for r in rows):+.2f} | {shown} |")
     print(f"\nAll shared: {statistics.mean(r[3] for rows in found.values() for r in rows):+.2f} %.")
 
 

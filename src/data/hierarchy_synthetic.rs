@@ -115,19 +115,14 @@ fn load(args: &Args, _: &LoadContext) -> Result<Raw, DataError> {
             let mut rng = random.stream(&format!("hierarchy.{name}"), [row as u64, 0, 0]);
             let x: Vec<f64> = (0..inputs).map(|_| StandardNormal.sample(&mut rng)).collect();
             let shared = tanh(apply(&first, &x));
-            for i in 0..f {
-                let of_family = tanh(apply(&families[i], &shared));
-                for j in i * g..(i + 1) * g {
-                    let of_group = tanh(apply(&groups[j], &of_family));
-                    for t in j * m..(j + 1) * m {
-                        let y = apply(&tasks[t], &of_group);
-                        let noisy = y.into_iter().map(|v| {
-                            let noise: f64 = StandardNormal.sample(&mut rng);
-                            (v + noise_std * noise) as f32
-                        });
-                        targets[t].extend(noisy);
-                    }
-                }
+            let of_families: Vec<Vec<f64>> = families.iter().map(|b| tanh(apply(b, &shared))).collect();
+            let in_group = |(j, c): (usize, &Vec<f64>)| tanh(apply(c, &of_families[j / g]));
+            let of_groups: Vec<Vec<f64>> = groups.iter().enumerate().map(in_group).collect();
+            for (t, (d, list)) in tasks.iter().zip(&mut targets).enumerate() {
+                list.extend(apply(d, &of_groups[t / m]).into_iter().map(|v| {
+                    let noise: f64 = StandardNormal.sample(&mut rng);
+                    (v + noise_std * noise) as f32
+                }));
             }
             z.extend(x.into_iter().map(|v| v as f32));
         }

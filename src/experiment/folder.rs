@@ -5,9 +5,11 @@
 //! source.mtl       the spec as the user wrote it                  program.mtl    what runs: on its own, schemas embedded
 //! metrics.jsonl    one line per epoch and phase                   search.jsonl   every choice's probabilities per epoch
 //! search.json      the choices as they ended                      summary.json   every network's results
-//! checkpoints/     supernet, derived, all_shared, independent (.safetensors); while a network trains, its best so far
+//! checkpoints/     supernet, derived, all_shared, independent (.safetensors), and networks that a search trains by itself; while
+//!                  a network trains, its best so far
 //! derived/net.mtl  the learned topology                           networks/      the programs of the other networks
 //! resume/          states of the unfinished phase                 partial/       what a run that the clock stopped had by then
+//! affinity.json    affinities of tasks, and affinity.svg: heat maps (Branched Multi-Task Networks); ranking.json (TreeMTL)
 //! run.lock         held by the process that works here            SHA256SUMS     of all that a finished run leaves
 //! ```
 

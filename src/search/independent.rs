@@ -29,13 +29,9 @@ fn check(spec: &Spec, _: &Network, search: &Search) -> Vec<Diagnostic> {
     let say = |l: &crate::hir::Level| {
         let name = &backbone.stages[l.stage.0].name;
         let copies = if l.copies == 1 { "one copy".to_string() } else { format!("{} copies", l.copies) };
-        Diagnostic::new(
-            codes::SEARCH_MISFIT,
-            search.span,
-            format!("`independent` needs a copy of every stage per task"),
-        )
-        .also(l.span, format!("`{name}` has {copies}, and there are {tasks} tasks"))
-        .help("write `copies = any`, or search with a strategy that shares")
+        Diagnostic::new(codes::SEARCH_MISFIT, search.span, "`independent` needs a copy of every stage per task")
+            .also(l.span, format!("`{name}` has {copies}, and there are {tasks} tasks"))
+            .help("write `copies = any`, or search with a strategy that shares")
     };
     short.map(say).into_iter().collect()
 }

@@ -90,6 +90,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let mut apart: Vec<Option<SplitScores>> = vec![None; n];
     for t in 0..n {
         for u in t + 1..n {
+            #[allow(clippy::needless_range_loop, reason = "it indexes two tables of tables")]
             for shared in 0..=stages {
                 let phase = format!("pair_{}_{}_{shared}", t + 1, u + 1);
                 let network = pair(spec, t, u, shared)?;
@@ -195,9 +196,9 @@ mod tests {
         let gain = [1.0, 0.8, 0.6];
         let loss = [1.0, 1.3, 1.9];
         let mut shares: Shares = vec![vec![vec![0.0; 3]; 3]; 3];
-        for t in 0..3 {
-            for u in 0..3 {
-                shares[t][u] = if t + u == 1 { gain } else { loss }.iter().map(|v| v * (t + 1) as f64).collect();
+        for (t, partners) in shares.iter_mut().enumerate() {
+            for (u, list) in partners.iter_mut().enumerate() {
+                *list = if t + u == 1 { gain } else { loss }.iter().map(|v| v * (t + 1) as f64).collect();
             }
         }
         relative(&mut shares);

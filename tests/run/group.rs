@@ -108,6 +108,7 @@ fn softmax(x: &[f64]) -> Vec<f64> {
 
 /// L = sum_n w_n sum_k G[n, k] L_n(pred_{n,k}, y_n) + entropy, and gradient descent on all of it, in loops.
 #[test]
+#[allow(clippy::needless_range_loop, reason = "written as the sums are")]
 fn steps_like_the_equations() {
     const STEPS: usize = 4;
     for (extra, entropy, scaled) in

@@ -194,9 +194,7 @@ fn cuts(
             best
         }};
     }
-    for a in 0..k {
-        nearest[a] = search!(a);
-    }
+    nearest.iter_mut().enumerate().for_each(|(a, n)| *n = search!(a));
     loop {
         if clusters <= most {
             // In the order of the labels, as `Problem::cost` adds them.

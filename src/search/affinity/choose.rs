@@ -105,6 +105,8 @@ pub fn exact(problem: &Problem) -> Option<Tree> {
         // Later locations have no fewer clusters.
         let rest: u64 = problem.sizes[l + 1..].iter().sum();
         let mut here: Vec<Vec<Way>> = vec![Vec::new(); all.len()];
+        // Thinned out whenever a list has doubled, or memory would hold a way per tree.
+        let mut room = vec![1024; all.len()];
         let costs: Vec<f64> = all.iter().map(|p| problem.cost(l, p)).collect();
         let mut extend = |to: usize, ways: &[Way], from: Option<u32>| {
             let k = counts[to];
@@ -117,6 +119,10 @@ pub fn exact(problem: &Problem) -> Option<Tree> {
                     let from = from.map_or((0, 0), |p| (p, i as u32));
                     here[to].push(Way { size: total, cost: w.cost + costs[to], from });
                 }
+            }
+            if here[to].len() > room[to] {
+                frontier(&mut here[to]);
+                room[to] = 2 * here[to].len().max(512);
             }
         };
         match levels.last() {
@@ -205,6 +211,18 @@ pub mod tests {
             let (found, wanted) = (found.expect("shared fits"), wanted.expect("shared fits"));
             assert_eq!((found.cost, found.size), (wanted.cost, wanted.size), "seed {seed}: {found:?}");
             assert_eq!(problem.tree(&found.chain), found);
+        }
+    }
+
+    /// The largest that is done exactly; the time is for eyes: `--nocapture`.
+    #[test]
+    fn five_and_eight_tasks() {
+        for (tasks, locations) in [(5, 6), (MOST, 4)] {
+            let problem = drawn(17, tasks, locations);
+            let start = std::time::Instant::now();
+            let best = exact(&problem).expect("shared fits");
+            println!("{tasks} tasks, {locations} locations: {:?}", start.elapsed());
+            assert_eq!(problem.tree(&best.chain), best);
         }
     }
 

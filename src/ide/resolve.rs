@@ -168,10 +168,12 @@ impl<'a> Resolver<'a> {
                         let id = self.def(What::Copy, &name, edge.span, None, false);
                         self.by_name.entry((What::Copy, name.text)).or_insert(id);
                     }
-                    ExprKind::Path(parts) if is_mix(&edge.source) && edge.targets.len() == 1 => {
-                        if !self.by_name.contains_key(&(What::Task, parts[0].text.clone())) {
-                            self.top(What::Mix, &parts[0], edge.span, false);
-                        }
+                    ExprKind::Path(parts)
+                        if is_mix(&edge.source)
+                            && edge.targets.len() == 1
+                            && !self.by_name.contains_key(&(What::Task, parts[0].text.clone())) =>
+                    {
+                        self.top(What::Mix, &parts[0], edge.span, false);
                     }
                     _ => {}
                 }
@@ -185,7 +187,7 @@ impl<'a> Resolver<'a> {
         let over = items().find_map(|i| i.over.as_ref()).map(|n| n.text.clone());
         let library = |id: FileId| self.sources.file(id).path.is_none() && id.0 != 0;
         let own = files.iter().filter(|(id, _)| !library(*id)).flat_map(|(_, f)| &f.items);
-        let written = own.filter(|i| i.keyword.text == "backbone").filter_map(|i| i.names.first()).last();
+        let written = own.filter(|i| i.keyword.text == "backbone").filter_map(|i| i.names.first()).next_back();
         let name = over.or(written.map(|n| n.text.clone()));
         self.chosen = name.and_then(|n| self.backbone(&n));
     }

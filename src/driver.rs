@@ -9,6 +9,7 @@ use crate::check::{self, Checked, Partly};
 use crate::diag::{Diagnostic, Diagnostics, suggest};
 use crate::hir::{self, Options};
 use crate::source::{FileId, SourceMap, read_bytes};
+use crate::syntax::{self, Parse};
 
 /// A compilation: the sources (for rendering), what was found, and the checked spec if nothing was wrong.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub fn compile_text(
     options: &Options,
     load: &dyn Fn(&Path) -> std::io::Result<String>,
 ) -> Compiled {
-    let Examined { sources, root, diagnostics, outcome } = examine_text(text, path, options, load);
+    let Examined { sources, root, diagnostics, outcome, .. } = examine_text(text, path, options, load);
     Compiled { sources, root, diagnostics, checked: outcome.ok() }
 }
 
@@ -48,6 +49,8 @@ pub fn compile_text(
 pub struct Examined {
     pub sources: SourceMap,
     pub root: FileId,
+    /// The tree of the root.
+    pub parse: Parse,
     /// In order of place.
     pub diagnostics: Vec<Diagnostic>,
     pub outcome: Result<Checked, Box<Partly>>,
@@ -65,13 +68,14 @@ pub fn examine_text(
     let mut diags = Diagnostics::default();
     suggest::begin();
     // Text -> tree -> spec: names resolved, templates and imports expanded.
-    let spec = hir::lower(root, Some(path), &mut sources, load, options, &mut diags);
+    let parse = syntax::parse(root, &sources.file(root).text);
+    let spec = hir::lower(root, &parse, Some(path), &mut sources, load, options, &mut diags);
     // Spec -> graph, shapes, costs, fit: facts in side tables.
     let outcome = check::examine(spec, &mut diags);
     if let Ok(c) = &outcome {
         artifact::check_provenance(&c.spec, &mut diags);
     }
-    Examined { sources, root, diagnostics: diags.into_sorted(), outcome }
+    Examined { sources, root, parse, diagnostics: diags.into_sorted(), outcome }
 }
 
 /// Larger files are not read at all; what the parser refuses as too large, with a diagnostic, is smaller.

@@ -73,5 +73,6 @@ fn read_back(text: &str) -> Spec {
     let mut sources = SourceMap::default();
     let root = sources.add("derived.mtl", None, text);
     let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    hir::lower(root, None, &mut sources, &nothing, &Options::default(), &mut Diagnostics::default())
+    let parse = crate::syntax::parse(root, text);
+    hir::lower(root, &parse, None, &mut sources, &nothing, &Options::default(), &mut Diagnostics::default())
 }

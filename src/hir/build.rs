@@ -11,6 +11,7 @@ use super::*;
 use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{AttrDef, Need};
 use crate::source::{SourceMap, Span};
+use crate::syntax::Parse;
 use crate::syntax::ast::{Attr, Body as AstBody, Edge, Entry, Item, Name, Nested};
 
 /// What a run changes about a spec.
@@ -25,13 +26,14 @@ pub struct Options {
 /// Resolves `root` and all it imports.
 pub fn lower(
     root: FileId,
+    parsed: &Parse,
     path: Option<&Path>,
     sources: &mut SourceMap,
     load: Loader,
     options: &Options,
     diags: &mut Diagnostics,
 ) -> Spec {
-    let gathered = Importer::new(sources, load, diags).gather(root, path);
+    let gathered = Importer::new(sources, load, diags).gather(parsed, path);
     let Gathered { mut items, topologies } = gathered;
     let incomplete = diags.has_errors();
     super::slips::mend(&mut items, sources, diags);

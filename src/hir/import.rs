@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::source::{FileId, SourceMap, Span};
-use crate::syntax::{self, ast};
+use crate::syntax::{self, Parse, ast};
 
 /// Imports may follow one another this deep, and a spec may read this many files and bytes: what goes on is a mistake, or meant to
 /// wear the compiler out.
@@ -65,14 +65,12 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// The items of `root` and its imports, in reading order.
-    pub fn gather(mut self, root: FileId, path: Option<&Path>) -> Gathered {
-        let text = self.sources.file(root).text.clone();
+    /// The items of the root, which was read already, and of its imports, in reading order.
+    pub fn gather(mut self, parsed: &Parse, path: Option<&Path>) -> Gathered {
         let base = path.and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
         if let Some(p) = path {
             self.stack.push((normal(p), None));
         }
-        let parsed = syntax::parse(root, &text);
         self.diags.extend(parsed.diagnostics.iter().cloned());
         self.items(parsed.file(), &base, false);
         // The prelude: blocks of the library are always in scope, and may be shadowed.

@@ -32,7 +32,7 @@ use crate::driver;
 use crate::hir::{Options, Spec};
 use crate::ir::Network;
 use crate::source::{FileId, SourceMap};
-use crate::syntax::{self, Parse};
+use crate::syntax::Parse;
 
 /// Reads a file as text; an editor's unsaved text goes before what is on disk.
 pub type Loader<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
@@ -45,7 +45,7 @@ pub struct Analysis {
     /// In order of place, those of imported files included.
     pub diagnostics: Vec<Diagnostic>,
     outcome: Result<Checked, Box<Partly>>,
-    parse: OnceCell<Parse>,
+    parse: Parse,
     names: OnceCell<names::Names>,
 }
 
@@ -57,7 +57,7 @@ impl Analysis {
             root: examined.root,
             diagnostics: examined.diagnostics,
             outcome: examined.outcome,
-            parse: OnceCell::new(),
+            parse: examined.parse,
             names: OnceCell::new(),
         }
     }
@@ -106,9 +106,9 @@ impl Analysis {
         }
     }
 
-    /// The tree of the text; read when it is first asked for.
+    /// The tree of the text.
     pub fn parse(&self) -> &Parse {
-        self.parse.get_or_init(|| syntax::parse(self.root, self.text()))
+        &self.parse
     }
 
     /// What every name means; read when it is first asked for.

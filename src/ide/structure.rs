@@ -17,10 +17,8 @@ pub fn folds(analysis: &Analysis) -> Vec<Fold> {
     for element in root.descendants_with_tokens() {
         let range = usize::from(element.text_range().start())..usize::from(element.text_range().end());
         match element.kind() {
-            Kind::Body | Kind::List | Kind::Args | Kind::Params | Kind::Index => {
-                if element.to_string().contains('\n') {
-                    out.push(Fold { range, comment: false });
-                }
+            Kind::Body | Kind::List | Kind::Args | Kind::Params | Kind::Index if element.to_string().contains('\n') => {
+                out.push(Fold { range, comment: false });
             }
             Kind::Comment => {
                 let text = analysis.text();
@@ -48,7 +46,7 @@ pub fn selections(analysis: &Analysis, offset: usize) -> Vec<std::ops::Range<usi
     let root = analysis.parse().syntax();
     let at = rowan::TextSize::from(offset.min(analysis.text().len()) as u32);
     let token = match root.token_at_offset(at) {
-        rowan::TokenAtOffset::None => return vec![0..analysis.text().len()],
+        rowan::TokenAtOffset::None => return std::iter::once(0..analysis.text().len()).collect(),
         rowan::TokenAtOffset::Single(t) => t,
         rowan::TokenAtOffset::Between(a, b) => {
             if b.kind().is_trivia() {

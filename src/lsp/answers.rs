@@ -130,7 +130,7 @@ fn on_hover(world: &mut World, params: Value) -> Answer {
 fn on_completion(world: &mut World, params: Value) -> Answer {
     let p: CompletionParams = read(params)?;
     let (open, offset) = world.at(&p.text_document_position_params)?;
-    let found = completion::complete(&open.analysis, offset, &|f| workspace::beside(f));
+    let found = completion::complete(&open.analysis, offset, &|f| workspace::inside(f));
     let range = open.place.range(found.range);
     let snippets = world.client.snippets;
     let list = found.list.iter().enumerate();

@@ -48,11 +48,14 @@ pub(super) fn importers(now: &Snapshot, of: &Path, but: &Path) -> Vec<Analysis> 
     users.map(|(p, t)| Analysis::new(&t, &p, &|p| now.load(p))).collect()
 }
 
-/// The programs in a folder, by name: what an import may name.
-pub(super) fn beside(folder: &Path) -> Vec<String> {
+/// What is in a folder, by name, folders with a `/` behind: what an attribute may name.
+pub(super) fn inside(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = entries.flatten().take(MOST).map(|e| e.file_name().to_string_lossy().into_owned());
-    let mut out: Vec<String> = names.filter(|n| n.ends_with(".mtl")).collect();
+    let names = entries.flatten().take(MOST).map(|e| {
+        let name = e.file_name().to_string_lossy().into_owned();
+        if e.path().is_dir() { format!("{name}/") } else { name }
+    });
+    let mut out: Vec<String> = names.filter(|n| !n.starts_with('.')).collect();
     out.sort();
     out
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod features;
+mod first_file;
 mod hostile;
 mod positions;
 mod replay;

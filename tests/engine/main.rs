@@ -89,9 +89,8 @@ fn by_graph(s: &Setting, state: usize) -> (f32, Vec<(String, Vec<f32>)>) {
     for (name, var) in s.model.trained() {
         grads.push((name.to_string(), store.get(var).map(values).unwrap_or_default()));
     }
-    for (c, leaf) in leaves.iter().enumerate() {
-        grads.push((format!("choice {c}"), store.get(leaf).map(values).unwrap_or_default()));
-    }
+    let row = |leaf: &candle_core::Var| store.get(leaf).map_or_else(|| vec![0.0; leaf.elem_count()], values);
+    grads.push(("choices".into(), leaves.iter().flat_map(row).collect()));
     (total.to_scalar().expect("a number"), grads)
 }
 
@@ -111,10 +110,10 @@ fn by_tape(s: &Setting, state: usize) -> (f32, Vec<(String, Vec<f32>)>) {
     for (i, (name, _)) in s.model.trained().into_iter().enumerate() {
         grads.push((name.to_string(), learned.weights.get(i).map(values).unwrap_or_default()));
     }
-    for (c, choice) in learned.choices.iter().enumerate() {
-        let row = choice.iter().flatten().map(|v| *v as f32).collect();
-        grads.push((format!("choice {c}"), row));
-    }
+    // One vector: what a batch norm reads has no gradient along itself, so that of a single choice may be all rounding.
+    let rows = learned.choices.iter().zip(&s.model.plan.choices);
+    let row = |(row, n): (&Option<Vec<f64>>, &usize)| row.clone().unwrap_or_else(|| vec![0.0; *n]);
+    grads.push(("choices".into(), rows.flat_map(row).map(|v| v as f32).collect()));
     (total.to_scalar().expect("a number"), grads)
 }
 

@@ -7,12 +7,13 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 use mtlc::check::Checked;
 use mtlc::driver::compile_text;
 use mtlc::experiment::{network_of, train_args};
 use mtlc::ir::Network;
-use mtlc::plan::lower;
+use mtlc::plan::passes::Switches;
+use mtlc::plan::{Kind, lower};
 use mtlc::random::Randomness;
 use mtlc::runtime::epochs::Procedure;
 use mtlc::runtime::feed::{Fed, Feed};
@@ -20,6 +21,7 @@ use mtlc::runtime::fit::{Fitting, Job, losses};
 use mtlc::runtime::model::{Decided, Mode, Model};
 use mtlc::runtime::state::Position;
 use mtlc::runtime::synthetic;
+use mtlc::runtime::tape::Observer;
 use mtlc::schema::Args;
 use mtlc::search::learn_to_branch::Branching;
 
@@ -41,6 +43,10 @@ struct Bench {
 
 impl Bench {
     fn new(name: &str) -> Bench {
+        Bench::with(name, &Switches::chosen())
+    }
+
+    fn with(name: &str, switches: &Switches) -> Bench {
         let model = models::model(name).unwrap_or_else(|| panic!("no model is called `{name}`"));
         let none = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
         let compiled = compile_text(&model.text, Path::new("bench.mtl"), &Default::default(), &none);
@@ -55,7 +61,7 @@ impl Bench {
             _ => panic!("{name} has no space"),
         };
         let (plan, symbols) = lower(&checked, &network).expect("all sizes are known");
-        let plan = Model::new(plan, symbols, Randomness::new(RANDOM), &Device::Cpu).expect("weights fit");
+        let plan = Model::with(plan, symbols, Randomness::new(RANDOM), &Device::Cpu, switches).expect("weights fit");
         let args = match model.step {
             models::Step::Train => train_args(&checked),
             _ => checked.spec.searches[0].args.clone(),
@@ -80,7 +86,7 @@ impl Bench {
         f(&mut made.expect("a procedure"))
     }
 
-    /// Weights, batch and what one forward and backward pass gives, as a safetensors file.
+    /// Weights, batch, what one forward and backward pass gives, and the outputs of all ReLUs, as a safetensors file.
     fn dump(&self, path: &Path) {
         let mut all: Vec<(String, Tensor)> = Vec::new();
         for (name, var) in self.plan.named() {
@@ -93,38 +99,65 @@ impl Bench {
             all.push((format!("label/{i}"), labels.clone()));
         }
         let train = self.model.step == models::Step::Train;
-        let mut probs: Vec<Var> = Vec::new();
+        let mut probs: Vec<Tensor> = Vec::new();
         let mut decided = Vec::new();
         for (c, n) in self.plan.plan.choices.iter().enumerate() {
             let weights: Vec<f32> = (0..*n).map(|i| 1.0 + ((i * 7 + c * 3) % 5) as f32).collect();
             let total: f32 = weights.iter().sum();
-            let leaf = Var::from_vec(weights.iter().map(|w| w / total).collect(), *n, &Device::Cpu).expect("a leaf");
-            decided.push(Decided { index: (c * 5 + 1) % n, probs: Some(leaf.as_tensor().clone()) });
-            probs.push(leaf);
+            let shares: Vec<f32> = weights.iter().map(|w| w / total).collect();
+            let shares = Tensor::from_vec(shares, *n, &Device::Cpu).expect("a tensor");
+            decided.push(Decided { index: (c * 5 + 1) % n, probs: Some(shares.clone()) });
+            probs.push(shares);
         }
         let mode = Mode { train: true, idle: !train, random: Randomness::new(RANDOM), step: 1 };
-        let out = self.plan.forward(&self.fed.inputs, &decided, mode).expect("forward");
-        let (total, _) = losses(&self.checked.spec, &self.feed, &self.plan, &self.fed, &out, |_| 0).expect("losses");
-        let store = total.backward().expect("backward");
-        for (i, heads) in out.heads.iter().enumerate() {
-            all.push((format!("output/{i}"), heads[0].clone().expect("one head a task")));
+        let mut kinks = Kinks { bench: self, seen: Vec::new() };
+        let tape = self.plan.record_observed(&self.fed.inputs, &decided, mode, Some(&mut kinks)).expect("forward");
+        all.extend(kinks.seen);
+        let (total, _) =
+            losses(&self.checked.spec, &self.feed, &self.plan, &self.fed, &tape.outputs, |_| 0).expect("losses");
+        for (i, heads) in tape.outputs.heads.iter().enumerate() {
+            all.push((format!("output/{i}"), heads[0].as_ref().expect("one head a task").detach()));
         }
+        let learned = tape.backward(&total).expect("backward");
         all.push(("loss".into(), total.reshape(1).expect("a number")));
-        for (name, var) in self.plan.trained() {
-            let grad = store.get(var).cloned().unwrap_or_else(|| var.zeros_like().expect("zeros"));
+        for (i, (name, var)) in self.plan.trained().into_iter().enumerate() {
+            let grad = learned.weights.get(i).cloned().unwrap_or_else(|| var.zeros_like().expect("zeros"));
             all.push((format!("grad/{name}"), grad.contiguous().expect("contiguous")));
         }
         for (name, var) in self.plan.named() {
             all.push((format!("after/{name}"), var.as_tensor().clone()));
         }
-        for (c, (leaf, d)) in probs.iter().zip(&decided).enumerate() {
-            all.push((format!("probs/{c}"), leaf.as_tensor().clone()));
+        for (c, (shares, d)) in probs.into_iter().zip(&decided).enumerate() {
+            let found = learned.choices[c].clone().unwrap_or_else(|| vec![0.0; shares.elem_count()]);
+            let found: Vec<f32> = found.into_iter().map(|v| v as f32).collect();
+            all.push((format!("probs/{c}"), shares));
             all.push((format!("index/{c}"), Tensor::from_vec(vec![d.index as f32], 1, &Device::Cpu).expect("one")));
-            let grad = store.get(leaf).cloned().unwrap_or_else(|| leaf.zeros_like().expect("zeros"));
-            all.push((format!("grad_probs/{c}"), grad));
+            let n = found.len();
+            all.push((format!("grad_probs/{c}"), Tensor::from_vec(found, n, &Device::Cpu).expect("a tensor")));
         }
         safetensors::serialize_to_file(all.iter().map(|(n, t)| (n, t)), None, path).expect("written");
     }
+}
+
+/// Outputs of all ReLUs: which side of its kink each number fell on.
+struct Kinks<'a> {
+    bench: &'a Bench,
+    seen: Vec<(String, Tensor)>,
+}
+
+impl Observer for Kinks<'_> {
+    fn forward(&mut self, step: usize, _: f64, output: &Tensor) {
+        let plan = &self.bench.plan.plan;
+        if let (Kind::Op(op), Some(unit)) = (&plan.steps[step].kind, plan.steps[step].unit)
+            && op.name() == "relu"
+        {
+            let index = plan.steps[..step].iter().filter(|s| s.unit == Some(unit)).count();
+            let name = format!("relu/{}.{index}", self.bench.plan.symbols.units[unit]);
+            self.seen.push((name, output.copy().expect("a copy")));
+        }
+    }
+
+    fn backward(&mut self, _: usize, _: f64) {}
 }
 
 /// Seconds that all threads of this program have run.
@@ -167,7 +200,8 @@ fn main() {
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["names"] => models::names().iter().for_each(|n| println!("{n}")),
         ["worker", name] => worker(&Bench::new(name)),
-        ["dump", name, path] => Bench::new(name).dump(Path::new(path)),
+        // Every op by itself, so that every ReLU is seen.
+        ["dump", name, path] => Bench::with(name, &Switches::none()).dump(Path::new(path)),
         names => {
             let names = if names.is_empty() { models::names() } else { names.iter().map(|n| n.to_string()).collect() };
             println!("{:<22} {:>10} {:>10} {:>10}", "model", "ms a step", "least", "most");

@@ -245,20 +245,23 @@ impl Diagnostics {
     /// meaning is a guess, and one mistake gives one message.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         let syntax = |d: &Diagnostic| d.code.name().starts_with("mtl::syntax::") && d.code != codes::SYNTAX_EDITION;
-        let mut unread: Vec<(crate::source::FileId, u32)> = self
+        // Where, and whether something stands there: what is missing is said of the end of what is before it, and belongs to that;
+        // what merely follows without a blank does not.
+        let mut unread: Vec<(crate::source::FileId, u32, bool)> = self
             .list
             .iter()
             .filter(|d| syntax(d))
-            .flat_map(|d| d.primary.iter().chain(&d.secondary))
-            .map(|p| (p.span.file, p.span.start))
+            .flat_map(|d| d.primary.iter().chain(&d.secondary).map(|p| (p.span, d.code == codes::SYNTAX_NUMBER)))
+            // The rest of a number is glued to it in any layout.
+            .map(|(span, glued)| (span.file, span.start, span.end > span.start && !glued))
             .collect();
         unread.sort_unstable();
         self.list.retain(|d| {
             let Some(p) = d.primary.as_ref().filter(|_| !d.code.name().starts_with("mtl::syntax::")) else {
                 return true;
             };
-            let at = unread.partition_point(|u| *u < (p.span.file, p.span.start));
-            !unread.get(at).is_some_and(|u| u.0 == p.span.file && u.1 <= p.span.end)
+            let at = unread.partition_point(|u| *u < (p.span.file, p.span.start, false));
+            !unread.get(at).is_some_and(|u| u.0 == p.span.file && (u.1 < p.span.end || u.1 == p.span.end && !u.2))
         });
         self.list.sort_by_key(|d| (d.primary.as_ref().map(|l| l.span), d.severity, d.code.name()));
         self.list.dedup();

@@ -43,10 +43,10 @@ struct Bench {
 
 impl Bench {
     fn new(name: &str) -> Bench {
-        Bench::with(name, &Switches::chosen())
+        Bench::of(name, &Switches::chosen())
     }
 
-    fn with(name: &str, switches: &Switches) -> Bench {
+    fn of(name: &str, switches: &Switches) -> Bench {
         let model = models::model(name).unwrap_or_else(|| panic!("no model is called `{name}`"));
         let none = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
         let compiled = compile_text(&model.text, Path::new("bench.mtl"), &Default::default(), &none);
@@ -201,7 +201,7 @@ fn main() {
         ["names"] => models::names().iter().for_each(|n| println!("{n}")),
         ["worker", name] => worker(&Bench::new(name)),
         // Every op by itself, so that every ReLU is seen.
-        ["dump", name, path] => Bench::with(name, &Switches::none()).dump(Path::new(path)),
+        ["dump", name, path] => Bench::of(name, &Switches::none()).dump(Path::new(path)),
         names => {
             let names = if names.is_empty() { models::names() } else { names.iter().map(|n| n.to_string()).collect() };
             println!("{:<22} {:>10} {:>10} {:>10}", "model", "ms a step", "least", "most");

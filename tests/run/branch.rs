@@ -39,34 +39,9 @@ fn place() -> Place {
     place
 }
 
-/// A linear map from its weights by name.
-struct Map {
-    weight: Vec<Vec<f64>>,
-    bias: Vec<f64>,
-}
-
 impl Map {
-    fn of(model: &Model, unit: &str) -> Map {
-        let of = |end: &str| -> Vec<Vec<f64>> {
-            let named = model.named();
-            let found: Vec<_> =
-                named.iter().filter(|(n, _)| n.starts_with(&format!("{unit}.")) && n.ends_with(end)).collect();
-            assert_eq!(found.len(), 1, "{unit} {end}");
-            let t = found[0].1.as_tensor();
-            let rows = if t.rank() == 2 { t.dims()[0] } else { 1 };
-            let flat = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("numbers");
-            flat.chunks(flat.len() / rows).map(|r| r.iter().map(|v| f64::from(*v)).collect()).collect()
-        };
-        Map { weight: of("weight"), bias: of("bias").remove(0) }
-    }
-
-    fn apply(&self, x: &[f64]) -> Vec<f64> {
-        let dot = |row: &Vec<f64>| row.iter().zip(x).map(|(a, b)| a * b).sum::<f64>();
-        self.weight.iter().zip(&self.bias).map(|(row, b)| dot(row) + b).collect()
-    }
-
     /// The gradient of what was read.
-    fn back(&self, dy: &[f64]) -> Vec<f64> {
+    fn input_gradient(&self, dy: &[f64]) -> Vec<f64> {
         let width = self.weight[0].len();
         (0..width).map(|i| self.weight.iter().zip(dy).map(|(row, d)| row[i] * d).sum()).collect()
     }
@@ -132,12 +107,12 @@ impl Reference {
                 let j = chosen[3 + t];
                 let out = self.heads[t].apply(&top[j])[0];
                 let dout = weight * 2.0 * (out - self.labels[t][row]) / self.x.len() as f64;
-                let dtop = self.heads[t].back(&[dout]);
+                let dtop = self.heads[t].input_gradient(&[dout]);
                 let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
                 for (i, y) in top.iter().enumerate() {
                     g[3 + t][i] += dot(&dtop, y);
                 }
-                let dlow = self.top[j].back(&dtop);
+                let dlow = self.top[j].input_gradient(&dtop);
                 for (i, y) in low.iter().enumerate() {
                     g[j][i] += dot(&dlow, y);
                 }

@@ -43,35 +43,9 @@ fn place(search: &str) -> (Place, Prepared) {
     (place, prepared)
 }
 
-/// A linear map with its gradient.
-#[derive(Debug, Clone)]
-struct Map {
-    weight: Vec<Vec<f64>>,
-    bias: Vec<f64>,
-}
-
 impl Map {
-    fn of(model: &Model, unit: &str) -> Map {
-        let of = |end: &str| -> Vec<Vec<f64>> {
-            let named = model.named();
-            let found: Vec<_> =
-                named.iter().filter(|(n, _)| n.starts_with(&format!("{unit}.")) && n.ends_with(end)).collect();
-            assert_eq!(found.len(), 1, "{unit} {end}");
-            let t = found[0].1.as_tensor();
-            let rows = if t.rank() == 2 { t.dims()[0] } else { 1 };
-            let flat = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("numbers");
-            flat.chunks(flat.len() / rows).map(|r| r.iter().map(|v| f64::from(*v)).collect()).collect()
-        };
-        Map { weight: of("weight"), bias: of("bias").remove(0) }
-    }
-
     fn zero(&self) -> Map {
         Map { weight: self.weight.iter().map(|r| vec![0.0; r.len()]).collect(), bias: vec![0.0; self.bias.len()] }
-    }
-
-    fn apply(&self, x: &[f64]) -> Vec<f64> {
-        let dot = |row: &Vec<f64>| row.iter().zip(x).map(|(a, b)| a * b).sum::<f64>();
-        self.weight.iter().zip(&self.bias).map(|(row, b)| dot(row) + b).collect()
     }
 
     /// Adds to the gradient of this map; gives that of its input.

@@ -8,6 +8,7 @@ use candle_core::Device;
 use mtlc::experiment::bench::Loose;
 use mtlc::experiment::{self, Ended, Found, Prepared, RunFolder};
 use mtlc::runtime::control::Control;
+use mtlc::runtime::model::Model;
 use mtlc::runtime::record::{ChoicesEvent, EpochEvent, Listener};
 use serde_json::Value;
 
@@ -235,5 +236,34 @@ pub fn search(prepared: &Prepared, seed: u64, heard: &mut Heard) -> Found {
         Ok(Ended::Done(found)) => found,
         Ok(Ended::Stopped(..)) => panic!("nothing asked it to stop"),
         Err(e) => panic!("{}", why(e)),
+    }
+}
+
+/// A linear map in f64, to follow a network by plain loops; also what a gradient of one is.
+#[derive(Debug, Clone)]
+pub struct Map {
+    pub weight: Vec<Vec<f64>>,
+    pub bias: Vec<f64>,
+}
+
+impl Map {
+    /// The one of a unit that has one.
+    pub fn of(model: &Model, unit: &str) -> Map {
+        let of = |end: &str| -> Vec<Vec<f64>> {
+            let named = model.named();
+            let found: Vec<_> =
+                named.iter().filter(|(n, _)| n.starts_with(&format!("{unit}.")) && n.ends_with(end)).collect();
+            assert_eq!(found.len(), 1, "{unit} {end}");
+            let t = found[0].1.as_tensor();
+            let rows = if t.rank() == 2 { t.dims()[0] } else { 1 };
+            let flat = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("numbers");
+            flat.chunks(flat.len() / rows).map(|r| r.iter().map(|v| f64::from(*v)).collect()).collect()
+        };
+        Map { weight: of("weight"), bias: of("bias").remove(0) }
+    }
+
+    pub fn apply(&self, x: &[f64]) -> Vec<f64> {
+        let dot = |row: &Vec<f64>| row.iter().zip(x).map(|(a, b)| a * b).sum::<f64>();
+        self.weight.iter().zip(&self.bias).map(|(row, b)| dot(row) + b).collect()
     }
 }

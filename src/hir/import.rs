@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
-use crate::source::{FileId, SourceMap, Span};
+use crate::source::{FileId, SourceMap, Span, normal};
 use crate::syntax::{self, Parse, ast};
 
 /// Imports may follow one another this deep, and a spec may read this many files and bytes: what goes on is a mistake, or meant to
@@ -275,19 +275,4 @@ fn reason(e: &std::io::Error) -> String {
         std::io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),
         _ => e.to_string(),
     }
-}
-
-/// A path with `.` and `..` folded, so that two spellings of one file are one.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir if out.file_name().is_some() => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -8,6 +8,7 @@ use gen_lsp_types::TextDocumentContentChangeEvent as Change;
 
 use super::positions::{Encoding, Lines};
 use super::uri;
+use crate::source::normal;
 
 #[derive(Debug, Clone)]
 pub(super) struct Document {
@@ -74,22 +75,7 @@ impl Documents {
 
     /// The open document at a path.
     pub(super) fn at_path(&self, path: &Path) -> Option<(&String, &Document)> {
-        let wanted = folded(path);
-        self.open.iter().find(|(_, d)| d.path == path || folded(&d.path) == wanted)
+        let wanted = normal(path);
+        self.open.iter().find(|(_, d)| d.path == path || normal(&d.path) == wanted)
     }
-}
-
-/// A path with `.` and `..` folded.
-fn folded(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir if out.file_name().is_some() => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -167,3 +167,18 @@ impl SourceMap {
         self.file(span.file).line_col(span.start)
     }
 }
+
+/// A path with `.` and `..` folded, so that two spellings of one file are one.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

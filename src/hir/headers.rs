@@ -106,7 +106,6 @@ impl Builder<'_> {
                 let index = item.index.as_ref().map(|i| i.span).filter(|i| i.end <= last.span.start);
                 let at = index.unwrap_or(item.names[0].span);
                 Some((Span { start: at.end, ..at }, ":".to_string(), "insert `:`".to_string()))
-                    .filter(|_| last.span.start > at.end)
             }
             // The type has brackets of its own: `input x f32[3]`.
             [.., last] if h.over == Part::Must && item.over.is_none() => Some(before(last, "over")),

@@ -1,12 +1,12 @@
 //! Slips that are mended before the items are read, so that each gives one message and the rest keeps its meaning: the same thing
 //! written twice, a misspelt `level`, `=` for `<-` in a topology.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::import::Loaded;
 use super::schema::{self, ItemDef};
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
-use crate::source::{SourceMap, Span};
+use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Body, Edge, Entry, Expr, ExprKind, Item, Nested};
 
 pub(super) fn mend(items: &mut Vec<Loaded>, sources: &SourceMap, diags: &mut Diagnostics) {
@@ -114,9 +114,13 @@ fn repeated_entries(body: &mut Body, owner: &str, sources: &SourceMap, diags: &m
         }
     }
     let mut drop: BTreeSet<usize> = BTreeSet::new();
+    let mut named: HashMap<(&str, String), Vec<usize>> = HashMap::new();
     for (i, entry) in body.entries.iter().enumerate() {
-        let Some(first) = body.entries[..i].iter().position(|e| e == entry) else { continue };
         let (what, name, at, span) = describe(entry, owner);
+        let earlier = named.entry((what, name.clone())).or_default();
+        let first = earlier.iter().find(|e| body.entries[**e] == *entry).copied();
+        earlier.push(i);
+        let Some(first) = first else { continue };
         let before = end_of(&body.entries[i - 1]);
         let whole = Span { start: before, ..span };
         // A comment between the two is kept.
@@ -173,14 +177,20 @@ fn end_of(entry: &Entry) -> u32 {
 /// The same item again. An import twice counts once and is no mistake.
 fn repeated_items(items: &mut Vec<Loaded>, diags: &mut Diagnostics) {
     let mut drop: BTreeSet<usize> = BTreeSet::new();
-    let same = |a: &Item, b: &Item| a.span.file == b.span.file && a == b;
+    // Items with the same words in front; only these are compared whole.
+    let mut alike: HashMap<(FileId, String), Vec<&Item>> = HashMap::new();
     for (i, l) in items.iter().enumerate().filter(|(_, l)| !l.library && l.item.keyword.text != "use") {
-        let Some(first) = items[..i].iter().find(|o| !o.library && same(&o.item, &l.item)) else { continue };
+        let Item { keyword, names, targets, span, .. } = &l.item;
+        let words = [keyword].into_iter().chain(names).map(|n| n.text.clone()).chain(targets.iter().map(name_of));
+        let earlier = alike.entry((span.file, words.collect::<Vec<_>>().join("\n"))).or_default();
+        let first = earlier.iter().find(|o| **o == &l.item).copied();
+        earlier.push(&l.item);
+        let Some(first) = first else { continue };
         let at = |i: &Item| i.names.first().map_or(i.keyword.span, |n| n.span);
         let what = schema::item(&l.item.keyword.text).map_or("item", |d| d.keyword);
         let name = l.item.names.first().map(|n| n.text.clone()).unwrap_or_default();
         drop.insert(i);
-        diags.push(twice(what, &name, at(&l.item), at(&first.item), l.item.span));
+        diags.push(twice(what, &name, at(&l.item), at(first), l.item.span));
     }
     let mut i = 0;
     items.retain(|_| {

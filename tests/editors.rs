@@ -223,6 +223,21 @@ fn highlights(w: &Words) -> String {
     )
 }
 
+/// The same for Helix, where up to 25.01 the first pattern wins that fits and since then the last: there and back.
+fn both_ways(queries: &str) -> String {
+    let (note, rest) = queries.split_once('\n').expect("a first line");
+    let mut patterns: Vec<String> = Vec::new();
+    for line in rest.lines().filter(|l| !l.is_empty()) {
+        match patterns.last_mut() {
+            Some(pattern) if line.starts_with(' ') => *pattern += &format!("\n{line}"),
+            _ => patterns.push(line.to_string()),
+        }
+    }
+    let note = note.replace("Later patterns win.", "The first that fits wins up to Helix 25.01, then the last: both ways.");
+    let back = patterns.iter().rev().cloned().collect::<Vec<_>>().join("\n");
+    format!("{note}\n\n{back}\n\n{}\n", patterns.join("\n"))
+}
+
 #[test]
 fn what_editors_know_is_what_the_compiler_knows() {
     let words = Words::all();
@@ -230,7 +245,8 @@ fn what_editors_know_is_what_the_compiler_knows() {
     let grammar = format!("{:#}\n", textmate(&words));
     expected.check(&editors().join("vscode/syntaxes/mtl.tmLanguage.json"), &grammar);
     let queries = highlights(&words);
-    for place in ["tree-sitter-mtl/queries", "neovim/queries/mtl", "helix/queries/mtl", "zed/languages/mtl"] {
+    expected.check(&editors().join("helix/queries/mtl/highlights.scm"), &both_ways(&queries));
+    for place in ["tree-sitter-mtl/queries", "neovim/queries/mtl", "zed/languages/mtl"] {
         expected.check(&editors().join(place).join("highlights.scm"), &queries);
     }
     for name in ["folds.scm", "indents.scm"] {

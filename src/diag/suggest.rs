@@ -50,7 +50,9 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             let beginning = || begins(&lower, c) || (c.len() >= 4 && lower.starts_with(&c.to_lowercase()));
             *d <= limit || *d < usize::MAX && beginning()
         })
-        .min_by_key(|(d, c)| (*d, c.len()))
+        // The first letter is seldom the one that is wrong: `rlu` is `relu` rather than `elu`.
+        // By the text in the end: candidates may come in the order of a hash table.
+        .min_by_key(|(d, c)| (*d, !c.to_lowercase().starts_with(lower.chars().next().unwrap_or(' ')), c.len(), *c))
         .map(|(_, c)| c)
 }
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The built server driven by two independent clients: pytest-lsp with the capabilities of VS Code and of Neovim, and headless Neovim.
+# The built server driven by independent clients: pytest-lsp with the capabilities of VS Code and of Neovim, headless Neovim, and Helix
+# where it is installed (`HX=path`, or `hx` on the path).
 # Needs python3 and the Python package index; a C compiler for the tree-sitter parser. `MTLC=path/to/mtlc tests/e2e/run.sh`
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,32 +1,43 @@
-; Written by `UPDATE=1 cargo test --test editors` from the compiler's tables. Later patterns win.
+; Written by `UPDATE=1 cargo test --test editors` from the compiler's tables. The first that fits wins up to Helix 25.01, then the last: both ways.
 
-(identifier) @variable
-(comment) @comment
-(string) @string
-(number) @number
-(unit) @keyword
-(star) @operator
-
-(edition "mtl" @keyword)
-(keyword) @keyword
-["for" "on" "over"] @keyword
-["and" "or" "not" "in"] @keyword.operator
-["->" "<-" "=" "==" "!=" "<" "<=" ">" ">=" "+" "-" "*" "/" "%" ".."] @operator
-["(" ")" "[" "]" "{" "}"] @punctuation.bracket
-["," ":" "."] @punctuation.delimiter
-
-((identifier) @constant.builtin
-  (#any-of? @constant.builtin
-    "advance" "any" "average" "best" "bilinear" "complete" "copy" "cost"
-    "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard" "independent"
-    "last" "last_to_first" "macro" "mean" "micro" "nearest" "out" "outputs"
-    "previous" "random" "rsa" "sigmoid" "softmax" "sum" "task" "test"
-    "train" "true" "validation_auc" "validation_loss"))
-
-((identifier) @type.builtin
-  (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
-    "binary" "classes" "depth" "multilabel" "normals" "regression" "segmentation"))
-
+(edge (path (identifier) @variable))
+((attribute key: (identifier) @property)
+  (#any-of? @property
+    "activations" "affinities" "alpha" "augment" "average" "b_std" "baseline" "batch"
+    "beta" "beta1" "beta2" "bias" "budget" "categories" "channels" "choices"
+    "choose" "clip" "clustering" "columns" "copies" "correlation" "count_include_pad" "dampening"
+    "decay" "delimiter" "delta" "delta_std" "derived" "dilation" "dim" "direction"
+    "distinct" "draws" "drop" "entropy" "epochs" "eps" "every" "except"
+    "factor" "families" "format" "fraction" "from" "gain" "gamma" "gate"
+    "groups" "header" "held_out" "hidden" "idle" "images" "inputs" "k"
+    "kernel" "label" "label_smoothing" "labels" "lambda" "loss" "lr" "mask"
+    "measure" "metrics" "missing" "mode" "momentum" "nesterov" "noise_std" "noises"
+    "normalize" "numeric" "of" "optimizer" "outputs" "over" "p" "padding"
+    "parts" "patience" "penalty" "per" "place" "pos_weight" "query" "range"
+    "rate" "reads" "resize" "reward" "root" "sampler" "samples" "scale"
+    "scale_gradients" "schedule" "searched" "seed" "select" "self" "shift" "size"
+    "slope" "smooth" "split" "split_seed" "steps" "strategy" "stride" "tasks"
+    "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then" "threshold"
+    "to" "tool" "train" "units" "validation" "validation_samples" "value" "warmup"
+    "weight" "weight_decay" "weights" "width"))
+(attribute key: (identifier) @variable)
+(argument name: (identifier) @property)
+(parameter name: (identifier) @variable.parameter)
+(nested name: (path (identifier) @function))
+(item name: (path (identifier) @type))
+((call callee: (path . (identifier) @function.builtin .))
+  (#any-of? @function.builtin
+    "add" "avg_pool" "batch_norm" "bias" "concat" "concat_fields" "conv" "dropout"
+    "elu" "embedding" "flatten" "gelu" "global_avg_pool" "group_norm" "identity" "layer_norm"
+    "leaky_relu" "linear" "match" "max_pool" "mean" "mix" "mul" "one_hot"
+    "relu" "scale" "sigmoid" "silu" "softmax" "tanh" "upsample"))
+(call callee: (path (identifier) @function))
+((path . (identifier) @function.builtin .)
+  (#any-of? @function.builtin
+    "add" "avg_pool" "batch_norm" "bias" "concat" "concat_fields" "conv" "dropout"
+    "elu" "embedding" "flatten" "gelu" "global_avg_pool" "group_norm" "identity" "layer_norm"
+    "leaky_relu" "linear" "match" "max_pool" "mean" "mix" "mul" "one_hot"
+    "relu" "scale" "sigmoid" "silu" "softmax" "tanh" "upsample"))
 ((path . (identifier) @function.builtin .)
   (#any-of? @function.builtin
     "accuracy" "adam" "adamw" "affinity" "all" "all_shared" "auc" "auto"
@@ -36,14 +47,68 @@
     "log_loss" "ltb_synthetic" "mae" "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none"
     "npy" "one" "pairwise" "r2" "random" "reinforce" "rmse" "sgd"
     "share" "snr" "some" "step" "warmup"))
+((identifier) @type.builtin
+  (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
+    "binary" "classes" "depth" "multilabel" "normals" "regression" "segmentation"))
+((identifier) @constant.builtin
+  (#any-of? @constant.builtin
+    "advance" "any" "average" "best" "bilinear" "complete" "copy" "cost"
+    "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard" "independent"
+    "last" "last_to_first" "macro" "mean" "micro" "nearest" "out" "outputs"
+    "previous" "random" "rsa" "sigmoid" "softmax" "sum" "task" "test"
+    "train" "true" "validation_auc" "validation_loss"))
+["," ":" "."] @punctuation.delimiter
+["(" ")" "[" "]" "{" "}"] @punctuation.bracket
+["->" "<-" "=" "==" "!=" "<" "<=" ">" ">=" "+" "-" "*" "/" "%" ".."] @operator
+["and" "or" "not" "in"] @keyword.operator
+["for" "on" "over"] @keyword
+(keyword) @keyword
+(edition "mtl" @keyword)
+(star) @operator
+(unit) @keyword
+(number) @number
+(string) @string
+(comment) @comment
+(identifier) @variable
 
+(identifier) @variable
+(comment) @comment
+(string) @string
+(number) @number
+(unit) @keyword
+(star) @operator
+(edition "mtl" @keyword)
+(keyword) @keyword
+["for" "on" "over"] @keyword
+["and" "or" "not" "in"] @keyword.operator
+["->" "<-" "=" "==" "!=" "<" "<=" ">" ">=" "+" "-" "*" "/" "%" ".."] @operator
+["(" ")" "[" "]" "{" "}"] @punctuation.bracket
+["," ":" "."] @punctuation.delimiter
+((identifier) @constant.builtin
+  (#any-of? @constant.builtin
+    "advance" "any" "average" "best" "bilinear" "complete" "copy" "cost"
+    "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard" "independent"
+    "last" "last_to_first" "macro" "mean" "micro" "nearest" "out" "outputs"
+    "previous" "random" "rsa" "sigmoid" "softmax" "sum" "task" "test"
+    "train" "true" "validation_auc" "validation_loss"))
+((identifier) @type.builtin
+  (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
+    "binary" "classes" "depth" "multilabel" "normals" "regression" "segmentation"))
+((path . (identifier) @function.builtin .)
+  (#any-of? @function.builtin
+    "accuracy" "adam" "adamw" "affinity" "all" "all_shared" "auc" "auto"
+    "bce" "beam" "celeba" "constant" "cosine" "cosine_similarity" "cross_entropy" "csv"
+    "dselect_k" "exact" "expected_cost" "exponential" "f1" "full" "group" "hierarchy_synthetic"
+    "huber" "idx" "independent" "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch"
+    "log_loss" "ltb_synthetic" "mae" "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none"
+    "npy" "one" "pairwise" "r2" "random" "reinforce" "rmse" "sgd"
+    "share" "snr" "some" "step" "warmup"))
 ((path . (identifier) @function.builtin .)
   (#any-of? @function.builtin
     "add" "avg_pool" "batch_norm" "bias" "concat" "concat_fields" "conv" "dropout"
     "elu" "embedding" "flatten" "gelu" "global_avg_pool" "group_norm" "identity" "layer_norm"
     "leaky_relu" "linear" "match" "max_pool" "mean" "mix" "mul" "one_hot"
     "relu" "scale" "sigmoid" "silu" "softmax" "tanh" "upsample"))
-
 (call callee: (path (identifier) @function))
 ((call callee: (path . (identifier) @function.builtin .))
   (#any-of? @function.builtin
@@ -51,7 +116,6 @@
     "elu" "embedding" "flatten" "gelu" "global_avg_pool" "group_norm" "identity" "layer_norm"
     "leaky_relu" "linear" "match" "max_pool" "mean" "mix" "mul" "one_hot"
     "relu" "scale" "sigmoid" "silu" "softmax" "tanh" "upsample"))
-
 (item name: (path (identifier) @type))
 (nested name: (path (identifier) @function))
 (parameter name: (identifier) @variable.parameter)

@@ -233,7 +233,8 @@ fn both_ways(queries: &str) -> String {
             _ => patterns.push(line.to_string()),
         }
     }
-    let note = note.replace("Later patterns win.", "The first that fits wins up to Helix 25.01, then the last: both ways.");
+    let note =
+        note.replace("Later patterns win.", "The first that fits wins up to Helix 25.01, then the last: both ways.");
     let back = patterns.iter().rev().cloned().collect::<Vec<_>>().join("\n");
     format!("{note}\n\n{back}\n\n{}\n", patterns.join("\n"))
 }

@@ -9,8 +9,9 @@ use candle_core::Device;
 use std::path::PathBuf;
 
 use crate::check::Checked;
-use crate::hir::Search;
+use crate::hir::{Search, Topology};
 use crate::ir::Network;
+use crate::ir::derive::{Decision, derive};
 use crate::plan::lower;
 use crate::random::Randomness;
 use crate::runtime::control::Control;
@@ -33,6 +34,29 @@ pub struct Ground<'a> {
     pub feed: &'a Feed,
     pub random: Randomness,
     pub device: &'a Device,
+}
+
+fn defaults() -> Args {
+    crate::hir::build::defaults(crate::hir::schema::train_attrs())
+}
+
+impl Ground<'_> {
+    /// The topology that these decisions, one per choice, come to.
+    pub fn topology(&self, decisions: &[usize]) -> Topology {
+        let decided: Vec<Decision> = decisions.iter().map(|d| Decision::One(*d)).collect();
+        let space = self.checked.spec.space.as_ref().expect("a search has a space");
+        derive(&self.checked.spec, space, self.network, &decided).topology
+    }
+
+    /// The attributes of `train`; its defaults where there is none.
+    pub fn train_args(&self) -> Args {
+        self.checked.spec.train.as_ref().map_or_else(defaults, |t| t.args.clone())
+    }
+
+    /// The attributes of the search's `single { ... }`, the same as `train`'s.
+    pub fn single_args(&self) -> Args {
+        self.search.single.clone().unwrap_or_else(defaults)
+    }
 }
 
 /// The place of a run where a strategy works: phases that are kept, and files.

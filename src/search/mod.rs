@@ -12,6 +12,8 @@ pub mod learn_to_branch;
 mod pairwise;
 mod random;
 
+use std::sync::{Mutex, OnceLock};
+
 use crate::diag::Diagnostic;
 use crate::hir::{Search, Spec};
 use crate::ir::Network;
@@ -93,10 +95,30 @@ static TABLE: &[&StrategyDef] = &[
     &defs::FULL,
 ];
 
+/// Strategies of programs that bring their own.
+static ADDED: Mutex<Vec<&'static StrategyDef>> = Mutex::new(Vec::new());
+static ALL: OnceLock<Vec<&'static StrategyDef>> = OnceLock::new();
+
+/// Adds a strategy to the table, from a program of your own (`examples/own_strategy.rs`); before anything reads the table.
+///
+/// # Panics
+///
+/// Where the name is taken, or the table was read already: mistakes of that program, at its first line.
+pub fn add(def: &'static StrategyDef) {
+    assert!(ALL.get().is_none(), "strategies are added before any is looked up");
+    let mut added = ADDED.lock().expect("no panic while it is held");
+    let taken = TABLE.iter().chain(added.iter()).any(|s| s.call.name == def.call.name);
+    assert!(!taken, "there is a strategy called `{}` already", def.call.name);
+    added.push(def);
+}
+
 pub fn strategies() -> &'static [&'static StrategyDef] {
-    TABLE
+    ALL.get_or_init(|| {
+        let added = ADDED.lock().expect("no panic while it is held");
+        TABLE.iter().chain(added.iter()).copied().collect()
+    })
 }
 
 pub fn strategy(name: &str) -> Option<&'static StrategyDef> {
-    TABLE.iter().copied().find(|s| s.call.name == name)
+    strategies().iter().copied().find(|s| s.call.name == name)
 }

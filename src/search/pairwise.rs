@@ -81,10 +81,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let checked = ground.checked;
     let (spec, stages) = (&checked.spec, checked.stages.len());
     let n = spec.tasks.len();
-    let args = match &ground.search.single {
-        Some(args) => args.clone(),
-        None => crate::hir::build::defaults(crate::hir::schema::train_attrs()),
-    };
+    let args = ground.single_args();
     let mut shares: Shares = vec![vec![vec![0.0; stages + 1]; n]; n];
     let mut epochs = 0;
     let mut apart: Vec<Option<SplitScores>> = vec![None; n];

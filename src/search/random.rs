@@ -12,7 +12,6 @@ use super::bench::{Bench, Ended, Ground, Outcome, train_part};
 use super::{Offer, StrategyDef, fits_always};
 use crate::check::cost;
 use crate::hir::Topology;
-use crate::ir::derive::{Decision, derive};
 use crate::ir::{fixed, partition};
 use crate::random::Randomness;
 use crate::runtime::RunError;
@@ -50,10 +49,7 @@ const TRIES: u64 = 2_000;
 
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
     let checked = ground.checked;
-    let args = match &checked.spec.train {
-        Some(t) => t.args.clone(),
-        None => crate::hir::build::defaults(crate::hir::schema::train_attrs()),
-    };
+    let args = ground.train_args();
     let drawn = draws(ground)?;
     if drawn.len() < ground.search.args.size("draws") {
         listener.note(&format!("note: {} topologies were found to draw", drawn.len()));
@@ -87,7 +83,6 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
 /// Decisions and their topologies, all different.
 fn draws(ground: &Ground) -> Result<Vec<(Vec<usize>, Topology)>, RunError> {
     let (checked, network, args) = (ground.checked, ground.network, &ground.search.args);
-    let space = checked.spec.space.as_ref().expect("a search has a space");
     let budget = args.budget("budget");
     let of = budget.map_or(crate::schema::Cost::Params, |b| b.of);
     let (sizes, heads) = cost::sizes(checked, of)
@@ -97,8 +92,7 @@ fn draws(ground: &Ground) -> Result<Vec<(Vec<usize>, Topology)>, RunError> {
     let mut out: Vec<(Vec<usize>, Topology)> = Vec::new();
     let mut seen = Vec::new();
     let mut try_ = |decisions: Vec<usize>| {
-        let decided: Vec<Decision> = decisions.iter().map(|d| Decision::One(*d)).collect();
-        let topology = derive(&checked.spec, space, network, &decided).topology;
+        let topology = ground.topology(&decisions);
         let size: u64 = heads + topology.nodes.iter().map(|n| sizes[n.stage.0]).sum::<u64>();
         let chain = partition::chain(&checked.spec, &topology);
         if size as f64 > limit || seen.contains(&chain) {

@@ -9,6 +9,7 @@ mod choices;
 mod commands;
 mod group;
 mod inherit;
+mod own;
 mod repeat;
 mod resume;
 mod strategies;

@@ -80,7 +80,12 @@ impl Place {
     }
 
     pub fn run_with(&self, arguments: &str, environment: &[(&str, &str)]) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_mtlc"))
+        self.run_program(Path::new(env!("CARGO_BIN_EXE_mtlc")), arguments, environment)
+    }
+
+    /// Runs another program that is `mtlc` and more.
+    pub fn run_program(&self, program: &Path, arguments: &str, environment: &[(&str, &str)]) -> Output {
+        let output = Command::new(program)
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
             .envs(environment.iter().copied())

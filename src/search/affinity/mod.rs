@@ -267,10 +267,7 @@ fn measured(
 ) -> Result<Ended<Affinities>, RunError> {
     let spec = &ground.checked.spec;
     let (tasks, locations) = names(ground);
-    let args = match &ground.search.single {
-        Some(args) => args.clone(),
-        None => crate::hir::build::defaults(crate::hir::schema::train_attrs()),
-    };
+    let args = ground.single_args();
     let phases = phase_names(&tasks);
     let (mut validation, mut epochs) = (SplitScores { loss: 0.0, tasks: Vec::new() }, 0);
     let mut networks = Vec::new();

@@ -14,4 +14,5 @@ mod resume;
 mod strategies;
 mod support;
 mod trained;
+mod weighting;
 mod wrong;

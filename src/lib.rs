@@ -35,7 +35,7 @@
 //! | [`std`] | the standard library, `.mtl` files |
 //! | [`ops`] | one file per op: docs, shape rule, parameters, MACs, kernel; gradients tested |
 //! | [`objective`] | task kinds; losses and metrics, one file each |
-//! | [`optim`] | optimisers and schedules, one file each; clipping |
+//! | [`optim`] | optimisers, schedules and loss weightings, one file each; clipping |
 //! | [`data`] | one file per format; frozen schemas, label expressions, splits, encoding, batches; new rows to predict; a look at all of it (no candle) |
 //! | [`hir`] | names resolved; `hir/schema.rs` is the one table of items and attributes |
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
@@ -69,7 +69,7 @@
 //! - **an op**: a file in `ops/` with a `pub static DEF: OpDef`, a line in its table, a case in `tests/ops/`.
 //! - **a pass over the plan**: a file in `plan/passes/` with a `pub static PASS: Rewrite` and a line in its table; `tests/engine` runs
 //!   it on and off. Two ops as one: [`ops::Op::fuse`] of the first.
-//! - **a loss, metric, optimiser, schedule**: a file with its `DEF` and a line in the table of its folder.
+//! - **a loss, metric, optimiser, schedule, loss weighting**: a file with its `DEF` and a line in the table of its folder.
 //! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table.
 //! - **a strategy**: a file in `search/` with a `pub static DEF: StrategyDef` (what it decides, its attributes, its procedure) and a
 //!   line in the table. A procedure trains what it likes in phases that resume, and ends with a decision per choice

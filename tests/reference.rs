@@ -153,6 +153,7 @@ fn generated(table: &str) -> String {
         "metrics" => calls("###", &mtlc::objective::metrics().iter().map(|d| &d.call).collect::<Vec<_>>()),
         "optimizers" => calls("###", &mtlc::optim::optimizer_calls()),
         "schedules" => calls("###", &mtlc::optim::schedule::schedule_calls()),
+        "weightings" => calls("###", &mtlc::optim::weighting::weighting_calls()),
         "formats" => calls("###", &mtlc::data::table().iter().map(|f| &f.call).collect::<Vec<_>>()),
         "strategies" => strategies(),
         "codes" => codes(),
@@ -179,8 +180,19 @@ fn tables_are_the_compilers() {
             skip = true;
         }
     }
-    let all =
-        ["items", "ops", "kinds", "losses", "metrics", "optimizers", "schedules", "formats", "strategies", "codes"];
+    let all = [
+        "items",
+        "ops",
+        "kinds",
+        "losses",
+        "metrics",
+        "optimizers",
+        "schedules",
+        "weightings",
+        "formats",
+        "strategies",
+        "codes",
+    ];
     assert_eq!(found, all.map(String::from).into());
     let mut expected = Expectations::default();
     expected.check(&path(), &out);

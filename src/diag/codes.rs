@@ -99,6 +99,7 @@ codes! {
     TRAIN_PATIENCE         Warning "train" "patience"         "a patience that cannot run out before training ends";
     TRAIN_RATE             Warning "train" "rate"             "a learning rate that trains nothing";
     TRAIN_BATCH            Warning "train" "batch"            "a batch larger than the training split";
+    TRAIN_WEIGHTING        Warning "train" "weighting"        "a loss weighting that has nothing to weigh";
     TRAIN_SCHEDULE         Warning "train" "schedule"         "a schedule that training ends before";
 
     // import

@@ -101,6 +101,18 @@ fn reads() -> Vec<&'static CallDef> {
 const READS_ATTR: AttrDef =
     attr("reads", Ty::Call(reads), Need::Default("one"), "What each copy reads of the level before.");
 
+fn weightings() -> Vec<&'static CallDef> {
+    crate::optim::weighting::weighting_calls()
+}
+
+/// `weighting`, of whatever trains several tasks by their joint loss.
+pub const WEIGHTING: AttrDef = attr(
+    "weighting",
+    Ty::Call(weightings),
+    Need::Optional,
+    "How the tasks' losses become one step; absent: `static`, the tasks' own `weight`.",
+);
+
 const TRAIN_ATTRS: &[AttrDef] = &[
     attr("epochs", COUNT, Need::Default("30"), "Passes over the training split."),
     attr("batch", COUNT, Need::Default("64"), "Samples per step; the last batch of an epoch may be smaller."),
@@ -119,6 +131,7 @@ const TRAIN_ATTRS: &[AttrDef] = &[
         Need::Optional,
         "Stop after this many epochs without a lower validation loss; absent: never.",
     ),
+    WEIGHTING,
 ];
 
 /// Attributes of `train`, also of a strategy's `single { ... }`.

@@ -15,7 +15,7 @@ pub struct Topic {
     pub calls: fn() -> Vec<&'static CallDef>,
 }
 
-pub static TOPICS: [Topic; 8] = [
+pub static TOPICS: [Topic; 9] = [
     Topic {
         name: "ops",
         doc: "What stages and heads are made of",
@@ -29,6 +29,11 @@ pub static TOPICS: [Topic; 8] = [
         name: "schedules",
         doc: "How a rate or a temperature changes while training",
         calls: optim::schedule::schedule_calls,
+    },
+    Topic {
+        name: "weightings",
+        doc: "How the losses of several tasks become one step",
+        calls: optim::weighting::weighting_calls,
     },
     Topic {
         name: "strategies",

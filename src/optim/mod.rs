@@ -1,4 +1,4 @@
-//! Optimisers, one file each, with clipping ([`Gradients`]) and [`schedule`]s of the learning rate.
+//! Optimisers, one file each, with clipping ([`Gradients`]), [`schedule`]s of the learning rate, and [`weighting`]s of the losses.
 //!
 //! Update rules are PyTorch's, term by term. On the CPU each weight is updated in place in one pass over weight, gradient and
 //! state; on other devices the same rule is composed of tensor operations. Weights are walked in the order in which they
@@ -12,6 +12,7 @@ mod gradients;
 mod host;
 pub mod schedule;
 mod sgd;
+pub mod weighting;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

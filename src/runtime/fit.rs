@@ -11,6 +11,7 @@ use super::keeper::{self, Keeper};
 use super::model::{Mode, Model, Outputs};
 use super::record::{Listener, SplitScores};
 use super::state::{Best, Header, Position, State};
+use super::weigher::Weigher;
 use crate::hir::Spec;
 use crate::objective;
 use crate::optim::{Missing, Optimizer, Schedule};
@@ -157,6 +158,7 @@ pub struct Fitting<'a> {
     job: &'a Job<'a>,
     weights: Vec<(&'a str, &'a Var)>,
     optimizer: Optimizer,
+    weigher: Weigher,
     schedule: Schedule,
     clip: Option<f64>,
     patience: Option<usize>,
@@ -179,6 +181,7 @@ impl<'a> Fitting<'a> {
             model,
             job,
             optimizer: Optimizer::new(args.call("optimizer"), &weights)?,
+            weigher: Weigher::new(args, args.call("optimizer"), job.spec, model, job.random)?,
             weights,
             schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
             clip: args.opt_float("clip"),
@@ -201,12 +204,18 @@ impl Procedure for Fitting<'_> {
         let tape = model.record(&fed.inputs, &[], mode)?;
         let (total, each) = losses(job.spec, job.feed, model, fed, &tape.outputs, |_| 0)?;
         let value = self.watch.check(&total, &each, &self.names, at)?;
-        let mut grads = tape.backward(&total)?.weights;
+        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let weighed = self.weigher.weigh(tape, (&total, &each), (job.feed, model, fed), at, factor)?;
+        let mut grads = weighed.learned.weights;
         if let Some(c) = self.clip {
             grads.clip_norm(c)?;
         }
-        at.learning_rate = self.optimizer.lr() * self.schedule.value(at.step, self.per_epoch, self.epochs);
+        at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
+        if self.weigher.looks_again() {
+            let outputs = model.look(&fed.inputs, &[], mode)?;
+            self.weigher.after(&losses(job.spec, job.feed, model, fed, &outputs, |_| 0)?.1)?;
+        }
         Ok(value)
     }
 
@@ -231,6 +240,7 @@ impl Procedure for Fitting<'_> {
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
+        tensors.extend(self.weigher.save()?);
         header.best = self.best.clone();
         if let Some(values) = &self.kept {
             let names = self.model.named().into_iter().map(|(n, _)| n);
@@ -241,6 +251,7 @@ impl Procedure for Fitting<'_> {
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
+        self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         self.best = state.header.best.clone();
         if self.best.is_some() && self.keep_best {

@@ -20,6 +20,7 @@ pub mod selftest;
 pub mod state;
 pub mod synthetic;
 pub mod tape;
+pub mod weigher;
 
 use crate::data::DataError;
 

@@ -332,6 +332,15 @@ impl Model {
         Ok(Outputs { heads, reached: units })
     }
 
+    /// What a training step's forward pass would give, and nothing more: no gradient, and running statistics stay as they are.
+    pub fn look(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Outputs> {
+        let buffers = || self.vars.iter().zip(&self.plan.weights).filter(|(_, w)| !w.trained).map(|(v, _)| v);
+        let kept: Vec<Tensor> = buffers().map(|v| v.as_tensor().copy()).collect::<Result<_>>()?;
+        let outputs = self.run(inputs, decided, mode, &mut Way::Plain, None);
+        buffers().zip(&kept).try_for_each(|(v, t)| v.set(t))?;
+        outputs
+    }
+
     /// The one output of each task under hard decisions: `[batch, outputs...]`, by output of the plan.
     pub fn predict(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided]) -> Result<Vec<Tensor>> {
         let out = self.run(inputs, decided, Mode::evaluation(), &mut Way::Plain, None)?;

@@ -138,80 +138,121 @@ impl<'a> Tape<'a> {
         self.backward_observed(loss, None)
     }
 
-    pub fn backward_observed(self, loss: &Tensor, mut observer: Option<&mut dyn Observer>) -> Result<Learned> {
-        let plan = &self.model.plan;
-        let store = loss.backward()?;
-        let mut values: Vec<Option<Grad>> = vec![None; plan.values];
-        let mut weights: Vec<Option<Grad>> = vec![None; plan.weights.len()];
-        let mut choices: Vec<Option<Vec<f64>>> = vec![None; plan.choices.len()];
-        for (value, leaf) in &self.leaves {
-            if let Some(g) = store.get(leaf) {
-                add(&mut values[*value], Grad::of(g)?)?;
+    /// Gradients of several numbers computed from the outputs, each by itself: a way back for each, and the records stay until the
+    /// last.
+    pub fn backward_each(self, losses: &[Tensor]) -> Result<Vec<Learned>> {
+        let one = |loss: &Tensor| {
+            let mut found = Found::of(&self, loss)?;
+            for entry in self.entries.iter().rev() {
+                found.pass(&self, entry)?;
             }
-        }
-        drop(store);
-        let mut entries = self.entries;
-        while let Some(Entry { step, back }) = entries.pop() {
-            let s = &plan.steps[step];
-            let Some(grad) = values[s.output].take() else { continue };
+            found.finish(self.model)
+        };
+        losses.iter().map(one).collect()
+    }
+
+    pub fn backward_observed(mut self, loss: &Tensor, mut observer: Option<&mut dyn Observer>) -> Result<Learned> {
+        let mut found = Found::of(&self, loss)?;
+        while let Some(entry) = self.entries.pop() {
             let start = observer.is_some().then(Instant::now);
-            let count = s.inputs.len();
-            let wanted = |i: usize| match i.checked_sub(count) {
-                None => self.wanted[s.inputs[i]],
-                Some(w) => plan.weights[s.weights[w]].trained,
-            };
-            let mut give = |i: usize, grad: Grad| match i.checked_sub(count) {
-                None => add(&mut values[s.inputs[i]], grad),
-                Some(w) => add(&mut weights[s.weights[w]], grad),
-            };
-            match back {
-                Back::Reshape(shape) => give(0, grad.reshape(shape)?)?,
-                Back::Sum => {
-                    let readers: Vec<usize> = (0..count).filter(|i| wanted(*i)).collect();
-                    for i in &readers[1..] {
-                        give(*i, grad.clone())?;
-                    }
-                    give(readers[0], grad)?;
-                }
-                Back::Kernel { call, places } => {
-                    let asked: Vec<bool> = places.iter().map(|p| wanted(*p)).collect();
-                    let found = call.backward(&grad.host()?, &asked)?;
-                    drop(call);
-                    for (place, grad) in places.into_iter().zip(found) {
-                        if let Some(grad) = grad.filter(|_| wanted(place)) {
-                            give(place, Grad::Host(grad))?;
-                        }
-                    }
-                }
-                Back::Graph { leaves, output } => {
-                    let store = (&output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
-                    for (i, leaf) in leaves.iter().enumerate() {
-                        if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
-                            give(i, Grad::of(g)?)?;
-                        }
-                    }
-                }
-                Back::Choice { choice, index, candidates } => {
-                    if !candidates.is_empty() {
-                        let found = select::probability_gradient(&grad, &candidates)?;
-                        match &mut choices[choice] {
-                            Some(sum) => sum.iter_mut().zip(found).for_each(|(a, b)| *a += b),
-                            none => *none = Some(found),
-                        }
-                    }
-                    if wanted(index) {
-                        give(index, grad)?;
-                    }
-                }
-            }
-            if let (Some(observer), Some(start)) = (&mut observer, start) {
+            let passed = found.pass(&self, &entry)?;
+            let step = entry.step;
+            drop(entry);
+            if let (Some(observer), Some(start), true) = (&mut observer, start, passed) {
                 self.model.device.synchronize()?;
                 observer.backward(step, start.elapsed().as_secs_f64());
             }
         }
-        let trained = self.model.trained_indices();
-        let list = trained.map(|w| weights[w].take().map(|g| g.tensor(&self.model.device)).transpose());
-        Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices })
+        found.finish(self.model)
+    }
+}
+
+/// Gradients on one way back.
+struct Found {
+    values: Vec<Option<Grad>>,
+    weights: Vec<Option<Grad>>,
+    choices: Vec<Option<Vec<f64>>>,
+}
+
+impl Found {
+    /// Those of the outputs.
+    fn of(tape: &Tape, loss: &Tensor) -> Result<Found> {
+        let plan = &tape.model.plan;
+        let mut found = Found {
+            values: vec![None; plan.values],
+            weights: vec![None; plan.weights.len()],
+            choices: vec![None; plan.choices.len()],
+        };
+        let store = loss.backward()?;
+        for (value, leaf) in &tape.leaves {
+            if let Some(g) = store.get(leaf) {
+                add(&mut found.values[*value], Grad::of(g)?)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Goes back through a step; tells whether its output had a gradient.
+    fn pass(&mut self, tape: &Tape, entry: &Entry) -> Result<bool> {
+        let Found { values, weights, choices } = self;
+        let plan = &tape.model.plan;
+        let s = &plan.steps[entry.step];
+        let Some(grad) = values[s.output].take() else { return Ok(false) };
+        let count = s.inputs.len();
+        let wanted = |i: usize| match i.checked_sub(count) {
+            None => tape.wanted[s.inputs[i]],
+            Some(w) => plan.weights[s.weights[w]].trained,
+        };
+        let mut give = |i: usize, grad: Grad| match i.checked_sub(count) {
+            None => add(&mut values[s.inputs[i]], grad),
+            Some(w) => add(&mut weights[s.weights[w]], grad),
+        };
+        match &entry.back {
+            Back::Reshape(shape) => give(0, grad.reshape(shape.clone())?)?,
+            Back::Sum => {
+                let readers: Vec<usize> = (0..count).filter(|i| wanted(*i)).collect();
+                for i in &readers[1..] {
+                    give(*i, grad.clone())?;
+                }
+                give(readers[0], grad)?;
+            }
+            Back::Kernel { call, places } => {
+                let asked: Vec<bool> = places.iter().map(|p| wanted(*p)).collect();
+                let found = call.backward(&grad.host()?, &asked)?;
+                for (place, grad) in places.iter().zip(found) {
+                    if let Some(grad) = grad.filter(|_| wanted(*place)) {
+                        give(*place, Grad::Host(grad))?;
+                    }
+                }
+            }
+            Back::Graph { leaves, output } => {
+                let store = (output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
+                for (i, leaf) in leaves.iter().enumerate() {
+                    if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
+                        give(i, Grad::of(g)?)?;
+                    }
+                }
+            }
+            Back::Choice { choice, index, candidates } => {
+                if !candidates.is_empty() {
+                    let found = select::probability_gradient(&grad, candidates)?;
+                    match &mut choices[*choice] {
+                        Some(sum) => sum.iter_mut().zip(found).for_each(|(a, b)| *a += b),
+                        none => *none = Some(found),
+                    }
+                }
+                if wanted(*index) {
+                    give(*index, grad)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn finish(mut self, model: &Model) -> Result<Learned> {
+        let trained = model.trained_indices();
+        let list = trained.map(|w| self.weights[w].take().map(|g| g.tensor(&model.device)).transpose());
+        Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices: self.choices })
     }
 }
 

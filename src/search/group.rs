@@ -18,7 +18,7 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::learn_to_branch::{argmax, choices_event, read, softmax};
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::StageId;
-use crate::hir::schema::{optimizers, schedules};
+use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::ir::Node;
 use crate::objective;
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
@@ -33,6 +33,7 @@ use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
+use crate::runtime::weigher::{Graph, Weigher};
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
@@ -102,6 +103,7 @@ pub static DEF: StrategyDef = StrategyDef {
                 doc: "Divides the gradient by the square root of K where the trunk splits, and of N where a group does. Code: for \
                       Taskonomy, where a slip takes K for both.",
             },
+            WEIGHTING,
         ],
     },
     paper: "Gao et al. 2024, DMTG: One-Shot Differentiable Multi-Task Grouping",
@@ -148,6 +150,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         clip: args.opt_float("clip"),
         factors: args.bool("scale_gradients").then(|| factors(ground, &model)),
         optimizer: Optimizer::new(args.call("weights"), &weights)?,
+        weigher: Weigher::new(args, args.call("weights"), &checked.spec, &model, random)?,
         chooser: Optimizer::new(chooser, &choices)?,
         weights,
         choices,
@@ -230,6 +233,7 @@ struct Grouping<'a> {
     clip: Option<f64>,
     factors: Option<Vec<f64>>,
     optimizer: Optimizer,
+    weigher: Weigher,
     chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Vec<(&'a str, &'a Var)>,
@@ -267,6 +271,35 @@ impl Grouping<'_> {
         }
         Ok(out)
     }
+
+    /// The total, and by output the sum over heads of share times loss.
+    fn total(&self, losses: &[Vec<Tensor>], relaxed: &[Vec<f64>]) -> candle_core::Result<(Tensor, Vec<Tensor>)> {
+        let mut total: Option<Tensor> = None;
+        let mut each = Vec::new();
+        for (o, row) in self.model.plan.outputs.iter().zip(losses) {
+            let share = |k: usize| match (o.choice, self.sampler) {
+                (None, _) => 1.0,
+                (Some(c), Sampler::Hard) => f64::from(argmax(&relaxed[c]) == k),
+                (Some(c), _) => relaxed[c][k],
+            };
+            let mut sum: Option<Tensor> = None;
+            for (k, loss) in row.iter().enumerate() {
+                let part = (loss * share(k))?;
+                sum = Some(match sum {
+                    None => part,
+                    Some(s) => (s + part)?,
+                });
+            }
+            let sum = sum.expect("a task has a head");
+            let weighted = (&sum * self.ground.checked.spec.tasks[o.task].weight)?;
+            total = Some(match total {
+                None => weighted,
+                Some(t) => (t + weighted)?,
+            });
+            each.push(sum);
+        }
+        Ok((total.expect("a spec has tasks"), each))
+    }
 }
 
 /// Gradient of `sum_k p_k g_k`, p = softmax(x / tau), with respect to x.
@@ -302,40 +335,21 @@ impl Procedure for Grouping<'_> {
         let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
         let out = self.model.forward(&fed.inputs, &decided, mode)?;
         let losses = self.losses(fed, &out.heads)?;
-        let mut total: Option<Tensor> = None;
-        let mut each = Vec::new();
+        let (total, each) = self.total(&losses, &relaxed)?;
+        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let parts = (self.ground.feed, self.model, fed);
+        let weighed = self.weigher.weigh(Graph(&self.weights), (&total, &each), parts, at, factor)?;
+        let found = weighed.learned.weights;
         // d total / d G, by choice.
         let mut pulls: Vec<Vec<f64>> = vec![Vec::new(); logits.len()];
-        for (o, row) in self.model.plan.outputs.iter().zip(&losses) {
-            let weight = self.ground.checked.spec.tasks[o.task].weight;
-            let share = |k: usize| match (o.choice, self.sampler) {
-                (None, _) => 1.0,
-                (Some(c), Sampler::Hard) => f64::from(argmax(&relaxed[c]) == k),
-                (Some(c), _) => relaxed[c][k],
-            };
-            let mut sum: Option<Tensor> = None;
-            for (k, loss) in row.iter().enumerate() {
-                if let Some(c) = o.choice {
-                    pulls[c].push(weight * loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?);
-                }
-                let part = (loss * share(k))?;
-                sum = Some(match sum {
-                    None => part,
-                    Some(s) => (s + part)?,
-                });
+        for ((o, row), factor) in self.model.plan.outputs.iter().zip(&losses).zip(&weighed.factors) {
+            let Some(c) = o.choice else { continue };
+            let weight = self.ground.checked.spec.tasks[o.task].weight * factor;
+            for loss in row {
+                pulls[c].push(weight * loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?);
             }
-            let sum = sum.expect("a task has a head");
-            let weighted = (&sum * weight)?;
-            total = Some(match total {
-                None => weighted,
-                Some(t) => (t + weighted)?,
-            });
-            each.push(sum);
         }
-        let total = total.expect("a spec has tasks");
-        let value = self.watch.check(&total, &each, &self.tasks, at)?;
-        let store = total.backward()?;
-        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         let share = self.entropy / logits.len().max(1) as f64;
         let mut rows = relaxed.iter().zip(&pulls).zip(&logits).map(|((p, g), row)| {
             let mut grad = through_softmax(p, g, tau);
@@ -349,9 +363,10 @@ impl Procedure for Grouping<'_> {
         });
         self.chooser.step(&self.choices, &of_choices, self.chooser.lr() * factor, Missing::Zero)?;
         let mut scales = self.factors.iter().flatten();
-        let mut grads = Gradients::from_fn(&self.weights, |_, v| {
+        let mut places = 0..;
+        let mut grads = Gradients::from_fn(&self.weights, |_, _| {
             let scale = scales.next().copied().unwrap_or(1.0);
-            let grad = store.get(v)?;
+            let grad = found.get(places.next()?)?;
             if scale == 1.0 { Some(grad.clone()) } else { (grad * scale).ok() }
         });
         if let Some(c) = self.clip {
@@ -359,6 +374,11 @@ impl Procedure for Grouping<'_> {
         }
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
+        if self.weigher.looks_again() {
+            let out = self.model.look(&fed.inputs, &decided, mode)?;
+            let again = self.total(&self.losses(fed, &out.heads)?, &relaxed)?.1;
+            self.weigher.after(&again)?;
+        }
         let extra: f64 = if share > 0.0 { logits.iter().map(|r| share * entropy(r)).sum() } else { 0.0 };
         Ok(value + extra)
     }
@@ -381,6 +401,7 @@ impl Procedure for Grouping<'_> {
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(keeper::prefixed("choice", self.choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
         tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.weigher.save()?);
         Ok(tensors)
     }
 
@@ -388,6 +409,7 @@ impl Procedure for Grouping<'_> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         keeper::set(&state.part("choice"), &self.choices)?;
         self.chooser.load_state(&state.part("chooser"))?;
+        self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }

@@ -10,7 +10,7 @@
 
 use super::bench::{Bench, Ended, Ground, Outcome};
 use super::{Offer, StrategyDef, fits_always};
-use crate::hir::schema::{optimizers, schedules};
+use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
@@ -78,6 +78,7 @@ pub static DEF: StrategyDef = StrategyDef {
                 need: Need::Default("0"),
                 doc: "Weight of an expected-size term: the expected parameters of the sampled network, as a share of the all-shared one's, added to the loss. Not in the paper, which has no cost on size.",
             },
+            WEIGHTING,
         ],
     },
     paper: "Guo et al. 2020, Learning to Branch for Multi-Task Learning",
@@ -109,6 +110,7 @@ use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
+use crate::runtime::weigher::Weigher;
 
 /// Searches: trains the supernet's weights and the choices jointly, in one phase, `search`. The validation scores are the
 /// supernet's under the decisions, after the last whole epoch.
@@ -158,6 +160,7 @@ pub struct Branching<'a> {
     missing: Missing,
     size: Option<SizeTerm>,
     optimizer: Optimizer,
+    weigher: Weigher,
     chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
     /// Of the choices, by their names in states.
@@ -201,6 +204,7 @@ impl<'a> Branching<'a> {
             missing: if advance { Missing::Zero } else { Missing::Skip },
             size: SizeTerm::new(checked, network, args.float("size")),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
+            weigher: Weigher::new(args, args.call("weights"), &checked.spec, model, random)?,
             chooser: Optimizer::new(args.call("choices"), &named(&names, &logits))?,
             weights,
             names,
@@ -255,8 +259,8 @@ impl Procedure for Branching<'_> {
         let tape = self.model.record(&fed.inputs, &decided, mode)?;
         let (total, each) = losses(&self.checked.spec, self.feed, self.model, fed, &tape.outputs, |_| 0)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
-        let learned = tape.backward(&total)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let learned = self.weigher.weigh(tape, (&total, &each), (self.feed, self.model, fed), at, factor)?.learned;
         if update {
             // d loss / d logits through the relaxed sample (equation 5): p_k (g_k - sum_i p_i g_i) / tau.
             let mut grads: Vec<Vec<f64>> = Vec::with_capacity(logits.len());
@@ -288,6 +292,12 @@ impl Procedure for Branching<'_> {
         }
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, self.missing)?;
+        if self.weigher.looks_again() {
+            // Under the same sample.
+            let hard: Vec<Decided> = decided.iter().map(|d| Decided::hard(d.index)).collect();
+            let outputs = self.model.look(&fed.inputs, &hard, Mode { idle: false, ..mode })?;
+            self.weigher.after(&losses(&self.checked.spec, self.feed, self.model, fed, &outputs, |_| 0)?.1)?;
+        }
         Ok(value)
     }
 
@@ -308,6 +318,7 @@ impl Procedure for Branching<'_> {
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(keeper::prefixed("choice", self.choices().iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
         tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.weigher.save()?);
         Ok(tensors)
     }
 
@@ -315,6 +326,7 @@ impl Procedure for Branching<'_> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         keeper::set(&state.part("choice"), &self.choices())?;
         self.chooser.load_state(&state.part("chooser"))?;
+        self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }

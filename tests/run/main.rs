@@ -15,4 +15,5 @@ mod resume;
 mod strategies;
 mod support;
 mod trained;
+mod weighting;
 mod wrong;

@@ -1,4 +1,4 @@
-//! What training is made of, against references written here: losses, metrics, optimisers and schedules.
+//! What training is made of, against references written here: losses, metrics, optimisers, schedules and loss weightings.
 
 mod calls;
 mod losses;
@@ -6,3 +6,4 @@ mod metrics;
 mod optimizers;
 mod pytorch;
 mod schedules;
+mod weightings;

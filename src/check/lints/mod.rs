@@ -17,6 +17,7 @@ mod unread_stages;
 mod unused_inputs;
 mod warmup;
 mod weight;
+mod weighting;
 
 use super::Typed;
 use crate::diag::Diagnostics;
@@ -41,6 +42,7 @@ static LINTS: &[Lint] = &[
     leak::lint,
     same_label::lint,
     weight::lint,
+    weighting::lint,
     scale::lint,
     warmup::lint,
     cooling::lint,

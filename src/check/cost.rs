@@ -67,16 +67,13 @@ pub struct CostReport {
     pub independent: NetworkCost,
 }
 
-/// Cost of the op inside a mix: the gate's linear map. Members and query are given by their types.
+/// Cost of the op inside a mix: the gate's linear map, over all that may be read; where the query is to be found, of all gates.
 pub fn mix_cost(checked: &Checked, network: &Network, node: petgraph::graph::NodeIndex) -> Cost {
-    match crate::plan::mix_op(checked, network, node) {
-        Some(op) => {
-            let mut cost = Cost::default();
-            cost.add_op(&*op);
-            cost
-        }
-        None => Cost::default(),
+    let mut cost = Cost::default();
+    for op in crate::plan::mix_ops(checked, network, node).iter().flatten() {
+        cost.add_op(&**op);
     }
+    cost
 }
 
 /// Costs of a network built from this spec.

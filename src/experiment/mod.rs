@@ -27,7 +27,7 @@ use crate::data::Schema;
 use crate::diag::{Diagnostic, codes};
 use crate::driver::{self, Compiled};
 use crate::hir::{Options, Topology};
-use crate::ir::derive::{Decision, Derived, derive};
+use crate::ir::derive::{Derived, decided, derive};
 use crate::ir::{self, Network, partition};
 use crate::plan::{choice_names, lower};
 use crate::random::Randomness;
@@ -157,21 +157,6 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
             ));
         }
     }
-    if let Some(c) = network.choices.iter().find(|c| matches!(c.kind, ir::ChoiceKind::Some { .. })) {
-        let place = match c.reader {
-            ir::Reader::Stage(s, _) => checked.spec.space.as_ref().map(|space| space.levels[s.0].span),
-            ir::Reader::Head(_) => checked.spec.space.as_ref().map(|space| space.heads.span),
-        };
-        return Err(Box::new(
-            Diagnostic::new(
-                codes::SEARCH_UNAVAILABLE,
-                place.unwrap_or(search.span),
-                "searching levels that read `some` does not run yet",
-            )
-            .label("checks, draws and counts; does not run")
-            .help("levels that read `one` are searched; routes that are fixed in a topology are trained"),
-        ));
-    }
     Ok((network, search))
 }
 
@@ -237,8 +222,7 @@ fn refused(prepared: &Prepared, d: Diagnostic) -> Failure {
 pub fn apply(checked: &Checked, decisions: &[usize]) -> Derived {
     let space = checked.spec.space.as_ref().expect("a search has a space");
     let network = checked.supernet.as_ref().expect("a search has a supernet");
-    let decisions: Vec<Decision> = decisions.iter().map(|d| Decision::One(*d)).collect();
-    derive(&checked.spec, space, network, &decisions)
+    derive(&checked.spec, space, network, &decided(network, decisions))
 }
 
 /// The text of a derived file that will stand at `at`.
@@ -286,7 +270,7 @@ pub fn random_like(
     let same = partition::chain(&checked.spec, other);
     for n in 0..TRIES {
         let mut rng = random.stream("random topology", [n, 0, 0]);
-        let decisions: Vec<usize> = network.choices.iter().map(|c| rng.random_range(0..c.candidates)).collect();
+        let decisions: Vec<usize> = network.choices.iter().map(|c| rng.random_range(0..c.options())).collect();
         let topology = apply(checked, &decisions).topology;
         let size: u64 = topology
             .nodes
@@ -471,7 +455,7 @@ pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
         )));
     }
     let wrong =
-        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.candidates);
+        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.options());
     if let Some(i) = wrong {
         let reader = saved.choices.get(i).map_or("a choice", String::as_str);
         return Err(RunError::Checkpoint(format!(

@@ -6,6 +6,7 @@ pub mod build;
 pub mod count;
 pub mod derive;
 pub mod partition;
+pub mod routes;
 pub mod trees;
 
 pub use build::{fixed, supernet};
@@ -71,6 +72,16 @@ pub enum Role {
 pub enum Reader {
     Stage(StageId, usize),
     Head(TaskId),
+}
+
+impl Reader {
+    /// The stage that reads; none of a head.
+    pub fn stage(self) -> Option<StageId> {
+        match self {
+            Reader::Stage(s, _) => Some(s),
+            Reader::Head(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -16,18 +16,6 @@ const CHOICES: AttrDef =
     attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-2)"), "Optimiser of the choices.");
 const SCHEDULE: AttrDef = attr("schedule", Ty::Call(schedules), Need::Optional, "Factor on the learning rates.");
 
-static BASELINE: [CallDef; 2] = [
-    CallDef {
-        name: "moving_average",
-        doc: "Exponential moving average of rewards.",
-        args: &[attr("decay", FRACTION, Need::Default("0.9"), "Share of the old value.")],
-    },
-    CallDef { name: "none", doc: "No baseline.", args: &[] },
-];
-fn baselines() -> Vec<&'static CallDef> {
-    BASELINE.iter().collect()
-}
-
 const fn def(
     call: CallDef,
     paper: &'static str,
@@ -48,31 +36,6 @@ const fn def(
         procedure: None,
     }
 }
-
-pub static REINFORCE: StrategyDef = def(
-    CallDef {
-        name: "reinforce",
-        doc: "MTNAS: routes are sampled and reinforced by a validation reward, alternating with weight steps.",
-        args: &[
-            EPOCHS,
-            attr("batch", COUNT, Need::Default("1024"), "Samples per step."),
-            attr(
-                "reward",
-                Ty::OneOf(&["validation_auc", "validation_loss"]),
-                Need::Default("validation_auc"),
-                "What is reinforced.",
-            ),
-            attr("baseline", Ty::Call(baselines), Need::Default("moving_average(0.9)"), "Subtracted from the reward."),
-            WEIGHTS,
-            attr("choices", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "Optimiser of the choices."),
-            SCHEDULE,
-        ],
-    },
-    "Chen et al. 2021, Boosting Share Routing for Multi-task Learning",
-    &[Offer::Routes, Offer::Tree],
-    &[],
-    false,
-);
 
 pub static EXPECTED_COST: StrategyDef = def(
     CallDef {

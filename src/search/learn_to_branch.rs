@@ -121,7 +121,7 @@ pub fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listene
     let batches = feed.training(search.args.size("batch"), random);
     let mut branching = Branching::new(checked, network, search, &model, feed, random, &keeper.phase)?;
     let epochs = branching.epochs;
-    let course = Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
+    let course = Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut branching, keeper, listener)?;
     let logits = read(&branching.logits)?;
     drop(branching);
@@ -238,7 +238,7 @@ impl<'a> Branching<'a> {
                 }
                 false => None,
             };
-            decided.push(Decided { index, probs });
+            decided.push(Decided { index, probs, mask: None });
         }
         Ok((decided, soft))
     }

@@ -11,6 +11,8 @@ mod independent;
 pub mod learn_to_branch;
 mod pairwise;
 mod random;
+pub mod reinforce;
+pub mod supernet;
 
 use crate::diag::Diagnostic;
 use crate::hir::{Search, Spec};
@@ -82,7 +84,7 @@ static TABLE: &[&StrategyDef] = &[
     &learn_to_branch::DEF,
     &affinity::DEF,
     &group::DEF,
-    &defs::REINFORCE,
+    &reinforce::DEF,
     &defs::EXPECTED_COST,
     &pairwise::DEF,
     &defs::SNR,

@@ -79,7 +79,7 @@ fn by_graph(s: &Setting, state: usize) -> (f32, Vec<(String, Vec<f32>)>) {
     let mut decided = Vec::new();
     for (index, probs) in s.decided(state) {
         let leaf = candle_core::Var::from_vec(probs.clone(), probs.len(), &Device::Cpu).expect("a leaf");
-        decided.push(Decided { index, probs: Some(leaf.as_tensor().clone()) });
+        decided.push(Decided { index, probs: Some(leaf.as_tensor().clone()), mask: None });
         leaves.push(leaf);
     }
     let out = s.model.forward(&s.fed.inputs, &decided, s.mode(state)).expect("forward");
@@ -100,7 +100,7 @@ fn by_tape(s: &Setting, state: usize) -> (f32, Vec<(String, Vec<f32>)>) {
         .into_iter()
         .map(|(index, probs)| {
             let n = probs.len();
-            Decided { index, probs: Some(Tensor::from_vec(probs, n, &Device::Cpu).expect("a tensor")) }
+            Decided { index, probs: Some(Tensor::from_vec(probs, n, &Device::Cpu).expect("a tensor")), mask: None }
         })
         .collect();
     let tape = s.model.record(&s.fed.inputs, &decided, s.mode(state)).expect("forward");

@@ -99,7 +99,10 @@ pub fn default_network(checked: &Checked) -> Which {
 
 /// The search whose steps can be timed.
 fn branching(checked: &Checked) -> Option<(&Network, &Search)> {
-    let search = checked.spec.searches.first().filter(|s| s.strategy.call.name == "learn_to_branch")?;
+    let [search] = checked.spec.searches.as_slice() else { return None };
+    if search.strategy.call.name != "learn_to_branch" {
+        return None;
+    }
     Some((checked.supernet.as_ref()?, search))
 }
 

@@ -303,7 +303,8 @@ impl Builder<'_> {
                         let of = &self.spec.backbone.as_ref()?.stages[p.0].name;
                         let most = routes::MOST_MEMBERS;
                         let message = format!("a subset of {} copies of `{of}` is to be chosen", candidates.len());
-                        let d = Diagnostic::new(codes::SPACE_COPIES, mix.span, format!("{message}; {most} are the most"));
+                        let d =
+                            Diagnostic::new(codes::SPACE_COPIES, mix.span, format!("{message}; {most} are the most"));
                         diags.push(d.help(format!("give `{of}` fewer copies, or let it be read by `all` or `one`")));
                         return None;
                     }

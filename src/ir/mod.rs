@@ -6,6 +6,7 @@ pub mod build;
 pub mod count;
 pub mod derive;
 pub mod partition;
+pub mod restrict;
 pub mod routes;
 pub mod trees;
 

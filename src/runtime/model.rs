@@ -8,11 +8,11 @@ use rand::RngExt;
 use rand_distr::{Distribution, Normal};
 
 use super::tape::{Observer, Tape};
+use crate::ir::routes;
 use crate::ops::mix::{self, Taken};
 use crate::ops::select::straight_through;
 use crate::ops::{Init, Pass};
 use crate::plan::passes::{self, Switches};
-use crate::ir::routes;
 use crate::plan::{Kind, Plan, Route, Symbols};
 use crate::random::Randomness;
 

@@ -48,6 +48,8 @@ pub trait Bench {
     fn weights(&self, phase: &str) -> PathBuf;
     /// Leaves a file with the run.
     fn write(&self, name: &str, text: &str) -> Result<(), RunError>;
+    /// A file that was left with the run.
+    fn read(&self, name: &str) -> Result<String, RunError>;
 }
 
 /// What is known of a training that is done.
@@ -68,7 +70,7 @@ pub enum Ended<T> {
 /// What a search comes to.
 #[derive(Default)]
 pub struct Outcome {
-    /// The chosen candidate of every choice of the space, in order.
+    /// The chosen option of every choice of the space, in order: a candidate, or the number of a route (`ir::routes`).
     pub decisions: Vec<usize>,
     /// A row per choice, where the strategy has logits.
     pub logits: Vec<Vec<f64>>,

@@ -2,13 +2,12 @@
 
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{optimizers, schedules};
-use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NON_NEGATIVE, Need, Ty};
 
 const fn attr(name: &'static str, ty: Ty, need: Need, doc: &'static str) -> AttrDef {
     AttrDef { name, ty, need, doc }
 }
 
-const EPOCHS: AttrDef = attr("epochs", COUNT, Need::Default("30"), "Passes over the training split.");
 const BATCH: AttrDef = attr("batch", COUNT, Need::Default("64"), "Samples per step.");
 const WEIGHTS: AttrDef =
     attr("weights", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "Optimiser of the weights.");
@@ -29,6 +28,7 @@ const fn def(
         decides,
         requires,
         most_levels: None,
+        whole: false,
         budget,
         single: false,
         one_shot: false,
@@ -60,54 +60,5 @@ pub static EXPECTED_COST: StrategyDef = def(
     "Bruggemann et al. 2020, Automated Search for Resource-Efficient Branched Multi-Task Networks",
     &[Offer::Tree],
     &[Offer::Tree],
-    false,
-);
-
-pub static SNR: StrategyDef = def(
-    CallDef {
-        name: "snr",
-        doc: "Sub-network routing: hard-concrete gates on connections with an L0 penalty.",
-        args: &[
-            EPOCHS,
-            BATCH,
-            attr("penalty", NON_NEGATIVE, Need::Default("1e-4"), "Weight of the L0 penalty."),
-            attr("beta", POSITIVE, Need::Default("0.9"), "Temperature of the hard-concrete distribution."),
-            WEIGHTS,
-            CHOICES,
-            SCHEDULE,
-        ],
-    },
-    "Ma et al. 2019, SNR: Sub-Network Routing",
-    &[Offer::Routes],
-    &[Offer::Routes],
-    false,
-);
-
-pub static DSELECT_K: StrategyDef = def(
-    CallDef {
-        name: "dselect_k",
-        doc: "Differentiable selection of k sub-networks by smooth steps.",
-        args: &[
-            EPOCHS,
-            BATCH,
-            attr("k", COUNT, Need::Default("2"), "How many are selected."),
-            attr("gamma", POSITIVE, Need::Default("1"), "Width of the smooth step."),
-            attr("entropy", NON_NEGATIVE, Need::Default("1e-6"), "Weight of the entropy term."),
-            WEIGHTS,
-            CHOICES,
-            SCHEDULE,
-        ],
-    },
-    "Hazimeh et al. 2021, DSelect-k",
-    &[Offer::Routes],
-    &[Offer::Routes],
-    false,
-);
-
-pub static FULL: StrategyDef = def(
-    CallDef { name: "full", doc: "Every route taken: MMoE where heads mix all experts.", args: &[] },
-    "Ma et al. 2018, MMoE",
-    &[Offer::Routes],
-    &[Offer::Routes],
     false,
 );

@@ -108,6 +108,7 @@ pub static DEF: StrategyDef = StrategyDef {
     decides: &[Offer::HeadPerCopy],
     requires: &[Offer::HeadPerCopy],
     most_levels: Some(1),
+    whole: false,
     budget: false,
     single: false,
     one_shot: true,
@@ -155,7 +156,8 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
         watch: Watch::new(&keeper.phase),
     };
-    let course = Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
+    let course =
+        Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut grouping, &mut keeper, listener)?;
     let logits = read(&logits)?;
     let decisions: Vec<usize> = logits.iter().map(|r| argmax(r)).collect();

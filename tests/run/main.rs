@@ -11,6 +11,7 @@ mod group;
 mod inherit;
 mod repeat;
 mod resume;
+mod routes;
 mod strategies;
 mod support;
 mod trained;

@@ -106,7 +106,7 @@ impl Bench {
             let total: f32 = weights.iter().sum();
             let shares: Vec<f32> = weights.iter().map(|w| w / total).collect();
             let shares = Tensor::from_vec(shares, *n, &Device::Cpu).expect("a tensor");
-            decided.push(Decided { index: (c * 5 + 1) % n, probs: Some(shares.clone()) });
+            decided.push(Decided { index: (c * 5 + 1) % n, probs: Some(shares.clone()), mask: None });
             probs.push(shares);
         }
         let mode = Mode { train: true, idle: !train, random: Randomness::new(RANDOM), step: 1 };

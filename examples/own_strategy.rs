@@ -36,6 +36,7 @@ static DEF: StrategyDef = StrategyDef {
     budget: false,
     single: false,
     one_shot: false,
+    whole: false,
     check: fits_always,
     procedure: Some(keep_better),
 };

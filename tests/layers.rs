@@ -9,7 +9,7 @@ const DOORS: [(&str, &str, &[&str], &str); 3] = [
     ("hir", "search", &["StrategyDef", "strategy", "strategies"], "reads the definitions of strategies"),
     ("check", "search", &["Offer", "StrategyDef", "strategies"], "reads the definitions of strategies"),
     // To be mended: the op of a mix is fixed by the types of what it reads, which is known before lowering.
-    ("check", "plan", &["mix_op"], "counts the weights of a mix"),
+    ("check", "plan", &["mix_ops"], "counts the weights of a mix"),
 ];
 
 fn source() -> PathBuf {

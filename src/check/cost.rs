@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use super::{Checked, Typed};
+use crate::hir::{TopoSource, Topology};
 use crate::ir::{Network, Node};
-use crate::ops::Op;
 use crate::ops::input::count;
+use crate::ops::mix::{Gate, Mix};
+use crate::ops::{Op, TensorType};
 
 /// Cost of one copy of a stage, or one head. `None` while a size is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +69,34 @@ pub struct CostReport {
     pub independent: NetworkCost,
 }
 
-/// Cost of the op inside a mix: the gate's linear map. Members and query are given by their types.
+/// Cost of the op inside a mix: the gate's linear map, over all that may be read; where the query is to be found, of all gates.
 pub fn mix_cost(checked: &Checked, network: &Network, node: petgraph::graph::NodeIndex) -> Cost {
-    match crate::plan::mix_op(checked, network, node) {
-        Some(op) => {
-            let mut cost = Cost::default();
-            cost.add_op(&*op);
-            cost
+    let mut cost = Cost::default();
+    for op in crate::plan::mix_ops(checked, network, node).iter().flatten() {
+        cost.add_op(&**op);
+    }
+    cost
+}
+
+/// Cost of a topology without building its network: its copies, its mixes' gates, and all heads.
+pub fn topology_cost(checked: &Checked, topology: &Topology) -> Cost {
+    let mut total = Cost::default();
+    topology.nodes.iter().for_each(|n| total.add(checked.stages[n.stage.0].cost));
+    checked.heads.iter().flatten().for_each(|h| total.add(h.cost));
+    for mix in &topology.mixes {
+        let types = mix.query.iter().chain(&mix.members).map(|s| source_type(checked, topology, *s));
+        if let Ok(op) = Mix::new(Gate::named(mix.gate.word()), &types.collect::<Vec<_>>()) {
+            total.add_op(&op);
         }
-        None => Cost::default(),
+    }
+    total
+}
+
+fn source_type(checked: &Checked, topology: &Topology, source: TopoSource) -> TensorType {
+    match source {
+        TopoSource::Input(i) => checked.spec.inputs[i.0].ty.clone(),
+        TopoSource::Node(n) => checked.stages[topology.nodes[n].stage.0].ty.clone(),
+        TopoSource::Mix(m) => source_type(checked, topology, topology.mixes[m].members[0]),
     }
 }
 

@@ -108,6 +108,15 @@ pub fn fit(
             diags.push(d);
             continue;
         }
+        if def.whole && mine.len() < offers.len() {
+            let other = offers.keys().find(|at| !covers(search, at)).expect("fewer are its own");
+            let others = strategies().iter().filter(|s| !s.whole && mine.iter().all(|(_, o)| s.decides.contains(o)));
+            let message = format!("`{}` decides whole networks, and here only a part is its own", def.call.name);
+            diags.push(
+                misfit(search, message, others).also(level_span(other), format!("`{}` is not", level_name(other))),
+            );
+            continue;
+        }
         let missing = def.requires.iter().find(|r| !mine.iter().any(|(_, o)| o == r));
         // Without a head, or with a broken one, what could be chosen at the end is not seen: `nothing to decide` would be untrue.
         if missing.is_some() && heads.iter().any(Option::is_none) {

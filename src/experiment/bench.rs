@@ -36,6 +36,10 @@ impl Bench for Run {
     fn write(&self, name: &str, text: &str) -> Result<(), RunError> {
         self.folder.write(name, text)
     }
+
+    fn read(&self, name: &str) -> Result<String, RunError> {
+        self.folder.read(name)
+    }
 }
 
 /// A folder in which a search leaves its files, and nothing to go on from.
@@ -67,5 +71,9 @@ impl Bench for Loose {
 
     fn write(&self, name: &str, text: &str) -> Result<(), RunError> {
         self.folder.write(name, text)
+    }
+
+    fn read(&self, name: &str) -> Result<String, RunError> {
+        self.folder.read(name)
     }
 }

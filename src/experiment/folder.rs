@@ -9,6 +9,7 @@
 //!                  a network trains, its best so far
 //! derived/net.mtl  the learned topology                           networks/      the programs of the other networks
 //! resume/          states of the unfinished phase                 partial/       what a run that the clock stopped had by then
+//! part_N_choices.json   what the N-th of several searches decided; all that it leaves has `part_N_` before its name
 //! affinity.json    affinities of tasks, and affinity.svg: heat maps (Branched Multi-Task Networks); ranking.json (TreeMTL)
 //! run.lock         held by the process that works here            SHA256SUMS     of all that a finished run leaves
 //! ```
@@ -113,6 +114,12 @@ impl RunFolder {
 
     pub fn write(&self, name: &str, text: &str) -> Result<(), RunError> {
         write_atomically(&self.path.join(name), text.as_bytes())
+    }
+
+    pub fn read(&self, name: &str) -> Result<String, RunError> {
+        let path = self.path.join(name);
+        let bytes = read_bytes(&path, MAX_RECORD).map_err(|e| RunError::io(&path, e))?;
+        String::from_utf8(bytes).map_err(|_| RunError::Checkpoint(format!("`{}` is no text", path.display())))
     }
 
     pub fn read_json<T: for<'d> serde::Deserialize<'d>>(&self, name: &str) -> Result<T, RunError> {

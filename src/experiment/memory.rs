@@ -22,12 +22,14 @@ pub fn need(prepared: &Prepared, command: Command) -> Result<Option<Need>, Failu
     let feed = &prepared.feed;
     let mut all: Vec<(String, usize, Estimate)> = Vec::new();
     if command != Command::Train
-        && let (Some(network), Some(search)) = (&checked.supernet, checked.spec.searches.first())
-        && let Some(weights) = search.args.opt_call("weights")
+        && let Some(network) = &checked.supernet
     {
-        let (plan, _) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
-        let batch = search.args.size("batch");
-        all.push(("search".into(), batch, Estimate::training(&plan, batch, weights, false, feed)));
+        for search in &checked.spec.searches {
+            let Some(weights) = search.args.opt_call("weights") else { continue };
+            let (plan, _) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+            let batch = search.args.size("batch");
+            all.push(("search".into(), batch, Estimate::training(&plan, batch, weights, false, feed)));
+        }
     }
     let topologies: Vec<_> = match (command, &checked.spec.topology) {
         (Command::Search, _) => Vec::new(),

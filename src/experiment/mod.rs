@@ -27,7 +27,7 @@ use crate::data::Schema;
 use crate::diag::{Diagnostic, codes};
 use crate::driver::{self, Compiled};
 use crate::hir::{Options, Topology};
-use crate::ir::derive::{Decision, Derived, derive};
+use crate::ir::derive::{Derived, decided, derive};
 use crate::ir::{self, Network, partition};
 use crate::plan::{choice_names, lower};
 use crate::random::Randomness;
@@ -38,6 +38,7 @@ use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, checkpoint, latency};
 use crate::search::bench::{Bench, Ground};
+use crate::search::composed;
 
 pub use crate::search::bench::Ended;
 pub use folder::RunFolder;
@@ -128,9 +129,10 @@ impl Found {
 }
 
 /// The search that can run here, or the diagnostic that says why none can.
-fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<Diagnostic>> {
+fn runnable(prepared: &Prepared) -> Result<(&Network, &[crate::hir::Search]), Box<Diagnostic>> {
     let checked = prepared.checked();
-    let (Some(network), Some(search)) = (&checked.supernet, checked.spec.searches.first()) else {
+    let searches = checked.spec.searches.as_slice();
+    let (Some(network), [_, ..]) = (&checked.supernet, searches) else {
         let span = checked.spec.space.as_ref().map(|s| s.span).or(checked.spec.backbone.as_ref().map(|b| b.span));
         let span = span.unwrap_or(crate::source::Span::new(prepared.compiled.root, 0, 0));
         return Err(Box::new(
@@ -143,13 +145,10 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
         ));
     };
     for s in &checked.spec.searches {
-        if !s.strategy.runs() || checked.spec.searches.len() > 1 {
+        if !s.strategy.runs() {
             let runs: Vec<&str> =
                 crate::search::strategies().iter().filter(|s| s.runs()).map(|s| s.call.name).collect();
-            let what = match s.strategy.runs() {
-                false => format!("the strategy `{}` does not run yet", s.strategy.call.name),
-                true => "a strategy per segment does not run yet".to_string(),
-            };
+            let what = format!("the strategy `{}` does not run yet", s.strategy.call.name);
             return Err(Box::new(
                 Diagnostic::new(codes::SEARCH_UNAVAILABLE, s.span, what)
                     .label("checks, draws and counts; does not run")
@@ -157,22 +156,7 @@ fn runnable(prepared: &Prepared) -> Result<(&Network, &crate::hir::Search), Box<
             ));
         }
     }
-    if let Some(c) = network.choices.iter().find(|c| matches!(c.kind, ir::ChoiceKind::Some { .. })) {
-        let place = match c.reader {
-            ir::Reader::Stage(s, _) => checked.spec.space.as_ref().map(|space| space.levels[s.0].span),
-            ir::Reader::Head(_) => checked.spec.space.as_ref().map(|space| space.heads.span),
-        };
-        return Err(Box::new(
-            Diagnostic::new(
-                codes::SEARCH_UNAVAILABLE,
-                place.unwrap_or(search.span),
-                "searching levels that read `some` does not run yet",
-            )
-            .label("checks, draws and counts; does not run")
-            .help("levels that read `one` are searched; routes that are fixed in a topology are trained"),
-        ));
-    }
-    Ok((network, search))
+    Ok((network, searches))
 }
 
 /// Searches and derives. A search that is done leaves the supernet's weights, where it has trained one, and `search.json` in the
@@ -186,20 +170,24 @@ pub fn search(
     listener: &mut dyn Listener,
 ) -> Result<Ended<Found>, Failure> {
     let checked = prepared.checked();
-    let (network, search) = match runnable(prepared) {
+    let (network, searches) = match runnable(prepared) {
         Ok(found) => found,
         Err(d) => return Err(refused(prepared, *d)),
     };
+    let search = &searches[0];
     let ground = Ground { checked, network, search, feed: &prepared.feed, random: Randomness::new(seed), device };
     let start = Instant::now();
-    let procedure = search.strategy.procedure.expect("what cannot run is refused above");
-    let (outcome, stopped) = match procedure(&ground, bench, listener)? {
+    let ended = match searches.len() {
+        1 => search.strategy.procedure.expect("what cannot run is refused above")(&ground, bench, listener)?,
+        _ => composed::search(&ground, searches, bench, listener)?,
+    };
+    let (outcome, stopped) = match ended {
         Ended::Stopped(at, None) => return Ok(Ended::Stopped(at, None)),
         Ended::Stopped(at, Some(outcome)) => (outcome, Some(at)),
         Ended::Done(outcome) => (outcome, None),
     };
     let result = SearchResult {
-        strategy: search.strategy.call.name.to_string(),
+        strategy: searches.iter().map(|s| s.strategy.call.name).collect::<Vec<_>>().join(" + "),
         seed,
         epochs: outcome.epochs,
         steps: outcome.steps,
@@ -237,8 +225,7 @@ fn refused(prepared: &Prepared, d: Diagnostic) -> Failure {
 pub fn apply(checked: &Checked, decisions: &[usize]) -> Derived {
     let space = checked.spec.space.as_ref().expect("a search has a space");
     let network = checked.supernet.as_ref().expect("a search has a supernet");
-    let decisions: Vec<Decision> = decisions.iter().map(|d| Decision::One(*d)).collect();
-    derive(&checked.spec, space, network, &decisions)
+    derive(&checked.spec, space, network, &decided(network, decisions))
 }
 
 /// The text of a derived file that will stand at `at`.
@@ -286,16 +273,15 @@ pub fn random_like(
     let same = partition::chain(&checked.spec, other);
     for n in 0..TRIES {
         let mut rng = random.stream("random topology", [n, 0, 0]);
-        let decisions: Vec<usize> = network.choices.iter().map(|c| rng.random_range(0..c.candidates)).collect();
+        let decisions: Vec<usize> = network.choices.iter().map(|c| rng.random_range(0..c.options())).collect();
         let topology = apply(checked, &decisions).topology;
-        let size: u64 = topology
-            .nodes
-            .iter()
-            .map(|t| checked.stages[t.stage.0].cost.params.unwrap_or(0))
-            .chain(checked.heads.iter().flatten().map(|h| h.cost.params.unwrap_or(0)))
-            .sum();
+        let size = cost::topology_cost(checked, &topology).params.unwrap_or(0);
         let near = (size as f64 - params as f64).abs() <= tolerance * params as f64;
-        if near && (same.is_none() || partition::chain(&checked.spec, &topology) != same) {
+        let differs = || match &same {
+            Some(_) => partition::chain(&checked.spec, &topology) != same,
+            None => !artifact::same_meaning(&checked.spec, &topology, other),
+        };
+        if near && differs() {
             return Some(topology);
         }
     }
@@ -471,7 +457,7 @@ pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
         )));
     }
     let wrong =
-        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.candidates);
+        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.options());
     if let Some(i) = wrong {
         let reader = saved.choices.get(i).map_or("a choice", String::as_str);
         return Err(RunError::Checkpoint(format!(

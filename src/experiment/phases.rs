@@ -130,7 +130,8 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
     let mut networks = Vec::new();
     let mut stopped = network(run, Some(&prepared), &first, &mut networks, listener)?;
     drop(prepared);
-    if stopped.is_none() && run.prepared.checked().spec.searches.iter().any(|s| s.strategy.one_shot) {
+    // Several searches leave no supernet that all have trained.
+    if stopped.is_none() && matches!(run.prepared.checked().spec.searches.as_slice(), [s] if s.strategy.one_shot) {
         one_shot(run, &derived, &mut networks, listener)?;
     }
     if stopped.is_none() {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use rand::RngExt;
 use serde::Serialize;
 
 use super::{Failure, network_of, train_args};
@@ -98,7 +99,10 @@ pub fn default_network(checked: &Checked) -> Which {
 
 /// The search whose steps can be timed.
 fn branching(checked: &Checked) -> Option<(&Network, &Search)> {
-    let search = checked.spec.searches.first().filter(|s| s.strategy.call.name == "learn_to_branch")?;
+    let [search] = checked.spec.searches.as_slice() else { return None };
+    if search.strategy.call.name != "learn_to_branch" {
+        return None;
+    }
     Some((checked.supernet.as_ref()?, search))
 }
 
@@ -219,9 +223,13 @@ impl Seen {
         // Another choice each time, as a search draws it.
         let random = Randomness::new(0);
         let decide = |(c, n): (usize, &usize)| {
+            if model.plan.is_route(c) {
+                let mut rng = random.stream("profile", [step, c as u64, 0]);
+                return Ok(Decided::hard(rng.random_range(0..*n)));
+            }
             let noise = random.gumbel("profile", [step, c as u64, 0], *n);
             let probs = Tensor::from_vec(vec![1.0 / *n as f32; *n], *n, &model.device)?;
-            Ok(Decided { index: crate::search::learn_to_branch::argmax(&noise), probs: Some(probs) })
+            Ok(Decided { index: crate::search::learn_to_branch::argmax(&noise), probs: Some(probs), mask: None })
         };
         let decided: Vec<Decided> =
             model.plan.choices.iter().enumerate().map(decide).collect::<candle_core::Result<_>>()?;
@@ -254,6 +262,7 @@ fn rows_of(profile: &mut Profile, model: &Model, seen: &Seen, batch: usize) {
     for (step, times) in model.plan.steps.iter().zip(&seen.at) {
         let (unit, op, macs) = match (&step.kind, step.unit) {
             (Kind::Op(op), Some(unit)) => (unit, op.name(), op.macs().unwrap_or(0)),
+            (Kind::Route(r), Some(unit)) => (unit, r.whole.name(), r.whole.macs().unwrap_or(0)),
             _ => continue,
         };
         let index = index_in_unit.entry(unit).and_modify(|i| *i += 1).or_insert(0);

@@ -17,7 +17,7 @@ pub struct SearchResult {
     /// of single-task networks, each task's own. Absent where a rule decides and nothing is trained.
     pub validation: Option<SplitScores>,
     pub supernet_params: u64,
-    /// Who chooses, and what was chosen.
+    /// Who chooses, and the number of the candidate or of the route (`ir::routes`) that was chosen.
     pub choices: Vec<String>,
     pub decisions: Vec<usize>,
     pub logits: Vec<Vec<f64>>,

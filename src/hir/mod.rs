@@ -316,6 +316,13 @@ pub struct Search {
     pub span: Span,
 }
 
+impl Search {
+    /// Whether it decides what a stage's copies (`Some`) or the heads read.
+    pub fn covers(&self, stage: Option<StageId>) -> bool {
+        stage.map_or(self.heads, |s| self.stages.contains(&s))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Train {
     pub args: Args,

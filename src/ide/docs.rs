@@ -119,19 +119,25 @@ pub fn contents() -> String {
 /// Strategies beside the spaces that they decide: what does not fit is refused at check time.
 fn matrix() -> String {
     use search::Offer::{HeadPerCopy, Routes, Tree};
-    let offers = [("reads one", Tree), ("reads some", Routes), ("heads per copy", HeadPerCopy)];
+    let offers = [("reads `one`", Tree), ("reads `some`", Routes), ("heads `per = copy`", HeadPerCopy)];
     let names = offers.map(|(name, _)| name).join(" | ");
-    let mut out = format!("\n| strategy | {names} | budget | runs |\n|---|---|---|---|---|---|\n");
-    let mark = |yes: bool| if yes { "yes" } else { "" };
+    let mut out = format!("\n| strategy | {names} | a part of a space | budget |\n|---|---|---|---|---|---|\n");
+    let cell = |s: search::Standing| match s {
+        search::Standing::Runs => "runs".to_string(),
+        search::Standing::Later => "checks, does not run yet".to_string(),
+        search::Standing::Refused(why) => format!("refused: {why}"),
+    };
     for s in search::strategies() {
-        let cells = offers.map(|(_, o)| match (s.decides.contains(&o), s.requires.contains(&o)) {
-            (true, true) => "needs",
-            (true, false) => "yes",
-            _ => "",
-        });
-        out += &format!("| `{}` | {} | {} | {} |\n", s.call.name, cells.join(" | "), mark(s.budget), mark(s.runs()));
+        let cells = offers.map(|(_, o)| cell(s.on(o))).join(" | ");
+        let budget = if s.budget { "kept" } else { "refused" };
+        out += &format!("| `{}` | {cells} | {} | {budget} |\n", s.call.name, cell(s.on_a_part()));
     }
-    out + "\nLevels that read `some` are decided by no strategy that runs yet.\n"
+    out + "\nA part: `search STRATEGY on LEVEL, ... { }`, where other searches decide the rest. They run one after the other as \
+           written; meanwhile the choices of later ones stand still: a reader of `some` reads everything, readers of `one` are \
+           spread over the copies. Each begins with fresh weights.\n\n\
+           Beside the table: `independent` needs a copy of every stage for each task; `affinity` and `pairwise` need every task \
+           to pass every stage; `group` decides one level; `snr` and `dselect_k` need readers with one query; `reinforce` takes \
+           at most 8192 routes for a reader, which are 13 copies by one query, or 12 by two.\n"
 }
 
 /// An entry of a table.

@@ -299,6 +299,15 @@ impl Builder<'_> {
                     parents.push((*p, Parent::Selected(choice, *p, candidates.clone())));
                 }
                 Reads::Some(mix) | Reads::All(mix) => {
+                    if matches!(reads, Reads::Some(_)) && candidates.len() > routes::MOST_MEMBERS {
+                        let of = &self.spec.backbone.as_ref()?.stages[p.0].name;
+                        let most = routes::MOST_MEMBERS;
+                        let message = format!("a subset of {} copies of `{of}` is to be chosen", candidates.len());
+                        let d =
+                            Diagnostic::new(codes::SPACE_COPIES, mix.span, format!("{message}; {most} are the most"));
+                        diags.push(d.help(format!("give `{of}` fewer copies, or let it be read by `all` or `one`")));
+                        return None;
+                    }
                     let choice = match reads {
                         Reads::Some(_) => Some(self.choose(
                             reader,

@@ -15,6 +15,11 @@ pub enum Decision {
     Some(Vec<usize>, usize),
 }
 
+/// The decisions that numbers stand for, one per choice of a supernet.
+pub fn decided(network: &Network, numbers: &[usize]) -> Vec<Decision> {
+    network.choices.iter().zip(numbers).map(|(c, n)| c.decision(*n)).collect()
+}
+
 /// A topology with, for each of its nodes, which copy of the supernet it was.
 #[derive(Debug, Clone)]
 pub struct Derived {

@@ -6,6 +6,8 @@ pub mod build;
 pub mod count;
 pub mod derive;
 pub mod partition;
+pub mod restrict;
+pub mod routes;
 pub mod trees;
 
 pub use build::{fixed, supernet};
@@ -71,6 +73,16 @@ pub enum Role {
 pub enum Reader {
     Stage(StageId, usize),
     Head(TaskId),
+}
+
+impl Reader {
+    /// The stage that reads; none of a head.
+    pub fn stage(self) -> Option<StageId> {
+        match self {
+            Reader::Stage(s, _) => Some(s),
+            Reader::Head(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -113,25 +113,75 @@ impl Op for Mix {
         let gates = match self.gate {
             Gate::Sum => return total(inputs),
             Gate::Mean => return total(inputs)? / inputs.len() as f64,
-            Gate::Softmax => softmax(&self.logits(&inputs[0], &weights[0])?)?,
-            Gate::Sigmoid => {
-                let logits = self.logits(&inputs[0], &weights[0])?;
-                if path::own_kernel(&logits) { kernel::apply1(Gates, &logits)? } else { sigmoid_composed(&logits)? }
-            }
+            Gate::Softmax => softmax(&logits(&inputs[0], &weights[0])?)?,
+            Gate::Sigmoid => sigmoids(&logits(&inputs[0], &weights[0])?)?,
         };
         let parts = inputs[1..].iter().enumerate().map(|(i, value)| weigh(&gates, i, value));
         total(&parts.collect::<Result<Vec<_>>>()?)
     }
 }
 
-impl Mix {
-    fn logits(&self, query: &Tensor, weight: &Tensor) -> Result<Tensor> {
-        let query = per_sample(query)?.to_dtype(weight.dtype())?;
-        if path::own_kernel(&query) {
-            return kernel::apply2(kernel::linear::Linear { relu: false }, &query, weight);
-        }
-        query.matmul(&weight.t()?)
+/// `W q` of every sample: `[n, gates]` for `query` `[n, ...]` and `weight` `[gates, numbers of the query]`.
+fn logits(query: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let query = per_sample(query)?.to_dtype(weight.dtype())?;
+    if path::own_kernel(&query) {
+        return kernel::apply2(kernel::linear::Linear { relu: false }, &query, weight);
     }
+    query.matmul(&weight.t()?)
+}
+
+/// Sigmoid gates of their logits.
+fn sigmoids(logits: &Tensor) -> Result<Tensor> {
+    if path::own_kernel(logits) { kernel::apply1(Gates, logits) } else { sigmoid_composed(logits) }
+}
+
+/// What a route combines.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken<'a> {
+    /// Places of the members among all candidates, in order; at least one.
+    pub members: &'a [usize],
+    /// Their values, `[n, ...]` each.
+    pub values: &'a [Tensor],
+    /// The query `[n, ...]` with its gate over all candidates, `[candidates, numbers of the query]`, where the gate has one.
+    pub gate: Option<(&'a Tensor, &'a Tensor)>,
+    /// `[candidates]`, of the members above 0: a relaxed subset.
+    pub mask: Option<&'a Tensor>,
+}
+
+/// A mix of some of the candidates. The gate has a row for every candidate, of which a subset r takes its own: a softmax is
+/// normalised over r, g_i = exp(w_i q) / sum_{j in r} exp(w_j q). A subset of one is that member as it is.
+///
+/// A mask z in [0, 1] is a relaxed subset, whose 0 and 1 are a subset's: softmax gates become z_i exp(w_i q) over their sum,
+/// sigmoid gates and `sum` are multiplied by z_i, and `mean` is the mean weighted by z. (Only the gate of a single member differs
+/// from the subset's: it stays.)
+pub fn combine(gate: Gate, taken: Taken) -> Result<Tensor> {
+    let Taken { members, values, mask, .. } = taken;
+    if let ([one], None) = (values, mask) {
+        return Ok(one.clone());
+    }
+    let rows = Tensor::from_vec(members.iter().map(|m| *m as u32).collect(), members.len(), values[0].device())?;
+    let mask = mask.map(|m| m.index_select(&rows, 0)).transpose()?;
+    let from_query = || {
+        let (query, weight) = taken.gate.expect("a gate with a query gets one");
+        logits(query, &weight.index_select(&rows, 0)?)
+    };
+    let total = |parts: &[Tensor]| parts[1..].iter().try_fold(parts[0].clone(), |sum, v| sum + v);
+    let shares = match (gate, &mask) {
+        (Gate::Sum, None) => return total(values),
+        (Gate::Mean, None) => return total(values)? / values.len() as f64,
+        (Gate::Sum, Some(mask)) => mask.unsqueeze(0)?,
+        (Gate::Mean, Some(mask)) => mask.broadcast_div(&mask.sum_keepdim(0)?)?.unsqueeze(0)?,
+        (Gate::Softmax, None) => softmax(&from_query()?)?,
+        (Gate::Softmax, Some(mask)) => softmax(&from_query()?.broadcast_add(&mask.log()?)?)?,
+        (Gate::Sigmoid, None) => sigmoids(&from_query()?)?,
+        (Gate::Sigmoid, Some(mask)) => sigmoids(&from_query()?)?.broadcast_mul(mask)?,
+    };
+    let shares = match gate {
+        Gate::Softmax | Gate::Sigmoid => shares,
+        Gate::Sum | Gate::Mean => shares.broadcast_as((values[0].dim(0)?, members.len()))?.contiguous()?,
+    };
+    let parts = values.iter().enumerate().map(|(i, value)| weigh(&shares, i, value));
+    total(&parts.collect::<Result<Vec<_>>>()?)
 }
 
 /// `value[s, ...] * gates[s, i]`.

@@ -10,7 +10,8 @@ use petgraph::graph::NodeIndex;
 
 use crate::check::{Checked, Typed};
 use crate::hir::Flow;
-use crate::ir::{Network, Node, Role};
+use crate::ir::{Choice, Network, Node, Role};
+use crate::ops::mix::Gate;
 use crate::ops::{self, Init, Op, TensorType};
 use crate::schema::{Args, Value};
 use crate::source::{FileId, Span, Spanned};
@@ -24,12 +25,19 @@ pub struct Plan {
     pub inputs: Vec<(usize, ValueId)>,
     pub weights: Vec<Weight>,
     pub steps: Vec<Step>,
-    /// Number of candidates of each choice.
+    /// Number of options of each choice.
     pub choices: Vec<usize>,
     pub outputs: Vec<Output>,
     pub values: usize,
     /// Parameters per sample-independent unit (a stage copy, a head), for costs by unit.
     pub units: Vec<Unit>,
+}
+
+impl Plan {
+    /// Whether a choice is one of (subset, query).
+    pub fn is_route(&self, choice: usize) -> bool {
+        self.steps.iter().any(|s| matches!(&s.kind, Kind::Route(r) if r.choice == choice))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +66,20 @@ pub enum Kind {
     Op(Arc<dyn Op>),
     /// One of the inputs, by a choice.
     Select(usize),
+    /// Some of the inputs combined, by a choice.
+    Route(Route),
+}
+
+/// A mix whose members and query a choice says. Its step's inputs are the queries, then the candidates; its weights are one gate
+/// per query, over all candidates (`[candidates, numbers of the query]`): a subset takes its rows.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub choice: usize,
+    pub gate: Gate,
+    /// How many of the inputs are queries.
+    pub queries: usize,
+    /// The mix of all candidates, by the first query: what it yields, and costs at the most.
+    pub whole: Arc<dyn Op>,
 }
 
 /// A task's result: one head, or several of which a choice picks.
@@ -92,8 +114,6 @@ pub struct Symbols {
 pub enum NotYet {
     #[error("sizes are open until the data schema is frozen")]
     Open,
-    #[error("searching routes (levels that read `some`) does not run yet")]
-    Routes,
 }
 
 struct Lowering<'a> {
@@ -115,7 +135,7 @@ pub fn lower_with(checked: &Checked, network: &Network, taps: &[NodeIndex]) -> R
         inputs: Vec::new(),
         weights: Vec::new(),
         steps: Vec::new(),
-        choices: network.choices.iter().map(|c| c.candidates).collect(),
+        choices: network.choices.iter().map(Choice::options).collect(),
         outputs: Vec::new(),
         values: 0,
         units: Vec::new(),
@@ -171,9 +191,9 @@ impl Lowering<'_> {
                 });
                 self.values.insert(node, output);
             }
-            Node::Mix { choice: Some(_), .. } => return Err(NotYet::Routes),
+            Node::Mix { choice: Some(choice), .. } => self.route(node, choice.0)?,
             Node::Mix { name, .. } => {
-                let op = mix_op(checked, self.network, node).ok_or(NotYet::Open)?;
+                let op = mix_ops(checked, self.network, node).ok_or(NotYet::Open)?.swap_remove(0);
                 let inputs: Vec<ValueId> = mix_inputs(self.network, node).iter().map(|n| self.values[n]).collect();
                 let label = name.unwrap_or_else(|| format!("mix{}", node.index()));
                 let unit = self.unit(format!("mix.{label}"));
@@ -200,6 +220,31 @@ impl Lowering<'_> {
                 self.plan.outputs.push(Output { task: task.0, heads, choice: choice.map(|c| c.0) });
             }
         }
+        Ok(())
+    }
+
+    /// The mix of a reader that reads `some`: a gate for each query.
+    fn route(&mut self, node: NodeIndex, choice: usize) -> Result<(), NotYet> {
+        let ops = mix_ops(self.checked, self.network, node).ok_or(NotYet::Open)?;
+        let Node::Mix { gate, .. } = &self.network.graph[node] else { unreachable!("called for mixes") };
+        let gate = Gate::named(gate.word());
+        let stages = self.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+        let of = &stages[self.network.choices[choice].of.0].name;
+        // A reader may choose among the copies of several stages.
+        let label = format!("mix.{}.{of}", self.symbols.choices[choice]);
+        let unit = self.unit(label.clone());
+        let queries: Vec<NodeIndex> = queries(self.network, node);
+        let mut weights = Vec::new();
+        for (q, op) in ops.iter().enumerate() {
+            weights.extend(self.weights(&**op, unit, &format!("{label}.{q}"))?);
+        }
+        let inputs = queries.iter().chain(&self.network.candidates(node)).map(|n| self.values[n]).collect();
+        let whole = ops.into_iter().next().expect("a mix has an op");
+        let route = Route { choice, gate, queries: queries.len(), whole };
+        let output = self.value();
+        let site = self.plan.steps.len() as u64;
+        self.plan.steps.push(Step { kind: Kind::Route(route), inputs, output, weights, unit: Some(unit), site });
+        self.values.insert(node, output);
         Ok(())
     }
 
@@ -238,6 +283,15 @@ impl Lowering<'_> {
     }
 
     fn op(&mut self, op: Arc<dyn Op>, inputs: Vec<ValueId>, unit: usize, label: &str) -> Result<ValueId, NotYet> {
+        let weights = self.weights(&*op, unit, label)?;
+        let output = self.value();
+        let site = self.plan.steps.len() as u64;
+        self.plan.steps.push(Step { kind: Kind::Op(op), inputs, output, weights, unit: Some(unit), site });
+        Ok(output)
+    }
+
+    /// Adds an op's weights to the plan.
+    fn weights(&mut self, op: &dyn Op, unit: usize, label: &str) -> Result<Vec<usize>, NotYet> {
         let mut weights = Vec::new();
         for w in op.weights() {
             let shape: Vec<usize> = w.shape.iter().map(|d| d.known()).collect::<Option<_>>().ok_or(NotYet::Open)?;
@@ -249,10 +303,7 @@ impl Lowering<'_> {
             self.plan.weights.push(Weight { shape, init: w.init, trained: w.trained, unit });
             weights.push(self.plan.weights.len() - 1);
         }
-        let output = self.value();
-        let site = self.plan.steps.len() as u64;
-        self.plan.steps.push(Step { kind: Kind::Op(op), inputs, output, weights, unit: Some(unit), site });
-        Ok(output)
+        Ok(weights)
     }
 }
 
@@ -266,22 +317,35 @@ pub fn choice_names(checked: &Checked, network: &Network) -> Vec<String> {
     network.choices.iter().map(name).collect()
 }
 
-/// What a mix's op reads, in its order: the query where there is one, then the members.
-fn mix_inputs(network: &Network, node: NodeIndex) -> Vec<NodeIndex> {
-    let query = network.sources(node).into_iter().find(|(r, _)| matches!(r, Role::Query(_))).map(|(_, n)| n);
-    query.into_iter().chain(network.candidates(node)).collect()
+/// What the gate of a mix may read.
+fn queries(network: &Network, node: NodeIndex) -> Vec<NodeIndex> {
+    let query = |(role, n): (Role, NodeIndex)| matches!(role, Role::Query(_)).then_some(n);
+    network.sources(node).into_iter().filter_map(query).collect()
 }
 
-/// The op of a mix without a choice; `None` while its sizes are open.
-pub fn mix_op(checked: &Checked, network: &Network, node: NodeIndex) -> Option<Arc<dyn Op>> {
+/// What a mix's op reads, in its order: the query where there is one, then the members.
+fn mix_inputs(network: &Network, node: NodeIndex) -> Vec<NodeIndex> {
+    queries(network, node).into_iter().take(1).chain(network.candidates(node)).collect()
+}
+
+/// The op of a mix over all that it may read: one for each query, or the only one. `None` while its sizes are open.
+pub fn mix_ops(checked: &Checked, network: &Network, node: NodeIndex) -> Option<Vec<Arc<dyn Op>>> {
     let Node::Mix { gate, .. } = &network.graph[node] else { return None };
-    let types: Option<Vec<TensorType>> =
-        mix_inputs(network, node).iter().map(|n| node_type(checked, network, *n)).collect();
+    let of = |n: NodeIndex| node_type(checked, network, n);
+    let members: Vec<TensorType> = network.candidates(node).into_iter().map(of).collect::<Option<_>>()?;
     let mut args = Args::default();
     let span = Span::new(FileId(0), 0, 0);
     args.set("gate", Spanned { value: Value::Name(vec![gate.word().to_string()]), span }, false);
-    let made = (ops::find("mix")?.make)(&args, &types?).ok()?;
-    made.into_iter().next().map(Arc::from)
+    let make = |query: Option<TensorType>| {
+        let types: Vec<TensorType> = query.into_iter().chain(members.iter().cloned()).collect();
+        let made = (ops::find("mix")?.make)(&args, &types).ok()?;
+        made.into_iter().next().map(Arc::from)
+    };
+    let queries: Vec<TensorType> = queries(network, node).into_iter().map(of).collect::<Option<_>>()?;
+    match queries.is_empty() {
+        true => Some(vec![make(None)?]),
+        false => queries.into_iter().map(|q| make(Some(q))).collect(),
+    }
 }
 
 /// Type of the value of a node.

@@ -30,7 +30,10 @@ pub trait Procedure {
 pub struct Course<'a> {
     pub feed: &'a Feed,
     pub device: &'a Device,
+    /// Of the whole split, or of the rows in `only`.
     pub batches: Batches,
+    /// The rows of the training split that are dealt; all if absent.
+    pub only: Option<Vec<u32>>,
     pub epochs: usize,
     /// Rows that will be evaluated once more when the training is over.
     pub evaluated: usize,
@@ -86,8 +89,11 @@ pub fn train(
     };
     while at.epoch <= epochs {
         let (start, before) = (Instant::now(), at.seconds);
-        for rows in course.batches.epoch(at.epoch as u64).into_iter().skip(at.cursor) {
+        for mut rows in course.batches.epoch(at.epoch as u64).into_iter().skip(at.cursor) {
             at.step += 1;
+            if let Some(only) = &course.only {
+                rows.iter_mut().for_each(|r| *r = only[*r as usize]);
+            }
             let fed = feed.tensors(table, table.gather(&rows), course.device)?;
             let value = procedure.step(&fed, &mut at)?;
             at.loss_sum += value * fed.rows as f64;
@@ -115,7 +121,7 @@ pub fn train(
             phase: phase.clone(),
             epoch: at.epoch,
             step: at.step,
-            train_loss: at.loss_sum / table.rows.max(1) as f64,
+            train_loss: at.loss_sum / course.batches.rows.max(1) as f64,
             validation: Some(scores.clone()),
             learning_rate: at.learning_rate,
             seconds: before + start.elapsed().as_secs_f64(),

@@ -137,7 +137,7 @@ pub fn fit(model: &Model, job: &Job, keeper: &mut Keeper, listener: &mut dyn Lis
     let data = &job.feed.dataset;
     // Both splits are evaluated at the end, and single samples and batches are timed.
     let evaluated = data.validation.rows + data.test.rows + 16 * 257;
-    let course = Course { feed: job.feed, device: &model.device, batches, epochs, evaluated };
+    let course = Course { feed: job.feed, device: &model.device, batches, only: None, epochs, evaluated };
     let ended = epochs::train(&course, &mut fitting, keeper, listener)?;
     let epoch = match (&fitting.best, fitting.keep_best) {
         (Some(best), true) => best.epoch,

@@ -39,6 +39,7 @@ impl Estimate {
             .iter()
             .map(|s| match &s.kind {
                 Kind::Op(op) => op.output().sizes().map_or(0, |s| s.iter().product::<usize>() as u64),
+                Kind::Route(r) => r.whole.output().sizes().map_or(0, |s| s.iter().product::<usize>() as u64),
                 Kind::Select(_) => 0,
             })
             .sum();

@@ -8,10 +8,12 @@ use rand::RngExt;
 use rand_distr::{Distribution, Normal};
 
 use super::tape::{Observer, Tape};
+use crate::ir::routes;
+use crate::ops::mix::{self, Taken};
 use crate::ops::select::straight_through;
 use crate::ops::{Init, Pass};
 use crate::plan::passes::{self, Switches};
-use crate::plan::{Kind, Plan, Symbols};
+use crate::plan::{Kind, Plan, Route, Symbols};
 use crate::random::Randomness;
 
 /// A plan with its weights on a device.
@@ -33,11 +35,36 @@ pub struct Decided {
     pub index: usize,
     /// Probabilities of the relaxed sample, `[candidates]`: with them the choice gets a straight-through gradient.
     pub probs: Option<Tensor>,
+    /// Of a route, instead of the subset that `index` says: a relaxed one, a number from 0 to 1 per candidate and one of them
+    /// above 0, with a gradient of its own. Candidates at 0 do not run. The query is still `index`'s.
+    pub mask: Option<Vec<f32>>,
 }
 
 impl Decided {
     pub fn hard(index: usize) -> Decided {
-        Decided { index, probs: None }
+        Decided { index, probs: None, mask: None }
+    }
+
+    /// A relaxed subset, with the first query.
+    pub fn relaxed(mask: Vec<f32>) -> Decided {
+        Decided { index: 0, probs: None, mask: Some(mask) }
+    }
+
+    /// What a route takes: its members by place among the candidates, and the query's place where one is read.
+    fn route(&self, route: &Route) -> (Vec<usize>, Option<usize>) {
+        let (subset, query) = routes::route(self.index, route.queries.max(1));
+        let members = match &self.mask {
+            Some(mask) => (0..mask.len()).filter(|i| mask[*i] > 0.0).collect(),
+            None => subset,
+        };
+        let gated = route.queries > 0 && (members.len() > 1 || self.mask.is_some());
+        (members, gated.then_some(query))
+    }
+
+    /// Places among a route's step's inputs that are read.
+    fn reads(&self, route: &Route) -> Vec<usize> {
+        let (members, query) = self.route(route);
+        query.into_iter().chain(members.into_iter().map(|m| route.queries + m)).collect()
     }
 }
 
@@ -75,6 +102,8 @@ pub struct Outputs {
     pub heads: Vec<Vec<Option<Tensor>>>,
     /// Units on a decided path.
     pub reached: Vec<bool>,
+    /// Choices whose reader is on a decided path.
+    pub chosen: Vec<bool>,
 }
 
 /// Bytes that can be had without swapping, where the system tells.
@@ -190,6 +219,9 @@ impl Model {
                         extra.extend(&steps[s].inputs);
                     }
                 }
+                Kind::Route(ref r) => {
+                    stack.extend(decided[r.choice].reads(r).into_iter().map(|i| steps[s].inputs[i]));
+                }
                 Kind::Op(_) => stack.extend(&steps[s].inputs),
             }
         }
@@ -204,6 +236,9 @@ impl Model {
             }
             match steps[s].kind {
                 Kind::Select(c) => extra.push(steps[s].inputs[decided[c].index]),
+                Kind::Route(ref r) => {
+                    extra.extend(decided[r.choice].reads(r).into_iter().map(|i| steps[s].inputs[i]));
+                }
                 Kind::Op(_) => extra.extend(&steps[s].inputs),
             }
         }
@@ -281,6 +316,28 @@ impl Model {
                         _ => chosen,
                     }
                 }
+                Kind::Route(route) => {
+                    let read = decided[route.choice].reads(route);
+                    let mut args: Vec<Option<Tensor>> = vec![None; step.inputs.len()];
+                    for place in read {
+                        args[place] = Some(get(&values, step.inputs[place])?);
+                    }
+                    let mask = decided[route.choice].mask.as_ref();
+                    let mask = mask.map(|m| Tensor::from_slice(m, m.len(), &self.device)).transpose()?;
+                    let (members, query) = decided[route.choice].route(route);
+                    let combine = |args: &[Option<Tensor>], weights: &[Tensor], mask: Option<&Tensor>| {
+                        let value = |place: usize| args[place].as_ref().expect("read above");
+                        let values: Vec<Tensor> = members.iter().map(|m| value(route.queries + m).clone()).collect();
+                        let gate = query.map(|q| (value(q), &weights[q]));
+                        mix::combine(route.gate, Taken { members: &members, values: &values, gate, mask })
+                    };
+                    let weights = || step.weights.iter().map(|w| self.vars[*w].as_tensor());
+                    match way {
+                        Way::Tape(tape) if reached[i] => tape.route(i, route.choice, &args, mask.as_ref(), &combine)?,
+                        Way::Graph => combine(&args, &weights().cloned().collect::<Vec<_>>(), mask.as_ref())?,
+                        _ => combine(&args, &weights().map(Tensor::detach).collect::<Vec<_>>(), mask.as_ref())?,
+                    }
+                }
                 Kind::Op(op) => {
                     let args: Vec<Tensor> = step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
                     let mut pass = Pass {
@@ -324,12 +381,22 @@ impl Model {
             heads.push(o.heads.iter().map(read).collect::<Result<Vec<_>>>()?);
         }
         let mut units = vec![false; self.plan.units.len()];
+        let mut chosen = vec![false; self.plan.choices.len()];
         for (i, s) in self.plan.steps.iter().enumerate() {
             if let Some(u) = s.unit {
                 units[u] |= reached[i];
             }
+            if let Kind::Select(c) | Kind::Route(Route { choice: c, .. }) = s.kind {
+                chosen[c] |= reached[i];
+            }
         }
-        Ok(Outputs { heads, reached: units })
+        self.plan.outputs.iter().filter_map(|o| o.choice).for_each(|c| chosen[c] = true);
+        Ok(Outputs { heads, reached: units, chosen })
+    }
+
+    /// An evaluation's forward pass: running statistics, no noise, nothing kept for a way back.
+    pub fn probe(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided]) -> Result<Outputs> {
+        self.run(inputs, decided, Mode::evaluation(), &mut Way::Plain, None)
     }
 
     /// What a training step's forward pass would give, and nothing more: no gradient, and running statistics stay as they are.
@@ -343,7 +410,7 @@ impl Model {
 
     /// The one output of each task under hard decisions: `[batch, outputs...]`, by output of the plan.
     pub fn predict(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided]) -> Result<Vec<Tensor>> {
-        let out = self.run(inputs, decided, Mode::evaluation(), &mut Way::Plain, None)?;
+        let out = self.probe(inputs, decided)?;
         let mut list = Vec::new();
         for (o, heads) in self.plan.outputs.iter().zip(out.heads) {
             let at = o.choice.map_or(0, |c| decided[c].index);

@@ -33,9 +33,12 @@ pub struct Tape<'a> {
 pub struct Learned {
     /// In the order of [`Model::trained`].
     pub weights: Gradients,
-    /// By choice, d loss / d probability of each candidate; `None` where no reader was reached.
+    /// By choice, d loss / d probability of each candidate, of a relaxed subset d loss / d mask; `None` where no reader was reached.
     pub choices: Vec<Option<Vec<f64>>>,
 }
+
+/// What a route makes of its inputs, its weights and its mask.
+pub(super) type Combine<'c> = dyn Fn(&[Option<Tensor>], &[Tensor], Option<&Tensor>) -> Result<Tensor> + 'c;
 
 struct Entry {
     step: usize,
@@ -52,13 +55,15 @@ enum Back {
     Sum,
     /// Through candle's graph of this op.
     Graph { leaves: Vec<Option<Var>>, output: Tensor },
+    /// Through candle's graph of a route: what it read, the weights, and a relaxed subset.
+    Route { choice: usize, leaves: Vec<Option<Var>>, mask: Option<Var>, output: Tensor },
     /// To the candidate that was taken, and to the probabilities of all that were computed.
     Choice { choice: usize, index: usize, candidates: Vec<Tensor> },
 }
 
 impl<'a> Tape<'a> {
     pub(super) fn new(model: &'a Model) -> Tape<'a> {
-        let outputs = Outputs { heads: Vec::new(), reached: Vec::new() };
+        let outputs = Outputs { heads: Vec::new(), reached: Vec::new(), chosen: Vec::new() };
         Tape { model, outputs, entries: Vec::new(), wanted: vec![false; model.plan.values], leaves: Vec::new() }
     }
 
@@ -123,6 +128,42 @@ impl<'a> Tape<'a> {
             self.wanted[s.output] = true;
             self.entries.push(Entry { step, back: Back::Choice { choice, index, candidates } });
         }
+    }
+
+    /// Runs a route and records it. `args` are the step's inputs, those that it reads; `combine` makes the value of them, of the
+    /// step's weights and of the mask.
+    pub(super) fn route(
+        &mut self,
+        step: usize,
+        choice: usize,
+        args: &[Option<Tensor>],
+        mask: Option<&Tensor>,
+        combine: &Combine,
+    ) -> Result<Tensor> {
+        let s = &self.model.plan.steps[step];
+        let leaf = |(value, tensor): (&ValueId, &Option<Tensor>)| match tensor {
+            Some(t) if self.wanted[*value] => Var::from_tensor(&t.detach()).map(Some),
+            _ => Ok(None),
+        };
+        let mut leaves: Vec<Option<Var>> = s.inputs.iter().zip(args).map(leaf).collect::<Result<_>>()?;
+        let read = |(leaf, arg): (&Option<Var>, &Option<Tensor>)| match leaf {
+            Some(leaf) => Some(leaf.as_tensor().clone()),
+            None => arg.as_ref().map(Tensor::detach),
+        };
+        let inputs: Vec<Option<Tensor>> = leaves.iter().zip(args).map(read).collect();
+        // One value as it is, of which no gradient is of use.
+        if mask.is_none() && args.iter().flatten().count() == 1 && leaves.iter().all(Option::is_none) {
+            return combine(&inputs, &[], None);
+        }
+        let vars = s.weights.iter().map(|w| self.model.vars[*w].clone());
+        let weights: Vec<Tensor> = vars.clone().map(|v| v.as_tensor().clone()).collect();
+        let mask = mask.map(Var::from_tensor).transpose()?;
+        let output = combine(&inputs, &weights, mask.as_ref().map(|m| m.as_tensor()))?;
+        leaves.extend(vars.map(Some));
+        self.wanted[s.output] = true;
+        let value = output.detach();
+        self.entries.push(Entry { step, back: Back::Route { choice, leaves, mask, output } });
+        Ok(value)
     }
 
     /// A head as the loss reads it.
@@ -233,13 +274,21 @@ impl Found {
                     }
                 }
             }
+            Back::Route { choice, leaves, mask, output } => {
+                let store = (output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
+                for (i, leaf) in leaves.iter().enumerate() {
+                    if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
+                        give(i, Grad::of(g)?)?;
+                    }
+                }
+                if let Some(g) = mask.as_ref().and_then(|m| store.get(m)) {
+                    learn(&mut choices[*choice], g.to_dtype(candle_core::DType::F64)?.to_vec1()?);
+                }
+            }
             Back::Choice { choice, index, candidates } => {
                 if !candidates.is_empty() {
                     let found = select::probability_gradient(&grad, candidates)?;
-                    match &mut choices[*choice] {
-                        Some(sum) => sum.iter_mut().zip(found).for_each(|(a, b)| *a += b),
-                        none => *none = Some(found),
-                    }
+                    learn(&mut choices[*choice], found);
                 }
                 if wanted(*index) {
                     give(*index, grad)?;
@@ -253,6 +302,13 @@ impl Found {
         let trained = model.trained_indices();
         let list = trained.map(|w| self.weights[w].take().map(|g| g.tensor(&model.device)).transpose());
         Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices: self.choices })
+    }
+}
+
+fn learn(to: &mut Option<Vec<f64>>, found: Vec<f64>) {
+    match to {
+        Some(sum) => sum.iter_mut().zip(found).for_each(|(a, b)| *a += b),
+        none => *none = Some(found),
     }
 }
 

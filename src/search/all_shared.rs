@@ -12,6 +12,7 @@ pub static DEF: StrategyDef = StrategyDef {
     decides: &[Offer::Tree, Offer::Routes, Offer::HeadPerCopy],
     requires: &[],
     most_levels: None,
+    whole: false,
     budget: false,
     single: false,
     one_shot: false,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::check::Checked;
 use crate::hir::{Search, Topology};
 use crate::ir::Network;
-use crate::ir::derive::{Decision, derive};
+use crate::ir::derive::{decided, derive};
 use crate::plan::lower;
 use crate::random::Randomness;
 use crate::runtime::control::Control;
@@ -43,9 +43,8 @@ fn defaults() -> Args {
 impl Ground<'_> {
     /// The topology that these decisions, one per choice, come to.
     pub fn topology(&self, decisions: &[usize]) -> Topology {
-        let decided: Vec<Decision> = decisions.iter().map(|d| Decision::One(*d)).collect();
         let space = self.checked.spec.space.as_ref().expect("a search has a space");
-        derive(&self.checked.spec, space, self.network, &decided).topology
+        derive(&self.checked.spec, space, self.network, &decided(self.network, decisions)).topology
     }
 
     /// The attributes of `train`; its defaults where there is none.
@@ -72,6 +71,8 @@ pub trait Bench {
     fn weights(&self, phase: &str) -> PathBuf;
     /// Leaves a file with the run.
     fn write(&self, name: &str, text: &str) -> Result<(), RunError>;
+    /// A file that was left with the run.
+    fn read(&self, name: &str) -> Result<String, RunError>;
 }
 
 /// What is known of a training that is done.
@@ -92,7 +93,7 @@ pub enum Ended<T> {
 /// What a search comes to.
 #[derive(Default)]
 pub struct Outcome {
-    /// The chosen candidate of every choice of the space, in order.
+    /// The chosen option of every choice of the space, in order: a candidate, or the number of a route (`ir::routes`).
     pub decisions: Vec<usize>,
     /// A row per choice, where the strategy has logits.
     pub logits: Vec<Vec<f64>>,

@@ -110,6 +110,7 @@ pub static DEF: StrategyDef = StrategyDef {
     decides: &[Offer::HeadPerCopy],
     requires: &[Offer::HeadPerCopy],
     most_levels: Some(1),
+    whole: false,
     budget: false,
     single: false,
     one_shot: true,
@@ -158,7 +159,8 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
         watch: Watch::new(&keeper.phase),
     };
-    let course = Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
+    let course =
+        Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut grouping, &mut keeper, listener)?;
     let logits = read(&logits)?;
     let decisions: Vec<usize> = logits.iter().map(|r| argmax(r)).collect();
@@ -329,7 +331,8 @@ impl Procedure for Grouping<'_> {
         let relaxed = self.sample(&logits, at.step, tau);
         // Every head of every task is computed; what is decided does not matter.
         let all = |p: &Vec<f64>| {
-            Ok(Decided { index: 0, probs: Some(Tensor::ones(p.len(), candle_core::DType::F32, &self.model.device)?) })
+            let probs = Some(Tensor::ones(p.len(), candle_core::DType::F32, &self.model.device)?);
+            Ok(Decided { index: 0, probs, mask: None })
         };
         let decided: Vec<Decided> = relaxed.iter().map(all).collect::<candle_core::Result<_>>()?;
         let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };

@@ -15,6 +15,7 @@ pub static DEF: StrategyDef = StrategyDef {
     decides: &[Offer::Tree, Offer::HeadPerCopy],
     requires: &[],
     most_levels: None,
+    whole: true,
     budget: false,
     single: false,
     one_shot: false,

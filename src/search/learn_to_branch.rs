@@ -85,6 +85,7 @@ pub static DEF: StrategyDef = StrategyDef {
     decides: &[Offer::Tree],
     requires: &[Offer::Tree],
     most_levels: None,
+    whole: false,
     budget: false,
     single: false,
     one_shot: false,
@@ -123,7 +124,8 @@ pub fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listene
     let batches = feed.training(search.args.size("batch"), random);
     let mut branching = Branching::new(checked, network, search, &model, feed, random, &keeper.phase)?;
     let epochs = branching.epochs;
-    let course = Course { feed, device: &model.device, batches, epochs, evaluated: feed.dataset.validation.rows };
+    let course =
+        Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut branching, keeper, listener)?;
     let logits = read(&branching.logits)?;
     drop(branching);
@@ -242,7 +244,7 @@ impl<'a> Branching<'a> {
                 }
                 false => None,
             };
-            decided.push(Decided { index, probs });
+            decided.push(Decided { index, probs, mask: None });
         }
         Ok((decided, soft))
     }
@@ -374,16 +376,18 @@ impl SizeTerm {
         if lambda == 0.0 {
             return None;
         }
-        let copies = crate::check::cost::copies(network);
+        // By number: of a network in which other choices are decided, some copies may be gone.
+        let mut copies = vec![0; checked.stages.len()];
+        for node in network.graph.node_weights() {
+            if let crate::ir::Node::Stage { stage, copy } = node {
+                copies[stage.0] = copies[stage.0].max(copy + 1);
+            }
+        }
         let params = |c: &crate::check::Cost| c.params.unwrap_or(0) as f64;
         let total: f64 = checked.stages.iter().map(|s| params(&s.cost)).sum::<f64>()
             + checked.heads.iter().flatten().map(|h| params(&h.cost)).sum::<f64>();
-        let stages = checked
-            .stages
-            .iter()
-            .enumerate()
-            .map(|(i, s)| (copies.get(&i).copied().unwrap_or(0), params(&s.cost) / total.max(1.0)))
-            .collect();
+        let stages =
+            checked.stages.iter().enumerate().map(|(i, s)| (copies[i], params(&s.cost) / total.max(1.0))).collect();
         Some(SizeTerm { lambda, choices: network.choices.clone(), stages })
     }
 
@@ -417,7 +421,9 @@ impl SizeTerm {
                 };
                 unused = (unused * (1.0 - taken)?)?;
             }
-            let use_ = (1.0 - unused)?;
+            // Copies that are read as others have decided are used.
+            let decided = !self.choices.iter().any(|c| c.of == StageId(s));
+            let use_ = if decided { unused } else { (1.0 - unused)? };
             expected = (expected + (use_.sum_all()? * share)?)?;
             used[s] = Some(use_);
         }

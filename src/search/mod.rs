@@ -5,12 +5,19 @@
 mod affinity;
 mod all_shared;
 pub mod bench;
+pub mod composed;
 mod defs;
+mod dselect_k;
+mod full;
 mod group;
 mod independent;
 pub mod learn_to_branch;
 mod pairwise;
 mod random;
+pub mod reinforce;
+mod relaxed;
+mod snr;
+pub mod supernet;
 
 use std::sync::{Mutex, OnceLock};
 
@@ -51,6 +58,8 @@ pub struct StrategyDef {
     pub requires: &'static [Offer],
     /// Most levels with something to choose that it can decide at once.
     pub most_levels: Option<usize>,
+    /// Decides a whole space or nothing: what it works on is no single level.
+    pub whole: bool,
     /// Can keep a budget.
     pub budget: bool,
     /// Takes `single { ... }`.
@@ -67,6 +76,38 @@ impl StrategyDef {
     pub fn runs(&self) -> bool {
         self.procedure.is_some()
     }
+
+    /// How it stands to a space that offers this, all of it the strategy's own.
+    pub fn on(&self, offer: Offer) -> Standing {
+        match (self.decides.contains(&offer), self.runs()) {
+            (true, true) => Standing::Runs,
+            (true, false) => Standing::Later,
+            (false, _) => Standing::Refused(match offer {
+                Offer::Tree => "finds no parents",
+                Offer::Routes => "finds no subsets",
+                Offer::HeadPerCopy => "weighs no heads",
+            }),
+        }
+    }
+
+    /// How it stands to a part of a space, other levels being other strategies'.
+    pub fn on_a_part(&self) -> Standing {
+        match (self.whole, self.runs()) {
+            (true, _) => Standing::Refused("decides whole networks"),
+            (false, true) => Standing::Runs,
+            (false, false) => Standing::Later,
+        }
+    }
+}
+
+/// How a strategy stands to a kind of space: what does not run is refused when the program is checked, or at the latest before
+/// anything is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Runs,
+    /// Checks, draws and counts.
+    Later,
+    Refused(&'static str),
 }
 
 /// Nothing to say beside the definition.
@@ -84,15 +125,15 @@ static TABLE: &[&StrategyDef] = &[
     &learn_to_branch::DEF,
     &affinity::DEF,
     &group::DEF,
-    &defs::REINFORCE,
+    &reinforce::DEF,
     &defs::EXPECTED_COST,
     &pairwise::DEF,
-    &defs::SNR,
-    &defs::DSELECT_K,
+    &snr::DEF,
+    &dselect_k::DEF,
     &random::DEF,
     &all_shared::DEF,
     &independent::DEF,
-    &defs::FULL,
+    &full::DEF,
 ];
 
 /// Strategies of programs that bring their own.

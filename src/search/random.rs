@@ -1,6 +1,6 @@
 //! Random search: the baseline that every search has to beat (Li and Talwalkar 2019).
 //!
-//! - **Draws**: every choice uniformly among its candidates, anew until the topology keeps the budget and is none that was drawn
+//! - **Draws**: every choice uniformly among its candidates, or its subsets and queries, anew until the topology keeps the budget and is none that was drawn
 //!   before. Small trees have more labelled choices than large ones, so they are drawn more often: uniform over choices is not
 //!   uniform over trees.
 //! - **Phases**: each drawn topology is trained as `train` says (`draw_1`, `draw_2`, ...); the one of lowest validation loss is the
@@ -11,12 +11,12 @@ use rand::RngExt;
 use super::bench::{Bench, Ended, Ground, Outcome, train_part};
 use super::{Offer, StrategyDef, fits_always};
 use crate::check::cost;
-use crate::hir::Topology;
+use crate::hir::{TopoSource, Topology};
 use crate::ir::{fixed, partition};
 use crate::random::Randomness;
 use crate::runtime::RunError;
 use crate::runtime::record::{Listener, SplitScores};
-use crate::schema::{AttrDef, COUNT, CallDef, NATURAL, Need, Ty};
+use crate::schema::{AttrDef, COUNT, CallDef, Cost, NATURAL, Need, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
@@ -37,6 +37,7 @@ pub static DEF: StrategyDef = StrategyDef {
     decides: &[Offer::Tree, Offer::Routes],
     requires: &[],
     most_levels: None,
+    whole: false,
     budget: true,
     single: false,
     one_shot: false,
@@ -84,7 +85,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
 fn draws(ground: &Ground) -> Result<Vec<(Vec<usize>, Topology)>, RunError> {
     let (checked, network, args) = (ground.checked, ground.network, &ground.search.args);
     let budget = args.budget("budget");
-    let of = budget.map_or(crate::schema::Cost::Params, |b| b.of);
+    let of = budget.map_or(Cost::Params, |b| b.of);
     let (sizes, heads) = cost::sizes(checked, of)
         .ok_or_else(|| RunError::NotYet("sizes are open until the data schema is frozen".into()))?;
     let limit = budget.map_or(f64::INFINITY, |b| cost::limit(&b, sizes.iter().sum(), heads, checked.spec.tasks.len()));
@@ -93,19 +94,27 @@ fn draws(ground: &Ground) -> Result<Vec<(Vec<usize>, Topology)>, RunError> {
     let mut seen = Vec::new();
     let mut try_ = |decisions: Vec<usize>| {
         let topology = ground.topology(&decisions);
-        let size: u64 = heads + topology.nodes.iter().map(|n| sizes[n.stage.0]).sum::<u64>();
-        let chain = partition::chain(&checked.spec, &topology);
-        if size as f64 > limit || seen.contains(&chain) {
+        let cost = cost::topology_cost(checked, &topology);
+        let size = match of {
+            Cost::Params => cost.params,
+            Cost::Macs => cost.macs,
+        };
+        // Routes are told apart as they are written, so two that differ only in which copy is called which are both drawn.
+        let drawn = match partition::chain(&checked.spec, &topology) {
+            Some(chain) => Drawn::Tree(chain),
+            None => Drawn::Routes(written(&topology)),
+        };
+        if size.is_none_or(|s| s as f64 > limit) || seen.contains(&drawn) {
             return false;
         }
-        seen.push(chain);
+        seen.push(drawn);
         out.push((decisions, topology));
         true
     };
     for n in 0..args.size("draws") {
         let found = (0..TRIES).any(|k| {
             let mut rng = random.stream("random search", [n as u64, k, 0]);
-            try_(network.choices.iter().map(|c| rng.random_range(0..c.candidates)).collect())
+            try_(network.choices.iter().map(|c| rng.random_range(0..c.options())).collect())
         });
         // The all-shared network keeps every budget that the check lets through.
         if !found && (n > 0 || !try_(vec![0; network.choices.len()])) {
@@ -113,4 +122,20 @@ fn draws(ground: &Ground) -> Result<Vec<(Vec<usize>, Topology)>, RunError> {
         }
     }
     Ok(out)
+}
+
+/// What was drawn before.
+#[derive(PartialEq)]
+enum Drawn {
+    Tree(Vec<Vec<Option<usize>>>),
+    Routes(Written),
+}
+
+/// What nodes, mixes and tasks read.
+type Written = (Vec<Vec<TopoSource>>, Vec<(Vec<TopoSource>, Option<TopoSource>)>, Vec<Vec<TopoSource>>);
+
+fn written(t: &Topology) -> Written {
+    let nodes = t.nodes.iter().map(|n| n.reads.clone()).collect();
+    let mixes = t.mixes.iter().map(|m| (m.members.clone(), m.query)).collect();
+    (nodes, mixes, t.tasks.iter().map(|(_, reads, _)| reads.clone()).collect())
 }

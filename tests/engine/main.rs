@@ -79,7 +79,7 @@ fn by_graph(s: &Setting, state: usize) -> (f32, Vec<(String, Vec<f32>)>) {
     let mut decided = Vec::new();
     for (index, probs) in s.decided(state) {
         let leaf = candle_core::Var::from_vec(probs.clone(), probs.len(), &Device::Cpu).expect("a leaf");
-        decided.push(Decided { index, probs: Some(leaf.as_tensor().clone()) });
+        decided.push(Decided { index, probs: Some(leaf.as_tensor().clone()), mask: None });
         leaves.push(leaf);
     }
     let out = s.model.forward(&s.fed.inputs, &decided, s.mode(state)).expect("forward");
@@ -100,7 +100,7 @@ fn by_tape(s: &Setting, state: usize) -> (f32, Vec<(String, Vec<f32>)>) {
         .into_iter()
         .map(|(index, probs)| {
             let n = probs.len();
-            Decided { index, probs: Some(Tensor::from_vec(probs, n, &Device::Cpu).expect("a tensor")) }
+            Decided { index, probs: Some(Tensor::from_vec(probs, n, &Device::Cpu).expect("a tensor")), mask: None }
         })
         .collect();
     let tape = s.model.record(&s.fed.inputs, &decided, s.mode(state)).expect("forward");
@@ -138,6 +138,90 @@ fn the_tape_gives_the_gradients_of_candles_graph() {
                 assert_eq!(values(a), values(b.as_tensor()), "{name}, state {state}: `{n}` after the pass");
             }
         }
+    }
+}
+
+/// Decisions of routes and parents in turn, in place of the straight-through ones.
+fn hard(s: &Setting, state: usize) -> Vec<Decided> {
+    s.model.plan.choices.iter().enumerate().map(|(c, n)| Decided::hard((c * 5 + state * 7) % n)).collect()
+}
+
+const ROUTE_GATES: [&str; 4] = ["softmax, query = x", "sigmoid, query = [previous, x]", "sum", "mean"];
+
+#[test]
+fn routes_have_the_gradients_of_candles_graph() {
+    for gate in ROUTE_GATES {
+        let s = Setting::new(&programs::ROUTES.replace("GATE", gate), 1);
+        let mut gates = 0;
+        for state in 0..8 {
+            let decided = hard(&s, state);
+            let mode = Mode { idle: false, ..s.mode(state) };
+            let out = s.model.forward(&s.fed.inputs, &decided, mode).expect("forward");
+            let (total, _) = losses(&s.checked.spec, &s.feed, &s.model, &s.fed, &out, |_| 0).expect("losses");
+            let store = total.backward().expect("backward");
+            let tape = s.model.record(&s.fed.inputs, &decided, mode).expect("forward");
+            assert_eq!(tape.outputs.chosen, out.chosen);
+            let (taped, _) = losses(&s.checked.spec, &s.feed, &s.model, &s.fed, &tape.outputs, |_| 0).expect("losses");
+            let learned = tape.backward(&taped).expect("backward");
+            for (i, (name, var)) in s.model.trained().into_iter().enumerate() {
+                match (store.get(var), learned.weights.get(i)) {
+                    (Some(a), Some(b)) => {
+                        let far = gap(&values(a), &values(b));
+                        assert!(far <= 1e-6, "{gate}, state {state}, {name}: {far:e}");
+                        gates += usize::from(name.contains("gate") && values(b).iter().any(|v| *v != 0.0));
+                    }
+                    (None, None) => {}
+                    (a, b) => panic!("{gate}, state {state}, {name}: {} {}", a.is_some(), b.is_some()),
+                }
+            }
+        }
+        assert!(gates > 0, "{gate}: no gate has learned");
+    }
+}
+
+/// Gradients of relaxed subsets against central differences; a candidate at 0 does not run.
+#[test]
+fn masks_have_right_gradients() {
+    for gate in ROUTE_GATES {
+        let s = Setting::new(&programs::ROUTES.replace("GATE", gate), 2);
+        let plan = &s.model.plan;
+        let masks: Vec<Option<Vec<f32>>> = (0..plan.choices.len())
+            .map(|c| plan.is_route(c).then(|| (0..3).map(|i| [0.9, 0.35, 0.6][(i + c) % 3]).collect()))
+            .collect();
+        let decided = |masks: &[Option<Vec<f32>>]| -> Vec<Decided> {
+            let one = |(c, m): (usize, &Option<Vec<f32>>)| m.clone().map_or(Decided::hard(c % 3), Decided::relaxed);
+            masks.iter().enumerate().map(one).collect()
+        };
+        let mode = Mode { idle: false, ..s.mode(0) };
+        let loss = |masks: &[Option<Vec<f32>>]| {
+            let out = s.model.forward(&s.fed.inputs, &decided(masks), mode).expect("forward");
+            let (total, _) = losses(&s.checked.spec, &s.feed, &s.model, &s.fed, &out, |_| 0).expect("losses");
+            f64::from(total.to_scalar::<f32>().expect("a number"))
+        };
+        let tape = s.model.record(&s.fed.inputs, &decided(&masks), mode).expect("forward");
+        let (total, _) = losses(&s.checked.spec, &s.feed, &s.model, &s.fed, &tape.outputs, |_| 0).expect("losses");
+        let learned = tape.backward(&total).expect("backward");
+        let (mut found, mut expected) = (Vec::new(), Vec::new());
+        for c in (0..masks.len()).filter(|c| masks[*c].is_some()) {
+            for i in 0..3 {
+                let moved = |by: f32| {
+                    let mut masks = masks.clone();
+                    masks[c].as_mut().expect("a mask")[i] += by;
+                    loss(&masks)
+                };
+                expected.push(((moved(1e-2) - moved(-1e-2)) / 2e-2) as f32);
+                found.push(learned.choices[c].as_ref().map_or(0.0, |g| g[i] as f32));
+            }
+        }
+        assert!(found.iter().any(|g| *g != 0.0), "{gate}: no gradient at all");
+        let far = gap(&found, &expected);
+        assert!(far < 1e-2, "{gate}: {far} of {found:?} and {expected:?}");
+        // What no mask takes does not run.
+        let mut none = masks.clone();
+        none.iter_mut().flatten().for_each(|m| m[0] = 0.0);
+        let out = s.model.forward(&s.fed.inputs, &decided(&none), mode).expect("forward");
+        let ran = |unit: &str| out.reached[s.model.symbols.units.iter().position(|u| u == unit).expect("a unit")];
+        assert!(ran("mid.b") && ran("mid.c") && !ran("low.a"), "{gate}");
     }
 }
 

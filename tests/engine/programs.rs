@@ -79,6 +79,26 @@ topology over net {
 }
 ";
 
+/// Routes with gates of both kinds, skips of nothing, and a level of a tree.
+pub const ROUTES: &str = "mtl 1
+input x: f32[12]
+task a: binary
+task b: regression(1)
+task c: classes(3)
+backbone net(x) {
+  stage low = mlp(9)
+  stage mid = mlp(8)
+  stage high = mlp(7)
+}
+head for * = linear(outputs)
+space s over net {
+  level low { copies = 3 }
+  level mid { copies = 3, reads = some(gate = softmax, query = [x, previous]) }
+  level high { copies = 3, reads = some(gate = GATE) }
+  heads { per = task, reads = one }
+}
+";
+
 const NORMS: &str = "mtl 1
 input image: f32[4, 6, 6]
 task a: classes(3)

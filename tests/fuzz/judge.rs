@@ -27,6 +27,7 @@ pub fn meaning(checked: &Checked, plan: &Plan) -> Vec<String> {
                 format!("{op:?}")
             }
             Kind::Select(choice) => format!("choice {choice}"),
+            Kind::Route(r) => format!("route {} {:?}", r.choice, r.whole),
         };
         computed.insert(step.output, hash(&(what, inputs)));
         by_output.insert(step.output, i);

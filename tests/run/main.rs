@@ -12,6 +12,7 @@ mod inherit;
 mod own;
 mod repeat;
 mod resume;
+mod routes;
 mod strategies;
 mod support;
 mod trained;

@@ -1,5 +1,7 @@
 //! Every strategy on every kind of space: it runs, or it is refused with the reason before anything is read or trained.
 
+use mtlc::search::{Offer, Standing};
+
 use super::support::*;
 
 /// The table's spec with this space and search; two copies of everything but where `any` says one per task.
@@ -28,16 +30,26 @@ fn body(strategy: &str) -> &'static str {
 
 #[test]
 fn every_pair_runs_or_is_refused() {
-    let mut ran = Vec::new();
+    let spaces = [
+        ("tree", TREE, Offer::Tree),
+        ("routes", ROUTES, Offer::Routes),
+        ("heads per copy", PER_COPY, Offer::HeadPerCopy),
+    ];
     for strategy in mtlc::search::strategies() {
         let name = strategy.call.name;
-        for (space, levels) in [("tree", TREE), ("routes", ROUTES), ("heads per copy", PER_COPY)] {
+        for (space, levels, offer) in spaces {
             let place = Place::table();
             place.write("net.mtl", program(levels, &format!("search {name} {}", body(name))).as_bytes());
             let out = place.run("search net.mtl -o run --device cpu --quiet --set epochs=1");
+            // Single-task networks need a copy of everything for each task.
+            let wanted = if (name, offer) == ("independent", Offer::HeadPerCopy) {
+                Standing::Refused("copies")
+            } else {
+                strategy.on(offer)
+            };
             match out.code {
                 0 => {
-                    ran.push(format!("{name} on {space}"));
+                    assert_eq!(wanted, Standing::Runs, "{name} on {space}");
                     place.run("check run/derived/net.mtl").ok();
                     place.run("verify run").ok();
                     assert_eq!(
@@ -47,8 +59,12 @@ fn every_pair_runs_or_is_refused() {
                     );
                 }
                 3 => {
-                    let refused = ["mtl::search::misfit", "mtl::search::unavailable"];
-                    assert!(refused.iter().any(|r| out.err.contains(r)), "{name} on {space}: {}", out.err);
+                    let code = match wanted {
+                        Standing::Runs => panic!("{name} on {space}: {}", out.err),
+                        Standing::Later => "mtl::search::unavailable",
+                        Standing::Refused(_) => "mtl::search::misfit",
+                    };
+                    assert!(out.err.contains(code), "{name} on {space}: {}", out.err);
                     assert!(out.err.contains("help: "), "{name} on {space}: {}", out.err);
                     assert!(!place.path("run").exists());
                 }
@@ -56,17 +72,30 @@ fn every_pair_runs_or_is_refused() {
             }
         }
     }
-    let wanted = [
-        "learn_to_branch on tree",
-        "affinity on tree",
-        "pairwise on tree",
-        "random on tree",
-        "all_shared on tree",
-        "all_shared on heads per copy",
-        "independent on tree",
-    ];
-    for w in wanted {
-        assert!(ran.iter().any(|r| r == w), "{w}: {ran:?}");
+}
+
+/// The same where another search decides the heads: a part of a space runs for what decides parts.
+#[test]
+fn every_strategy_on_a_part_runs_or_is_refused() {
+    let levels = "  level trunk { copies = 2 }\n  level branch { copies = 3, reads = one }\n  \
+                  heads { per = task, reads = some(gate = mean) }";
+    for strategy in mtlc::search::strategies().iter().filter(|s| s.decides.contains(&Offer::Tree)) {
+        let name = strategy.call.name;
+        let place = Place::table();
+        let search = format!("search {name} on branch {}\nsearch full on heads", body(name));
+        place.write("net.mtl", program(levels, &search).as_bytes());
+        let out = place.run("search net.mtl -o run --device cpu --quiet --set epochs=1");
+        match strategy.on_a_part() {
+            Standing::Runs => {
+                assert_eq!(out.code, 0, "{name}: {}", out.err);
+                place.run("check run/derived/net.mtl").ok();
+                assert_eq!(place.run("derive run").ok().out, place.text("run/derived/net.mtl"), "{name}");
+            }
+            Standing::Later => assert!(out.code == 3 && out.err.contains("mtl::search::unavailable"), "{name}"),
+            Standing::Refused(_) => {
+                assert!(out.code == 3 && out.err.contains("only a part is its own"), "{name}: {}", out.err);
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Facts;
 use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::hir::Reads;
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let spec = facts.spec;
@@ -11,8 +12,11 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         return;
     }
     let tasks = spec.tasks.len();
-    for level in &space.levels {
-        if level.copies > tasks && matches!(level.reads, crate::hir::Reads::One) {
+    let one = |r: &Reads| matches!(r, Reads::One);
+    for (i, level) in space.levels.iter().enumerate() {
+        // A reader of several copies uses more than there are tasks.
+        let tree = one(&space.heads.reads) && space.levels[i + 1..].iter().all(|l| one(&l.reads));
+        if level.copies > tasks && tree {
             diags.push(
                 Diagnostic::new(
                     codes::SPACE_SPARE_COPIES,

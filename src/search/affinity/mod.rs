@@ -104,6 +104,7 @@ pub static DEF: StrategyDef = StrategyDef {
     decides: &[Offer::Tree],
     requires: &[Offer::Tree],
     most_levels: None,
+    whole: true,
     budget: true,
     single: true,
     one_shot: false,

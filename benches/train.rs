@@ -23,6 +23,8 @@ use mtlc::runtime::state::Position;
 use mtlc::runtime::synthetic;
 use mtlc::runtime::tape::Observer;
 use mtlc::schema::Args;
+use mtlc::search::bench::Ground;
+use mtlc::search::group::Grouping;
 use mtlc::search::learn_to_branch::Branching;
 
 #[global_allocator]
@@ -82,8 +84,42 @@ impl Bench {
             return f(&mut Fitting::new(&self.plan, &job, "bench").expect("a procedure"));
         }
         let search = &self.checked.spec.searches[0];
+        if self.model.step == models::Step::Group {
+            return f(&mut Grouping::new(&self.ground(), &self.plan, "bench").expect("a procedure"));
+        }
         let made = Branching::new(&self.checked, &self.network, search, &self.plan, &self.feed, random, "bench");
         f(&mut made.expect("a procedure"))
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        let search = &self.checked.spec.searches[0];
+        let (checked, network, feed) = (&self.checked, &self.network, &self.feed);
+        Ground { checked, network, search, feed, random: Randomness::new(RANDOM), device: &Device::Cpu }
+    }
+
+    /// The same of DMTG's supernet: shares of the groups, and gradients with respect to the logits they are the softmax of.
+    fn pull(&self, all: &mut Vec<(String, Tensor)>, shares: &[Vec<f64>]) {
+        let ground = self.ground();
+        let values = self.plan.snapshot().expect("a copy");
+        let mut grouping = Grouping::new(&ground, &self.plan, "bench").expect("a procedure");
+        // Groups that differ tell more than groups that start alike.
+        self.plan.restore(&values).expect("the same shapes");
+        let mut kinks = Kinks { bench: self, seen: Vec::new() };
+        let at = Position { epoch: 1, step: 1, ..Position::default() };
+        let found = grouping.pull(&self.fed, &at, shares, Some(&mut kinks)).expect("a step");
+        all.extend(kinks.seen);
+        all.push(("loss".into(), Tensor::new(&[found.total as f32], &Device::Cpu).expect("one")));
+        for (i, (name, _)) in self.plan.trained().into_iter().enumerate() {
+            let grad = found.weights.get(i).expect("all are reached").contiguous().expect("contiguous");
+            all.push((format!("grad/{name}"), grad));
+        }
+        for (c, (shares, grad)) in shares.iter().zip(&found.logits).enumerate() {
+            all.push((format!("probs/{c}"), Tensor::new(shares.as_slice(), &Device::Cpu).expect("a tensor")));
+            all.push((format!("grad_logits/{c}"), Tensor::new(grad.as_slice(), &Device::Cpu).expect("a tensor")));
+        }
+        for (name, var) in self.plan.named() {
+            all.push((format!("after/{name}"), var.as_tensor().clone()));
+        }
     }
 
     /// Weights, batch, what one forward and backward pass gives, and the outputs of all ReLUs, as a safetensors file.
@@ -101,10 +137,18 @@ impl Bench {
         let train = self.model.step == models::Step::Train;
         let mut probs: Vec<Tensor> = Vec::new();
         let mut decided = Vec::new();
+        let shares = |(c, n): (usize, &usize)| -> Vec<f64> {
+            let weights: Vec<f64> = (0..*n).map(|i| 1.0 + ((i * 7 + c * 3) % 5) as f64).collect();
+            let total: f64 = weights.iter().sum();
+            weights.iter().map(|w| w / total).collect()
+        };
+        let all_shares: Vec<Vec<f64>> = self.plan.plan.choices.iter().enumerate().map(shares).collect();
+        if self.model.step == models::Step::Group {
+            self.pull(&mut all, &all_shares);
+            return safetensors::serialize_to_file(all.iter().map(|(n, t)| (n, t)), None, path).expect("written");
+        }
         for (c, n) in self.plan.plan.choices.iter().enumerate() {
-            let weights: Vec<f32> = (0..*n).map(|i| 1.0 + ((i * 7 + c * 3) % 5) as f32).collect();
-            let total: f32 = weights.iter().sum();
-            let shares: Vec<f32> = weights.iter().map(|w| w / total).collect();
+            let shares: Vec<f32> = all_shares[c].iter().map(|w| *w as f32).collect();
             let shares = Tensor::from_vec(shares, *n, &Device::Cpu).expect("a tensor");
             decided.push(Decided { index: (c * 5 + 1) % n, probs: Some(shares.clone()), mask: None });
             probs.push(shares);

@@ -14,6 +14,8 @@ pub enum Step {
     Search,
     /// A supernet's weights alone are trained, as in warm-up.
     Weights,
+    /// DMTG's supernet: a head of every task on every group.
+    Group,
 }
 
 pub struct Model {
@@ -31,11 +33,13 @@ pub fn names() -> Vec<String> {
             }
         }
     }
+    names.extend(["search", "plain"].map(|mode| format!("dmtg_celeba9_2.{mode}")));
     names
 }
 
 /// The model of that name. `ltb_conv_T` and `ltb_mlp_T` take any number of tasks, which is the number of copies too unless
-/// `xC` follows: `ltb_conv_2x32.search` has 2 tasks and 32 copies of every stage.
+/// `xC` follows: `ltb_conv_2x32.search` has 2 tasks and 32 copies of every stage. `dmtg_celeba9_K` is DMTG's network for nine face
+/// attributes with K groups, 64 samples a step; `.plain` one group with a head per task.
 pub fn model(name: &str) -> Option<Model> {
     let (text, step) = match name {
         "mlp" => (single("x: f32[512]", 1024, &["linear(512) -> relu"; 4]), Step::Train),
@@ -45,13 +49,17 @@ pub fn model(name: &str) -> Option<Model> {
             (single("x: f32[3, 64, 64]", 32, &[a, b, c, "global_avg_pool"]), Step::Train)
         }
         "resnet18" => {
-            let mut text = header("x: f32[3, 64, 64]", 1, 32);
+            let mut text = header("x: f32[3, 64, 64]", 1, 10, 32);
             text += "use std.resnet18\nbackbone net(x) = resnet18\nhead for * = global_avg_pool -> linear(outputs)\n";
             (text, Step::Train)
         }
         _ => {
             let (family, mode) = name.split_once('.')?;
             let (family, count) = family.rsplit_once('_')?;
+            if family == "dmtg_celeba9" {
+                let step = if mode == "search" { Step::Group } else { Step::Train };
+                return Some(Model { text: grouping(count.parse().ok()?, mode)?, step });
+            }
             let (tasks, copies) = count.split_once('x').unwrap_or((count, count));
             let (tasks, copies) = (tasks.parse().ok()?, copies.parse().ok()?);
             let step = match mode {
@@ -66,17 +74,17 @@ pub fn model(name: &str) -> Option<Model> {
     Some(Model { text, step })
 }
 
-fn header(input: &str, tasks: usize, batch: usize) -> String {
+fn header(input: &str, tasks: usize, classes: usize, batch: usize) -> String {
     let mut t = format!("mtl 1\n\ninput {input}\n");
     for i in 0..tasks {
-        writeln!(t, "task t{i}: classes(10)").unwrap();
+        writeln!(t, "task t{i}: classes({classes})").unwrap();
     }
     writeln!(t, "train {{ batch = {batch}, optimizer = sgd(lr = 0.01, momentum = 0.9) }}").unwrap();
     t
 }
 
 fn single(input: &str, batch: usize, stages: &[&str]) -> String {
-    let mut t = header(input, 1, batch);
+    let mut t = header(input, 1, 10, batch);
     t += "head for * = linear(outputs)\nbackbone net(x) {\n";
     for (i, s) in stages.iter().enumerate() {
         writeln!(t, "  stage s{i} = {s}").unwrap();
@@ -100,7 +108,7 @@ fn branching(family: &str, tasks: usize, copies: usize, mode: &str) -> Option<St
         "ltb_mlp" => ("x: f32[256]", 256, ["linear(256) -> relu"; 4]),
         _ => return None,
     };
-    let mut t = header(input, tasks, batch);
+    let mut t = header(input, tasks, 10, batch);
     t += "head for * = linear(outputs)\nbackbone net(x) {\n";
     for (i, s) in stages.iter().enumerate() {
         writeln!(t, "  stage s{i} = {s}").unwrap();
@@ -132,6 +140,25 @@ fn branching(family: &str, tasks: usize, copies: usize, mode: &str) -> Option<St
             }
             t += "}\n";
         }
+    }
+    Some(t)
+}
+
+/// DMTG's network for nine attributes of CelebA, as its code has it: a branch of a stem and one residual block, heads of two logits.
+fn grouping(groups: usize, mode: &str) -> Option<String> {
+    let mut t = header("x: f32[3, 64, 64]", 9, 2, 64);
+    t += "head for * = linear(outputs)\nbackbone net(x) {\n  stage group = conv_bn(64) -> max_pool(3, stride = 2) -> basic(64) \
+          -> avg_pool(2) -> flatten\n}\n";
+    match mode {
+        "search" => {
+            writeln!(t, "space grouping over net {{\n  level group {{ copies = {groups} }}").unwrap();
+            t += "  heads { per = copy, reads = one }\n}\nsearch group { batch = 64, weights = adam(lr = 8e-4) }\n";
+        }
+        "plain" => {
+            let tasks = (0..9).map(|i| format!("t{i}")).collect::<Vec<_>>().join(", ");
+            writeln!(t, "topology over net {{\n  group.a <- x\n  {tasks} <- group.a\n}}").unwrap();
+        }
+        _ => return None,
     }
     Some(t)
 }

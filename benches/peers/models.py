@@ -121,13 +121,60 @@ class Tree(nn.Module):
         return [head(values[p]) for head, p in zip(self.heads, self.parents[-1])]
 
 
+class Grouping(nn.Module):
+    """DMTG's supernet for nine attributes of CelebA: K branches, a head of every task on every branch."""
+
+    def __init__(self, groups, tasks=9):
+        super().__init__()
+        branch = lambda: nn.Sequential(
+            nn.Conv2d(3, 64, 3, padding=1, bias=False),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            Basic(64, 64, 1),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+        )
+        self.branches = nn.ModuleList(branch() for _ in range(groups))
+        self.heads = nn.ModuleList(nn.ModuleList(nn.Linear(64 * 15 * 15, 2) for _ in range(groups)) for _ in range(tasks))
+        self.alpha = nn.Parameter(torch.ones(tasks, groups))
+        self.batch = (64, 3, 64, 64)
+
+    def forward(self, x):
+        """Predictions by task and branch."""
+        values = [branch(x) for branch in self.branches]
+        return [[head(v) for head, v in zip(heads, values)] for heads in self.heads]
+
+    def loss(self, outputs, labels, shares):
+        """Equation 6: the losses of a task's heads, each times its branch's entry of the relaxed sample."""
+        of = lambda n, k: shares[n][k] * F.cross_entropy(outputs[n][k], labels[n])
+        return sum(of(n, k) for n in range(len(outputs)) for k in range(len(outputs[n])))
+
+
+class Plain(nn.Module):
+    """One branch of it with a head per task."""
+
+    def __init__(self, tasks=9):
+        super().__init__()
+        one = Grouping(1, tasks)
+        self.branch, self.batch = one.branches[0], one.batch
+        self.heads = nn.ModuleList(heads[0] for heads in one.heads)
+
+    def forward(self, x):
+        value = self.branch(x)
+        return [head(value) for head in self.heads]
+
+
 def build(name):
-    """A model, the shape of its batch, and what a step does: `train`, `search` or `weights`."""
+    """A model, the shape of its batch, and what a step does: `train`, `search`, `weights` or `group`."""
     if name in ("mlp", "vgg", "resnet18"):
         model, shape = {"mlp": mlp, "vgg": vgg, "resnet18": resnet18}[name]()
         return model, shape, "train"
     family, mode = name.split(".")
     family, _, count = family.rpartition("_")
+    if family == "dmtg_celeba9":
+        model = Grouping(int(count)) if mode == "search" else Plain()
+        return model, model.batch, "group" if mode == "search" else "train"
     tasks, _, copies = count.partition("x")
     tasks, copies = int(tasks), int(copies or tasks)
     if mode in ("search", "weights"):
@@ -151,22 +198,28 @@ class Step:
         self.model, shape, self.mode = build(name)
         self.x = torch.rand(shape) * 2 - 1
         tasks = len(self.model.heads) if hasattr(self.model, "heads") else 1
-        self.labels = [torch.randint(0, 10, (shape[0],)) for _ in range(tasks)]
+        classes = 2 if name.startswith("dmtg") else 10
+        self.labels = [torch.randint(0, classes, (shape[0],)) for _ in range(tasks)]
         weights = [p for n, p in self.model.named_parameters() if n != "alpha"]
         if self.mode == "train":
             self.optimizers = [torch.optim.SGD(weights, lr=0.01, momentum=0.9)]
+        elif self.mode == "group":
+            self.optimizers = [torch.optim.Adam(self.model.parameters(), lr=8e-4)]
         else:
             self.optimizers = [torch.optim.Adam(weights, lr=1e-4, weight_decay=1e-4)]
         if self.mode == "search":
             self.optimizers.append(torch.optim.Adam([self.model.alpha], lr=1e-2))
 
     def __call__(self):
-        if self.mode == "train":
+        if self.mode in ("train", "group"):
             outputs = self.model(self.x)
         else:
             alpha = self.model.alpha if self.mode == "search" else self.model.alpha.detach()
             outputs = self.model(self.x, F.gumbel_softmax(alpha, tau=10.0, hard=True, dim=-1))
-        loss = sum(F.cross_entropy(o, y) for o, y in zip(outputs, self.labels))
+        if self.mode == "group":
+            loss = self.model.loss(outputs, self.labels, F.gumbel_softmax(self.model.alpha, tau=2.5, dim=-1))
+        else:
+            loss = sum(F.cross_entropy(o, y) for o, y in zip(outputs, self.labels))
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()

@@ -118,7 +118,7 @@ def check(name, program, double):
     sides = Sides(dump)
     plain = F.relu, F.max_pool2d
     F.relu, F.max_pool2d = sides.relu, sides.max_pool2d
-    if mode == "train":
+    if mode in ("train", "group"):
         outputs = model(x)
     else:
         gates = []
@@ -128,13 +128,19 @@ def check(name, program, double):
             gates.append(chosen + probs - probs.detach())
             leaves.append(probs)
         outputs = model(x, gates)
-    loss = sum(F.cross_entropy(o, y) for o, y in zip(outputs, labels))
+    if mode == "group":
+        shares = torch.stack([dump[f"probs/{c}"] for c in range(len(part(dump, "probs")))])
+        # The logits that this sample would have come from, noise included, at the temperature 2.5.
+        logits = (2.5 * shares.log()).requires_grad_()
+        loss = model.loss(outputs, labels, F.softmax(logits / 2.5, dim=-1).to(kind))
+    else:
+        loss = sum(F.cross_entropy(o, y) for o, y in zip(outputs, labels))
     loss.backward()
     F.relu, F.max_pool2d = plain
     assert sides.at == len(sides.names), (sides.at, len(sides.names))
-    found = {"output": 0.0, "loss": share(dump["loss"], loss.detach().reshape(1))}
-    for i, o in enumerate(outputs):
-        found["output"] = max(found["output"], share(dump[f"output/{i}"], o.detach()))
+    found = {"loss": share(dump["loss"], loss.detach().reshape(1))}
+    if mode != "group":
+        found["output"] = max(share(dump[f"output/{i}"], o.detach()) for i, o in enumerate(outputs))
     worst = {"gradient": (0.0, ""), "statistics": (0.0, "")}
     for ours, theirs, value, trained in pairs:
         if trained:
@@ -149,6 +155,9 @@ def check(name, program, double):
         grad = probs.grad if probs.grad is not None else torch.zeros_like(probs)
         gap = share(dump[f"grad_probs/{c}"], grad) if grad.norm() > 0 else dump[f"grad_probs/{c}"].norm().item()
         worst["choices"] = max(worst.get("choices", (0.0, "")), (gap, str(c)))
+    if mode == "group":
+        gaps = [(share(dump[f"grad_logits/{c}"], grad), str(c)) for c, grad in enumerate(logits.grad)]
+        worst["choices"] = max(gaps)
     found.update({k: v[0] for k, v in worst.items()})
     bound = 1e-4 if name == "resnet18" else 1e-5
     good = all(v <= bound for v in found.values())

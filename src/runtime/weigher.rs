@@ -1,6 +1,6 @@
 //! A loss weighting at work: what a rule of `optim::weighting` needs to know of a step, and what its factors make of the gradients.
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor};
 
 use super::RunError;
 use super::feed::{Fed, Feed};
@@ -12,36 +12,6 @@ use crate::optim::Gradients;
 use crate::optim::weighting::{Factors, Goal, Needs, Over, Products, Rule, Seen, Setting, find_weighting};
 use crate::random::Randomness;
 use crate::schema::{Args, Call};
-
-/// A way back that can be gone for several losses.
-pub trait Back: Sized {
-    fn one(self, loss: &Tensor) -> Result<Learned>;
-    /// Each by itself.
-    fn each(self, losses: &[Tensor]) -> Result<Vec<Learned>>;
-}
-
-impl Back for Tape<'_> {
-    fn one(self, loss: &Tensor) -> Result<Learned> {
-        self.backward(loss)
-    }
-
-    fn each(self, losses: &[Tensor]) -> Result<Vec<Learned>> {
-        self.backward_each(losses)
-    }
-}
-
-/// candle's graph, which leads to these weights and knows no choices.
-pub struct Graph<'a>(pub &'a [(&'a str, &'a Var)]);
-
-impl Back for Graph<'_> {
-    fn one(self, loss: &Tensor) -> Result<Learned> {
-        Ok(Learned { weights: Gradients::from_store(self.0, &loss.backward()?), choices: Vec::new() })
-    }
-
-    fn each(self, losses: &[Tensor]) -> Result<Vec<Learned>> {
-        losses.iter().map(|l| Graph(self.0).one(l)).collect()
-    }
-}
 
 /// A weighting with what it carries from step to step.
 pub struct Weigher {
@@ -86,7 +56,7 @@ impl Weigher {
     /// Goes back from the losses. `total` is the sum of declared weight times loss, `each` the losses, by output.
     pub fn weigh(
         &mut self,
-        back: impl Back,
+        tape: Tape,
         (total, each): (&Tensor, &[Tensor]),
         (feed, model, fed): (&Feed, &Model, &Fed),
         at: &Position,
@@ -102,17 +72,17 @@ impl Weigher {
         };
         if self.needs == Needs::Nothing {
             let factors = self.rule.factors(&seen)?.own;
-            return self.by_losses(back, total, each, factors);
+            return self.by_losses(tape, total, each, factors);
         }
         self.present = self.present(feed, model, fed)?;
         let losses = self.declared(each)?;
         (seen.losses, seen.present) = (&losses, &self.present);
         let Needs::Gradients(over) = self.needs else {
             let factors = self.rule.factors(&seen)?.own;
-            return self.by_losses(back, total, each, factors);
+            return self.by_losses(tape, total, each, factors);
         };
         let weighted: Vec<Tensor> = each.iter().zip(&self.goals).map(|(l, g)| l * g.weight).collect::<Result<_>>()?;
-        let learned = back.each(&weighted)?;
+        let learned = tape.backward_each(&weighted)?;
         let products = self.products(&learned, over)?;
         seen.gradients = Some(&products);
         let factors = self.rule.factors(&seen)?;
@@ -121,13 +91,13 @@ impl Weigher {
 
     fn by_losses(
         &self,
-        back: impl Back,
+        tape: Tape,
         total: &Tensor,
         each: &[Tensor],
         factors: Vec<f64>,
     ) -> std::result::Result<Weighed, RunError> {
         if factors.iter().all(|f| *f == 1.0) {
-            return Ok(Weighed { learned: back.one(total)?, factors });
+            return Ok(Weighed { learned: tape.backward(total)?, factors });
         }
         let mut sum: Option<Tensor> = None;
         for ((loss, goal), factor) in each.iter().zip(&self.goals).zip(&factors) {
@@ -137,7 +107,7 @@ impl Weigher {
                 Some(s) => (s + part)?,
             });
         }
-        Ok(Weighed { learned: back.one(&sum.expect("a spec has tasks"))?, factors })
+        Ok(Weighed { learned: tape.backward(&sum.expect("a spec has tasks"))?, factors })
     }
 
     /// Whether the rule wants the losses of the same batch after the step.

@@ -15,17 +15,17 @@
 use candle_core::{Device, Tensor, Var};
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::{argmax, choices_event, read, softmax};
+use super::learn_to_branch::{argmax, choices_event, named, read, softmax};
+use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::StageId;
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::ir::Node;
 use crate::objective;
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
-use crate::plan::lower;
 use crate::runtime::RunError;
-use crate::runtime::control::{Control, Why};
-use crate::runtime::epochs::{self, Course, Procedure};
+use crate::runtime::control::Control;
+use crate::runtime::epochs::Procedure;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::Fed;
 use crate::runtime::fit::Watch;
@@ -33,7 +33,8 @@ use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
-use crate::runtime::weigher::{Graph, Weigher};
+use crate::runtime::tape::Observer;
+use crate::runtime::weigher::Weigher;
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
@@ -120,64 +121,7 @@ pub static DEF: StrategyDef = StrategyDef {
 
 /// Trains the supernet and the logits in one phase, `search`. The validation scores are the supernet's under the argmax.
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
-    let &Ground { checked, network, search, feed, random, device } = ground;
-    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let model = Model::new(plan, symbols, random, device)?;
-    start_alike(&model)?;
-    let mut keeper = bench.keeper("search", listener);
-    let args = &search.args;
-    let (epochs, batch) = (args.size("epochs"), args.size("batch"));
-    let batches = feed.training(batch, random);
-    let per_epoch = batches.per_epoch();
-    let weights = model.trained();
-    let names: Vec<String> = model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
-    let zeros = |n: &usize| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu);
-    let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
-    let choices: Vec<(&str, &Var)> = names.iter().map(String::as_str).zip(&logits).collect();
-    let chooser = args.opt_call("choices").unwrap_or(args.call("weights"));
-    let mut grouping = Grouping {
-        ground,
-        model: &model,
-        per_epoch,
-        epochs,
-        temperature: Schedule::new(args.call("temperature")),
-        schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
-        sampler: match args.str("sampler") {
-            "gumbel" => Sampler::Gumbel,
-            "softmax" => Sampler::Softmax,
-            _ => Sampler::Hard,
-        },
-        entropy: args.float("entropy"),
-        clip: args.opt_float("clip"),
-        factors: args.bool("scale_gradients").then(|| factors(ground, &model)),
-        optimizer: Optimizer::new(args.call("weights"), &weights)?,
-        weigher: Weigher::new(args, args.call("weights"), &checked.spec, &model, random)?,
-        chooser: Optimizer::new(chooser, &choices)?,
-        weights,
-        choices,
-        logits: &logits,
-        tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
-        watch: Watch::new(&keeper.phase),
-    };
-    let course =
-        Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
-    let ended = epochs::train(&course, &mut grouping, &mut keeper, listener)?;
-    let logits = read(&logits)?;
-    let decisions: Vec<usize> = logits.iter().map(|r| argmax(r)).collect();
-    let validation = match (&ended.stopped, ended.validation) {
-        (None, Some(scores)) => Some(scores),
-        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
-        _ => {
-            let hard: Vec<Decided> = decisions.iter().map(|d| Decided::hard(*d)).collect();
-            Some(evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?)
-        }
-    };
-    let (epochs, steps) = (ended.epochs, ended.steps);
-    let outcome = Outcome { decisions, logits, validation, epochs, steps, supernet: Some(model) };
-    Ok(match ended.stopped {
-        Some(at) => Ended::Stopped(at, Some(outcome)),
-        None => Ended::Done(outcome),
-    })
+    train(ground, bench, listener, None, &|g, model, phase| Ok(Box::new(Grouping::new(g, model, phase)?)))
 }
 
 /// Gives every copy the initial weights of the first: `block.b` those of `block.a`, `heads.t.b` those of `heads.t.a`.
@@ -223,7 +167,8 @@ enum Sampler {
     Hard,
 }
 
-struct Grouping<'a> {
+/// The procedure: what is carried from step to step, and the attributes.
+pub struct Grouping<'a> {
     ground: &'a Ground<'a>,
     model: &'a Model,
     per_epoch: usize,
@@ -238,13 +183,109 @@ struct Grouping<'a> {
     weigher: Weigher,
     chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
-    choices: Vec<(&'a str, &'a Var)>,
-    logits: &'a [Var],
+    /// Of the choices, by their names in states.
+    names: Vec<String>,
+    logits: Vec<Var>,
     tasks: Vec<String>,
     watch: Watch,
 }
 
-impl Grouping<'_> {
+/// What a step learns.
+pub struct Pull {
+    /// The loss that the weights follow, with the entropy term.
+    pub total: f64,
+    /// By trained weight, before scaling at splits and clipping.
+    pub weights: Gradients,
+    /// With respect to each task's logits.
+    pub logits: Vec<Vec<f64>>,
+}
+
+impl<'a> Grouping<'a> {
+    /// Gives all groups, and the heads of a task on them, the same initial weights.
+    pub fn new(ground: &'a Ground<'a>, model: &'a Model, phase: &str) -> Result<Grouping<'a>, RunError> {
+        let (args, spec) = (&ground.search.args, &ground.checked.spec);
+        start_alike(model)?;
+        let weights = model.trained();
+        let names: Vec<String> =
+            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
+        let zeros = |n: &usize| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu);
+        let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
+        let chooser = args.opt_call("choices").unwrap_or(args.call("weights"));
+        Ok(Grouping {
+            ground,
+            model,
+            per_epoch: ground.feed.training(args.size("batch"), ground.random).per_epoch(),
+            epochs: args.size("epochs"),
+            temperature: Schedule::new(args.call("temperature")),
+            schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
+            sampler: match args.str("sampler") {
+                "gumbel" => Sampler::Gumbel,
+                "softmax" => Sampler::Softmax,
+                _ => Sampler::Hard,
+            },
+            entropy: args.float("entropy"),
+            clip: args.opt_float("clip"),
+            factors: args.bool("scale_gradients").then(|| factors(ground, model)),
+            optimizer: Optimizer::new(args.call("weights"), &weights)?,
+            weigher: Weigher::new(args, args.call("weights"), spec, model, ground.random)?,
+            chooser: Optimizer::new(chooser, &named(&names, &logits))?,
+            weights,
+            names,
+            logits,
+            tasks: model.plan.outputs.iter().map(|o| spec.tasks[o.task].name.clone()).collect(),
+            watch: Watch::new(phase),
+        })
+    }
+
+    /// Loss and gradients of a batch under this sample of the groups, a row per task.
+    pub fn pull(
+        &mut self,
+        fed: &Fed,
+        at: &Position,
+        sampled: &[Vec<f64>],
+        observer: Option<&mut dyn Observer>,
+    ) -> Result<Pull, RunError> {
+        let logits = read(&self.logits)?;
+        let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
+        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
+        let tape = self.model.record_observed(&fed.inputs, &self.all(sampled)?, mode, observer)?;
+        let losses = self.losses(fed, &tape.outputs.heads)?;
+        let (total, each) = self.total(&losses, sampled)?;
+        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let parts = (self.ground.feed, self.model, fed);
+        let weighed = self.weigher.weigh(tape, (&total, &each), parts, at, factor)?;
+        // d total / d G, by choice.
+        let mut pulls: Vec<Vec<f64>> = vec![Vec::new(); logits.len()];
+        for ((o, row), factor) in self.model.plan.outputs.iter().zip(&losses).zip(&weighed.factors) {
+            let Some(c) = o.choice else { continue };
+            let weight = self.ground.checked.spec.tasks[o.task].weight * factor;
+            for loss in row {
+                pulls[c].push(weight * loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?);
+            }
+        }
+        let share = self.entropy / logits.len().max(1) as f64;
+        let rows = sampled.iter().zip(&pulls).zip(&logits).map(|((p, g), row)| {
+            let mut grad = through_softmax(p, g, tau);
+            if share > 0.0 {
+                grad.iter_mut().zip(entropy_gradient(row)).for_each(|(a, b)| *a += share * b);
+            }
+            grad
+        });
+        let rows = rows.collect();
+        let extra: f64 = if share > 0.0 { logits.iter().map(|r| share * entropy(r)).sum() } else { 0.0 };
+        Ok(Pull { total: value + extra, weights: weighed.learned.weights, logits: rows })
+    }
+
+    /// Every head of every task is computed; what is decided does not matter.
+    fn all(&self, sampled: &[Vec<f64>]) -> candle_core::Result<Vec<Decided>> {
+        let of = |p: &Vec<f64>| {
+            let probs = Some(Tensor::ones(p.len(), candle_core::DType::F32, &self.model.device)?);
+            Ok(Decided { index: 0, probs, mask: None })
+        };
+        sampled.iter().map(of).collect()
+    }
+
     /// The relaxed sample of each task, `[K]`.
     fn sample(&self, logits: &[Vec<f64>], step: u64, tau: f64) -> Vec<Vec<f64>> {
         let row = |(c, row): (usize, &Vec<f64>)| {
@@ -323,48 +364,29 @@ fn entropy(logits: &[f64]) -> f64 {
     softmax(logits).into_iter().map(|p| part(p) + part(1.0 - p)).sum()
 }
 
+impl Chooser for Grouping<'_> {
+    fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
+        Ok(read(&self.logits)?)
+    }
+
+    fn decisions(&self) -> Result<Vec<usize>, RunError> {
+        Ok(read(&self.logits)?.iter().map(|r| argmax(r)).collect())
+    }
+}
+
 impl Procedure for Grouping<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         at.temperature = tau;
-        let logits = read(self.logits)?;
-        let relaxed = self.sample(&logits, at.step, tau);
-        // Every head of every task is computed; what is decided does not matter.
-        let all = |p: &Vec<f64>| {
-            let probs = Some(Tensor::ones(p.len(), candle_core::DType::F32, &self.model.device)?);
-            Ok(Decided { index: 0, probs, mask: None })
-        };
-        let decided: Vec<Decided> = relaxed.iter().map(all).collect::<candle_core::Result<_>>()?;
-        let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
-        let out = self.model.forward(&fed.inputs, &decided, mode)?;
-        let losses = self.losses(fed, &out.heads)?;
-        let (total, each) = self.total(&losses, &relaxed)?;
-        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let sampled = self.sample(&read(&self.logits)?, at.step, tau);
+        let Pull { total, weights: found, logits } = self.pull(fed, at, &sampled, None)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
-        let parts = (self.ground.feed, self.model, fed);
-        let weighed = self.weigher.weigh(Graph(&self.weights), (&total, &each), parts, at, factor)?;
-        let found = weighed.learned.weights;
-        // d total / d G, by choice.
-        let mut pulls: Vec<Vec<f64>> = vec![Vec::new(); logits.len()];
-        for ((o, row), factor) in self.model.plan.outputs.iter().zip(&losses).zip(&weighed.factors) {
-            let Some(c) = o.choice else { continue };
-            let weight = self.ground.checked.spec.tasks[o.task].weight * factor;
-            for loss in row {
-                pulls[c].push(weight * loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?);
-            }
-        }
-        let share = self.entropy / logits.len().max(1) as f64;
-        let mut rows = relaxed.iter().zip(&pulls).zip(&logits).map(|((p, g), row)| {
-            let mut grad = through_softmax(p, g, tau);
-            if share > 0.0 {
-                grad.iter_mut().zip(entropy_gradient(row)).for_each(|(a, b)| *a += share * b);
-            }
-            grad
-        });
-        let of_choices = Gradients::from_fn(&self.choices, |_, v| {
+        let choices = named(&self.names, &self.logits);
+        let mut rows = logits.into_iter();
+        let of_choices = Gradients::from_fn(&choices, |_, v| {
             Tensor::from_vec(rows.next().expect("one per choice"), v.dims(), &Device::Cpu).ok()
         });
-        self.chooser.step(&self.choices, &of_choices, self.chooser.lr() * factor, Missing::Zero)?;
+        self.chooser.step(&choices, &of_choices, self.chooser.lr() * factor, Missing::Zero)?;
         let mut scales = self.factors.iter().flatten();
         let mut places = 0..;
         let mut grads = Gradients::from_fn(&self.weights, |_, _| {
@@ -378,31 +400,32 @@ impl Procedure for Grouping<'_> {
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
         if self.weigher.looks_again() {
-            let out = self.model.look(&fed.inputs, &decided, mode)?;
-            let again = self.total(&self.losses(fed, &out.heads)?, &relaxed)?.1;
+            let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
+            let out = self.model.look(&fed.inputs, &self.all(&sampled)?, mode)?;
+            let again = self.total(&self.losses(fed, &out.heads)?, &sampled)?.1;
             self.weigher.after(&again)?;
         }
-        let extra: f64 = if share > 0.0 { logits.iter().map(|r| share * entropy(r)).sum() } else { 0.0 };
-        Ok(value + extra)
+        Ok(total)
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
-        let hard: Vec<Decided> = read(self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
+        let hard: Vec<Decided> = read(&self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
         let (spec, feed) = (&self.ground.checked.spec, self.ground.feed);
         evaluate(self.model, spec, feed, &feed.dataset.validation, &hard, control)
     }
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         self.watch.check_validation(scores, at)?;
-        let rows = read(self.logits)?;
+        let rows = read(&self.logits)?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
         Ok(true)
     }
 
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
+        let choices = named(&self.names, &self.logits);
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
-        tensors.extend(keeper::prefixed("choice", self.choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
+        tensors.extend(keeper::prefixed("choice", choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
         tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
         tensors.extend(self.weigher.save()?);
         Ok(tensors)
@@ -410,7 +433,7 @@ impl Procedure for Grouping<'_> {
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
-        keeper::set(&state.part("choice"), &self.choices)?;
+        keeper::set(&state.part("choice"), &named(&self.names, &self.logits))?;
         self.chooser.load_state(&state.part("chooser"))?;
         self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();

@@ -9,6 +9,7 @@
 //!   result is the noise-free argmax (equation 7), pruned, and retrained from scratch.
 
 use super::bench::{Bench, Ended, Ground, Outcome};
+use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
@@ -99,11 +100,11 @@ use crate::check::Checked;
 use crate::hir::{Search, StageId};
 use crate::ir::{Choice, Network, Reader};
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
-use crate::plan::{Symbols, lower};
+use crate::plan::Symbols;
 use crate::random::Randomness;
 use crate::runtime::RunError;
-use crate::runtime::control::{Control, Why};
-use crate::runtime::epochs::{self, Course, Procedure};
+use crate::runtime::control::Control;
+use crate::runtime::epochs::Procedure;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::{Fed, Feed};
 use crate::runtime::fit::{Watch, losses};
@@ -116,33 +117,8 @@ use crate::runtime::weigher::Weigher;
 /// Searches: trains the supernet's weights and the choices jointly, in one phase, `search`. The validation scores are the
 /// supernet's under the decisions, after the last whole epoch.
 pub fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
-    let &Ground { checked, network, search, feed, random, device } = ground;
-    let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let model = Model::new(plan, symbols, random, device)?;
-    let mut keeper = bench.keeper("search", listener);
-    let keeper = &mut keeper;
-    let batches = feed.training(search.args.size("batch"), random);
-    let mut branching = Branching::new(checked, network, search, &model, feed, random, &keeper.phase)?;
-    let epochs = branching.epochs;
-    let course =
-        Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
-    let ended = epochs::train(&course, &mut branching, keeper, listener)?;
-    let logits = read(&branching.logits)?;
-    drop(branching);
-    let decisions: Vec<usize> = logits.iter().map(|r| argmax(r)).collect();
-    let validation = match (&ended.stopped, ended.validation) {
-        (None, Some(scores)) => Some(scores),
-        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
-        _ => {
-            let hard: Vec<Decided> = decisions.iter().map(|d| Decided::hard(*d)).collect();
-            Some(evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?)
-        }
-    };
-    let (epochs, steps) = (ended.epochs, ended.steps);
-    let outcome = Outcome { decisions, logits, validation, epochs, steps, supernet: Some(model) };
-    Ok(match ended.stopped {
-        Some(at) => Ended::Stopped(at, Some(outcome)),
-        None => Ended::Done(outcome),
+    train(ground, bench, listener, None, &|g, model, phase| {
+        Ok(Box::new(Branching::new(g.checked, g.network, g.search, model, g.feed, g.random, phase)?))
     })
 }
 
@@ -250,6 +226,16 @@ impl<'a> Branching<'a> {
     }
 }
 
+impl Chooser for Branching<'_> {
+    fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
+        Ok(read(&self.logits)?)
+    }
+
+    fn decisions(&self) -> Result<Vec<usize>, RunError> {
+        Ok(read(&self.logits)?.iter().map(|r| argmax(r)).collect())
+    }
+}
+
 impl Procedure for Branching<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
@@ -334,7 +320,7 @@ impl Procedure for Branching<'_> {
     }
 }
 
-fn named<'a>(names: &'a [String], logits: &'a [Var]) -> Vec<(&'a str, &'a Var)> {
+pub fn named<'a>(names: &'a [String], logits: &'a [Var]) -> Vec<(&'a str, &'a Var)> {
     names.iter().map(String::as_str).zip(logits).collect()
 }
 

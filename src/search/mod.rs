@@ -9,7 +9,7 @@ pub mod composed;
 mod defs;
 mod dselect_k;
 mod full;
-mod group;
+pub mod group;
 mod independent;
 pub mod learn_to_branch;
 mod pairwise;

@@ -122,11 +122,14 @@ fn subsets(place: &Place) -> Vec<usize> {
     numbers.map(|n| mtlc::ir::routes::route(n, 1).0.len()).collect()
 }
 
+/// A strategy, its attributes, and what holds of the numbers of members that it finds.
+type Case = (&'static str, String, fn(&[usize]) -> bool);
+
 /// What a strategy learns shows in its log, in the loss, and in what is derived.
 #[test]
 fn strategies_learn_routes() {
     let fast = "epochs = 40, batch = 12, choices = adam(lr = 0.1), weights = adam(lr = 0.02)";
-    let cases: [(&str, String, fn(&[usize]) -> bool); 6] = [
+    let cases: [Case; 6] = [
         ("reinforce", format!("{{ {fast} }}"), |m| m.iter().all(|n| (1..=3).contains(n))),
         // A penalty that no loss outweighs leaves one connection each; none leaves most.
         ("snr", format!("{{ {fast}, penalty = 10 }}"), |m| m.iter().all(|n| *n == 1)),

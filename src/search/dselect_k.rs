@@ -4,7 +4,8 @@
 //!   bit b of a code is 1 with S(z_b) and 0 with 1 - S(z_b), S the smooth step of width gamma, and the code's product r is the
 //!   selector's weight of a candidate. Selectors are mixed by softmax(w), w from U(-0.05, 0.05): q_i = sum_s softmax(w)_s r_si.
 //! - **Estimator**: the gradient through q of the training loss, plus `entropy` times each selector's - sum r ln(r + 1e-6).
-//! - **Procedure**: joint with the weights. Each selector's largest candidate is derived; the result is retrained.
+//! - **Procedure**: joint with the weights. Each selector's largest candidate is derived; the result is retrained. Selectors begin
+//!   near each other and often end on the same candidate: k is the most that a reader takes.
 //!
 //! With `gate = sum` or `mean` the reader's value is sum_i q_i y_i, as published; other gates are multiplied by q before they are
 //! normalised (`ops::mix::combine`), which the paper does not have. Where n is no power of two some codes name nobody: as in the

@@ -73,8 +73,9 @@
 //! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table.
 //! - **a strategy**: a file in `search/` with a `pub static DEF: StrategyDef` (what it decides, its attributes, its procedure) and a
 //!   line in the table. A procedure trains what it likes in phases that resume, and ends with a decision per choice
-//!   (`search/bench.rs`); derivation, retraining, records and messages follow. `search/all_shared.rs` is the smallest, and
-//!   `examples/own_strategy.rs` the guide: a program of your own that is `mtlc` with one strategy more.
+//!   (`search/bench.rs`); derivation, retraining, records and messages follow. `search/all_shared.rs` is the smallest. One that
+//!   trains a supernet in one phase is a `Chooser` (`search/supernet.rs`), one that relaxes subsets a `Masks` (`search/relaxed.rs`).
+//!   `examples/own_strategy.rs` is the guide: a program of your own that is `mtlc` with one strategy more.
 //! - **a diagnostic**: a line in `diag/codes.rs`, `diag/explain/FAMILY.NAME.md`, a spec under `tests/ui/`; `UPDATE=1` writes its
 //!   place in the reference.
 //! - **a lint**: a diagnostic that is a warning, a file in `check/lints/` and a line in its table.

@@ -73,7 +73,10 @@ pub struct CostReport {
 pub fn mix_cost(checked: &Checked, network: &Network, node: petgraph::graph::NodeIndex) -> Cost {
     let mut cost = Cost::default();
     for op in crate::plan::mix_ops(checked, network, node).iter().flatten() {
+        let activations = cost.activations.filter(|n| *n > 0);
         cost.add_op(&**op);
+        // Its value is one, however many gates it may have.
+        cost.activations = activations.or(cost.activations);
     }
     cost
 }

@@ -629,7 +629,9 @@ impl Builder<'_> {
         diags: &mut Diagnostics,
     ) -> Option<(NodeIndex, StageId, Vec<NodeIndex>)> {
         let mix = &topology.mixes[m];
-        let span = mix.span.or(topology.span)?;
+        // A topology that was derived and not written has no places.
+        let stages = &self.spec.backbone.as_ref()?.stages;
+        let span = mix.span.or(topology.span).or(stages.first().map(|s| s.span))?;
         let mut members = Vec::new();
         let mut of = None;
         for member in &mix.members {

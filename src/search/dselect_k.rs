@@ -4,11 +4,13 @@
 //!   bit b of a code is 1 with S(z_b) and 0 with 1 - S(z_b), S the smooth step of width gamma, and the code's product r is the
 //!   selector's weight of a candidate. Selectors are mixed by softmax(w), w from U(-0.05, 0.05): q_i = sum_s softmax(w)_s r_si.
 //! - **Estimator**: the gradient through q of the training loss, plus `entropy` times each selector's - sum r ln(r + 1e-6).
-//! - **Procedure**: joint with the weights. Each selector's largest candidate is derived; the result is retrained.
+//! - **Procedure**: joint with the weights. Each selector's largest candidate is derived; the result is retrained. Selectors begin
+//!   near each other and often end on the same candidate: k is the most that a reader takes.
 //!
 //! With `gate = sum` or `mean` the reader's value is sum_i q_i y_i, as published; other gates are multiplied by q before they are
-//! normalised (`ops::mix::combine`), which the paper does not have. Where n is no power of two the paper penalises weight on
-//! codes that name nobody; here code c stands for candidate c mod n, so that there is none.
+//! normalised (`ops::mix::combine`), which the paper does not have. Where n is no power of two some codes name nobody: as in the
+//! paper's code, `entropy` also weighs the sum over selectors of 1 / (weight on codes that name somebody). A selector that ends on a
+//! code c that names nobody takes candidate c mod n, which is ours, so that nothing is ever empty.
 
 use rand::RngExt;
 
@@ -104,6 +106,16 @@ fn bits(candidates: usize) -> usize {
     candidates.next_power_of_two().trailing_zeros() as usize
 }
 
+/// 1 where some codes name nobody, else 0.
+fn spare(candidates: usize) -> f64 {
+    f64::from(!candidates.is_power_of_two())
+}
+
+/// The selector of the largest share.
+fn z_of_largest<'r>(w: &[f64], z: &[&'r [f64]]) -> &'r [f64] {
+    z[argmax(w)]
+}
+
 impl Selectors {
     /// S(t), and its derivative: 0 below -gamma / 2, 1 above gamma / 2, and the cubic between.
     fn step(&self, t: f64) -> (f64, f64) {
@@ -118,11 +130,20 @@ impl Selectors {
     /// A selector's weight of each candidate.
     fn weights(&self, z: &[f64], candidates: usize) -> Vec<f64> {
         let mut out = vec![0.0; candidates];
-        for code in 0..1usize << z.len() {
-            let product = z.iter().enumerate().map(|(b, t)| self.bit(*t, code >> b & 1 == 1).0).product::<f64>();
-            out[code % candidates] += product;
+        for (code, out) in out.iter_mut().enumerate() {
+            *out = z.iter().enumerate().map(|(b, t)| self.bit(*t, code >> b & 1 == 1).0).product();
         }
         out
+    }
+
+    /// The candidate that a selector takes.
+    fn taken(&self, z: &[f64], candidates: usize) -> usize {
+        let r = self.weights(z, candidates);
+        if r.iter().any(|r| *r > 0.0) {
+            return argmax(&r);
+        }
+        let code: usize = z.iter().enumerate().map(|(b, t)| usize::from(*t > 0.0) << b).sum();
+        code % candidates
     }
 
     /// The chance of a bit, and its derivative.
@@ -134,13 +155,13 @@ impl Selectors {
     /// d (sum_i pull_i r_i) / d z of one selector.
     fn back(&self, z: &[f64], candidates: usize, pull: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; z.len()];
-        for code in 0..1usize << z.len() {
+        for (code, pull) in pull.iter().enumerate().take(candidates) {
             for (b, slot) in out.iter_mut().enumerate() {
                 let part = |(other, t): (usize, &f64)| {
                     let (p, dp) = self.bit(*t, code >> other & 1 == 1);
                     if other == b { dp } else { p }
                 };
-                *slot += pull[code % candidates] * z.iter().enumerate().map(part).product::<f64>();
+                *slot += pull * z.iter().enumerate().map(part).product::<f64>();
             }
         }
         out
@@ -162,10 +183,14 @@ impl Masks for Selectors {
     }
 
     fn mask(&self, row: &[f64], candidates: usize, _: Randomness, _: [u64; 3]) -> Vec<f64> {
-        let (w, z) = self.parts(row, candidates);
+        let (w, parts) = self.parts(row, candidates);
         let mut q = vec![0.0; candidates];
-        for (share, z) in softmax(w).into_iter().zip(z) {
+        for (share, z) in softmax(w).into_iter().zip(&parts) {
             q.iter_mut().zip(self.weights(z, candidates)).for_each(|(q, r)| *q += share * r);
+        }
+        // In single precision, as the network has it.
+        if q.iter().all(|q| *q as f32 == 0.0) {
+            q[self.taken(z_of_largest(w, &parts), candidates)] = 1.0;
         }
         // Rounding may lead beyond one.
         q.into_iter().map(|q| q.min(1.0)).collect()
@@ -181,8 +206,9 @@ impl Masks for Selectors {
         let mean: f64 = shares.iter().zip(&worth).map(|(s, v)| s * v).sum();
         let mut out: Vec<f64> = shares.iter().zip(&worth).map(|(s, v)| s * (v - mean)).collect();
         for ((share, z), r) in shares.iter().zip(&z).zip(&weights) {
-            let surprise = |r: f64| -((r + 1e-6).ln() + r / (r + 1e-6));
-            let pulled: Vec<f64> = pull.iter().zip(r).map(|(p, r)| share * p + self.entropy * surprise(*r)).collect();
+            let total = r.iter().sum::<f64>() + 1e-6;
+            let pushed = |r: f64| -((r + 1e-6).ln() + r / (r + 1e-6)) - spare(candidates) / (total * total);
+            let pulled: Vec<f64> = pull.iter().zip(r).map(|(p, r)| share * p + self.entropy * pushed(*r)).collect();
             out.extend(self.back(z, candidates, &pulled));
         }
         out
@@ -190,13 +216,17 @@ impl Masks for Selectors {
 
     fn penalty(&self, row: &[f64], candidates: usize) -> f64 {
         let (_, z) = self.parts(row, candidates);
-        let entropy = |z: &[f64]| self.weights(z, candidates).iter().map(|r| -r * (r + 1e-6).ln()).sum::<f64>();
-        self.entropy * z.into_iter().map(entropy).sum::<f64>()
+        let one = |z: &[f64]| {
+            let r = self.weights(z, candidates);
+            let entropy: f64 = r.iter().map(|r| -r * (r + 1e-6).ln()).sum();
+            entropy + spare(candidates) / (r.iter().sum::<f64>() + 1e-6)
+        };
+        self.entropy * z.into_iter().map(one).sum::<f64>()
     }
 
     fn subset(&self, row: &[f64], candidates: usize) -> (Vec<usize>, Vec<f64>) {
         let (_, z) = self.parts(row, candidates);
-        let mut members: Vec<usize> = z.iter().map(|z| argmax(&self.weights(z, candidates))).collect();
+        let mut members: Vec<usize> = z.iter().map(|z| self.taken(z, candidates)).collect();
         members.sort_unstable();
         members.dedup();
         (members, self.mask(row, candidates, Randomness::new(0), [0; 3]))
@@ -222,8 +252,9 @@ mod tests {
         assert_eq!((masks.step(-1.0), masks.step(1.0), masks.step(0.0).0), ((0.0, 0.0), (1.0, 0.0), 0.5));
         assert!(masks.step(-1.0 + 1e-9).0.abs() < 1e-12 && masks.step(1.0 - 1e-9).1.abs() < 1e-6);
         assert_eq!(masks.weights(&[1.5, -1.5], 4), [0.0, 1.0, 0.0, 0.0]);
-        // Code 3 of three candidates stands for the first.
-        assert_eq!(masks.weights(&[1.5, 1.5], 3), [1.0, 0.0, 0.0]);
+        // Code 3 of three candidates names nobody: the first is taken.
+        assert_eq!(masks.weights(&[1.5, 1.5], 3), [0.0, 0.0, 0.0]);
+        assert_eq!(masks.subset(&[0.0, 1.5, 1.5], 3), (vec![0], vec![1.0, 0.0, 0.0]));
         assert_eq!(masks.subset(&[0.0, 1.5, -1.5], 4).0, [1]);
     }
 }

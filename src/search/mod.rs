@@ -1,6 +1,7 @@
 //! Strategies. A strategy is a parametrisation, an estimator and a procedure; each has a file of its own with a
 //! `pub static DEF: StrategyDef` (what it is called, its attributes, what it can decide) and, where it runs already, its procedure.
-//! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only; what a procedure works with is [`bench`].
+//! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only; what a procedure works with is [`bench`], and
+//! several searches of one program run by [`composed`].
 
 mod affinity;
 mod all_shared;

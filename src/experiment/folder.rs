@@ -9,7 +9,8 @@
 //!                  a network trains, its best so far
 //! derived/net.mtl  the learned topology                           networks/      the programs of the other networks
 //! resume/          states of the unfinished phase                 partial/       what a run that the clock stopped had by then
-//! affinity.json    affinities of tasks, and affinity.svg: heat maps (Branched Multi-Task Networks); ranking.json (TreeMTL)
+//! affinity.json    affinities of tasks, and affinity.svg: heat maps (Branched Multi-Task Networks); ranking.json (TreeMTL);
+//!                  expected_cost.json: logits and tree (BMTAS)
 //! run.lock         held by the process that works here            SHA256SUMS     of all that a finished run leaves
 //! ```
 

@@ -2,6 +2,7 @@
 //! [`Symbols`], for checkpoints and logs. A supernet's choices stay, as data for `runtime`; a fixed network has none.
 
 pub mod passes;
+mod per_task;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use crate::ir::{Network, Node, Role};
 use crate::ops::{self, Init, Op, TensorType};
 use crate::schema::{Args, Value};
 use crate::source::{FileId, Span, Spanned};
+
+pub use per_task::{PerTask, lower_per_task};
 
 /// Index of a value computed in a step.
 pub type ValueId = usize;
@@ -58,6 +61,8 @@ pub enum Kind {
     Op(Arc<dyn Op>),
     /// One of the inputs, by a choice.
     Select(usize),
+    /// The sum of the inputs, each times its probability in a choice; one of them where the choice has none.
+    Blend(usize),
 }
 
 /// A task's result: one head, or several of which a choice picks.

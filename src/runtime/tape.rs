@@ -52,6 +52,8 @@ enum Back {
     Sum,
     /// Through candle's graph of this op.
     Graph { leaves: Vec<Option<Var>>, output: Tensor },
+    /// To every candidate by its share, and to the probabilities.
+    Blend { choice: usize, candidates: Vec<Tensor>, shares: Vec<f64> },
     /// To the candidate that was taken, and to the probabilities of all that were computed.
     Choice { choice: usize, index: usize, candidates: Vec<Tensor> },
 }
@@ -123,6 +125,12 @@ impl<'a> Tape<'a> {
             self.wanted[s.output] = true;
             self.entries.push(Entry { step, back: Back::Choice { choice, index, candidates } });
         }
+    }
+
+    /// Records a sum of candidates by their shares.
+    pub(super) fn blend(&mut self, step: usize, choice: usize, candidates: Vec<Tensor>, shares: Vec<f64>) {
+        self.wanted[self.model.plan.steps[step].output] = true;
+        self.entries.push(Entry { step, back: Back::Blend { choice, candidates, shares } });
     }
 
     /// A head as the loss reads it.
@@ -231,6 +239,16 @@ impl Found {
                     if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
                         give(i, Grad::of(g)?)?;
                     }
+                }
+            }
+            Back::Blend { choice, candidates, shares } => {
+                let found = select::probability_gradient(&grad, candidates)?;
+                match &mut choices[*choice] {
+                    Some(sum) => sum.iter_mut().zip(found).for_each(|(a, b)| *a += b),
+                    none => *none = Some(found),
+                }
+                for (i, share) in shares.iter().enumerate().filter(|(i, _)| wanted(*i)) {
+                    give(i, grad.times(*share)?)?;
                 }
             }
             Back::Choice { choice, index, candidates } => {

@@ -74,32 +74,6 @@ pub static REINFORCE: StrategyDef = def(
     false,
 );
 
-pub static EXPECTED_COST: StrategyDef = def(
-    CallDef {
-        name: "expected_cost",
-        doc: "BMTAS: a relaxed copy per task and level, with the expected cost in the loss.",
-        args: &[
-            attr("epochs", COUNT, Need::Default("160"), "Passes over the training split."),
-            BATCH,
-            attr(
-                "temperature",
-                Ty::Call(schedules),
-                Need::Default("linear(5, 0.1)"),
-                "Temperature of the relaxed categorical.",
-            ),
-            attr("lambda", NON_NEGATIVE, Need::Default("0.05"), "Weight of the expected cost."),
-            attr("split", FRACTION, Need::Default("0.2"), "Share of the training split that choices are trained on."),
-            WEIGHTS,
-            CHOICES,
-            SCHEDULE,
-        ],
-    },
-    "Bruggemann et al. 2020, Automated Search for Resource-Efficient Branched Multi-Task Networks",
-    &[Offer::Tree],
-    &[Offer::Tree],
-    false,
-);
-
 pub static SNR: StrategyDef = def(
     CallDef {
         name: "snr",

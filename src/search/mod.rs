@@ -6,6 +6,7 @@ mod affinity;
 mod all_shared;
 pub mod bench;
 mod defs;
+mod expected_cost;
 mod group;
 mod independent;
 pub mod learn_to_branch;
@@ -83,7 +84,7 @@ static TABLE: &[&StrategyDef] = &[
     &affinity::DEF,
     &group::DEF,
     &defs::REINFORCE,
-    &defs::EXPECTED_COST,
+    &expected_cost::DEF,
     &pairwise::DEF,
     &defs::SNR,
     &defs::DSELECT_K,

@@ -26,7 +26,7 @@ pub fn meaning(checked: &Checked, plan: &Plan) -> Vec<String> {
                 }
                 format!("{op:?}")
             }
-            Kind::Select(choice) => format!("choice {choice}"),
+            Kind::Select(choice) | Kind::Blend(choice) => format!("choice {choice}"),
         };
         computed.insert(step.output, hash(&(what, inputs)));
         by_output.insert(step.output, i);

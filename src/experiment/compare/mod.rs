@@ -73,6 +73,9 @@ pub struct Comparison {
     pub left_out: Vec<(String, String)>,
 }
 
+/// A task's metrics by name.
+pub type Metrics = Vec<(String, Option<Spread>)>;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     pub name: String,
@@ -80,7 +83,7 @@ pub struct Row {
     /// In percent, over the independent network of the same seed.
     pub delta: Option<Spread>,
     /// By task, its metrics by name.
-    pub tasks: Vec<(String, Vec<(String, Option<Spread>)>)>,
+    pub tasks: Vec<(String, Metrics)>,
     pub loss: Option<Spread>,
     pub params: Option<Spread>,
     /// Per sample.

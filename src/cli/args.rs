@@ -51,6 +51,12 @@ pub enum Command {
     Run(RunArgs),
     /// Search only, and derive what was found.
     Search(RunArgs),
+    /// Compare strategies and baselines on one space: several seeds of each, at one budget, and how each stands to random search.
+    ///
+    /// Metrics and the relative improvement over single-task networks (delta-m), sizes, latency, time, agreement of the seeds'
+    /// topologies, as a table here and as Markdown, CSV and JSON in the folder. Every topology is retrained as `train` says; random
+    /// search trains topologies that way until it has used the epochs of the dearest other search.
+    Compare(CompareArgs),
     /// Write the topology that a run found as a program.
     Derive(DeriveArgs),
     /// Train the topology of a program from scratch, and evaluate it.
@@ -128,6 +134,67 @@ pub struct RunArgs {
     /// How many saved states of a phase are kept.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub keep: usize,
+
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+/// How a comparison is written to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    Text,
+    Markdown,
+    Csv,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The program; its space is what is searched.
+    #[arg(value_name = "FILE", required_unless_present = "resume")]
+    pub file: Option<PathBuf>,
+
+    /// Strategies, with commas between them; with a body, their attributes: `group, expected_cost { epochs = 20 }`. Without one, those
+    /// of the program's search of that strategy, else the defaults. Absent: all that run and fit the space. The baselines and random
+    /// search are always there.
+    #[arg(long, value_name = "STRATEGIES")]
+    pub with: Option<String>,
+
+    /// How many seeds of each.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub seeds: usize,
+
+    /// The first seed.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+
+    /// Go on with a comparison that was stopped, from its folder alone.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "output", "seed", "seeds", "with", "set"])]
+    pub resume: Option<PathBuf>,
+
+    /// The folder, which must not exist; absent: `runs/DATE-NAME-XXXX`.
+    #[arg(long, short, alias = "out", value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    /// What is written to standard output; the folder has all of them.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: CompareFormat,
+
+    /// Where to compute: auto, cpu, cuda:N. Of one that goes on: where it began.
+    #[arg(long)]
+    pub device: Option<String>,
+
+    /// End within this time, as in 90m or 2h: saves, and can go on later.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub time: Option<Duration>,
+
+    /// Save the state of a training this often; results do not depend on it.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub save_every: Duration,
+
+    /// Run even if the estimate of the memory says that the machine has too little.
+    #[arg(long)]
+    pub ignore_memory: bool,
 
     #[command(flatten)]
     pub set: SetArgs,

@@ -58,6 +58,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
         Command::Graph(a) => cmd::graph::run(a, terminal),
         Command::Run(a) => cmd::run::run(a, terminal),
         Command::Search(a) => cmd::search::run(a, terminal),
+        Command::Compare(a) => cmd::compare::run(a, terminal),
         Command::Derive(a) => cmd::derive::run(a, terminal),
         Command::Train(a) => cmd::train::run(a, terminal),
         Command::Evaluate(a) => cmd::evaluate::run(a, terminal),

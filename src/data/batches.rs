@@ -12,30 +12,61 @@ pub struct Batches {
     pub shuffle: Option<Randomness>,
     /// Leave out the last batch of an epoch if it is smaller than the others (unless it is the only one).
     pub drop_last: bool,
+    /// Rows that are dealt apart, before the others of each epoch: the same ones in every epoch, drawn by the seed.
+    pub held: usize,
 }
 
 impl Batches {
     pub fn shuffled(rows: usize, batch: usize, random: Randomness) -> Batches {
-        Batches { rows, batch: batch.max(1), shuffle: Some(random), drop_last: false }
+        Batches { rows, batch: batch.max(1), shuffle: Some(random), drop_last: false, held: 0 }
     }
 
     pub fn in_order(rows: usize, batch: usize) -> Batches {
-        Batches { rows, batch: batch.max(1), shuffle: None, drop_last: false }
+        Batches { rows, batch: batch.max(1), shuffle: None, drop_last: false, held: 0 }
     }
 
     pub fn drop_last(self, drop_last: bool) -> Batches {
         Batches { drop_last, ..self }
     }
 
+    /// With a share of the rows dealt apart: at least one, and one is left.
+    pub fn hold(self, share: f64) -> Batches {
+        if self.rows < 2 {
+            return self;
+        }
+        let held = (share * self.rows as f64).round() as usize;
+        Batches { held: held.clamp(1, self.rows - 1), ..self }
+    }
+
     /// Batches of one epoch.
     pub fn per_epoch(&self) -> usize {
-        let full = self.rows / self.batch;
-        let partial = !self.rows.is_multiple_of(self.batch);
+        self.held_batches() + self.parts(self.rows - self.held)
+    }
+
+    /// Of them, those that are dealt apart; they come first.
+    pub fn held_batches(&self) -> usize {
+        self.parts(self.held)
+    }
+
+    fn parts(&self, rows: usize) -> usize {
+        let full = rows / self.batch;
+        let partial = !rows.is_multiple_of(self.batch);
         full + usize::from(partial && (!self.drop_last || full == 0))
     }
 
     /// The rows of each batch of an epoch. Depends on the seed and the epoch alone, so a run resumes anywhere.
     pub fn epoch(&self, epoch: u64) -> Vec<Vec<u32>> {
+        if let (Some(random), true) = (self.shuffle, self.held > 0) {
+            let all = random.permutation("hold", [0; 3], self.rows);
+            let (held, rest) = all.split_at(self.held);
+            let mut out = Vec::with_capacity(self.per_epoch());
+            for (part, rows) in [held, rest].into_iter().enumerate() {
+                let order = random.permutation("shuffle", [epoch, part as u64 + 1, 0], rows.len());
+                let dealt: Vec<u32> = order.into_iter().map(|i| rows[i as usize]).collect();
+                out.extend(dealt.chunks(self.batch).take(self.parts(rows.len())).map(<[u32]>::to_vec));
+            }
+            return out;
+        }
         let order = match self.shuffle {
             Some(random) => random.permutation("shuffle", [epoch, 0, 0], self.rows),
             None => (0..self.rows as u32).collect(),

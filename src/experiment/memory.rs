@@ -3,7 +3,7 @@
 use super::run::Command;
 use super::{Failure, Prepared, baselines, network_of, train_args};
 use crate::diag::numbers::human_bytes;
-use crate::plan::lower;
+use crate::plan::{lower, lower_per_task};
 use crate::runtime::memory::Estimate;
 use crate::runtime::{RunError, machine};
 
@@ -26,7 +26,12 @@ pub fn need(prepared: &Prepared, command: Command) -> Result<Option<Need>, Failu
     {
         for search in &checked.spec.searches {
             let Some(weights) = search.args.opt_call("weights") else { continue };
-            let (plan, _) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+            // Every task runs every copy in a search by expected cost.
+            let plan = match search.strategy.call.name {
+                "expected_cost" => lower_per_task(checked, network).map(|unrolled| unrolled.plan),
+                _ => lower(checked, network).map(|(plan, _)| plan),
+            };
+            let plan = plan.map_err(|e| RunError::NotYet(e.to_string()))?;
             let batch = search.args.size("batch");
             all.push(("search".into(), batch, Estimate::training(&plan, batch, weights, false, feed)));
         }

@@ -2,6 +2,7 @@
 //! phase leaves its results in the run folder; nothing is printed here.
 
 pub mod bench;
+pub mod compare;
 pub mod folder;
 pub mod memory;
 pub mod networks;

@@ -135,7 +135,7 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
         one_shot(run, &derived, &mut networks, listener)?;
     }
     if stopped.is_none() {
-        let mut rest = baselines(run.prepared.checked());
+        let mut rest = if run.info.baselines { baselines(run.prepared.checked()) } else { Vec::new() };
         for n in 0..run.info.random {
             let (checked, params) = (run.prepared.checked(), networks[0].params);
             match random_candidate(checked, n, run.info.seed, params, &first.topology) {

@@ -67,16 +67,24 @@ pub struct Info {
     /// Random topologies trained beside the derived one.
     #[serde(default)]
     pub random: usize,
+    /// The all-shared and the independent network are trained beside the derived one.
+    #[serde(default = "yes")]
+    pub baselines: bool,
     pub device: String,
     /// Digest of the above and the program: what states belong to.
     pub id: String,
     pub status: Status,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Info {
     fn identify(&self, program: &str) -> String {
         let mut hash = Sha256::new();
-        hash.update(format!("{} {} {}\n{program}", self.command.name(), self.seed, self.random));
+        let alone = if self.baselines { "" } else { " alone" };
+        hash.update(format!("{} {} {}{alone}\n{program}", self.command.name(), self.seed, self.random));
         hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
     }
 }
@@ -139,6 +147,7 @@ impl Run {
         path: &Path,
         seed: u64,
         random: usize,
+        baselines: bool,
         settings: Settings,
     ) -> Result<Run, Failure> {
         let device = device::open(settings.device.as_deref().unwrap_or("auto"))?;
@@ -174,6 +183,7 @@ impl Run {
             spec: prepared.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
             seed,
             random,
+            baselines,
             device: device::describe(&device),
             id: String::new(),
             status: Status::Running,

@@ -56,6 +56,19 @@ impl Grad {
         }
     }
 
+    /// A multiple.
+    pub fn times(&self, factor: f64) -> Result<Grad> {
+        let times = |v: &CpuStorage| match v {
+            CpuStorage::F32(v) => Ok(CpuStorage::F32(v.iter().map(|x| x * factor as f32).collect())),
+            CpuStorage::F64(v) => Ok(CpuStorage::F64(v.iter().map(|x| x * factor).collect())),
+            _ => bail!("gradients are f32 or f64"),
+        };
+        match self {
+            Grad::Host(h) => Ok(Grad::Host(Host { values: times(&h.values)?, shape: h.shape.clone() })),
+            Grad::Held(t) => Ok(Grad::Held((t * factor)?)),
+        }
+    }
+
     /// Adds another, in place where it can be.
     pub fn add(&mut self, other: Grad) -> Result<()> {
         match (self, other) {

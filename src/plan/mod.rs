@@ -2,6 +2,7 @@
 //! [`Symbols`], for checkpoints and logs. A supernet's choices stay, as data for `runtime`; a fixed network has none.
 
 pub mod passes;
+mod per_task;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use crate::ops::mix::Gate;
 use crate::ops::{self, Init, Op, TensorType};
 use crate::schema::{Args, Value};
 use crate::source::{FileId, Span, Spanned};
+
+pub use per_task::{PerTask, lower_per_task};
 
 /// Index of a value computed in a step.
 pub type ValueId = usize;
@@ -66,6 +69,8 @@ pub enum Kind {
     Op(Arc<dyn Op>),
     /// One of the inputs, by a choice.
     Select(usize),
+    /// The sum of the inputs, each times its probability in a choice; one of them where the choice has none.
+    Blend(usize),
     /// Some of the inputs combined, by a choice.
     Route(Route),
 }
@@ -114,6 +119,8 @@ pub struct Symbols {
 pub enum NotYet {
     #[error("sizes are open until the data schema is frozen")]
     Open,
+    #[error("one task at a time needs a space whose levels read `one`")]
+    NoTree,
 }
 
 struct Lowering<'a> {

@@ -2,6 +2,7 @@
 //! tables of results, and the summary of a check. Everything here
 //! reads a [`Checked`](crate::check::Checked) and gives text; nothing decides anything.
 
+pub mod compare;
 pub mod diff;
 pub mod graph;
 pub mod picture;

@@ -124,7 +124,7 @@ impl Model {
         let step = self.plan.steps.iter().find(|s| output.heads.contains(&s.output))?;
         match &step.kind {
             crate::plan::Kind::Op(op) => op.output().sizes(),
-            crate::plan::Kind::Route(_) | crate::plan::Kind::Select(_) => None,
+            crate::plan::Kind::Route(_) | crate::plan::Kind::Select(_) | crate::plan::Kind::Blend(_) => None,
         }
     }
 }

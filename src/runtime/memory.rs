@@ -41,6 +41,8 @@ impl Estimate {
                 Kind::Op(op) => op.output().sizes().map_or(0, |s| s.iter().product::<usize>() as u64),
                 Kind::Route(r) => r.whole.output().sizes().map_or(0, |s| s.iter().product::<usize>() as u64),
                 Kind::Select(_) => 0,
+                // As large as what it reads, which is counted; a sum of it is one more, small beside the copies.
+                Kind::Blend(_) => 0,
             })
             .sum();
         let activations = outputs.saturating_mul(batch.min(feed.dataset.train.rows) as u64).saturating_mul(4 * COPIES);

@@ -106,6 +106,14 @@ pub struct Outputs {
     pub chosen: Vec<bool>,
 }
 
+/// The sum of `candidates[i]` times `probs[i]`; `probs` is `[candidates]`.
+fn blend(candidates: &[Tensor], probs: &Tensor) -> Result<Tensor> {
+    let part = |(i, c): (usize, &Tensor)| c.broadcast_mul(&probs.get(i)?.to_dtype(c.dtype())?);
+    let mut parts = candidates.iter().enumerate().map(part);
+    let first = parts.next().ok_or_else(|| candle_core::Error::Msg("a blend of nothing".into()))??;
+    parts.try_fold(first, |sum, p| sum + p?)
+}
+
 /// Bytes that can be had without swapping, where the system tells.
 fn memory_available() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -222,6 +230,8 @@ impl Model {
                 Kind::Route(ref r) => {
                     stack.extend(decided[r.choice].reads(r).into_iter().map(|i| steps[s].inputs[i]));
                 }
+                Kind::Blend(c) if decided[c].probs.is_none() => stack.push(steps[s].inputs[decided[c].index]),
+                Kind::Blend(_) => stack.extend(&steps[s].inputs),
                 Kind::Op(_) => stack.extend(&steps[s].inputs),
             }
         }
@@ -239,7 +249,7 @@ impl Model {
                 Kind::Route(ref r) => {
                     extra.extend(decided[r.choice].reads(r).into_iter().map(|i| steps[s].inputs[i]));
                 }
-                Kind::Op(_) => extra.extend(&steps[s].inputs),
+                Kind::Blend(_) | Kind::Op(_) => extra.extend(&steps[s].inputs),
             }
         }
         (needed, reached)
@@ -338,6 +348,29 @@ impl Model {
                         _ => combine(&args, &weights().map(Tensor::detach).collect::<Vec<_>>(), mask.as_ref())?,
                     }
                 }
+                Kind::Blend(c) => match &decided[*c].probs {
+                    None => {
+                        if let Way::Tape(tape) = way as &mut Way
+                            && reached[i]
+                        {
+                            tape.select(i, *c, decided[*c].index, Vec::new());
+                        }
+                        get(&values, step.inputs[decided[*c].index])?
+                    }
+                    Some(probs) => {
+                        let candidates: Vec<Tensor> =
+                            step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
+                        let out = blend(&candidates, probs)?;
+                        match way as &mut Way {
+                            Way::Tape(tape) if reached[i] => {
+                                let shares = probs.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+                                tape.blend(i, *c, candidates, shares);
+                                out.detach()
+                            }
+                            _ => out,
+                        }
+                    }
+                },
                 Kind::Op(op) => {
                     let args: Vec<Tensor> = step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
                     let mut pass = Pass {
@@ -401,11 +434,16 @@ impl Model {
 
     /// What a training step's forward pass would give, and nothing more: no gradient, and running statistics stay as they are.
     pub fn look(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Outputs> {
+        self.keeping_statistics(|| self.run(inputs, decided, mode, &mut Way::Plain, None))
+    }
+
+    /// Does something, after which running statistics are as they were.
+    pub fn keeping_statistics<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
         let buffers = || self.vars.iter().zip(&self.plan.weights).filter(|(_, w)| !w.trained).map(|(v, _)| v);
         let kept: Vec<Tensor> = buffers().map(|v| v.as_tensor().copy()).collect::<Result<_>>()?;
-        let outputs = self.run(inputs, decided, mode, &mut Way::Plain, None);
+        let done = act();
         buffers().zip(&kept).try_for_each(|(v, t)| v.set(t))?;
-        outputs
+        done
     }
 
     /// The one output of each task under hard decisions: `[batch, outputs...]`, by output of the plan.

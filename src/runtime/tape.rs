@@ -57,6 +57,8 @@ enum Back {
     Graph { leaves: Vec<Option<Var>>, output: Tensor },
     /// Through candle's graph of a route: what it read, the weights, and a relaxed subset.
     Route { choice: usize, leaves: Vec<Option<Var>>, mask: Option<Var>, output: Tensor },
+    /// To every candidate by its share, and to the probabilities.
+    Blend { choice: usize, candidates: Vec<Tensor>, shares: Vec<f64> },
     /// To the candidate that was taken, and to the probabilities of all that were computed.
     Choice { choice: usize, index: usize, candidates: Vec<Tensor> },
 }
@@ -164,6 +166,12 @@ impl<'a> Tape<'a> {
         let value = output.detach();
         self.entries.push(Entry { step, back: Back::Route { choice, leaves, mask, output } });
         Ok(value)
+    }
+
+    /// Records a sum of candidates by their shares.
+    pub(super) fn blend(&mut self, step: usize, choice: usize, candidates: Vec<Tensor>, shares: Vec<f64>) {
+        self.wanted[self.model.plan.steps[step].output] = true;
+        self.entries.push(Entry { step, back: Back::Blend { choice, candidates, shares } });
     }
 
     /// A head as the loss reads it.
@@ -283,6 +291,13 @@ impl Found {
                 }
                 if let Some(g) = mask.as_ref().and_then(|m| store.get(m)) {
                     learn(&mut choices[*choice], g.to_dtype(candle_core::DType::F64)?.to_vec1()?);
+                }
+            }
+            Back::Blend { choice, candidates, shares } => {
+                let found = select::probability_gradient(&grad, candidates)?;
+                learn(&mut choices[*choice], found);
+                for (i, share) in shares.iter().enumerate().filter(|(i, _)| wanted(*i)) {
+                    give(i, grad.times(*share)?)?;
                 }
             }
             Back::Choice { choice, index, candidates } => {

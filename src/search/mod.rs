@@ -7,8 +7,8 @@ mod affinity;
 mod all_shared;
 pub mod bench;
 pub mod composed;
-mod defs;
 mod dselect_k;
+mod expected_cost;
 mod full;
 pub mod group;
 mod independent;
@@ -127,7 +127,7 @@ static TABLE: &[&StrategyDef] = &[
     &affinity::DEF,
     &group::DEF,
     &reinforce::DEF,
-    &defs::EXPECTED_COST,
+    &expected_cost::DEF,
     &pairwise::DEF,
     &snr::DEF,
     &dselect_k::DEF,

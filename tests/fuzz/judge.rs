@@ -26,7 +26,7 @@ pub fn meaning(checked: &Checked, plan: &Plan) -> Vec<String> {
                 }
                 format!("{op:?}")
             }
-            Kind::Select(choice) => format!("choice {choice}"),
+            Kind::Select(choice) | Kind::Blend(choice) => format!("choice {choice}"),
             Kind::Route(r) => format!("route {} {:?}", r.choice, r.whole),
         };
         computed.insert(step.output, hash(&(what, inputs)));

@@ -7,6 +7,8 @@ mod affinity;
 mod branch;
 mod choices;
 mod commands;
+mod compare;
+mod expected_cost;
 mod group;
 mod inherit;
 mod own;

@@ -154,7 +154,7 @@ fn programs_and_folders() {
     }
     r.case("no such device", 1, "run net.mtl -o run --device tpu --quiet", |_| ());
     r.case("no such program", 1, "run nett.mtl -o run --quiet", |_| ());
-    r.case("a strategy that does not run yet", 3, RUN, |p| strategy(p, "search expected_cost { lambda = 0.1 }"));
+    r.case("a strategy that does not run yet", 3, RUN, |p| strategy(p, "search reinforce { epochs = 2 }"));
     r.case("nothing to search", 3, RUN, |p| strategy(p, ""));
     r.case("no data to train on", 3, TRAIN, |p| {
         let text = "mtl 1\ninput x: f32[4]\ntask y: binary\nbackbone net(x) { stage one = linear(4) }\n\
@@ -213,7 +213,7 @@ fn programs_and_folders() {
 #[test]
 fn a_strategy_that_does_not_run_yet_still_checks() {
     let place = Place::table();
-    strategy(&place, "search expected_cost { lambda = 0.1 }");
+    strategy(&place, "search reinforce { epochs = 2 }");
     place.run("check net.mtl").ok();
 }
 

@@ -7,7 +7,9 @@ use crate::schema::Args;
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let tasks = &facts.spec.tasks;
     let counting = tasks.iter().filter(|t| t.weight > 0.0).count();
-    let single: Vec<&Args> = facts.spec.searches.iter().filter_map(|s| s.single.as_ref()).collect();
+    // TreeMTL's `single` trains pairs.
+    let of_one = facts.spec.searches.iter().filter(|s| s.strategy.call.name != "pairwise");
+    let single: Vec<&Args> = of_one.filter_map(|s| s.single.as_ref()).collect();
     for args in facts.trainings() {
         let (Some(call), Some(at)) = (args.opt_call("weighting"), args.span("weighting")) else { continue };
         let alone = single.iter().any(|s| std::ptr::eq(*s, args));

@@ -122,7 +122,7 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
                 terminal.note(&format!("memory: {}", need.describe()));
             }
             let path = args.output.clone().unwrap_or_else(|| RunFolder::default_path(file, args.seed));
-            let begun = Run::begin(command, prepared, &path, args.seed, args.random, settings(signals::listen()));
+            let begun = Run::begin(command, prepared, &path, args.seed, args.random, true, settings(signals::listen()));
             begun.map_err(|f| stop(f, terminal))?
         }
         (None, None) => unreachable!("the command line asks for one of them"),

@@ -1,0 +1,445 @@
+//! `mtlc compare`: strategies and baselines on one space, at one budget, over several seeds. Every strategy and seed is a run folder of
+//! its own, so that what is stopped goes on, and what is done is not done again.
+//!
+//! ```text
+//! request.json    what was asked for             runs/NAME-N/    the run of seed N, an ordinary run folder
+//! programs/       the file on its own, schemas embedded (program.mtl), and one program per strategy
+//! compare.json    every number                   compare.md, compare.csv (a row per strategy), runs.csv (a row per run)
+//! ```
+//!
+//! **Budget.** Every topology that is found is retrained as `train` says, from the weights of its seed. Random search trains as many
+//! topologies that way as it takes to reach the epochs of the dearest other search, rounded up. An epoch of a supernet costs more than
+//! one of a topology, so epochs and seconds stand in every row.
+
+mod numbers;
+mod programs;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::recorder::Recorder;
+use super::run::{Command, Info, Run, Saving, Settings, Status};
+use super::{Failure, NetworkResult, Prepared, RunFolder, SearchResult, Summary, memory, phases, train_args};
+use crate::artifact;
+use crate::ir::partition;
+use crate::runtime::checkpoint::{TEMPORARY, write_atomically};
+use crate::runtime::control::Control;
+use crate::runtime::epochs::Stopped;
+use crate::runtime::record::Listener;
+use crate::runtime::{RunError, device};
+use crate::search::strategies;
+
+pub use numbers::{Chain, Spread, Standing, Verdict, agreement, delta, verdict};
+pub use programs::{Asked, BASELINES, RANDOM, asked};
+use programs::{Base, compiled};
+
+/// `request.json`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    pub version: u32,
+    pub tool: String,
+    /// Name of the user's file.
+    pub spec: String,
+    pub seeds: Vec<u64>,
+    pub entries: Vec<Entry>,
+    /// Strategies that were left out, and why.
+    pub left_out: Vec<(String, String)>,
+    /// Draws of random search that were asked for; absent: by the budget of the others.
+    pub fixed_draws: bool,
+    pub device: String,
+}
+
+/// A strategy of a comparison.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    pub name: String,
+    pub note: Option<String>,
+}
+
+/// `compare.json`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Comparison {
+    pub version: u32,
+    pub tool: String,
+    pub spec: String,
+    pub seeds: Vec<u64>,
+    /// What the metrics are of: `test`, or `validation`.
+    pub split: String,
+    /// The rule by which budgets are equal.
+    pub budget: String,
+    pub stages: Vec<String>,
+    pub rows: Vec<Row>,
+    pub left_out: Vec<(String, String)>,
+}
+
+/// A task's metrics by name.
+pub type Metrics = Vec<(String, Option<Spread>)>;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Row {
+    pub name: String,
+    pub note: Option<String>,
+    /// In percent, over the independent network of the same seed.
+    pub delta: Option<Spread>,
+    /// By task, its metrics by name.
+    pub tasks: Vec<(String, Metrics)>,
+    pub loss: Option<Spread>,
+    pub params: Option<Spread>,
+    /// Per sample.
+    pub macs: Option<Spread>,
+    /// In microseconds, one sample at a time.
+    pub latency: Option<Spread>,
+    pub search_epochs: Option<Spread>,
+    pub search_seconds: Option<Spread>,
+    pub train_epochs: Option<Spread>,
+    pub train_seconds: Option<Spread>,
+    /// By stage, the adjusted Rand index between the seeds' groupings; absent for what does not search.
+    pub agreement: Option<Vec<f64>>,
+    pub verdict: Option<Verdict>,
+    pub runs: Vec<One>,
+}
+
+/// One seed of a row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct One {
+    pub seed: u64,
+    /// Relative to the comparison.
+    pub folder: String,
+    /// Training became infinite or no number.
+    pub diverged: bool,
+    pub delta: Option<f64>,
+    pub search: Option<SearchCost>,
+    pub network: Option<NetworkResult>,
+    pub chain: Option<Chain>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SearchCost {
+    pub epochs: usize,
+    pub seconds: f64,
+}
+
+/// How a comparison ended.
+pub enum Ended {
+    Done(Box<Comparison>),
+    Stopped(Stopped),
+}
+
+/// What a comparison needs beside a request.
+pub struct Means {
+    pub control: Control,
+    pub saving: Saving,
+    pub device: Option<String>,
+    pub ignore_memory: bool,
+}
+
+fn misused(message: String) -> Failure {
+    Failure::Run(RunError::Checkpoint(message))
+}
+
+/// Writes the folder of a new comparison, whole or not at all. Without `with`, every strategy that runs and fits the space; the
+/// baselines and random search are always there.
+pub fn begin(
+    prepared: &Prepared,
+    path: &Path,
+    with: Option<Vec<Asked>>,
+    seeds: Vec<u64>,
+    device: &str,
+) -> Result<Request, Failure> {
+    super::can_search(prepared)?;
+    RunFolder::vacant(path)?;
+    let text = super::program_text(prepared, &path.join("programs").join("program.mtl"));
+    let base = Base { text: &text, checked: prepared.checked() };
+    let explicit = with.is_some();
+    let runs = strategies().iter().filter(|s| s.runs()).map(|s| Asked { name: s.call.name.to_string(), body: None });
+    let with = with.unwrap_or_else(|| runs.collect());
+    let named = |n: &str| with.iter().find(|a| a.name == n).cloned().unwrap_or(Asked { name: n.into(), body: None });
+    let is_baseline = |n: &str| BASELINES.contains(&n);
+    let mut all: Vec<Asked> = with.iter().filter(|a| !is_baseline(&a.name) && a.name != RANDOM).cloned().collect();
+    all.push(named(RANDOM));
+    let (mut entries, mut left_out, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    // Those of every run, whether the space holds them or not.
+    let (sources, spec) = (&prepared.compiled.sources, &prepared.checked().spec);
+    for candidate in super::baselines(prepared.checked()).into_iter().rev() {
+        let text = artifact::network_file(sources, spec, &candidate.topology, &path.join("programs"));
+        written.push((format!("programs/{}.mtl", candidate.name), text));
+        entries.push(Entry { name: candidate.name, note: None });
+    }
+    for asked in &all {
+        let program = base.program(asked, None);
+        let found = compiled(&program.text, &path.join("programs").join(format!("{}.mtl", asked.name)));
+        if found.has_errors() {
+            if explicit || asked.name == RANDOM {
+                return Err(Failure::Spec(Box::new(found)));
+            }
+            let why = found.diagnostics.iter().find(|d| d.is_error()).map(|d| d.message.clone()).unwrap_or_default();
+            left_out.push((asked.name.clone(), why));
+            continue;
+        }
+        entries.push(Entry { name: asked.name.clone(), note: program.note });
+        // The draws of random search follow from what the others take.
+        if asked.name != RANDOM || asked.body.is_some() {
+            written.push((format!("programs/{}.mtl", asked.name), program.text));
+        }
+    }
+    let request = Request {
+        version: 1,
+        tool: concat!("mtlc ", env!("CARGO_PKG_VERSION")).into(),
+        spec: prepared.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        seeds,
+        entries,
+        left_out,
+        fixed_draws: named(RANDOM).body.is_some(),
+        device: device.to_string(),
+    };
+    written.push(("programs/program.mtl".into(), text));
+    let cannot = |e: std::io::Error| {
+        misused(format!("cannot make the folder `{}`: {}", path.display(), crate::runtime::plain(&e)))
+    };
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(cannot)?;
+    let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(cannot)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(made.path(), std::fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+    }
+    std::fs::create_dir(made.path().join("programs")).map_err(cannot)?;
+    let new = RunFolder { path: made.path().to_path_buf() };
+    for (name, text) in &written {
+        new.write(name, text)?;
+    }
+    new.write_json("request.json", &request)?;
+    if path.is_dir() {
+        std::fs::remove_dir(path).map_err(cannot)?;
+    }
+    std::fs::rename(made.path(), path).map_err(cannot)?;
+    let _ = made.keep();
+    Ok(request)
+}
+
+/// The comparison in a folder.
+pub fn open(path: &Path) -> Result<Request, RunError> {
+    if !path.join("request.json").is_file() {
+        let shown = path.display();
+        return Err(RunError::Checkpoint(format!(
+            "`{shown}` is no comparison: it holds no `request.json`; name a folder that `mtlc compare` has left"
+        )));
+    }
+    RunFolder { path: path.to_path_buf() }.read_json("request.json")
+}
+
+/// Does what is left of a comparison.
+pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn Listener) -> Result<Ended, Failure> {
+    let folder = RunFolder { path: path.to_path_buf() };
+    for entry in &request.entries {
+        let program = path.join("programs").join(format!("{}.mtl", entry.name));
+        if entry.name == RANDOM && !program.is_file() {
+            let text = std::fs::read_to_string(path.join("programs").join("program.mtl"));
+            let text = text.map_err(|e| RunError::io(&path.join("programs").join("program.mtl"), e))?;
+            let base = compiled(&text, &path.join("programs").join("program.mtl"));
+            let checked =
+                base.checked.as_ref().ok_or_else(|| misused("the program of the comparison has errors".into()))?;
+            let draws = draws(path, request, checked)?;
+            let asked = Asked { name: RANDOM.into(), body: None };
+            let program_text = Base { text: &text, checked }.program(&asked, draws).text;
+            write_atomically(&program, program_text.as_bytes())?;
+        }
+        for seed in &request.seeds {
+            if let Some(at) = one(path, &program, &entry.name, *seed, means, listener)? {
+                return Ok(Ended::Stopped(at));
+            }
+        }
+    }
+    let comparison = collect(path, request)?;
+    folder.write_json("compare.json", &comparison)?;
+    Ok(Ended::Done(Box::new(comparison)))
+}
+
+fn run_folder(path: &Path, name: &str, seed: u64) -> RunFolder {
+    RunFolder { path: path.join("runs").join(format!("{name}-{seed}")) }
+}
+
+/// Runs a program with a seed, or what is left of that. One that diverges is a result, too.
+fn one(
+    path: &Path,
+    program: &Path,
+    name: &str,
+    seed: u64,
+    means: &Means,
+    listener: &mut dyn Listener,
+) -> Result<Option<Stopped>, Failure> {
+    let folder = run_folder(path, name, seed);
+    let command = if BASELINES.contains(&name) { Command::Train } else { Command::Run };
+    let settings = Settings { control: means.control.clone(), saving: means.saving, device: means.device.clone() };
+    let mut run = match folder.path.join("run.json").is_file() {
+        true => {
+            let info: Info = folder.read_json("run.json")?;
+            if matches!(info.status, Status::Done | Status::Diverged) {
+                return Ok(None);
+            }
+            Run::resume(info, folder.clone(), settings)?
+        }
+        false => {
+            let prepared = super::prepare(program, &[])?;
+            let on_cpu = device::open(means.device.as_deref().unwrap_or("auto"))?.is_cpu();
+            let need = memory::need(&prepared, command)?;
+            if let Some(refused) = need.filter(|_| on_cpu && !means.ignore_memory).and_then(|n| n.refuse()) {
+                return Err(refused.into());
+            }
+            Run::begin(command, prepared, &folder.path, seed, 0, false, settings)?
+        }
+    };
+    listener.note(&format!("{name}, seed {seed}: {}", folder.path.display()));
+    let mut recorder = Recorder::open(&folder, run.marks(), listener)?;
+    let outcome = phases::execute(&mut run, &mut recorder);
+    drop(recorder);
+    match outcome {
+        Ok(outcome) => Ok(outcome.stopped),
+        Err(Failure::Run(e @ RunError::Diverged { .. })) => {
+            listener.note(&format!("note: {name}, seed {seed}: {e}"));
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Topologies that random search trains: as many as reach the epochs of the dearest other search.
+fn draws(path: &Path, request: &Request, checked: &crate::check::Checked) -> Result<Option<usize>, Failure> {
+    let mut most = 0;
+    for entry in request.entries.iter().filter(|e| e.name != RANDOM) {
+        for seed in &request.seeds {
+            let folder = run_folder(path, &entry.name, *seed);
+            if let Ok(search) = folder.read_json::<SearchResult>("search.json") {
+                most = most.max(search.epochs);
+            }
+        }
+    }
+    let each = train_args(checked).size("epochs");
+    // Where nothing else trains, its own default.
+    Ok((most > 0).then(|| most.div_ceil(each.max(1)).max(1)))
+}
+
+/// Reads what the runs have left.
+fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut stages = Vec::new();
+    for entry in &request.entries {
+        let (mut derived, mut shot) = (Vec::new(), Vec::new());
+        for seed in &request.seeds {
+            let folder = run_folder(path, &entry.name, *seed);
+            let info: Info = folder.read_json("run.json")?;
+            let none = One {
+                seed: *seed,
+                folder: format!("runs/{}-{seed}", entry.name),
+                diverged: info.status == Status::Diverged,
+                delta: None,
+                search: None,
+                network: None,
+                chain: None,
+            };
+            if none.diverged {
+                derived.push(none);
+                continue;
+            }
+            let summary: Summary = folder.read_json("summary.json")?;
+            let program = if folder.derived().is_file() { folder.derived() } else { folder.path.join("program.mtl") };
+            let found = super::compile(&program)?;
+            let spec = &found.checked.as_ref().expect("it was checked").spec;
+            stages = spec.backbone.iter().flat_map(|b| &b.stages).map(|s| s.name.clone()).collect();
+            let chain = spec.topology.as_ref().and_then(|t| partition::chain(spec, t));
+            let search = summary.search.as_ref().map(|s| SearchCost { epochs: s.epochs, seconds: s.seconds });
+            for network in summary.networks {
+                let to = if network.name == "one_shot" { &mut shot } else { &mut derived };
+                to.push(One { search, network: Some(network), chain: chain.clone(), ..none.clone() });
+            }
+        }
+        let searches = !BASELINES.contains(&entry.name.as_str());
+        rows.push(row(entry.name.clone(), entry.note.clone(), derived, searches));
+        if !shot.is_empty() {
+            rows.push(row(format!("{}, one shot", entry.name), entry.note.clone(), shot, searches));
+        }
+    }
+    compare(&mut rows);
+    let split = rows.iter().flat_map(|r| &r.runs).find_map(|r| r.network.as_ref()).map_or("test", |n| n.shown().1);
+    Ok(Comparison {
+        version: 1,
+        tool: request.tool.clone(),
+        spec: request.spec.clone(),
+        seeds: request.seeds.clone(),
+        split: split.to_string(),
+        budget: match request.fixed_draws {
+            true => "every topology is retrained as `train` says; random search draws as it was told to".into(),
+            false => "every topology is retrained as `train` says; random search trains topologies that way until it has used \
+                      the epochs of the dearest other search"
+                .to_string(),
+        },
+        stages,
+        rows,
+        left_out: request.left_out.clone(),
+    })
+}
+
+/// Means and spreads of a row's runs.
+fn row(name: String, note: Option<String>, runs: Vec<One>, searches: bool) -> Row {
+    let networks: Vec<&NetworkResult> = runs.iter().filter_map(|r| r.network.as_ref()).collect();
+    let over = |of: &dyn Fn(&NetworkResult) -> f64| Spread::of(networks.iter().map(|n| of(n)));
+    let cost =
+        |of: &dyn Fn(SearchCost) -> f64| Spread::of(runs.iter().filter_map(|r| r.search).map(of)).filter(|_| searches);
+    let mut tasks = Vec::new();
+    for (t, task) in networks.first().map_or(&[][..], |n| &n.shown().0.tasks).iter().enumerate() {
+        let metric = |m: usize| {
+            let value = |n: &&NetworkResult| n.shown().0.tasks[t].metrics[m].value;
+            (task.metrics[m].name.clone(), Spread::of(networks.iter().filter_map(value)))
+        };
+        tasks.push((task.task.clone(), (0..task.metrics.len()).map(metric).collect()));
+    }
+    let chains: Vec<Chain> = runs.iter().filter_map(|r| r.chain.clone()).collect();
+    Row {
+        delta: None,
+        tasks,
+        loss: over(&|n| n.shown().0.loss),
+        params: over(&|n| n.params as f64),
+        macs: over(&|n| n.macs as f64),
+        latency: over(&|n| n.latency.as_ref().map_or(f64::NAN, |l| l.median * 1e6)),
+        search_epochs: cost(&|s| s.epochs as f64),
+        search_seconds: cost(&|s| s.seconds),
+        train_epochs: over(&|n| n.epochs as f64),
+        train_seconds: over(&|n| n.seconds),
+        agreement: if searches { agreement(&chains) } else { None },
+        verdict: None,
+        name,
+        note,
+        runs,
+    }
+}
+
+/// Fills in what needs two rows: improvements over single-task networks, and verdicts against random search.
+fn compare(rows: &mut [Row]) {
+    let of = |rows: &[Row], name: &str| -> Vec<(u64, NetworkResult)> {
+        let found = rows.iter().find(|r| r.name == name).map_or(&[][..], |r| &r.runs);
+        found.iter().filter_map(|r| Some((r.seed, r.network.clone()?))).collect()
+    };
+    let base = of(rows, BASELINES[0]);
+    for row in rows.iter_mut() {
+        for run in &mut row.runs {
+            let single = base.iter().find(|(seed, _)| *seed == run.seed).map(|(_, n)| n);
+            run.delta = run.network.as_ref().zip(single).and_then(|(n, b)| delta(n, b));
+        }
+        row.delta = Spread::of(row.runs.iter().filter_map(|r| r.delta));
+    }
+    let Some(random) = rows.iter().find(|r| r.name == RANDOM).map(|r| r.runs.clone()) else { return };
+    for row in rows.iter_mut().filter(|r| r.name != RANDOM && !BASELINES.contains(&r.name.as_str())) {
+        let pairs = |value: &dyn Fn(&One) -> Option<f64>| -> Vec<(f64, f64)> {
+            let other = |r: &One| random.iter().find(|o| o.seed == r.seed).and_then(value);
+            row.runs.iter().filter_map(|r| Some((value(r)?, other(r)?))).collect()
+        };
+        let loss = |r: &One| r.network.as_ref().map(|n| n.shown().0.loss);
+        let (by_delta, by_loss) = (pairs(&|r| r.delta), pairs(&loss));
+        row.verdict = match by_delta.len() == by_loss.len() {
+            true => verdict("delta_m", &by_delta, 1.0),
+            false => verdict("loss", &by_loss, -1.0),
+        };
+    }
+}

@@ -1,0 +1,456 @@
+//! BMTAS: automated search for resource-efficient branched multi-task networks (Bruggemann, Kanakis, Georgoulis, Van Gool, BMVC 2020),
+//! after the authors' released code.
+//!
+//! - **Parametrisation**: one categorical over copies per task and stage, logits that start at 0.
+//! - **Estimator**: a relaxed categorical, one sample per batch: after a stage the feature of a task is the sum over copies of
+//!   w_i f_i(feature), w = softmax((logits + Gumbel noise) / temperature). Every task goes through every copy, so a step costs tasks
+//!   times copies ([`lower_per_task`]); what comes before the first choice runs once.
+//! - **Cost**: lambda times the expected cost of the sampled tree, over that of the all-shared network, is added to the loss from which
+//!   choices learn ([`cost`]). The paper counts GFLOPs; a share keeps lambda's meaning for small networks.
+//! - **Procedure**: alternating on a split of the training data. In each epoch the held part trains the logits, then the rest trains
+//!   the weights; both optimisers begin anew in each epoch, as in the code. In the warm-up every task takes the copy of its own number
+//!   (modulo their number), and logits rest. The temperature's clock begins after the warm-up. Steps of logits leave running
+//!   statistics as they were (the code takes batch statistics there and resets the running ones every epoch).
+//! - **Result**: the argmax per task and stage, refined by the stages before so that it is a tree. The paper has as many copies as
+//!   tasks; where a space has fewer, blocks are merged ([`cost::tree`]), which is ours.
+
+mod cost;
+
+use candle_core::{DType, Device, Tensor, Var};
+
+use super::bench::{Bench, Ended, Ground, Outcome};
+use super::learn_to_branch::{argmax, choices_event, read, softmax};
+use super::{Offer, StrategyDef};
+use crate::check;
+use crate::diag::{Diagnostic, codes};
+use crate::hir::schema::{WEIGHTING, optimizers, schedules};
+use crate::hir::{Search, Spec};
+use crate::ir::{Network, partition};
+use crate::optim::{Gradients, Missing, Optimizer, Schedule};
+use crate::plan::{PerTask, lower_per_task};
+use crate::runtime::RunError;
+use crate::runtime::control::{Control, Why};
+use crate::runtime::epochs::{self, Course, Procedure};
+use crate::runtime::evaluate::evaluate;
+use crate::runtime::feed::Fed;
+use crate::runtime::fit::{Watch, losses};
+use crate::runtime::keeper;
+use crate::runtime::model::{Decided, Mode, Model};
+use crate::runtime::record::{Listener, SplitScores};
+use crate::runtime::state::{Header, Position, State};
+use crate::runtime::weigher::Weigher;
+use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NON_NEGATIVE, Need, POSITIVE, Ty};
+use cost::{Expected, Probabilities, StageCost};
+
+pub static DEF: StrategyDef = StrategyDef {
+    call: CallDef {
+        name: "expected_cost",
+        doc: "BMTAS: a relaxed copy per task and stage, with the expected cost in the loss.",
+        args: &[
+            AttrDef {
+                name: "epochs",
+                ty: COUNT,
+                need: Need::Default("160"),
+                doc: "Passes over the training split, warm-up included. Code: 160.",
+            },
+            AttrDef { name: "batch", ty: COUNT, need: Need::Default("64"), doc: "Samples per step. Code: 16." },
+            AttrDef {
+                name: "warmup",
+                ty: Ty::Duration,
+                need: Need::Optional,
+                doc: "At the start every task takes its own copy and choices rest. Absent: a twentieth of the epochs, as the code.",
+            },
+            AttrDef {
+                name: "temperature",
+                ty: Ty::Call(schedules),
+                need: Need::Default("linear(5, 0.1)"),
+                doc: "Temperature of the relaxed categorical, from the end of the warm-up. Code: linear from 5 to 0.1.",
+            },
+            AttrDef {
+                name: "lambda",
+                ty: NON_NEGATIVE,
+                need: Need::Default("0.05"),
+                doc: "Weight of the expected cost, as a share of the all-shared network's. Code: 0.05 and others, per GFLOP.",
+            },
+            AttrDef {
+                name: "cost",
+                ty: Ty::OneOf(&["macs", "params"]),
+                need: Need::Default("macs"),
+                doc: "What a copy costs. Paper: operations.",
+            },
+            AttrDef {
+                name: "samples",
+                ty: COUNT,
+                need: Need::Default("64"),
+                doc: "Trees by which the expected cost is estimated, at least 2, where there are more than 6 tasks, or more copies of a \
+                      stage than can be summed over. Below that it is exact.",
+            },
+            AttrDef {
+                name: "split",
+                ty: FRACTION,
+                need: Need::Default("0.2"),
+                doc: "Share of the training split that choices are trained on; the rest trains the weights. Code: 0.2.",
+            },
+            AttrDef {
+                name: "weights",
+                ty: Ty::Call(optimizers),
+                need: Need::Default("adam(lr = 1e-3, weight_decay = 1e-4)"),
+                doc: "Optimiser of the weights; begins anew in each epoch. Code: this one; the paper has SGD.",
+            },
+            AttrDef {
+                name: "choices",
+                ty: Ty::Call(optimizers),
+                need: Need::Default("adam(lr = 1e-2, weight_decay = 5e-5)"),
+                doc: "Optimiser of the logits; begins anew in each epoch. Code: this one.",
+            },
+            AttrDef {
+                name: "schedule",
+                ty: Ty::Call(schedules),
+                need: Need::Optional,
+                doc: "Factor on both learning rates.",
+            },
+            AttrDef {
+                name: "clip",
+                ty: POSITIVE,
+                need: Need::Optional,
+                doc: "Largest global L2 norm of the weights' gradient; absent: no clipping.",
+            },
+            WEIGHTING,
+        ],
+    },
+    paper: "Bruggemann et al. 2020, Automated Search for Resource-Efficient Branched Multi-Task Networks",
+    decides: &[Offer::Tree],
+    requires: &[Offer::Tree],
+    most_levels: None,
+    whole: true,
+    budget: false,
+    single: false,
+    one_shot: false,
+    check: fits,
+    procedure: Some(search),
+};
+
+fn fits(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
+    partition::off_the_chain(spec, network)
+        .map(|why| {
+            let message = format!("`expected_cost` cannot part the tasks here: {why}");
+            Diagnostic::new(codes::SEARCH_MISFIT, search.span, message)
+                .help("let every head read the last stage, or search with `learn_to_branch`")
+        })
+        .into_iter()
+        .collect()
+}
+
+/// Searches in one phase, `search`. The validation scores are the supernet's with every task on its likeliest copies, after the last
+/// whole epoch. Leaves `expected_cost.json` with the logits, the tree, and the expected cost at the end.
+fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
+    let &Ground { checked, network, search, feed, random, device } = ground;
+    let PerTask { plan, symbols, places } =
+        lower_per_task(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    let model = Model::new(plan, symbols, random, device)?;
+    let mut keeper = bench.keeper("search", listener);
+    let args = &search.args;
+    let epochs = args.size("epochs");
+    let batches = feed.training(args.size("batch"), random).hold(args.float("split"));
+    let mut searching = Searching::new(ground, &model, places, batches, &keeper.phase)?;
+    let course =
+        Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
+    let ended = epochs::train(&course, &mut searching, &mut keeper, listener)?;
+    let chain = searching.chain()?;
+    let hard = searching.hard()?;
+    let record = searching.record(&chain)?;
+    drop(searching);
+    let decisions = partition::decisions(network, &chain)
+        .ok_or_else(|| RunError::NotYet("the tree of the search does not fit its space".into()))?;
+    let validation = match (&ended.stopped, ended.validation) {
+        (None, Some(scores)) => Some(scores),
+        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
+        _ => Some(evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?),
+    };
+    drop(keeper);
+    bench.write("expected_cost.json", &record)?;
+    let (epochs, steps) = (ended.epochs, ended.steps);
+    let outcome = Outcome { decisions, logits: Vec::new(), validation, epochs, steps, supernet: Some(model) };
+    Ok(match ended.stopped {
+        Some(at) => Ended::Stopped(at, Some(outcome)),
+        None => Ended::Done(outcome),
+    })
+}
+
+/// The cost of a tree as a share of the all-shared network's.
+struct Costs {
+    /// By stage of the backbone.
+    stages: Vec<StageCost>,
+    heads: f64,
+    lambda: f64,
+    samples: usize,
+    exact: bool,
+}
+
+/// The procedure: what is carried from step to step, and the attributes.
+struct Searching<'a> {
+    ground: &'a Ground<'a>,
+    model: &'a Model,
+    /// `(stage, task)` of each choice, and the copies of each stage.
+    places: Vec<(usize, usize)>,
+    copies: Vec<usize>,
+    costs: Costs,
+    per_epoch: usize,
+    /// Steps of an epoch that train the logits; they come first.
+    held: usize,
+    epochs: usize,
+    warmup: u64,
+    temperature: Schedule,
+    schedule: Schedule,
+    clip: Option<f64>,
+    optimizer: Optimizer,
+    chooser: Optimizer,
+    weigher: Weigher,
+    weights: Vec<(&'a str, &'a Var)>,
+    names: Vec<String>,
+    logits: Vec<Var>,
+    tasks: Vec<String>,
+    watch: Watch,
+}
+
+impl<'a> Searching<'a> {
+    fn new(
+        ground: &'a Ground<'a>,
+        model: &'a Model,
+        places: Vec<(usize, usize)>,
+        batches: crate::data::Batches,
+        phase: &str,
+    ) -> Result<Searching<'a>, RunError> {
+        let (checked, args) = (ground.checked, &ground.search.args);
+        let of = if args.str("cost") == "macs" { crate::schema::Cost::Macs } else { crate::schema::Cost::Params };
+        let (sizes, heads) = check::cost::sizes(checked, of)
+            .ok_or_else(|| RunError::NotYet("sizes are open until the data schema is frozen".into()))?;
+        let by_stage = check::cost::copies(ground.network);
+        let copies: Vec<usize> = (0..sizes.len()).map(|s| by_stage.get(&s).copied().unwrap_or(1)).collect();
+        let total = ((sizes.iter().sum::<u64>() + heads) as f64).max(1.0);
+        let limits = cost::limits(&copies);
+        let stage = |(size, limit): (&u64, &usize)| StageCost { cost: *size as f64 / total, limit: *limit };
+        let costs = Costs {
+            stages: sizes.iter().zip(&limits).map(stage).collect(),
+            heads: heads as f64 / total,
+            lambda: args.float("lambda"),
+            samples: args.size("samples"),
+            exact: cost::is_exact(checked.spec.tasks.len(), &copies),
+        };
+        let weights = model.trained();
+        let names: Vec<String> =
+            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
+        let zeros = |n: &usize| Var::zeros(*n, DType::F64, &Device::Cpu);
+        let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
+        let (per_epoch, epochs) = (batches.per_epoch(), args.size("epochs"));
+        let warmup = match args.get("warmup") {
+            Some(_) => args.duration("warmup").steps(per_epoch).round() as u64,
+            None => (epochs / 20 * per_epoch) as u64,
+        };
+        Ok(Searching {
+            ground,
+            model,
+            places,
+            copies,
+            costs,
+            per_epoch,
+            held: batches.held_batches(),
+            epochs,
+            warmup,
+            temperature: Schedule::new(args.call("temperature")),
+            schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
+            clip: args.opt_float("clip"),
+            optimizer: Optimizer::new(args.call("weights"), &weights)?,
+            chooser: Optimizer::new(args.call("choices"), &named(&names, &logits))?,
+            weigher: Weigher::new(args, args.call("weights"), &checked.spec, model, ground.random)?,
+            weights,
+            names,
+            logits,
+            tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
+            watch: Watch::new(phase),
+        })
+    }
+
+    /// `[stage][task][copy]` of a row per choice; a stage with one copy has `one`.
+    fn by_stage(&self, rows: &[Vec<f64>], one: f64) -> Probabilities {
+        let mut out: Probabilities = vec![vec![vec![one]; self.tasks.len()]; self.copies.len()];
+        for ((stage, task), row) in self.places.iter().zip(rows) {
+            out[*stage][*task] = row.clone();
+        }
+        out
+    }
+
+    /// The partition of the tasks at each stage that the logits come to.
+    fn chain(&self) -> Result<Vec<Vec<usize>>, RunError> {
+        let rows: Vec<Vec<f64>> =
+            read(&self.logits)?.iter().map(|r| softmax(r).into_iter().map(f64::ln).collect()).collect();
+        let tree = cost::tree(&self.by_stage(&rows, 0.0), &cost::limits(&self.copies));
+        Ok(tree.into_iter().map(|k| k.into_iter().map(usize::from).collect()).collect())
+    }
+
+    /// Every task on its likeliest copies.
+    fn hard(&self) -> Result<Vec<Decided>, RunError> {
+        Ok(read(&self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect())
+    }
+
+    fn expected(&self, logits: &[Vec<f64>], step: u64) -> Expected {
+        let rows: Vec<Vec<f64>> = logits.iter().map(|r| softmax(r)).collect();
+        let p = self.by_stage(&rows, 1.0);
+        let found = match self.costs.exact {
+            true => cost::exact(&p, &self.costs.stages),
+            false => cost::sampled(&p, &self.costs.stages, self.costs.samples, self.ground.random, step),
+        };
+        Expected { cost: found.cost + self.costs.heads, ..found }
+    }
+
+    fn record(&self, chain: &[Vec<usize>]) -> Result<String, RunError> {
+        let logits = read(&self.logits)?;
+        let choices: Vec<serde_json::Value> = self
+            .model
+            .symbols
+            .choices
+            .iter()
+            .zip(&self.model.symbols.candidates)
+            .zip(&logits)
+            .map(|((choice, candidates), row)| {
+                serde_json::json!({ "choice": choice, "candidates": candidates, "logits": row, "probabilities": softmax(row) })
+            })
+            .collect();
+        let value = serde_json::json!({
+            "choices": choices,
+            "tree": chain,
+            "expected_cost": self.expected(&logits, 0).cost,
+            "exact": self.costs.exact,
+        });
+        let text = serde_json::to_string_pretty(&value).map_err(|e| RunError::Checkpoint(e.to_string()))?;
+        Ok(format!("{text}\n"))
+    }
+
+    /// The share of every copy for every choice, `w` of the relaxed sample; `None` in the warm-up.
+    fn sample(&self, logits: &[Vec<f64>], step: u64, tau: f64) -> Option<Vec<Vec<f64>>> {
+        if step <= self.warmup {
+            return None;
+        }
+        let row = |(c, row): (usize, &Vec<f64>)| {
+            let noise = self.ground.random.gumbel("gumbel", [step, c as u64, 0], row.len());
+            softmax(&row.iter().zip(noise).map(|(l, e)| (l + e) / tau).collect::<Vec<_>>())
+        };
+        Some(logits.iter().enumerate().map(row).collect())
+    }
+
+    fn decided(&self, shares: &Option<Vec<Vec<f64>>>) -> candle_core::Result<Vec<Decided>> {
+        let Some(rows) = shares else {
+            // Its own copy; a stage may have fewer than there are tasks.
+            return Ok(self.places.iter().map(|(s, t)| Decided::hard(t % self.copies[*s])).collect());
+        };
+        let soft = |row: &Vec<f64>| {
+            let values: Vec<f32> = row.iter().map(|v| *v as f32).collect();
+            let probs = Some(Tensor::from_vec(values, row.len(), &self.model.device)?);
+            Ok(Decided { index: argmax(row), probs, mask: None })
+        };
+        rows.iter().map(soft).collect()
+    }
+}
+
+impl Procedure for Searching<'_> {
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+        let &Ground { checked, search, feed, random, .. } = self.ground;
+        let (spec, model) = (&checked.spec, self.model);
+        let warm = self.warmup as f64 / self.per_epoch as f64;
+        let after = at.step.saturating_sub(self.warmup);
+        // Epochs of the temperature's clock, at least one.
+        let rest = (self.epochs as f64 - warm).ceil().max(1.0) as usize;
+        let tau = self.temperature.value(after.max(1), self.per_epoch, rest).max(1e-6);
+        at.temperature = tau;
+        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let logits = read(&self.logits)?;
+        let shares = self.sample(&logits, at.step, tau);
+        let decided = self.decided(&shares)?;
+        let mode = Mode { train: true, idle: false, random, step: at.step };
+        let of = |outputs: &crate::runtime::model::Outputs| losses(spec, feed, model, fed, outputs, |_| 0);
+        if at.cursor < self.held {
+            if at.cursor == 0 {
+                self.chooser = Optimizer::new(search.args.call("choices"), &named(&self.names, &self.logits))?;
+            }
+            let Some(shares) = shares else {
+                let (total, each) = of(&model.look(&fed.inputs, &decided, mode)?)?;
+                return self.watch.check(&total, &each, &self.tasks, at);
+            };
+            let tape = model.keeping_statistics(|| model.record(&fed.inputs, &decided, mode))?;
+            let (total, each) = of(&tape.outputs)?;
+            let value = self.watch.check(&total, &each, &self.tasks, at)?;
+            let learned = tape.backward(&total)?;
+            let expected = self.expected(&logits, at.step);
+            let mut rows = Vec::with_capacity(logits.len());
+            for (c, (share, (stage, task))) in shares.iter().zip(&self.places).enumerate() {
+                let mut row = vec![0.0; share.len()];
+                if let Some(g) = &learned.choices[c] {
+                    let mean: f64 = share.iter().zip(g).map(|(p, g)| p * g).sum();
+                    row.iter_mut().zip(share.iter().zip(g)).for_each(|(r, (p, g))| *r += p * (g - mean) / tau);
+                }
+                let (p, g) = (softmax(&logits[c]), &expected.gradient[*stage][*task]);
+                let mean: f64 = p.iter().zip(g).map(|(p, g)| p * g).sum();
+                row.iter_mut().zip(p.iter().zip(g)).for_each(|(r, (p, g))| *r += self.costs.lambda * p * (g - mean));
+                rows.push(row);
+            }
+            let choices = named(&self.names, &self.logits);
+            let mut rows = rows.into_iter();
+            let gradients = Gradients::from_fn(&choices, |_, v| {
+                Tensor::from_vec(rows.next().expect("one per choice"), v.dims(), &Device::Cpu).ok()
+            });
+            self.chooser.step(&choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
+            return Ok(value);
+        }
+        if at.cursor == self.held {
+            self.optimizer = Optimizer::new(search.args.call("weights"), &self.weights)?;
+        }
+        let tape = model.record(&fed.inputs, &decided, mode)?;
+        let (total, each) = of(&tape.outputs)?;
+        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let mut grads = self.weigher.weigh(tape, (&total, &each), (feed, model, fed), at, factor)?.learned.weights;
+        if let Some(c) = self.clip {
+            grads.clip_norm(c)?;
+        }
+        at.learning_rate = self.optimizer.lr() * factor;
+        self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
+        if self.weigher.looks_again() {
+            self.weigher.after(&of(&model.look(&fed.inputs, &decided, mode)?)?.1)?;
+        }
+        Ok(value)
+    }
+
+    fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
+        let (spec, feed) = (&self.ground.checked.spec, self.ground.feed);
+        evaluate(self.model, spec, feed, &feed.dataset.validation, &self.hard()?, control)
+    }
+
+    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
+        self.watch.check_validation(scores, at)?;
+        let rows = read(&self.logits)?;
+        listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
+        Ok(true)
+    }
+
+    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
+        header.last_losses = self.watch.last.clone();
+        let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
+        let choices = named(&self.names, &self.logits);
+        tensors.extend(keeper::prefixed("choice", choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
+        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.weigher.save()?);
+        Ok(tensors)
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), RunError> {
+        keeper::restore(state, self.model, &mut self.optimizer)?;
+        keeper::set(&state.part("choice"), &named(&self.names, &self.logits))?;
+        self.chooser.load_state(&state.part("chooser"))?;
+        self.weigher.load(state)?;
+        self.watch.last = state.header.last_losses.clone();
+        Ok(())
+    }
+}
+
+fn named<'n>(names: &'n [String], logits: &'n [Var]) -> Vec<(&'n str, &'n Var)> {
+    names.iter().map(String::as_str).zip(logits).collect()
+}

@@ -38,7 +38,7 @@ static DEF: StrategyDef = StrategyDef {
     one_shot: false,
     whole: false,
     check: fits_always,
-    procedure: Some(keep_better),
+    procedure: keep_better,
 };
 
 fn keep_better(

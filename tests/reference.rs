@@ -113,21 +113,19 @@ fn item(i: &ItemDef, heading: &str) -> String {
 }
 
 fn strategies() -> String {
-    let mut out =
-        "\n| strategy | decides | needs | keeps a budget | `single` | runs | source |\n|---|---|---|---|---|---|---|\n"
-            .to_string();
+    let mut out = "\n| strategy | decides | needs | keeps a budget | `single` | source |\n|---|---|---|---|---|---|\n"
+        .to_string();
     let yes = |b: bool| if b { "yes" } else { "" };
     for s in mtlc::search::strategies() {
         let list = |o: &[mtlc::search::Offer]| o.iter().map(|o| o.describe()).collect::<Vec<_>>().join(", ");
         let most = s.most_levels.map_or(String::new(), |n| format!(" (at most {n})"));
         out += &format!(
-            "| `{}` | {}{most} | {} | {} | {} | {} | {} |\n",
+            "| `{}` | {}{most} | {} | {} | {} | {} |\n",
             s.call.name,
             list(s.decides),
             list(s.requires),
             yes(s.budget),
             yes(s.single),
-            yes(s.runs()),
             s.paper
         );
     }

@@ -17,15 +17,11 @@ use mtlc::hir::Options;
 use support::{Expectations, files};
 
 /// Codes that no file here can produce, and why.
-const NOT_HERE: [(&str, &str); 2] = [
-    ("mtl::syntax::too_large", "needs a text of more than 16 MiB"),
-    ("mtl::search::unavailable", "says at `run` that a strategy does not run yet; the spec is not wrong"),
-];
+const NOT_HERE: [(&str, &str); 1] = [("mtl::syntax::too_large", "needs a text of more than 16 MiB")];
 
 /// Explanations whose example cannot stand alone, and why.
-const EXAMPLE_ALONE: [(&str, &str); 4] = [
+const EXAMPLE_ALONE: [(&str, &str); 3] = [
     ("mtl::syntax::too_large", "needs a text of more than 16 MiB"),
-    ("mtl::search::unavailable", "says at `run` that a strategy does not run yet; the spec is not wrong"),
     ("mtl::import::cycle", "needs two files"),
     ("mtl::import::no_topology", "needs another file"),
 ];

@@ -135,7 +135,6 @@ codes! {
     SEARCH_OVERLAP         Error   "search" "overlap"         "a level decided by two strategies, or by none";
     SEARCH_BUDGET          Error   "search" "budget"          "a budget the strategy cannot honour or no topology can meet";
     SEARCH_NO_SPACE        Error   "search" "no_space"        "a search without a space";
-    SEARCH_UNAVAILABLE     Error   "search" "unavailable"     "a strategy that checks but does not run yet";
 
     SEARCH_WARMUP          Warning "search" "warmup"          "a warm-up that leaves no epoch to learn choices in";
     SEARCH_COOLING         Warning "search" "cooling"         "a temperature that never cools";

@@ -124,7 +124,6 @@ fn matrix() -> String {
     let mut out = format!("\n| strategy | {names} | a part of a space | budget |\n|---|---|---|---|---|---|\n");
     let cell = |s: search::Standing| match s {
         search::Standing::Runs => "runs".to_string(),
-        search::Standing::Later => "checks, does not run yet".to_string(),
         search::Standing::Refused(why) => format!("refused: {why}"),
     };
     for s in search::strategies() {
@@ -150,7 +149,7 @@ pub fn call(c: &CallDef, heading: &str) -> String {
             out += &format!(" Needs: {}.", list(s.requires));
         }
         out += if s.budget { " Keeps a budget." } else { "" };
-        out += if s.runs() { "\n" } else { " Checks, draws and counts; does not run yet.\n" };
+        out += "\n";
     }
     if let Some(kind) = hir::kind_named(c.name).filter(|_| hir::KINDS.iter().any(|k| std::ptr::eq(k, c))) {
         let metrics = objective::default_metrics(kind);

@@ -17,7 +17,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     one_shot: false,
     check: fits_always,
-    procedure: Some(search),
+    procedure: search,
 };
 
 /// Everything reads the first copy.

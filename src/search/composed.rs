@@ -59,7 +59,7 @@ pub fn search(
             None => {
                 let Restricted { network, choices } = restrict(whole, &settled(whole, &decided, search));
                 let own = Ground { network: &network, search, ..*ground };
-                let procedure = search.strategy.procedure.expect("what cannot run is refused before");
+                let procedure = search.strategy.procedure;
                 let start = std::time::Instant::now();
                 let (found, stopped) = match procedure(&own, &mut segment, listener)? {
                     Ended::Stopped(at, None) => return Ok(Ended::Stopped(at, None)),

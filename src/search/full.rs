@@ -22,7 +22,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     one_shot: false,
     check: fits_always,
-    procedure: Some(search),
+    procedure: search,
 };
 
 fn search(ground: &Ground, _: &mut dyn Bench, _: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {

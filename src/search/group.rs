@@ -116,7 +116,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     one_shot: true,
     check: fits_always,
-    procedure: Some(search),
+    procedure: search,
 };
 
 /// Trains the supernet and the logits in one phase, `search`. The validation scores are the supernet's under the argmax.

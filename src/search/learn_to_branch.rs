@@ -91,7 +91,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     one_shot: false,
     check: fits_always,
-    procedure: Some(search),
+    procedure: search,
 };
 
 use candle_core::{Device, Tensor, Var};

@@ -1,5 +1,5 @@
 //! Strategies. A strategy is a parametrisation, an estimator and a procedure; each has a file of its own with a
-//! `pub static DEF: StrategyDef` (what it is called, its attributes, what it can decide) and, where it runs already, its procedure.
+//! `pub static DEF: StrategyDef` (what it is called, its attributes, what it can decide) and its procedure.
 //! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only; what a procedure works with is [`bench`], and
 //! several searches of one program run by [`composed`].
 
@@ -69,21 +69,16 @@ pub struct StrategyDef {
     pub one_shot: bool,
     /// What the rest of the definition cannot say: mistakes between legal attributes, and spaces that it cannot decide.
     pub check: fn(&Spec, &Network, &Search) -> Vec<Diagnostic>,
-    /// What runs. Strategies without check, draw and count, and are refused by name at `run`.
-    pub procedure: Option<bench::Procedure>,
+    /// What runs.
+    pub procedure: bench::Procedure,
 }
 
 impl StrategyDef {
-    pub fn runs(&self) -> bool {
-        self.procedure.is_some()
-    }
-
     /// How it stands to a space that offers this, all of it the strategy's own.
     pub fn on(&self, offer: Offer) -> Standing {
-        match (self.decides.contains(&offer), self.runs()) {
-            (true, true) => Standing::Runs,
-            (true, false) => Standing::Later,
-            (false, _) => Standing::Refused(match offer {
+        match self.decides.contains(&offer) {
+            true => Standing::Runs,
+            false => Standing::Refused(match offer {
                 Offer::Tree => "finds no parents",
                 Offer::Routes => "finds no subsets",
                 Offer::HeadPerCopy => "weighs no heads",
@@ -93,21 +88,14 @@ impl StrategyDef {
 
     /// How it stands to a part of a space, other levels being other strategies'.
     pub fn on_a_part(&self) -> Standing {
-        match (self.whole, self.runs()) {
-            (true, _) => Standing::Refused("decides whole networks"),
-            (false, true) => Standing::Runs,
-            (false, false) => Standing::Later,
-        }
+        if self.whole { Standing::Refused("decides whole networks") } else { Standing::Runs }
     }
 }
 
-/// How a strategy stands to a kind of space: what does not run is refused when the program is checked, or at the latest before
-/// anything is read.
+/// How a strategy stands to a kind of space: what does not run is refused when the program is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Runs,
-    /// Checks, draws and counts.
-    Later,
     Refused(&'static str),
 }
 

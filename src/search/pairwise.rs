@@ -40,7 +40,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: true,
     one_shot: false,
     check,
-    procedure: Some(search),
+    procedure: search,
 };
 
 /// Trees that are ranked at most.

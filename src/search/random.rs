@@ -42,7 +42,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     one_shot: false,
     check: fits_always,
-    procedure: Some(search),
+    procedure: search,
 };
 
 /// Draws for one topology, before it is taken that there is no other.

@@ -154,7 +154,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     one_shot: false,
     check,
-    procedure: Some(search),
+    procedure: search,
 };
 
 fn check(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {

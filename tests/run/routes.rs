@@ -160,7 +160,7 @@ fn searches_of_routes_go_on_to_the_same_bytes() {
     let long = "{ epochs = epochs, batch = 12 }";
     for (name, query) in [("reinforce", "[embed, previous]"), ("snr", "embed"), ("dselect_k", "embed")] {
         let text = routes("softmax", query, &format!("search {name} {long}"));
-        let command = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=80";
+        let command = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=150";
         let place = Place::table();
         place.write("net.mtl", text.as_bytes());
         let mut child = spawn(&place, command);
@@ -234,7 +234,7 @@ fn composed_spaces_search_derive_and_retrain() {
 /// Stopped in the second segment: the first is not searched again, and the end is the same.
 #[test]
 fn composed_searches_go_on_to_the_same_bytes() {
-    let command = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=80";
+    let command = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=150";
     let place = Place::table();
     place.write("net.mtl", composed(0).as_bytes());
     let mut child = spawn(&place, command);

@@ -61,7 +61,6 @@ fn every_pair_runs_or_is_refused() {
                 3 => {
                     let code = match wanted {
                         Standing::Runs => panic!("{name} on {space}: {}", out.err),
-                        Standing::Later => "mtl::search::unavailable",
                         Standing::Refused(_) => "mtl::search::misfit",
                     };
                     assert!(out.err.contains(code), "{name} on {space}: {}", out.err);
@@ -91,7 +90,6 @@ fn every_strategy_on_a_part_runs_or_is_refused() {
                 place.run("check run/derived/net.mtl").ok();
                 assert_eq!(place.run("derive run").ok().out, place.text("run/derived/net.mtl"), "{name}");
             }
-            Standing::Later => assert!(out.code == 3 && out.err.contains("mtl::search::unavailable"), "{name}"),
             Standing::Refused(_) => {
                 assert!(out.code == 3 && out.err.contains("only a part is its own"), "{name}: {}", out.err);
             }

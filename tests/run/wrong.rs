@@ -154,7 +154,6 @@ fn programs_and_folders() {
     }
     r.case("no such device", 1, "run net.mtl -o run --device tpu --quiet", |_| ());
     r.case("no such program", 1, "run nett.mtl -o run --quiet", |_| ());
-    r.case("a strategy that does not run yet", 3, RUN, |p| strategy(p, "search reinforce { epochs = 2 }"));
     r.case("nothing to search", 3, RUN, |p| strategy(p, ""));
     r.case("no data to train on", 3, TRAIN, |p| {
         let text = "mtl 1\ninput x: f32[4]\ntask y: binary\nbackbone net(x) { stage one = linear(4) }\n\
@@ -208,13 +207,6 @@ fn programs_and_folders() {
     r.case("freezing without the data", 4, "data freeze net.mtl --quiet", |p| remove(p, "train.csv"));
     r.case("freezing broken data", 4, "data freeze net.mtl --quiet", |p| line(p, 9, |l| format!("{l},7")));
     r.finish("programs");
-}
-
-#[test]
-fn a_strategy_that_does_not_run_yet_still_checks() {
-    let place = Place::table();
-    strategy(&place, "search reinforce { epochs = 2 }");
-    place.run("check net.mtl").ok();
 }
 
 #[test]

@@ -152,7 +152,7 @@ pub fn begin(
     let text = super::program_text(prepared, &path.join("programs").join("program.mtl"));
     let base = Base { text: &text, checked: prepared.checked() };
     let explicit = with.is_some();
-    let runs = strategies().iter().filter(|s| s.runs()).map(|s| Asked { name: s.call.name.to_string(), body: None });
+    let runs = strategies().iter().map(|s| Asked { name: s.call.name.to_string(), body: None });
     let with = with.unwrap_or_else(|| runs.collect());
     let named = |n: &str| with.iter().find(|a| a.name == n).cloned().unwrap_or(Asked { name: n.into(), body: None });
     let is_baseline = |n: &str| BASELINES.contains(&n);

@@ -46,12 +46,9 @@ pub fn asked(text: &str) -> Result<Vec<Asked>, String> {
             Some((name, rest)) => (name.trim(), Some(format!("{{{rest}"))),
             None => (part, None),
         };
-        let Some(def) = strategy(name) else {
-            let known = strategies().iter().filter(|s| s.runs()).map(|s| s.call.name);
+        if strategy(name).is_none() {
+            let known = strategies().iter().map(|s| s.call.name);
             return Err(format!("`{name}` is no strategy; these are: {}", crate::diag::suggest::listing(known)));
-        };
-        if !def.runs() {
-            return Err(format!("the strategy `{name}` does not run yet"));
         }
         if out.iter().any(|a| a.name == name) {
             return Err(format!("`{name}` is named twice"));
@@ -165,8 +162,5 @@ mod tests {
         assert_eq!(found[1].body.as_deref(), Some("{ choose = beam(width = 2), single { epochs = 3 } }"));
         assert!(asked("nothing").is_err_and(|e| e.contains("is no strategy")));
         assert!(asked("random, random").is_err_and(|e| e.contains("named twice")));
-        if let Some(s) = strategies().iter().find(|s| !s.runs()) {
-            assert!(asked(s.call.name).is_err_and(|e| e.contains("does not run yet")));
-        }
     }
 }

@@ -109,7 +109,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: true,
     one_shot: false,
     check,
-    procedure: Some(search),
+    procedure: search,
 };
 
 fn check(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {

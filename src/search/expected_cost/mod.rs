@@ -127,7 +127,7 @@ pub static DEF: StrategyDef = StrategyDef {
     single: false,
     one_shot: false,
     check: fits,
-    procedure: Some(search),
+    procedure: search,
 };
 
 fn fits(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {

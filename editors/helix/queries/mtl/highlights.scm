@@ -4,22 +4,22 @@
 ((attribute key: (identifier) @property)
   (#any-of? @property
     "activations" "affinities" "alpha" "augment" "average" "b_std" "baseline" "batch"
-    "beta" "beta1" "beta2" "bias" "budget" "categories" "channels" "choices"
-    "choose" "clip" "clustering" "columns" "copies" "correlation" "count_include_pad" "dampening"
-    "decay" "delimiter" "delta" "delta_std" "derived" "dilation" "dim" "direction"
-    "distinct" "draws" "drop" "entropy" "epochs" "eps" "every" "except"
-    "factor" "families" "format" "fraction" "from" "gain" "gamma" "gate"
-    "groups" "header" "held_out" "hidden" "idle" "images" "inputs" "k"
-    "kernel" "label" "label_smoothing" "labels" "lambda" "loss" "lr" "mask"
-    "measure" "metrics" "missing" "mode" "momentum" "nesterov" "noise_std" "noises"
-    "normalize" "numeric" "of" "optimizer" "outputs" "over" "p" "padding"
-    "parts" "patience" "penalty" "per" "place" "pos_weight" "query" "range"
-    "rate" "reads" "resize" "reward" "root" "sampler" "samples" "scale"
-    "scale_gradients" "schedule" "searched" "seed" "select" "self" "shift" "size"
-    "slope" "smooth" "split" "split_seed" "steps" "strategy" "stride" "tasks"
-    "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then" "threshold"
-    "to" "tool" "train" "units" "validation" "validation_samples" "value" "warmup"
-    "weight" "weight_decay" "weights" "width"))
+    "beta" "beta1" "beta2" "bias" "budget" "c" "categories" "channels"
+    "choices" "choose" "clip" "clustering" "columns" "copies" "correlation" "cost"
+    "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived" "dilation"
+    "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy" "epochs"
+    "eps" "every" "except" "factor" "families" "format" "fraction" "from"
+    "gain" "gamma" "gate" "groups" "header" "held_out" "hidden" "idle"
+    "images" "inputs" "k" "kernel" "label" "label_smoothing" "labels" "lambda"
+    "loss" "lr" "mask" "measure" "metrics" "missing" "mode" "momentum"
+    "nesterov" "noise_std" "noises" "normalize" "numeric" "of" "optimizer" "outputs"
+    "over" "p" "padding" "parts" "patience" "penalty" "per" "place"
+    "pos_weight" "query" "range" "rate" "reads" "resize" "reward" "root"
+    "sampler" "samples" "scale" "scale_gradients" "schedule" "searched" "seed" "select"
+    "self" "shift" "size" "slope" "smooth" "split" "split_seed" "steps"
+    "strategy" "stride" "tasks" "temperature" "terms" "test" "test_images" "test_labels"
+    "test_samples" "then" "threshold" "to" "tool" "train" "units" "validation"
+    "validation_samples" "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
 (attribute key: (identifier) @variable)
 (argument name: (identifier) @property)
 (parameter name: (identifier) @variable.parameter)
@@ -41,22 +41,24 @@
 ((path . (identifier) @function.builtin .)
   (#any-of? @function.builtin
     "accuracy" "adam" "adamw" "affinity" "all" "all_shared" "auc" "auto"
-    "bce" "beam" "celeba" "constant" "cosine" "cosine_similarity" "cross_entropy" "csv"
-    "dselect_k" "exact" "expected_cost" "exponential" "f1" "full" "group" "hierarchy_synthetic"
-    "huber" "idx" "independent" "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch"
-    "log_loss" "ltb_synthetic" "mae" "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none"
-    "npy" "one" "pairwise" "r2" "random" "reinforce" "rmse" "sgd"
-    "share" "snr" "some" "step" "warmup"))
+    "bce" "beam" "cagrad" "celeba" "constant" "cosine" "cosine_similarity" "cross_entropy"
+    "csv" "dselect_k" "dwa" "equal" "exact" "expected_cost" "exponential" "f1"
+    "famo" "full" "gradnorm" "group" "hierarchy_synthetic" "huber" "idx" "independent"
+    "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch" "log_loss" "ltb_synthetic" "mae"
+    "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none" "npy" "one" "pairwise"
+    "pcgrad" "r2" "random" "reinforce" "rlw" "rmse" "sgd" "share"
+    "snr" "some" "static" "step" "uncertainty" "warmup"))
 ((identifier) @type.builtin
   (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
     "binary" "classes" "depth" "multilabel" "normals" "regression" "segmentation"))
 ((identifier) @constant.builtin
   (#any-of? @constant.builtin
     "advance" "any" "average" "best" "bilinear" "complete" "copy" "cost"
-    "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard" "independent"
-    "last" "last_to_first" "macro" "mean" "micro" "nearest" "out" "outputs"
-    "previous" "random" "rsa" "sigmoid" "softmax" "sum" "task" "test"
-    "train" "true" "validation_auc" "validation_loss"))
+    "dirichlet" "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard"
+    "independent" "last" "last_to_first" "macro" "macs" "mean" "micro" "nearest"
+    "normal" "out" "outputs" "params" "previous" "random" "rsa" "sigmoid"
+    "softmax" "sum" "task" "test" "train" "true" "uniform" "validation_auc"
+    "validation_loss"))
 ["," ":" "."] @punctuation.delimiter
 ["(" ")" "[" "]" "{" "}"] @punctuation.bracket
 ["->" "<-" "=" "==" "!=" "<" "<=" ">" ">=" "+" "-" "*" "/" "%" ".."] @operator
@@ -87,22 +89,24 @@
 ((identifier) @constant.builtin
   (#any-of? @constant.builtin
     "advance" "any" "average" "best" "bilinear" "complete" "copy" "cost"
-    "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard" "independent"
-    "last" "last_to_first" "macro" "mean" "micro" "nearest" "out" "outputs"
-    "previous" "random" "rsa" "sigmoid" "softmax" "sum" "task" "test"
-    "train" "true" "validation_auc" "validation_loss"))
+    "dirichlet" "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard"
+    "independent" "last" "last_to_first" "macro" "macs" "mean" "micro" "nearest"
+    "normal" "out" "outputs" "params" "previous" "random" "rsa" "sigmoid"
+    "softmax" "sum" "task" "test" "train" "true" "uniform" "validation_auc"
+    "validation_loss"))
 ((identifier) @type.builtin
   (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
     "binary" "classes" "depth" "multilabel" "normals" "regression" "segmentation"))
 ((path . (identifier) @function.builtin .)
   (#any-of? @function.builtin
     "accuracy" "adam" "adamw" "affinity" "all" "all_shared" "auc" "auto"
-    "bce" "beam" "celeba" "constant" "cosine" "cosine_similarity" "cross_entropy" "csv"
-    "dselect_k" "exact" "expected_cost" "exponential" "f1" "full" "group" "hierarchy_synthetic"
-    "huber" "idx" "independent" "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch"
-    "log_loss" "ltb_synthetic" "mae" "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none"
-    "npy" "one" "pairwise" "r2" "random" "reinforce" "rmse" "sgd"
-    "share" "snr" "some" "step" "warmup"))
+    "bce" "beam" "cagrad" "celeba" "constant" "cosine" "cosine_similarity" "cross_entropy"
+    "csv" "dselect_k" "dwa" "equal" "exact" "expected_cost" "exponential" "f1"
+    "famo" "full" "gradnorm" "group" "hierarchy_synthetic" "huber" "idx" "independent"
+    "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch" "log_loss" "ltb_synthetic" "mae"
+    "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none" "npy" "one" "pairwise"
+    "pcgrad" "r2" "random" "reinforce" "rlw" "rmse" "sgd" "share"
+    "snr" "some" "static" "step" "uncertainty" "warmup"))
 ((path . (identifier) @function.builtin .)
   (#any-of? @function.builtin
     "add" "avg_pool" "batch_norm" "bias" "concat" "concat_fields" "conv" "dropout"
@@ -124,20 +128,20 @@
 ((attribute key: (identifier) @property)
   (#any-of? @property
     "activations" "affinities" "alpha" "augment" "average" "b_std" "baseline" "batch"
-    "beta" "beta1" "beta2" "bias" "budget" "categories" "channels" "choices"
-    "choose" "clip" "clustering" "columns" "copies" "correlation" "count_include_pad" "dampening"
-    "decay" "delimiter" "delta" "delta_std" "derived" "dilation" "dim" "direction"
-    "distinct" "draws" "drop" "entropy" "epochs" "eps" "every" "except"
-    "factor" "families" "format" "fraction" "from" "gain" "gamma" "gate"
-    "groups" "header" "held_out" "hidden" "idle" "images" "inputs" "k"
-    "kernel" "label" "label_smoothing" "labels" "lambda" "loss" "lr" "mask"
-    "measure" "metrics" "missing" "mode" "momentum" "nesterov" "noise_std" "noises"
-    "normalize" "numeric" "of" "optimizer" "outputs" "over" "p" "padding"
-    "parts" "patience" "penalty" "per" "place" "pos_weight" "query" "range"
-    "rate" "reads" "resize" "reward" "root" "sampler" "samples" "scale"
-    "scale_gradients" "schedule" "searched" "seed" "select" "self" "shift" "size"
-    "slope" "smooth" "split" "split_seed" "steps" "strategy" "stride" "tasks"
-    "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then" "threshold"
-    "to" "tool" "train" "units" "validation" "validation_samples" "value" "warmup"
-    "weight" "weight_decay" "weights" "width"))
+    "beta" "beta1" "beta2" "bias" "budget" "c" "categories" "channels"
+    "choices" "choose" "clip" "clustering" "columns" "copies" "correlation" "cost"
+    "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived" "dilation"
+    "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy" "epochs"
+    "eps" "every" "except" "factor" "families" "format" "fraction" "from"
+    "gain" "gamma" "gate" "groups" "header" "held_out" "hidden" "idle"
+    "images" "inputs" "k" "kernel" "label" "label_smoothing" "labels" "lambda"
+    "loss" "lr" "mask" "measure" "metrics" "missing" "mode" "momentum"
+    "nesterov" "noise_std" "noises" "normalize" "numeric" "of" "optimizer" "outputs"
+    "over" "p" "padding" "parts" "patience" "penalty" "per" "place"
+    "pos_weight" "query" "range" "rate" "reads" "resize" "reward" "root"
+    "sampler" "samples" "scale" "scale_gradients" "schedule" "searched" "seed" "select"
+    "self" "shift" "size" "slope" "smooth" "split" "split_seed" "steps"
+    "strategy" "stride" "tasks" "temperature" "terms" "test" "test_images" "test_labels"
+    "test_samples" "then" "threshold" "to" "tool" "train" "units" "validation"
+    "validation_samples" "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
 (edge (path (identifier) @variable))

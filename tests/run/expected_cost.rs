@@ -69,7 +69,7 @@ fn gradients_of_blends() {
         .map(|c| Var::new(&[[0.5f32, 0.3, 0.2], [0.1, 0.7, 0.2]][c % 2], &Device::Cpu).expect("shares"))
         .collect();
     let decided: Vec<Decided> =
-        shares.iter().map(|v| Decided { index: 0, probs: Some(v.as_tensor().clone()) }).collect();
+        shares.iter().map(|v| Decided { index: 0, probs: Some(v.as_tensor().clone()), mask: None }).collect();
     let mode = Mode { train: true, idle: false, random: Randomness::new(0), step: 1 };
     let total = |outputs: &_| losses(spec, &prepared.feed, &model, &fed, outputs, |_| 0).expect("losses").0;
     let tape = model.record(&fed.inputs, &decided, mode).expect("a tape");

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
+use crate::source::temporary_file;
 
 /// Replaces the file at `path`, keeping its permissions.
 pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
@@ -29,29 +30,15 @@ pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// Writes a new file; an existing one is a failure.
 pub fn create(path: &Path, text: &str) -> Result<(), Failure> {
-    let made = temporary(path, text).and_then(|file| {
-        open_to_all(file.path())?;
-        file.persist_noclobber(path).map(drop).map_err(|e| e.error)
-    });
+    let made = temporary(path, text).and_then(|file| file.persist_noclobber(path).map(drop).map_err(|e| e.error));
     made.map_err(|e| Failure::io("write", path, &e))
 }
 
 fn temporary(path: &Path, text: &str) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix(".mtlc-").tempfile_in(folder(path))?;
+    let mut file = temporary_file(".mtlc-", 0o666, |b| b.tempfile_in(folder(path)))?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file)
-}
-
-/// Temporary files are private; a file that a user asked for is as readable as any other.
-fn open_to_all(path: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = path;
-    Ok(())
 }
 
 /// A new file that grows beside its place and comes there when it is whole; dropped, it leaves nothing.
@@ -72,7 +59,7 @@ impl Pending {
         }
         let folder = folder(path);
         std::fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, &e))?;
-        let file = tempfile::Builder::new().prefix(".mtlc-").tempfile_in(folder);
+        let file = temporary_file(".mtlc-", 0o666, |b| b.tempfile_in(folder));
         let file = file.map_err(|e| Failure::io("write", path, &e))?;
         Ok(Pending { path: path.to_path_buf(), file, replace })
     }
@@ -92,7 +79,7 @@ impl Pending {
 
     pub fn commit(self) -> Result<(), Failure> {
         let Pending { path, file, replace } = self;
-        let made = file.as_file().sync_all().and_then(|()| open_to_all(file.path()));
+        let made = file.as_file().sync_all();
         made.map_err(|e| Failure::io("write", &path, &e))?;
         let placed = match replace {
             true => file.persist(&path),
@@ -113,4 +100,24 @@ fn folder(path: &Path) -> &Path {
 fn exists(path: &Path) -> Failure {
     Failure::new(Exit::Failure, format!("`{}` exists already", path.display()))
         .help("nothing was written; name another file with `-o`, or replace it with `--force`")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    /// As readable as any other file of the user's, replaced or new.
+    #[test]
+    fn new_files_have_the_usual_permissions() {
+        let place = tempfile::tempdir().expect("a folder");
+        let mode = |name: &str| std::fs::metadata(place.path().join(name)).expect("it is there").permissions().mode();
+        std::fs::write(place.path().join("plain"), "").expect("written");
+        super::create(&place.path().join("created"), "a").expect("written");
+        super::replace(&place.path().join("replaced"), "a").expect("written");
+        let pending = super::Pending::new(&place.path().join("pending"), false).expect("a file");
+        pending.commit().expect("written");
+        for name in ["created", "replaced", "pending"] {
+            assert_eq!(mode(name), mode("plain"), "{name}");
+        }
+    }
 }

@@ -23,6 +23,7 @@ use crate::runtime::record::Listener;
 use crate::runtime::state::{Marks, States};
 use crate::runtime::{RunError, checkpoint, device};
 pub use crate::search::bench::Trained;
+use crate::source::temporary_file;
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,13 +168,7 @@ impl Run {
             ))
         };
         std::fs::create_dir_all(parent).map_err(cannot)?;
-        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(cannot)?;
-        // A temporary folder is private; a run folder is as readable as any other of the user's.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(made.path(), std::fs::Permissions::from_mode(0o755)).map_err(cannot)?;
-        }
+        let made = temporary_file(TEMPORARY, 0o777, |b| b.tempdir_in(parent)).map_err(cannot)?;
         let new = RunFolder { path: made.path().to_path_buf() };
         let program = super::program_text(&prepared, &path.join("program.mtl"));
         let mut info = Info {

@@ -9,7 +9,7 @@ use safetensors::tensor::Dtype;
 
 use super::model::Model;
 use super::{RunError, seal};
-use crate::source::read_bytes;
+use crate::source::{read_bytes, temporary_file};
 
 /// Writes named tensors. The same tensors give the same bytes.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
@@ -114,16 +114,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
 fn place(path: &Path, fill: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), RunError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
-    let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder);
+    let temporary = temporary_file(TEMPORARY, 0o666, |b| b.tempfile_in(folder));
     let file = temporary.map_err(|e| RunError::io(folder, e))?.into_temp_path();
     let whole = fill(&file).and_then(|()| std::fs::File::open(&file)?.sync_all());
     whole.map_err(|e| RunError::io(path, e))?;
-    // A temporary file is private; what is written here is as readable as any other file of the user's.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644));
-    }
     file.persist(path).map_err(|e| RunError::io(path, e.error))?;
     // The name is in the folder, which is a file of its own; not every file system lets it be synced.
     if let Ok(folder) = std::fs::File::open(folder) {

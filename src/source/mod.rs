@@ -182,3 +182,21 @@ pub fn normal(path: &Path) -> PathBuf {
     }
     out
 }
+
+/// A temporary file or folder that will come into the place of the user's own: `mode` less what the user masks, where there are
+/// such modes. By itself it would be private.
+pub fn temporary_file<T>(
+    prefix: &str,
+    mode: u32,
+    make: impl FnOnce(&tempfile::Builder) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(mode));
+    }
+    let _ = mode;
+    make(&builder)
+}

@@ -29,6 +29,7 @@ use crate::runtime::epochs::Stopped;
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, device};
 use crate::search::strategies;
+use crate::source::temporary_file;
 
 pub use numbers::{Chain, Spread, Standing, Verdict, agreement, delta, verdict};
 pub use programs::{Asked, BASELINES, RANDOM, asked};
@@ -199,12 +200,7 @@ pub fn begin(
     };
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(cannot)?;
-    let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(cannot)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(made.path(), std::fs::Permissions::from_mode(0o755)).map_err(cannot)?;
-    }
+    let made = temporary_file(TEMPORARY, 0o777, |b| b.tempdir_in(parent)).map_err(cannot)?;
     std::fs::create_dir(made.path().join("programs")).map_err(cannot)?;
     let new = RunFolder { path: made.path().to_path_buf() };
     for (name, text) in &written {

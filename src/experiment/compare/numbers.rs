@@ -83,7 +83,7 @@ pub enum Standing {
     /// The mean difference is no larger than the spread of the differences.
     WithinSpread,
     /// One seed has no spread.
-    OneSeed,
+    FewSeeds,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,13 +97,17 @@ pub struct Verdict {
     pub standing: Standing,
 }
 
+/// Of paired seeds for a verdict: the spread of two differences is their distance and tells nothing.
+const FEWEST: usize = 3;
+
 /// Compares seed by seed. `sign` is 1 where more is better, else -1. The difference exceeds the spread if its mean is larger than the
 /// standard deviation of the differences.
 pub fn verdict(measure: &str, pairs: &[(f64, f64)], sign: f64) -> Option<Verdict> {
     let differences: Vec<f64> = pairs.iter().map(|(own, random)| own - random).collect();
     let difference = Spread::of(differences.iter().copied())?;
     let standing = match difference.deviation {
-        None => Standing::OneSeed,
+        _ if differences.len() < FEWEST => Standing::FewSeeds,
+        None => Standing::FewSeeds,
         Some(d) if sign * difference.mean > d => Standing::Better,
         Some(d) if -sign * difference.mean > d => Standing::Worse,
         Some(_) => Standing::WithinSpread,
@@ -125,7 +129,7 @@ impl Verdict {
             Standing::WithinSpread => {
                 format!("does not beat random search: the difference does not exceed the spread: {by}")
             }
-            Standing::OneSeed => format!("one seed decides nothing: {by}"),
+            Standing::FewSeeds => format!("fewer than {FEWEST} seeds decide nothing: {by}"),
         }
     }
 }
@@ -182,8 +186,9 @@ mod tests {
         assert_eq!(of(&[(2.0, 1.0), (2.1, 1.0), (1.9, 1.0)], -1.0), Standing::Worse);
         assert_eq!(of(&[(2.0, 1.0), (0.0, 1.0), (1.5, 1.0)], 1.0), Standing::WithinSpread);
         // The topologies that random search found: no difference, no spread, and not better.
-        assert_eq!(of(&[(1.0, 1.0), (3.0, 3.0)], 1.0), Standing::WithinSpread);
-        assert_eq!(of(&[(2.0, 1.0)], 1.0), Standing::OneSeed);
+        assert_eq!(of(&[(1.0, 1.0), (3.0, 3.0), (1.0, 1.0)], 1.0), Standing::WithinSpread);
+        assert_eq!(of(&[(2.0, 1.0)], 1.0), Standing::FewSeeds);
+        assert_eq!(of(&[(2.0, 1.0), (2.0, 1.0)][..2], 1.0), Standing::FewSeeds);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::check::Checked;
 use crate::data::name_text;
+use crate::diag::suggest;
 use crate::driver::{Compiled, compile_text};
 use crate::hir::Options;
 use crate::search::{Offer, StrategyDef, strategies, strategy};
@@ -47,8 +48,9 @@ pub fn asked(text: &str) -> Result<Vec<Asked>, String> {
             None => (part, None),
         };
         if strategy(name).is_none() {
-            let known = strategies().iter().map(|s| s.call.name);
-            return Err(format!("`{name}` is no strategy; these are: {}", crate::diag::suggest::listing(known)));
+            let known = || strategies().iter().map(|s| s.call.name);
+            let near = suggest::nearest(name, known()).map_or(String::new(), |n| format!(", did you mean `{n}`?"));
+            return Err(format!("`{name}` is no strategy{near}; these are: {}", suggest::listing(known())));
         }
         if out.iter().any(|a| a.name == name) {
             return Err(format!("`{name}` is named twice"));
@@ -161,6 +163,7 @@ mod tests {
         assert_eq!(names, ["random", "affinity", "group"]);
         assert_eq!(found[1].body.as_deref(), Some("{ choose = beam(width = 2), single { epochs = 3 } }"));
         assert!(asked("nothing").is_err_and(|e| e.contains("is no strategy")));
+        assert!(asked("randm").is_err_and(|e| e.contains("did you mean `random`?")));
         assert!(asked("random, random").is_err_and(|e| e.contains("named twice")));
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use mtlc::objective::{LossDef, TaskKind, default_loss, find_loss, losses};
+use mtlc::ops::path;
 use mtlc::schema::Value;
 
 use crate::calls::{call, number};
@@ -134,6 +135,47 @@ fn values_by_hand() {
     let x = tensor(&[3.0, 0.0, 4.0, 1.0, 0.0, 0.0], &[1, 3, 1, 2]); // vectors (3, 4, 0) and (0, 1, 0)
     let y = tensor(&[1.0, 0.0, 0.0, -2.0, 0.0, 0.0], &[1, 3, 1, 2]); // vectors (1, 0, 0) and (0, -2, 0)
     near(scalar(&apply(loss("cosine"), &[], &x, &y, None).unwrap()), ((1.0 - 0.6) + 2.0) / 2.0);
+}
+
+/// Value and gradient of a loss, in f32.
+fn both(def: &LossDef, written: &[(&'static str, Value)], x: &[f64], y: &Tensor, mask: Option<&Tensor>) -> Vec<f64> {
+    let x = tensor(x, &[5000, 4]).to_dtype(DType::F32).unwrap();
+    let x = Var::from_tensor(&x).unwrap();
+    let loss = (apply(def, written, &x, y, mask).unwrap() * 3.0).unwrap();
+    let grads = loss.backward().unwrap();
+    let mut all = vec![scalar(&loss)];
+    let grad = grads.get(&x).unwrap().to_dtype(DType::F64).unwrap();
+    all.extend(grad.flatten_all().unwrap().to_vec1::<f64>().unwrap());
+    all
+}
+
+#[test]
+fn kernels_give_what_the_compositions_give() {
+    let x: Vec<f64> = numbers(20_000, 7).iter().map(|v| v * 20.0).collect();
+    let bits: Vec<f64> = numbers(20_000, 3).iter().map(|v| f64::from(*v > 0.0)).collect();
+    let some = tensor(&numbers(5000, 9).iter().map(|v| f64::from(*v > -1.0)).collect::<Vec<_>>(), &[5000]);
+    let classes = tensor(&(0..5000).map(|i| ((i * 7) % 4) as f64).collect::<Vec<_>>(), &[5000, 1]);
+    let (bits, any) = (tensor(&bits, &[5000, 4]), tensor(&numbers(20_000, 11), &[5000, 4]));
+    let cases: [(&str, &[(&'static str, Value)], &Tensor); 7] = [
+        ("bce", &[], &bits),
+        ("bce", &[("pos_weight", number(2.5))], &bits),
+        ("mse", &[], &any),
+        ("l1", &[], &any),
+        ("huber", &[("delta", number(0.7))], &any),
+        ("cross_entropy", &[], &classes),
+        ("cross_entropy", &[("label_smoothing", number(0.1))], &classes),
+    ];
+    for (name, written, labels) in cases {
+        for mask in [None, Some(&some)] {
+            let ours = both(loss(name), written, &x, labels, mask);
+            let theirs = path::composed(|| both(loss(name), written, &x, labels, mask));
+            let most = theirs.iter().skip(1).fold(0.0f64, |m, v| m.max(v.abs()));
+            assert!((ours[0] - theirs[0]).abs() <= 1e-5 * theirs[0].abs(), "{name}: {} and {}", ours[0], theirs[0]);
+            for (i, (a, b)) in ours.iter().zip(&theirs).enumerate().skip(1) {
+                assert!((a - b).abs() <= 2e-6 * most, "{name} at {i}: {a} and {b}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,9 @@ use candle_core::{DType, Result, Tensor, bail};
 
 use super::{LossDef, align_mask, clean_labels, in_full_precision, masked_mean};
 use crate::objective::TaskKind;
+use crate::ops::kernel::loss::CrossEntropy;
+use crate::ops::kernel::{apply2, apply3};
+use crate::ops::path::own_kernel;
 use crate::schema::{Args, AttrDef, CallDef, FRACTION, Need};
 
 pub static DEF: LossDef = LossDef {
@@ -30,13 +33,20 @@ fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>)
     dims[1] = 1;
     let shape = dims.into();
     let mask = align_mask(mask, &shape)?;
+    let smoothing = args.float("label_smoothing");
+    if own_kernel(&x) {
+        let labels = clean_labels(labels, &shape, x.dtype(), None)?;
+        return match mask {
+            None => apply2(CrossEntropy { smoothing }, &x, &labels),
+            Some(mask) => apply3(CrossEntropy { smoothing }, &x, &labels, &mask.to_dtype(x.dtype())?),
+        };
+    }
     let labels = clean_labels(labels, &shape, DType::F32, mask.as_ref())?;
     let index = class_index(&labels, classes)?;
 
     let shifted = x.broadcast_sub(&x.detach().max_keepdim(1)?)?;
     let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
     let mut losses = log_p.gather(&index, 1)?.neg()?;
-    let smoothing = args.float("label_smoothing");
     if smoothing > 0.0 {
         losses = (losses.affine(1.0 - smoothing, 0.0)? - log_p.mean_keepdim(1)?.affine(smoothing, 0.0)?)?;
     }

@@ -2,8 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Aligned, LossDef, align, masked_mean};
+use super::{LossDef, pointwise};
 use crate::objective::TaskKind;
+use crate::ops::kernel::Real;
+use crate::ops::kernel::loss::Curve;
 use crate::schema::{Args, AttrDef, CallDef, Need, POSITIVE};
 
 pub static DEF: LossDef = LossDef {
@@ -24,9 +26,35 @@ pub static DEF: LossDef = LossDef {
 
 /// l = c (d - c / 2) with c = clamp(d, -delta, delta) held constant, so the gradient is c itself.
 fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let Aligned { output, labels, mask } = align(output, labels, mask)?;
     let delta = args.float("delta");
-    let d = (output - labels)?;
-    let c = d.detach().clamp(-delta, delta)?;
-    masked_mean(&(&c * (&d - c.affine(0.5, 0.0)?)?)?, mask.as_ref())
+    pointwise(Huber { delta }, output, labels, mask, |x, y| {
+        let d = (x - y)?;
+        let c = d.detach().clamp(-delta, delta)?;
+        &c * (&d - c.affine(0.5, 0.0)?)?
+    })
+}
+
+#[derive(Clone, Copy)]
+struct Huber {
+    delta: f64,
+}
+
+impl Curve for Huber {
+    const NAME: &'static str = "huber";
+
+    fn value<T: Real>(&self, x: T, y: T) -> T {
+        let c = self.slope(x, y);
+        c * ((x - y) - c * T::of(0.5))
+    }
+
+    fn slope<T: Real>(&self, x: T, y: T) -> T {
+        let (d, most) = (x - y, T::of(self.delta));
+        if d > most {
+            most
+        } else if d < T::zero() - most {
+            T::zero() - most
+        } else {
+            d
+        }
+    }
 }

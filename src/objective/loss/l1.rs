@@ -2,8 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Aligned, LossDef, align, masked_mean};
+use super::{LossDef, pointwise};
 use crate::objective::TaskKind;
+use crate::ops::kernel::Real;
+use crate::ops::kernel::loss::Curve;
 use crate::schema::{Args, CallDef};
 
 pub static DEF: LossDef = LossDef {
@@ -15,7 +17,25 @@ pub static DEF: LossDef = LossDef {
 
 /// l = d sign(d) with d = x - y and the sign held constant: the gradient is sign(d), 0 at d = 0.
 fn forward(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let Aligned { output, labels, mask } = align(output, labels, mask)?;
-    let d = (output - labels)?;
-    masked_mean(&(d.detach().sign()? * &d)?, mask.as_ref())
+    pointwise(Absolute, output, labels, mask, |x, y| {
+        let d = (x - y)?;
+        d.detach().sign()? * &d
+    })
+}
+
+#[derive(Clone, Copy)]
+struct Absolute;
+
+impl Curve for Absolute {
+    const NAME: &'static str = "l1";
+
+    fn value<T: Real>(&self, x: T, y: T) -> T {
+        (x - y).abs()
+    }
+
+    fn slope<T: Real>(&self, x: T, y: T) -> T {
+        let above = if x > y { T::one() } else { T::zero() };
+        let below = if x < y { T::one() } else { T::zero() };
+        above - below
+    }
 }

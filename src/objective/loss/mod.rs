@@ -19,6 +19,9 @@ mod mse;
 use candle_core::{DType, Result, Shape, Tensor, bail};
 
 use super::TaskKind;
+use crate::ops::kernel::loss::{Curve, Pointwise};
+use crate::ops::kernel::{apply2, apply3};
+use crate::ops::path::own_kernel;
 use crate::schema::{Args, CallDef};
 
 /// An entry of the table of losses.
@@ -105,6 +108,25 @@ fn clean_labels(labels: &Tensor, shape: &Shape, dtype: DType, mask: Option<&Tens
     match mask {
         Some(mask) => mask.where_cond(&labels, &labels.zeros_like()?),
         None => Ok(labels),
+    }
+}
+
+/// The mean of a curve where its kernel runs, see [`own_kernel`]; everywhere else `composed` makes the losses of outputs and labels
+/// of candle ops.
+fn pointwise<C: Curve>(
+    curve: C,
+    output: &Tensor,
+    labels: &Tensor,
+    mask: Option<&Tensor>,
+    composed: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let Aligned { output, labels, mask } = align(output, labels, mask)?;
+    if !own_kernel(&output) {
+        return masked_mean(&composed(&output, &labels)?, mask.as_ref());
+    }
+    match mask {
+        None => apply2(Pointwise(curve), &output, &labels),
+        Some(mask) => apply3(Pointwise(curve), &output, &labels, &mask.to_dtype(output.dtype())?),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Aligned, LossDef, align, masked_mean};
+use super::{LossDef, pointwise};
 use crate::objective::TaskKind;
+use crate::ops::kernel::Real;
+use crate::ops::kernel::loss::Curve;
 use crate::schema::{Args, CallDef};
 
 pub static DEF: LossDef = LossDef {
@@ -15,6 +17,20 @@ pub static DEF: LossDef = LossDef {
 
 /// l = (x - y)^2; gradient 2 (x - y).
 fn forward(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let Aligned { output, labels, mask } = align(output, labels, mask)?;
-    masked_mean(&(output - labels)?.sqr()?, mask.as_ref())
+    pointwise(Square, output, labels, mask, |x, y| (x - y)?.sqr())
+}
+
+#[derive(Clone, Copy)]
+struct Square;
+
+impl Curve for Square {
+    const NAME: &'static str = "mse";
+
+    fn value<T: Real>(&self, x: T, y: T) -> T {
+        (x - y) * (x - y)
+    }
+
+    fn slope<T: Real>(&self, x: T, y: T) -> T {
+        T::of(2.0) * (x - y)
+    }
 }

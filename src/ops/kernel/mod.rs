@@ -15,6 +15,7 @@ mod correlate;
 pub mod depthwise;
 mod frame;
 pub mod linear;
+pub mod loss;
 mod micro;
 mod pack;
 pub mod real;

@@ -14,6 +14,9 @@ pub trait Real: WithDType {
     fn exp(self) -> Self;
     /// exp(x) - 1, exact near 0.
     fn exp_m1(self) -> Self;
+    /// log(1 + x), exact near 0.
+    fn ln_1p(self) -> Self;
+    fn abs(self) -> Self;
     fn tanh(self) -> Self;
     fn erf(self) -> Self;
     fn is_nan(self) -> bool;
@@ -49,6 +52,12 @@ macro_rules! real {
             }
             fn exp_m1(self) -> Self {
                 $t::exp_m1(self)
+            }
+            fn ln_1p(self) -> Self {
+                $t::ln_1p(self)
+            }
+            fn abs(self) -> Self {
+                $t::abs(self)
             }
             fn tanh(self) -> Self {
                 $t::tanh(self)
@@ -94,7 +103,7 @@ const RUN: usize = 1 << 12;
 
 wide! {
     /// Sum of `f(a, b)` over pairs, in a fixed order, wide enough to vectorise.
-    fn sum_by[T: Real, F: Fn(T, T) -> T](a: &[T], b: &[T], f: F) -> f64 {
+    pub fn sum_by[T: Real, F: Fn(T, T) -> T](a: &[T], b: &[T], f: F) -> f64 {
         let mut total = 0f64;
         for (a, b) in a.chunks(RUN).zip(b.chunks(RUN)) {
             let mut lanes = [T::zero(); LANES];

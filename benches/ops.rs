@@ -13,7 +13,7 @@ use mtlc::schema::{Args, Call, Value};
 use mtlc::source::{FileId, Span, Spanned};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: mtlc::runtime::blocks::Blocks = mtlc::runtime::blocks::Blocks;
 
 fn environment(name: &str, default: f64) -> f64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)

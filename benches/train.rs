@@ -28,7 +28,7 @@ use mtlc::search::group::Grouping;
 use mtlc::search::learn_to_branch::Branching;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: mtlc::runtime::blocks::Blocks = mtlc::runtime::blocks::Blocks;
 
 const RANDOM: u64 = 1;
 

@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-/// Programs and tensors are many small allocations, made by several threads.
+use mtlc::runtime::blocks::Blocks;
+
+/// Programs and tensors are many allocations, made by several threads; those of tensors are large and come again.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Blocks = Blocks;
 
 fn main() -> ExitCode {
     mtlc::cli::main()

@@ -30,6 +30,15 @@ impl Grad {
         Ok(Grad::Host(Host { values, shape: t.shape().clone() }))
     }
 
+    /// Samples.
+    pub fn batch(&self) -> usize {
+        let dims = match self {
+            Grad::Host(h) => h.shape.dims(),
+            Grad::Held(t) => t.dims(),
+        };
+        dims.first().copied().unwrap_or(1)
+    }
+
     pub fn host(self) -> Result<Host> {
         match self {
             Grad::Host(h) => Ok(h),

@@ -2,6 +2,7 @@
 //! `objective`, `optim` and `search`; a spec error can no longer happen, so an error here is data, device, disk or a bug.
 
 pub mod answers;
+pub mod blocks;
 pub mod checkpoint;
 pub mod control;
 pub mod device;
@@ -9,6 +10,7 @@ pub mod epochs;
 pub mod evaluate;
 pub mod feed;
 pub mod fit;
+mod forward;
 pub mod keeper;
 pub mod latency;
 pub mod machine;
@@ -20,6 +22,7 @@ pub mod selftest;
 pub mod state;
 pub mod synthetic;
 pub mod tape;
+mod waves;
 pub mod weigher;
 
 use crate::data::DataError;

@@ -1,19 +1,18 @@
 //! Weights and the forward pass of a plan.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::RngExt;
 use rand_distr::{Distribution, Normal};
 
+use super::forward::Way;
 use super::tape::{Observer, Tape};
+use super::waves::Waves;
 use crate::ir::routes;
-use crate::ops::mix::{self, Taken};
-use crate::ops::select::straight_through;
-use crate::ops::{Init, Pass};
+use crate::ops::Init;
 use crate::plan::passes::{self, Switches};
-use crate::plan::{Kind, Plan, Route, Symbols};
+use crate::plan::{Plan, Route, Symbols};
 use crate::random::Randomness;
 
 /// A plan with its weights on a device.
@@ -24,7 +23,8 @@ pub struct Model {
     /// In step with the plan's weights; buffers (running statistics) among them.
     pub vars: Vec<Var>,
     /// Steps that compute each value.
-    producer: Vec<Option<usize>>,
+    pub(super) producer: Vec<Option<usize>>,
+    pub(super) waves: Waves,
     /// Some op keeps running statistics.
     pub has_buffers: bool,
 }
@@ -51,7 +51,7 @@ impl Decided {
     }
 
     /// What a route takes: its members by place among the candidates, and the query's place where one is read.
-    fn route(&self, route: &Route) -> (Vec<usize>, Option<usize>) {
+    pub(super) fn route(&self, route: &Route) -> (Vec<usize>, Option<usize>) {
         let (subset, query) = routes::route(self.index, route.queries.max(1));
         let members = match &self.mask {
             Some(mask) => (0..mask.len()).filter(|i| mask[*i] > 0.0).collect(),
@@ -62,7 +62,7 @@ impl Decided {
     }
 
     /// Places among a route's step's inputs that are read.
-    fn reads(&self, route: &Route) -> Vec<usize> {
+    pub(super) fn reads(&self, route: &Route) -> Vec<usize> {
         let (members, query) = self.route(route);
         query.into_iter().chain(members.into_iter().map(|m| route.queries + m)).collect()
     }
@@ -86,16 +86,6 @@ impl Mode {
     }
 }
 
-/// What is kept of a forward pass.
-enum Way<'a> {
-    /// Nothing.
-    Plain,
-    /// candle's graph.
-    Graph,
-    /// What our own way back needs.
-    Tape(Tape<'a>),
-}
-
 /// What a forward pass gives.
 pub struct Outputs {
     /// Per output of the plan: the values of its heads, or only the decided one's.
@@ -104,14 +94,6 @@ pub struct Outputs {
     pub reached: Vec<bool>,
     /// Choices whose reader is on a decided path.
     pub chosen: Vec<bool>,
-}
-
-/// The sum of `candidates[i]` times `probs[i]`; `probs` is `[candidates]`.
-fn blend(candidates: &[Tensor], probs: &Tensor) -> Result<Tensor> {
-    let part = |(i, c): (usize, &Tensor)| c.broadcast_mul(&probs.get(i)?.to_dtype(c.dtype())?);
-    let mut parts = candidates.iter().enumerate().map(part);
-    let first = parts.next().ok_or_else(|| candle_core::Error::Msg("a blend of nothing".into()))??;
-    parts.try_fold(first, |sum, p| sum + p?)
 }
 
 /// Bytes that can be had without swapping, where the system tells.
@@ -174,7 +156,8 @@ impl Model {
             producer[s.output] = Some(i);
         }
         let has_buffers = plan.weights.iter().any(|w| !w.trained);
-        Ok(Model { plan, symbols, device: device.clone(), vars, producer, has_buffers })
+        let waves = Waves::new(&plan);
+        Ok(Model { plan, symbols, device: device.clone(), vars, producer, waves, has_buffers })
     }
 
     /// Trained weights by name, in plan order.
@@ -202,59 +185,6 @@ impl Model {
         self.vars.iter().zip(values).try_for_each(|(v, t)| v.set(t))
     }
 
-    /// Steps needed for the outputs under the decisions: a decided path only, or with the other candidates of every decided
-    /// choice that asks for a gradient, or all.
-    fn needed(&self, decided: &[Decided], idle: bool) -> (Vec<bool>, Vec<bool>) {
-        let steps = &self.plan.steps;
-        let mut reached = vec![false; steps.len()];
-        let mut stack: Vec<usize> = Vec::new();
-        let mut extra: Vec<usize> = Vec::new();
-        for o in &self.plan.outputs {
-            match o.choice {
-                Some(c) if decided[c].probs.is_none() => stack.push(o.heads[decided[c].index]),
-                _ => stack.extend(&o.heads),
-            }
-        }
-        while let Some(v) = stack.pop() {
-            let Some(s) = self.producer[v] else { continue };
-            if std::mem::replace(&mut reached[s], true) {
-                continue;
-            }
-            match steps[s].kind {
-                Kind::Select(c) => {
-                    stack.push(steps[s].inputs[decided[c].index]);
-                    if decided[c].probs.is_some() {
-                        extra.extend(&steps[s].inputs);
-                    }
-                }
-                Kind::Route(ref r) => {
-                    stack.extend(decided[r.choice].reads(r).into_iter().map(|i| steps[s].inputs[i]));
-                }
-                Kind::Blend(c) if decided[c].probs.is_none() => stack.push(steps[s].inputs[decided[c].index]),
-                Kind::Blend(_) => stack.extend(&steps[s].inputs),
-                Kind::Op(_) => stack.extend(&steps[s].inputs),
-            }
-        }
-        if idle {
-            return (vec![true; steps.len()], reached);
-        }
-        let mut needed = reached.clone();
-        while let Some(v) = extra.pop() {
-            let Some(s) = self.producer[v] else { continue };
-            if std::mem::replace(&mut needed[s], true) {
-                continue;
-            }
-            match steps[s].kind {
-                Kind::Select(c) => extra.push(steps[s].inputs[decided[c].index]),
-                Kind::Route(ref r) => {
-                    extra.extend(decided[r.choice].reads(r).into_iter().map(|i| steps[s].inputs[i]));
-                }
-                Kind::Blend(_) | Kind::Op(_) => extra.extend(&steps[s].inputs),
-            }
-        }
-        (needed, reached)
-    }
-
     /// Runs the plan in candle's graph. `inputs[i]` is `[batch, ...]` for the spec's input `i`; `decided` has one entry per choice.
     pub fn forward(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Outputs> {
         self.run(inputs, decided, mode, &mut Way::Graph, None)
@@ -277,154 +207,6 @@ impl Model {
         let Way::Tape(mut tape) = way else { unreachable!("given above") };
         tape.outputs = outputs;
         Ok(tape)
-    }
-
-    fn run<'a>(
-        &'a self,
-        inputs: &HashMap<usize, Tensor>,
-        decided: &[Decided],
-        mode: Mode,
-        way: &mut Way<'a>,
-        mut observer: Option<&mut dyn Observer>,
-    ) -> Result<Outputs> {
-        let (needed, reached) = self.needed(decided, mode.idle && mode.train);
-        let mut values: Vec<Option<Tensor>> = vec![None; self.plan.values];
-        for (input, value) in &self.plan.inputs {
-            values[*value] = inputs.get(input).cloned();
-        }
-        // Values are dropped after their last reader, unless the backward pass holds them.
-        let mut last_use = vec![usize::MAX; self.plan.values];
-        for (i, s) in self.plan.steps.iter().enumerate().filter(|(i, _)| needed[*i]) {
-            s.inputs.iter().for_each(|v| last_use[*v] = i);
-        }
-        for o in &self.plan.outputs {
-            o.heads.iter().for_each(|v| last_use[*v] = usize::MAX);
-        }
-        let get = |values: &[Option<Tensor>], v: usize| -> Result<Tensor> {
-            values[v].clone().ok_or_else(|| candle_core::Error::Msg(format!("value {v} was not computed")))
-        };
-        for (i, step) in self.plan.steps.iter().enumerate() {
-            if !needed[i] {
-                continue;
-            }
-            let start = observer.is_some().then(Instant::now);
-            let out = match &step.kind {
-                Kind::Select(c) => {
-                    let chosen = get(&values, step.inputs[decided[*c].index])?;
-                    let candidates: Vec<Tensor> = match decided[*c].probs {
-                        Some(_) if reached[i] => step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?,
-                        _ => Vec::new(),
-                    };
-                    match (way as &mut Way, &decided[*c].probs) {
-                        (Way::Tape(tape), _) if reached[i] => {
-                            tape.select(i, *c, decided[*c].index, candidates);
-                            chosen
-                        }
-                        (Way::Graph, Some(probs)) if reached[i] => {
-                            straight_through(&chosen, &candidates, probs, decided[*c].index)?
-                        }
-                        _ => chosen,
-                    }
-                }
-                Kind::Route(route) => {
-                    let read = decided[route.choice].reads(route);
-                    let mut args: Vec<Option<Tensor>> = vec![None; step.inputs.len()];
-                    for place in read {
-                        args[place] = Some(get(&values, step.inputs[place])?);
-                    }
-                    let mask = decided[route.choice].mask.as_ref();
-                    let mask = mask.map(|m| Tensor::from_slice(m, m.len(), &self.device)).transpose()?;
-                    let (members, query) = decided[route.choice].route(route);
-                    let combine = |args: &[Option<Tensor>], weights: &[Tensor], mask: Option<&Tensor>| {
-                        let value = |place: usize| args[place].as_ref().expect("read above");
-                        let values: Vec<Tensor> = members.iter().map(|m| value(route.queries + m).clone()).collect();
-                        let gate = query.map(|q| (value(q), &weights[q]));
-                        mix::combine(route.gate, Taken { members: &members, values: &values, gate, mask })
-                    };
-                    let weights = || step.weights.iter().map(|w| self.vars[*w].as_tensor());
-                    match way {
-                        Way::Tape(tape) if reached[i] => tape.route(i, route.choice, &args, mask.as_ref(), &combine)?,
-                        Way::Graph => combine(&args, &weights().cloned().collect::<Vec<_>>(), mask.as_ref())?,
-                        _ => combine(&args, &weights().map(Tensor::detach).collect::<Vec<_>>(), mask.as_ref())?,
-                    }
-                }
-                Kind::Blend(c) => match &decided[*c].probs {
-                    None => {
-                        if let Way::Tape(tape) = way as &mut Way
-                            && reached[i]
-                        {
-                            tape.select(i, *c, decided[*c].index, Vec::new());
-                        }
-                        get(&values, step.inputs[decided[*c].index])?
-                    }
-                    Some(probs) => {
-                        let candidates: Vec<Tensor> =
-                            step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
-                        let out = blend(&candidates, probs)?;
-                        match way as &mut Way {
-                            Way::Tape(tape) if reached[i] => {
-                                let shares = probs.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-                                tape.blend(i, *c, candidates, shares);
-                                out.detach()
-                            }
-                            _ => out,
-                        }
-                    }
-                },
-                Kind::Op(op) => {
-                    let args: Vec<Tensor> = step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
-                    let mut pass = Pass {
-                        train: mode.train,
-                        random: mode.random,
-                        step: mode.step,
-                        site: step.site,
-                        buffers: Vec::new(),
-                    };
-                    let weights = || step.weights.iter().map(|w| self.vars[*w].as_tensor());
-                    let out = match way {
-                        Way::Tape(tape) if reached[i] => tape.op(i, &**op, &args, &mut pass)?,
-                        Way::Graph => op.forward(&args, &weights().cloned().collect::<Vec<_>>(), &mut pass)?,
-                        _ => op.forward(&args, &weights().map(Tensor::detach).collect::<Vec<_>>(), &mut pass)?,
-                    };
-                    if reached[i] || mode.idle {
-                        for (at, value) in pass.buffers {
-                            self.vars[step.weights[at]].set(&value.detach())?;
-                        }
-                    }
-                    out
-                }
-            };
-            if let (Some(observer), Some(start)) = (&mut observer, start) {
-                self.device.synchronize()?;
-                observer.forward(i, start.elapsed().as_secs_f64(), &out);
-            }
-            values[step.output] = Some(out);
-            for v in &step.inputs {
-                if last_use[*v] == i {
-                    values[*v] = None;
-                }
-            }
-        }
-        let mut heads = Vec::with_capacity(self.plan.outputs.len());
-        for o in &self.plan.outputs {
-            let read = |v: &usize| match (&values[*v], way as &mut Way) {
-                (Some(value), Way::Tape(tape)) => tape.leaf(*v, value).map(Some),
-                (value, _) => Ok(value.clone()),
-            };
-            heads.push(o.heads.iter().map(read).collect::<Result<Vec<_>>>()?);
-        }
-        let mut units = vec![false; self.plan.units.len()];
-        let mut chosen = vec![false; self.plan.choices.len()];
-        for (i, s) in self.plan.steps.iter().enumerate() {
-            if let Some(u) = s.unit {
-                units[u] |= reached[i];
-            }
-            if let Kind::Select(c) | Kind::Route(Route { choice: c, .. }) = s.kind {
-                chosen[c] |= reached[i];
-            }
-        }
-        self.plan.outputs.iter().filter_map(|o| o.choice).for_each(|c| chosen[c] = true);
-        Ok(Outputs { heads, reached: units, chosen })
     }
 
     /// An evaluation's forward pass: running statistics, no noise, nothing kept for a way back.

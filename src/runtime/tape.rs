@@ -46,7 +46,7 @@ struct Entry {
 }
 
 /// How a step is gone back through.
-enum Back {
+pub(super) enum Back {
     /// By a kernel's own gradient; for each of its arguments the place among the step's inputs and weights.
     Kernel { call: Box<dyn Call>, places: Vec<usize> },
     /// The same numbers in this shape.
@@ -69,8 +69,14 @@ impl<'a> Tape<'a> {
         Tape { model, outputs, entries: Vec::new(), wanted: vec![false; model.plan.values], leaves: Vec::new() }
     }
 
-    /// Runs an op and records it, if a gradient is of use beyond it.
-    pub(super) fn op(&mut self, step: usize, op: &dyn Op, args: &[Tensor], pass: &mut Pass) -> Result<Tensor> {
+    /// Runs an op; what [`Tape::note`] takes, if a gradient is of use beyond it.
+    pub(super) fn op(
+        &self,
+        step: usize,
+        op: &dyn Op,
+        args: &[Tensor],
+        pass: &mut Pass,
+    ) -> Result<(Tensor, Option<Back>)> {
         let s = &self.model.plan.steps[step];
         let trained = |w: usize| self.model.plan.weights[w].trained;
         let wanted: Vec<bool> =
@@ -78,9 +84,8 @@ impl<'a> Tape<'a> {
         let vars: Vec<&Tensor> = s.weights.iter().map(|w| self.model.vars[*w].as_tensor()).collect();
         if !wanted.contains(&true) {
             let weights: Vec<Tensor> = vars.iter().map(|v| v.detach()).collect();
-            return op.forward(args, &weights, pass);
+            return Ok((op.forward(args, &weights, pass)?, None));
         }
-        self.wanted[s.output] = true;
         let (output, back) = match op.way(args) {
             Way::Graph => {
                 let mut leaves = Vec::with_capacity(wanted.len());
@@ -119,8 +124,15 @@ impl<'a> Tape<'a> {
                 (output, back)
             }
         };
-        self.entries.push(Entry { step, back });
-        Ok(output)
+        Ok((output, Some(back)))
+    }
+
+    /// Records an op that ran.
+    pub(super) fn note(&mut self, step: usize, back: Option<Back>) {
+        if let Some(back) = back {
+            self.wanted[self.model.plan.steps[step].output] = true;
+            self.entries.push(Entry { step, back });
+        }
     }
 
     /// Records a selection. `candidates` are there if its probabilities want a gradient.
@@ -192,8 +204,11 @@ impl<'a> Tape<'a> {
     pub fn backward_each(self, losses: &[Tensor]) -> Result<Vec<Learned>> {
         let one = |loss: &Tensor| {
             let mut found = Found::of(&self, loss)?;
-            for entry in self.entries.iter().rev() {
-                found.pass(&self, entry)?;
+            let mut left = self.entries.as_slice();
+            while !left.is_empty() {
+                let (before, last) = left.split_at(self.together(left));
+                found.pass(&self, last, false)?;
+                left = before;
             }
             found.finish(self.model)
         };
@@ -202,18 +217,113 @@ impl<'a> Tape<'a> {
 
     pub fn backward_observed(mut self, loss: &Tensor, mut observer: Option<&mut dyn Observer>) -> Result<Learned> {
         let mut found = Found::of(&self, loss)?;
-        while let Some(entry) = self.entries.pop() {
-            let start = observer.is_some().then(Instant::now);
-            let passed = found.pass(&self, &entry)?;
-            let step = entry.step;
-            drop(entry);
-            if let (Some(observer), Some(start), true) = (&mut observer, start, passed) {
+        while let Some(last) = self.entries.last() {
+            let Some(observer) = &mut observer else {
+                let first = self.together(&self.entries);
+                let last = self.entries.split_off(first);
+                found.pass(&self, &last, true)?;
+                continue;
+            };
+            let (start, step) = (Instant::now(), last.step);
+            let last = self.entries.split_off(self.entries.len() - 1);
+            let passed = found.pass(&self, &last, true)?;
+            drop(last);
+            if passed {
                 self.model.device.synchronize()?;
                 observer.backward(step, start.elapsed().as_secs_f64());
             }
         }
         found.finish(self.model)
     }
+
+    /// Where those entries begin that the last one does not wait for, nor they for it. Not many at a time: what they give is all
+    /// there at once.
+    fn together(&self, entries: &[Entry]) -> usize {
+        let last = entries.len() - 1;
+        let wave = |e: &Entry| self.model.wave(e.step);
+        let same = entries[..last].iter().rev().take_while(|e| wave(e) == wave(&entries[last]));
+        last - same.take(rayon::current_num_threads().max(4) - 1).count()
+    }
+
+    /// Goes back through a step, given the gradient of its output; for the last time or not.
+    fn back(&self, entry: &Entry, grad: Grad, last: bool) -> Result<Vec<Given>> {
+        let plan = &self.model.plan;
+        let s = &plan.steps[entry.step];
+        let count = s.inputs.len();
+        let wanted = |i: usize| match i.checked_sub(count) {
+            None => self.wanted[s.inputs[i]],
+            Some(w) => plan.weights[s.weights[w]].trained,
+        };
+        let mut given = Vec::new();
+        let mut give = |i: usize, grad: Grad| {
+            given.push(match i.checked_sub(count) {
+                None => Given::Value(s.inputs[i], grad),
+                Some(w) => Given::Weight(s.weights[w], grad),
+            })
+        };
+        match &entry.back {
+            Back::Reshape(shape) => give(0, grad.reshape(shape.clone())?),
+            Back::Sum => {
+                let readers: Vec<usize> = (0..count).filter(|i| wanted(*i)).collect();
+                for i in &readers[1..] {
+                    give(*i, grad.clone());
+                }
+                give(readers[0], grad);
+            }
+            Back::Kernel { call, places } => {
+                let asked: Vec<bool> = places.iter().map(|p| wanted(*p)).collect();
+                let found = call.backward(grad.host()?, &asked, last)?;
+                for (place, grad) in places.iter().zip(found) {
+                    if let Some(grad) = grad.filter(|_| wanted(*place)) {
+                        give(*place, Grad::Host(grad));
+                    }
+                }
+            }
+            Back::Graph { leaves, output } => {
+                let store = (output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
+                for (i, leaf) in leaves.iter().enumerate() {
+                    if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
+                        give(i, Grad::of(g)?);
+                    }
+                }
+            }
+            Back::Route { choice, leaves, mask, output } => {
+                let store = (output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
+                for (i, leaf) in leaves.iter().enumerate() {
+                    if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
+                        give(i, Grad::of(g)?);
+                    }
+                }
+                if let Some(g) = mask.as_ref().and_then(|m| store.get(m)) {
+                    given.push(Given::Choice(*choice, g.to_dtype(candle_core::DType::F64)?.to_vec1()?));
+                }
+            }
+            Back::Blend { choice, candidates, shares } => {
+                for (i, share) in shares.iter().enumerate().filter(|(i, _)| wanted(*i)) {
+                    give(i, grad.times(*share)?);
+                }
+                given.push(Given::Choice(*choice, select::probability_gradient(&grad, candidates)?));
+            }
+            Back::Choice { choice, index, candidates } => {
+                let found = match candidates.is_empty() {
+                    true => None,
+                    false => Some(select::probability_gradient(&grad, candidates)?),
+                };
+                if wanted(*index) {
+                    give(*index, grad);
+                }
+                given.extend(found.map(|found| Given::Choice(*choice, found)));
+            }
+        }
+        Ok(given)
+    }
+}
+
+/// What a step gives to what it read.
+enum Given {
+    Value(ValueId, Grad),
+    Weight(usize, Grad),
+    Choice(usize, Vec<f64>),
 }
 
 /// Gradients on one way back.
@@ -241,76 +351,26 @@ impl Found {
         Ok(found)
     }
 
-    /// Goes back through a step; tells whether its output had a gradient.
-    fn pass(&mut self, tape: &Tape, entry: &Entry) -> Result<bool> {
-        let Found { values, weights, choices } = self;
+    /// Goes back through steps that do not wait for one another, the last one first; tells whether an output had a gradient.
+    /// `last` if no other way back follows.
+    fn pass<'e>(&mut self, tape: &Tape, entries: &'e [Entry], last: bool) -> Result<bool> {
         let plan = &tape.model.plan;
-        let s = &plan.steps[entry.step];
-        let Some(grad) = values[s.output].take() else { return Ok(false) };
-        let count = s.inputs.len();
-        let wanted = |i: usize| match i.checked_sub(count) {
-            None => tape.wanted[s.inputs[i]],
-            Some(w) => plan.weights[s.weights[w]].trained,
-        };
-        let mut give = |i: usize, grad: Grad| match i.checked_sub(count) {
-            None => add(&mut values[s.inputs[i]], grad),
-            Some(w) => add(&mut weights[s.weights[w]], grad),
-        };
-        match &entry.back {
-            Back::Reshape(shape) => give(0, grad.reshape(shape.clone())?)?,
-            Back::Sum => {
-                let readers: Vec<usize> = (0..count).filter(|i| wanted(*i)).collect();
-                for i in &readers[1..] {
-                    give(*i, grad.clone())?;
-                }
-                give(readers[0], grad)?;
-            }
-            Back::Kernel { call, places } => {
-                let asked: Vec<bool> = places.iter().map(|p| wanted(*p)).collect();
-                let found = call.backward(&grad.host()?, &asked)?;
-                for (place, grad) in places.iter().zip(found) {
-                    if let Some(grad) = grad.filter(|_| wanted(*place)) {
-                        give(*place, Grad::Host(grad))?;
-                    }
-                }
-            }
-            Back::Graph { leaves, output } => {
-                let store = (output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
-                for (i, leaf) in leaves.iter().enumerate() {
-                    if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
-                        give(i, Grad::of(g)?)?;
-                    }
-                }
-            }
-            Back::Route { choice, leaves, mask, output } => {
-                let store = (output * grad.tensor(output.device())?)?.sum_all()?.backward()?;
-                for (i, leaf) in leaves.iter().enumerate() {
-                    if let Some(g) = leaf.as_ref().and_then(|l| store.get(l)) {
-                        give(i, Grad::of(g)?)?;
-                    }
-                }
-                if let Some(g) = mask.as_ref().and_then(|m| store.get(m)) {
-                    learn(&mut choices[*choice], g.to_dtype(candle_core::DType::F64)?.to_vec1()?);
-                }
-            }
-            Back::Blend { choice, candidates, shares } => {
-                let found = select::probability_gradient(&grad, candidates)?;
-                learn(&mut choices[*choice], found);
-                for (i, share) in shares.iter().enumerate().filter(|(i, _)| wanted(*i)) {
-                    give(i, grad.times(*share)?)?;
-                }
-            }
-            Back::Choice { choice, index, candidates } => {
-                if !candidates.is_empty() {
-                    let found = select::probability_gradient(&grad, candidates)?;
-                    learn(&mut choices[*choice], found);
-                }
-                if wanted(*index) {
-                    give(*index, grad)?;
+        let mut of = |e: &'e Entry| Some((e, self.values[plan.steps[e.step].output].take()?));
+        let jobs: Vec<(&Entry, Grad)> = entries.iter().rev().filter_map(&mut of).collect();
+        let passed = !jobs.is_empty();
+        let steps: Vec<usize> = jobs.iter().map(|(e, _)| e.step).collect();
+        let batch = jobs.first().map_or(0, |(_, g)| g.batch());
+        let given = tape.model.at_once(&steps, batch, jobs, |(entry, grad)| tape.back(entry, grad, last));
+        for given in given {
+            for given in given? {
+                match given {
+                    Given::Value(v, grad) => add(&mut self.values[v], grad)?,
+                    Given::Weight(w, grad) => add(&mut self.weights[w], grad)?,
+                    Given::Choice(c, found) => learn(&mut self.choices[c], found),
                 }
             }
         }
-        Ok(true)
+        Ok(passed)
     }
 
     fn finish(mut self, model: &Model) -> Result<Learned> {

@@ -8,13 +8,14 @@ use mtlc::experiment::network_of;
 use mtlc::ir::Network;
 use mtlc::ir::partition::all_shared;
 
-pub const ALL: [(&str, &str); 6] = [
+pub const ALL: [(&str, &str); 7] = [
     ("branching", BRANCHING),
     ("residual", RESIDUAL),
     ("decoder", DECODER),
     ("gates", GATES),
     ("norms", NORMS),
     ("skips", SKIPS),
+    ("wide", WIDE),
 ];
 
 /// A search with batch norms: idle copies, choices, several readers of one copy.
@@ -139,3 +140,22 @@ pub fn network(checked: &Checked) -> Network {
         (None, None) => network_of(checked, &all_shared(&checked.spec)).expect("checked"),
     }
 }
+
+/// Copies that are worth a thread of their own each.
+const WIDE: &str = "mtl 1
+input x: f32[256]
+task a: classes(4)
+task b: classes(3)
+task c: binary
+backbone net(x) {
+  stage low = linear(256) -> relu
+  stage high = linear(256) -> tanh -> dropout(0.1)
+}
+head for * = linear(outputs)
+space s over net {
+  level low { copies = 4 }
+  level high { copies = 4, reads = one }
+  heads { per = task, reads = one }
+}
+search learn_to_branch { epochs = 2 }
+";

@@ -1,14 +1,12 @@
 //! 2-D convolution: implicit matrix products over padded images, see [`super::correlate`] and [`super::conv_weight`].
 
-use std::borrow::Cow;
-
 use candle_core::{Result, Shape, bail};
 
 use super::correlate::{Correlation, Target};
 use super::frame::Frame;
 use super::micro::LANES;
 use super::pack::{Panels, Rows, transpose};
-use super::{Kernel, Real, View, buffer, chunks, conv_weight, depthwise, real, relu};
+use super::{Kernel, Real, View, both, buffer, chunks, conv_weight, depthwise, real};
 use crate::ops::input::Window;
 
 /// `conv(x: [n, ci, h, w], weight: [co, ci / groups, k, k], bias?: [co])`, then ReLU if asked.
@@ -211,8 +209,12 @@ fn backward<T: Real>(s: &Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 
     if s.depthwise() {
         return depthwise::backward(s, x, weight, dy, wanted);
     }
-    let dweight = wanted[1].then(|| conv_weight::gradient(s, x, dy));
-    [wanted[0].then(|| backward_input(s, weight, dy)), dweight]
+    let (dx, dweight) = both(
+        s.work(),
+        || wanted[0].then(|| backward_input(s, weight, dy)),
+        || wanted[1].then(|| conv_weight::gradient(s, x, dy)),
+    );
+    [dx, dweight]
 }
 
 /// Gradient of the bias: the sum over samples and pixels.
@@ -228,19 +230,15 @@ fn backward_bias<T: Real>(s: &Sizes, dy: &[T]) -> Vec<T> {
     out
 }
 
-/// The gradient before the ReLU.
-pub fn masked<'a, T: Real>(relu: bool, y: &[T], dy: &'a [T]) -> Cow<'a, [T]> {
-    match relu {
-        true => Cow::Owned(relu::masked(y, dy)),
-        false => Cow::Borrowed(dy),
-    }
-}
-
 impl Kernel<2> for Conv {
     const NAME: &'static str = "conv";
 
     fn reads(&self) -> ([bool; 2], bool) {
-        ([true; 2], self.relu)
+        ([true; 2], false)
+    }
+
+    fn rectified(&self) -> bool {
+        self.relu
     }
 
     fn forward<T: Real>(&self, [x, weight]: [View<T>; 2]) -> Result<(Vec<T>, Shape)> {
@@ -251,12 +249,12 @@ impl Kernel<2> for Conv {
     fn backward<T: Real>(
         &self,
         [x, weight]: [View<T>; 2],
-        y: View<T>,
+        _: View<T>,
         dy: &[T],
         wanted: [bool; 2],
     ) -> Result<[Option<Vec<T>>; 2]> {
         let s = Sizes::new(self, x.dims, weight.dims)?;
-        Ok(backward(&s, x.data, weight.data, &masked(self.relu, y.data, dy), wanted))
+        Ok(backward(&s, x.data, weight.data, dy, wanted))
     }
 }
 
@@ -264,7 +262,11 @@ impl Kernel<3> for Conv {
     const NAME: &'static str = "conv";
 
     fn reads(&self) -> ([bool; 3], bool) {
-        ([true; 3], self.relu)
+        ([true; 3], false)
+    }
+
+    fn rectified(&self) -> bool {
+        self.relu
     }
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<T>; 3]) -> Result<(Vec<T>, Shape)> {
@@ -275,13 +277,12 @@ impl Kernel<3> for Conv {
     fn backward<T: Real>(
         &self,
         [x, weight, _]: [View<T>; 3],
-        y: View<T>,
+        _: View<T>,
         dy: &[T],
         wanted: [bool; 3],
     ) -> Result<[Option<Vec<T>>; 3]> {
         let s = Sizes::new(self, x.dims, weight.dims)?;
-        let dy = masked(self.relu, y.data, dy);
-        let [dx, dweight] = backward(&s, x.data, weight.data, &dy, [wanted[0], wanted[1]]);
-        Ok([dx, dweight, wanted[2].then(|| backward_bias(&s, &dy))])
+        let [dx, dweight] = backward(&s, x.data, weight.data, dy, [wanted[0], wanted[1]]);
+        Ok([dx, dweight, wanted[2].then(|| backward_bias(&s, dy))])
     }
 }

@@ -2,11 +2,10 @@
 
 use candle_core::{Result, Shape, bail};
 
-use super::conv::masked;
 use super::micro::{LANES, Offsets, Out, Start, accumulate, depth, rows as tile};
 use super::pack::{Panel, Panels, Rows, transpose};
 use super::rows::sum_rows;
-use super::{Kernel, Real, View, buffer, chunks};
+use super::{Kernel, Real, View, both, buffer, chunks};
 
 /// `y = x W^T + b`, x `[..., k]`, W `[to, k]`, b? `[to]`; then ReLU if asked.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +154,7 @@ fn forward<T: Real>(s: Sizes, x: &[T], weight: &[T], bias: Option<&[T]>, relu: b
 
 fn backward<T: Real>(s: Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 3]) -> [Option<Vec<T>>; 3] {
     let Sizes { rows, k, to } = s;
-    let dx = wanted[0].then(|| {
+    let dx = || {
         if !s.turned() {
             let (panels, packed) = pack_rows(weight, to, k);
             return product(&Left { data: dy, rows, row: to, terms: to, column: 1 }, &panels, &packed, Finish::NONE);
@@ -163,11 +162,13 @@ fn backward<T: Real>(s: Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 3
         let (panels, packed) = pack_columns(dy, to, rows);
         let dx = product(&Left { data: weight, rows: k, row: 1, terms: to, column: k }, &panels, &packed, Finish::NONE);
         turned(&dx, k, rows)
-    });
-    let dweight = wanted[1].then(|| {
+    };
+    let dweight = || {
         let (panels, packed) = pack_rows(x, rows, k);
         product(&Left { data: dy, rows: to, row: 1, terms: rows, column: to }, &panels, &packed, Finish::NONE)
-    });
+    };
+    let work = rows * k * to / LANES;
+    let (dx, dweight) = both(work, || wanted[0].then(dx), || wanted[1].then(dweight));
     [dx, dweight, wanted[2].then(|| sum_rows(dy, to))]
 }
 
@@ -181,7 +182,11 @@ impl Kernel<2> for Linear {
     const NAME: &'static str = "linear";
 
     fn reads(&self) -> ([bool; 2], bool) {
-        ([true; 2], self.relu)
+        ([true; 2], false)
+    }
+
+    fn rectified(&self) -> bool {
+        self.relu
     }
 
     fn forward<T: Real>(&self, [x, weight]: [View<T>; 2]) -> Result<(Vec<T>, Shape)> {
@@ -192,13 +197,12 @@ impl Kernel<2> for Linear {
     fn backward<T: Real>(
         &self,
         [x, weight]: [View<T>; 2],
-        y: View<T>,
+        _: View<T>,
         dy: &[T],
         wanted: [bool; 2],
     ) -> Result<[Option<Vec<T>>; 2]> {
-        let dy = masked(self.relu, y.data, dy);
         let [dx, dweight, _] =
-            backward(Sizes::new(&x, &weight)?, x.data, weight.data, &dy, [wanted[0], wanted[1], false]);
+            backward(Sizes::new(&x, &weight)?, x.data, weight.data, dy, [wanted[0], wanted[1], false]);
         Ok([dx, dweight])
     }
 }
@@ -207,7 +211,11 @@ impl Kernel<3> for Linear {
     const NAME: &'static str = "linear";
 
     fn reads(&self) -> ([bool; 3], bool) {
-        ([true; 3], self.relu)
+        ([true; 3], false)
+    }
+
+    fn rectified(&self) -> bool {
+        self.relu
     }
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<T>; 3]) -> Result<(Vec<T>, Shape)> {
@@ -218,11 +226,10 @@ impl Kernel<3> for Linear {
     fn backward<T: Real>(
         &self,
         [x, weight, _]: [View<T>; 3],
-        y: View<T>,
+        _: View<T>,
         dy: &[T],
         wanted: [bool; 3],
     ) -> Result<[Option<Vec<T>>; 3]> {
-        let dy = masked(self.relu, y.data, dy);
-        Ok(backward(Sizes::new(&x, &weight)?, x.data, weight.data, &dy, wanted))
+        Ok(backward(Sizes::new(&x, &weight)?, x.data, weight.data, dy, wanted))
     }
 }

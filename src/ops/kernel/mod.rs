@@ -28,6 +28,7 @@ pub mod simd;
 pub mod table;
 pub mod window;
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use candle_core::{
@@ -68,6 +69,11 @@ pub trait Kernel<const N: usize>: Send + Sync + 'static {
         ([true; N], true)
     }
 
+    /// Whether a ReLU is at the end: [`Kernel::backward`] is given the gradient from before it, 0 where the output is.
+    fn rectified(&self) -> bool {
+        false
+    }
+
     /// Gradients of those inputs that want one (a parameter, or something computed from one); `None` for the others.
     fn backward<T: Real>(
         &self,
@@ -76,6 +82,17 @@ pub trait Kernel<const N: usize>: Send + Sync + 'static {
         grad: &[T],
         wanted: [bool; N],
     ) -> Result<[Option<Vec<T>>; N]>;
+
+    /// The same where the gradient may be kept, which saves a copy.
+    fn backward_of<T: Real>(
+        &self,
+        inputs: [View<'_, T>; N],
+        output: View<'_, T>,
+        grad: Vec<T>,
+        wanted: [bool; N],
+    ) -> Result<[Option<Vec<T>>; N]> {
+        self.backward(inputs, output, &grad, wanted)
+    }
 }
 
 /// A kernel as candle sees it.
@@ -153,7 +170,11 @@ fn backward<const N: usize, K: Kernel<N>>(
             })
             .collect::<Result<Vec<_>>>()?;
         let wanted = inputs.map(|t| t.track_op());
-        let grads = kernel.backward(std::array::from_fn(|i| views[i]), views[N], views[N + 1].data, wanted)?;
+        let grad = match kernel.rectified() {
+            true => Cow::Owned(relu::masked(views[N].data, views[N + 1].data)),
+            false => Cow::Borrowed(views[N + 1].data),
+        };
+        let grads = kernel.backward(std::array::from_fn(|i| views[i]), views[N], &grad, wanted)?;
         let mut out = [const { None }; N];
         for (i, values) in grads.into_iter().enumerate() {
             out[i] = values.map(|v| Tensor::from_vec(v, inputs[i].shape(), inputs[i].device())).transpose()?;
@@ -237,6 +258,11 @@ pub fn chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize
     } else {
         out.par_chunks_mut(size).enumerate().for_each(|(i, out)| f(i, out));
     }
+}
+
+/// Two things that do not wait for each other, at once if the work (in vector operations, roughly) is worth it.
+pub fn both<A: Send, B: Send>(work: usize, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    if work < PARALLEL { (a(), b()) } else { rayon::join(a, b) }
 }
 
 /// The planes of one channel of `[n, c, p]`, to be written.

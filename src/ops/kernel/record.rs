@@ -2,10 +2,11 @@
 //! need.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, Device, Result, Shape, Storage, Tensor, TensorId, bail};
 
-use super::{Kernel, Real, View, view};
+use super::{Kernel, Real, View, relu, view, with};
 
 /// A gradient in main memory, contiguous, in the shape of what it is a gradient of.
 #[derive(Debug, Clone)]
@@ -20,7 +21,8 @@ pub trait Call: Send + Sync {
     fn arguments(&self) -> &[TensorId];
     /// The tensor that it gave.
     fn output(&self) -> TensorId;
-    fn backward(&self, grad: &Host, wanted: &[bool]) -> Result<Vec<Option<Host>>>;
+    /// `last` if nobody asks again.
+    fn backward(&self, grad: Host, wanted: &[bool], last: bool) -> Result<Vec<Option<Host>>>;
 }
 
 thread_local! {
@@ -59,7 +61,9 @@ pub(super) fn run<const N: usize, K: Kernel<N>>(kernel: K, arguments: [&Tensor; 
     let shapes = inputs.iter().map(|t| t.shape().clone()).collect();
     let (reads, reads_output) = kernel.reads();
     let kept = inputs.into_iter().zip(reads).map(|(t, reads)| reads.then_some(t)).collect();
-    let call = Kept { kernel, ids, gave: output.id(), shapes, kept, output: reads_output.then(|| output.clone()) };
+    let side = Mutex::new(kernel.rectified().then(|| output.clone()));
+    let call =
+        Kept { ids, gave: output.id(), shapes, kept, output: reads_output.then(|| output.clone()), side, kernel };
     RECORDER.with_borrow_mut(|r| {
         if let Some(calls) = r {
             calls.push(Box::new(call));
@@ -89,10 +93,24 @@ struct Kept<K, const N: usize> {
     /// What the gradient reads.
     kept: Vec<Option<Tensor>>,
     output: Option<Tensor>,
+    /// The output, where it says which gradients pass a ReLU; gone as soon as it has said so for the last time.
+    side: Mutex<Option<Tensor>>,
 }
 
 impl<const N: usize, K: Kernel<N>> Kept<K, N> {
-    fn typed<T: Real>(&self, grad: &[T], shape: &Shape, wanted: &[bool]) -> Result<Vec<Option<Host>>> {
+    fn typed<T: Real>(
+        &self,
+        mut grad: Vec<T>,
+        shape: &Shape,
+        wanted: &[bool],
+        last: bool,
+    ) -> Result<Vec<Option<Host>>> {
+        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+        let output = if last { side.take() } else { side.clone() };
+        drop(side);
+        if let Some(output) = output {
+            with::<T, _>(&output, |y| relu::mask(y, &mut grad))?;
+        }
         let all: Vec<_> =
             self.kept.iter().chain([&self.output]).map(|t| t.as_ref().map(Tensor::storage_and_layout)).collect();
         let dims = self.shapes.iter().chain([shape]);
@@ -107,7 +125,7 @@ impl<const N: usize, K: Kernel<N>> Kept<K, N> {
             });
         }
         let inputs = std::array::from_fn(|i| views[i]);
-        let grads = self.kernel.backward(inputs, views[N], grad, std::array::from_fn(|i| wanted[i]))?;
+        let grads = self.kernel.backward_of(inputs, views[N], grad, std::array::from_fn(|i| wanted[i]))?;
         let host = |(values, shape): (Option<Vec<T>>, &Shape)| {
             values.map(|v| Host { values: T::to_cpu_storage_owned(v), shape: shape.clone() })
         };
@@ -124,10 +142,10 @@ impl<const N: usize, K: Kernel<N>> Call for Kept<K, N> {
         self.gave
     }
 
-    fn backward(&self, grad: &Host, wanted: &[bool]) -> Result<Vec<Option<Host>>> {
-        match &grad.values {
-            CpuStorage::F32(g) => self.typed::<f32>(g, &grad.shape, wanted),
-            CpuStorage::F64(g) => self.typed::<f64>(g, &grad.shape, wanted),
+    fn backward(&self, grad: Host, wanted: &[bool], last: bool) -> Result<Vec<Option<Host>>> {
+        match grad.values {
+            CpuStorage::F32(g) => self.typed::<f32>(g, &grad.shape, wanted, last),
+            CpuStorage::F64(g) => self.typed::<f64>(g, &grad.shape, wanted, last),
             _ => bail!("{} knows f32 and f64 only", K::NAME),
         }
     }

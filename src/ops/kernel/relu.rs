@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Shape};
 
-use super::{Kernel, Real, View, map, map2};
+use super::{BLOCK, Kernel, Real, View, chunks, map, map2, simd};
 
 pub struct Relu;
 
@@ -10,7 +10,11 @@ impl Kernel<1> for Relu {
     const NAME: &'static str = "relu";
 
     fn reads(&self) -> ([bool; 1], bool) {
-        ([false], true)
+        ([false], false)
+    }
+
+    fn rectified(&self) -> bool {
+        true
     }
 
     fn forward<T: Real>(&self, [x]: [View<T>; 1]) -> Result<(Vec<T>, Shape)> {
@@ -18,12 +22,27 @@ impl Kernel<1> for Relu {
         Ok((map(x.data, |x| x.zero_if(x <= T::zero())), x.dims.into()))
     }
 
-    fn backward<T: Real>(&self, _: [View<T>; 1], y: View<T>, dy: &[T], _: [bool; 1]) -> Result<[Option<Vec<T>>; 1]> {
-        Ok([Some(masked(y.data, dy))])
+    fn backward<T: Real>(&self, _: [View<T>; 1], _: View<T>, dy: &[T], _: [bool; 1]) -> Result<[Option<Vec<T>>; 1]> {
+        Ok([Some(dy.to_vec())])
+    }
+
+    fn backward_of<T: Real>(
+        &self,
+        _: [View<T>; 1],
+        _: View<T>,
+        dy: Vec<T>,
+        _: [bool; 1],
+    ) -> Result<[Option<Vec<T>>; 1]> {
+        Ok([Some(dy)])
     }
 }
 
 /// The gradient before a ReLU whose output is `y`.
 pub fn masked<T: Real>(y: &[T], dy: &[T]) -> Vec<T> {
     map2(y, dy, |y, g| g.zero_if(y <= T::zero()))
+}
+
+/// The same in place.
+pub fn mask<T: Real>(y: &[T], dy: &mut [T]) {
+    chunks(dy, BLOCK, y.len() / 4, |i, dy| simd::change(dy, &y[i * BLOCK..], |g, y| g.zero_if(y <= T::zero())));
 }

@@ -37,6 +37,15 @@ wide! {
 }
 
 wide! {
+    /// `y = f(y, a)` for every element.
+    pub fn change[T: Real, F: Fn(T, T) -> T](y: &mut [T], a: &[T], f: F) {
+        for (y, a) in y.iter_mut().zip(a) {
+            *y = f(*y, *a);
+        }
+    }
+}
+
+wide! {
     /// `y = f(a, b)` for every element.
     pub fn set2[T: Real, F: Fn(T, T) -> T](y: &mut [T], a: &[T], b: &[T], f: F) {
         for ((y, a), b) in y.iter_mut().zip(a).zip(b) {

@@ -4,6 +4,7 @@
 //! Adding one: a file with a `pub static PASS: Rewrite`, and a line in [`table`].
 
 mod fuse;
+mod level;
 
 use super::Plan;
 
@@ -14,7 +15,7 @@ pub struct Rewrite {
     pub run: fn(&mut Plan),
 }
 
-static TABLE: &[&Rewrite] = &[&fuse::PASS];
+static TABLE: &[&Rewrite] = &[&fuse::PASS, &level::PASS];
 
 /// In the order in which they run.
 pub fn table() -> &'static [&'static Rewrite] {

@@ -1,12 +1,14 @@
 //! `conv(c)`: 2-D convolution (cross-correlation) of an image, grouped and dilated as in PyTorch's `Conv2d`.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
 use super::input::{self, PADDING, SIZE, STEP, Window};
-use super::kernel::{self, conv};
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, path, relu};
+use super::kernel::{self, conv, conv_pool};
+use super::max_pool::MaxPool;
+use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, path, pooling, relu};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -59,6 +61,8 @@ pub(super) struct Conv {
     groups: usize,
     bias: bool,
     relu: bool,
+    /// A max pool after the ReLU, and its output.
+    pool: Option<(Window, TensorType)>,
 }
 
 impl Conv {
@@ -85,6 +89,7 @@ impl Conv {
             groups,
             bias,
             relu: false,
+            pool: None,
         })
     }
 
@@ -96,10 +101,17 @@ impl Conv {
 
 impl Op for Conv {
     fn name(&self) -> &'static str {
-        if self.relu { "conv_relu" } else { "conv" }
+        match (&self.pool, self.relu) {
+            (Some(_), _) => "conv_relu_max_pool",
+            (None, true) => "conv_relu",
+            (None, false) => "conv",
+        }
     }
 
     fn output(&self) -> TensorType {
+        if let Some((_, output)) = &self.pool {
+            return output.clone();
+        }
         TensorType::Dense(vec![self.to.into(), self.out[0], self.out[1]])
     }
 
@@ -121,10 +133,17 @@ impl Op for Conv {
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         let (x, weight) = (&inputs[0], &weights[0]);
         if path::own_kernel(x) {
-            let kernel = conv::Conv { window: self.window, groups: self.groups, relu: self.relu };
+            let conv = conv::Conv { window: self.window, groups: self.groups, relu: self.relu };
+            if let Some((window, _)) = &self.pool {
+                let kernel = conv_pool::ConvPool::new(conv, *window);
+                return match weights.get(1) {
+                    Some(bias) => kernel::apply3(kernel, x, weight, bias),
+                    None => kernel::apply2(kernel, x, weight),
+                };
+            }
             return match weights.get(1) {
-                Some(bias) => kernel::apply3(kernel, x, weight, bias),
-                None => kernel::apply2(kernel, x, weight),
+                Some(bias) => kernel::apply3(conv, x, weight, bias),
+                None => kernel::apply2(conv, x, weight),
             };
         }
         let Window { stride, padding, dilation, .. } = self.window;
@@ -133,11 +152,20 @@ impl Op for Conv {
             Some(bias) => y.broadcast_add(&bias.reshape((1, self.to, 1, 1))?)?,
             None => y,
         };
-        if self.relu { relu::composed(&y) } else { Ok(y) }
+        let y = if self.relu { relu::composed(&y)? } else { y };
+        match &self.pool {
+            Some((window, _)) => pooling::max(window, &y),
+            None => Ok(y),
+        }
     }
 
     fn fuse(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
-        (!self.relu && relu::is_relu(next)).then(|| Arc::new(Conv { relu: true, ..self.clone() }) as Arc<dyn Op>)
+        if !self.relu {
+            return relu::is_relu(next).then(|| Arc::new(Conv { relu: true, ..self.clone() }) as Arc<dyn Op>);
+        }
+        let window = (next as &dyn Any).downcast_ref::<MaxPool>()?.window;
+        let pool = Some((window, next.output()));
+        self.pool.is_none().then(|| Arc::new(Conv { pool, ..self.clone() }) as Arc<dyn Op>)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

@@ -162,45 +162,51 @@ impl Optimizer {
     /// One step over these weights, in this order. `grads[i]` is the i-th weight's; `lr` is this step's rate. A weight not
     /// given here is left alone, as under [`Missing::Skip`].
     pub fn step(&mut self, weights: &[(&str, &Var)], grads: &Gradients, lr: f64, missing: Missing) -> Result<()> {
-        if grads.len() != weights.len() {
-            bail!("{} gradients for {} weights", grads.len(), weights.len())
+        self.begin(weights, lr).finish(grads, missing)
+    }
+
+    /// A step that takes gradients as they come.
+    pub fn begin<'a>(&'a mut self, weights: &'a [(&'a str, &'a Var)], lr: f64) -> Step<'a> {
+        Step { optimizer: self, weights, lr, done: vec![false; weights.len()] }
+    }
+
+    fn update(
+        &mut self,
+        i: usize,
+        (name, var): (&str, &Var),
+        grad: Option<&Tensor>,
+        lr: f64,
+        scale: f64,
+    ) -> Result<()> {
+        // Usually the order is the one of `new`.
+        let at = match self.states.get(i) {
+            Some(state) if state.name == name => i,
+            _ => match self.by_name.get(name) {
+                Some(at) => *at,
+                None => bail!("the optimiser has no weight named {name}"),
+            },
+        };
+        let state = &mut self.states[at];
+        if state.shape != var.dims() || grad.is_some_and(|g| g.dims() != var.dims()) {
+            let grad = grad.map(|g| g.dims());
+            bail!("weight {name}: state is {:?}, weight {:?}, gradient {grad:?}", state.shape, var.dims())
         }
-        for (i, (name, var)) in weights.iter().enumerate() {
-            let grad = grads.get(i);
-            if grad.is_none() && missing == Missing::Skip {
-                continue;
-            }
-            // Usually the order is the one of `new`.
-            let at = match self.states.get(i) {
-                Some(state) if state.name == *name => i,
-                _ => match self.by_name.get(*name) {
-                    Some(at) => *at,
-                    None => bail!("the optimiser has no weight named {name}"),
-                },
-            };
-            let state = &mut self.states[at];
-            if state.shape != var.dims() || grad.is_some_and(|g| g.dims() != var.dims()) {
-                let grad = grad.map(|g| g.dims());
-                bail!("weight {name}: state is {:?}, weight {:?}, gradient {grad:?}", state.shape, var.dims())
-            }
-            state.step += 1;
-            let moment = Moment { lr, step: state.step, scale: grads.scale() };
-            let rule = self.rule.as_ref();
-            match &mut state.slots {
-                Slots::F32(slots) => slots.update(var, grad, |w, g, s| rule.f32(moment, w, g, s))?,
-                Slots::F64(slots) => slots.update(var, grad, |w, g, s| rule.f64(moment, w, g, s))?,
-                Slots::Tensors(slots) => {
-                    let weight = var.as_tensor().detach();
-                    let grad = match grad {
-                        Some(g) => g.detach().to_dtype(weight.dtype())?,
-                        None => weight.zeros_like()?,
-                    };
-                    let grad = if moment.scale == 1.0 { grad } else { grad.affine(moment.scale, 0.0)? };
-                    var.set(&rule.tensors(moment, &weight, &grad, slots)?.contiguous()?)?;
-                }
+        state.step += 1;
+        let moment = Moment { lr, step: state.step, scale };
+        let rule = self.rule.as_ref();
+        match &mut state.slots {
+            Slots::F32(slots) => slots.update(var, grad, |w, g, s| rule.f32(moment, w, g, s)),
+            Slots::F64(slots) => slots.update(var, grad, |w, g, s| rule.f64(moment, w, g, s)),
+            Slots::Tensors(slots) => {
+                let weight = var.as_tensor().detach();
+                let grad = match grad {
+                    Some(g) => g.detach().to_dtype(weight.dtype())?,
+                    None => weight.zeros_like()?,
+                };
+                let grad = if moment.scale == 1.0 { grad } else { grad.affine(moment.scale, 0.0)? };
+                var.set(&rule.tensors(moment, &weight, &grad, slots)?.contiguous()?)
             }
         }
-        Ok(())
     }
 
     /// All state, in the order of the weights: `NAME/step` (i64 scalar), then `NAME/SLOT` in the weight's shape.
@@ -255,6 +261,36 @@ impl Optimizer {
                     Slots::F64(host) => host.load(i, tensor)?,
                     Slots::Tensors(tensors) => tensors[i] = tensor.to_device(&state.device)?.copy()?,
                 }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A step of an optimiser under way: weights whose gradient came early have made theirs.
+pub struct Step<'a> {
+    optimizer: &'a mut Optimizer,
+    weights: &'a [(&'a str, &'a Var)],
+    lr: f64,
+    done: Vec<bool>,
+}
+
+impl Step<'_> {
+    /// The i-th weight makes its step; nothing may read its old value any more. Its gradient need not be kept.
+    pub fn take(&mut self, i: usize, grad: &Tensor) -> Result<()> {
+        self.done[i] = true;
+        self.optimizer.update(i, self.weights[i], Some(grad), self.lr, 1.0)
+    }
+
+    /// All others.
+    pub fn finish(self, grads: &Gradients, missing: Missing) -> Result<()> {
+        if grads.len() != self.weights.len() {
+            bail!("{} gradients for {} weights", grads.len(), self.weights.len())
+        }
+        for (i, weight) in self.weights.iter().enumerate() {
+            let grad = grads.get(i);
+            if !self.done[i] && (grad.is_some() || missing == Missing::Zero) {
+                self.optimizer.update(i, *weight, grad, self.lr, grads.scale())?;
             }
         }
         Ok(())

@@ -205,13 +205,16 @@ impl Procedure for Fitting<'_> {
         let (total, each) = losses(job.spec, job.feed, model, fed, &tape.outputs, |_| 0)?;
         let value = self.watch.check(&total, &each, &self.names, at)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
-        let weighed = self.weigher.weigh(tape, (&total, &each), (job.feed, model, fed), at, factor)?;
+        at.learning_rate = self.optimizer.lr() * factor;
+        let mut step = self.optimizer.begin(&self.weights, at.learning_rate);
+        // Clipping wants all gradients first.
+        let early = self.clip.is_none().then_some(&mut step);
+        let weighed = self.weigher.weigh(tape, (&total, &each), (job.feed, model, fed), at, factor, early)?;
         let mut grads = weighed.learned.weights;
         if let Some(c) = self.clip {
             grads.clip_norm(c)?;
         }
-        at.learning_rate = self.optimizer.lr() * factor;
-        self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
+        step.finish(&grads, Missing::Zero)?;
         if self.weigher.looks_again() {
             let outputs = model.look(&fed.inputs, &[], mode)?;
             self.weigher.after(&losses(job.spec, job.feed, model, fed, &outputs, |_| 0)?.1)?;

@@ -25,6 +25,8 @@ pub struct Model {
     /// Steps that compute each value.
     pub(super) producer: Vec<Option<usize>>,
     pub(super) waves: Waves,
+    /// By weight: its place among the trained ones, if one step alone reads it.
+    pub(super) alone: Vec<Option<usize>>,
     /// Some op keeps running statistics.
     pub has_buffers: bool,
 }
@@ -157,7 +159,13 @@ impl Model {
         }
         let has_buffers = plan.weights.iter().any(|w| !w.trained);
         let waves = Waves::new(&plan);
-        Ok(Model { plan, symbols, device: device.clone(), vars, producer, waves, has_buffers })
+        let mut readers = vec![0usize; plan.weights.len()];
+        plan.steps.iter().flat_map(|s| &s.weights).for_each(|w| readers[*w] += 1);
+        let mut alone = vec![None; plan.weights.len()];
+        for (place, w) in (0..plan.weights.len()).filter(|w| plan.weights[*w].trained).enumerate() {
+            alone[w] = (readers[w] == 1).then_some(place);
+        }
+        Ok(Model { plan, symbols, device: device.clone(), vars, producer, waves, alone, has_buffers })
     }
 
     /// Trained weights by name, in plan order.

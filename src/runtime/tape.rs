@@ -9,7 +9,7 @@ use super::model::{Model, Outputs};
 use crate::ops::grad::Grad;
 use crate::ops::kernel::record::{Call, recording};
 use crate::ops::{Op, Pass, Way, select};
-use crate::optim::Gradients;
+use crate::optim::{Gradients, Step};
 use crate::plan::ValueId;
 
 /// Told how long each step of the plan took, forward and back.
@@ -197,6 +197,25 @@ impl<'a> Tape<'a> {
     /// Gradients of a number computed from the outputs.
     pub fn backward(self, loss: &Tensor) -> Result<Learned> {
         self.backward_observed(loss, None)
+    }
+
+    /// The same; weights make their step of the optimiser as soon as they have their gradient, which is then gone: it is still in the
+    /// cache, and never are all there at once.
+    pub fn backward_into(mut self, loss: &Tensor, step: &mut Step) -> Result<Learned> {
+        let mut found = Found::of(&self, loss)?;
+        while !self.entries.is_empty() {
+            let last = self.entries.split_off(self.together(&self.entries));
+            found.pass(&self, &last, true)?;
+            for w in last.iter().flat_map(|e| &self.model.plan.steps[e.step].weights) {
+                // One that several steps read still waits for the others.
+                if let Some(place) = self.model.alone[*w]
+                    && let Some(grad) = found.weights[*w].take()
+                {
+                    step.take(place, &grad.tensor(&self.model.device)?)?;
+                }
+            }
+        }
+        found.finish(self.model)
     }
 
     /// Gradients of several numbers computed from the outputs, each by itself: a way back for each, and the records stay until the

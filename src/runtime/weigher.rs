@@ -8,8 +8,8 @@ use super::model::Model;
 use super::state::{Position, State};
 use super::tape::{Learned, Tape};
 use crate::hir::Spec;
-use crate::optim::Gradients;
 use crate::optim::weighting::{Factors, Goal, Needs, Over, Products, Rule, Seen, Setting, find_weighting};
+use crate::optim::{Gradients, Step};
 use crate::random::Randomness;
 use crate::schema::{Args, Call};
 
@@ -53,7 +53,8 @@ impl Weigher {
         Ok(Weigher { rule, needs: def.needs, goals, layers, present: Vec::new() })
     }
 
-    /// Goes back from the losses. `total` is the sum of declared weight times loss, `each` the losses, by output.
+    /// Goes back from the losses. `total` is the sum of declared weight times loss, `each` the losses, by output. With a `step`,
+    /// weights may make theirs on the way; what is left of it is the caller's.
     pub fn weigh(
         &mut self,
         tape: Tape,
@@ -61,6 +62,7 @@ impl Weigher {
         (feed, model, fed): (&Feed, &Model, &Fed),
         at: &Position,
         schedule: f64,
+        step: Option<&mut Step>,
     ) -> std::result::Result<Weighed, RunError> {
         let mut seen = Seen {
             step: at.step,
@@ -72,14 +74,14 @@ impl Weigher {
         };
         if self.needs == Needs::Nothing {
             let factors = self.rule.factors(&seen)?.own;
-            return self.by_losses(tape, total, each, factors);
+            return self.by_losses(tape, (total, each), factors, step);
         }
         self.present = self.present(feed, model, fed)?;
         let losses = self.declared(each)?;
         (seen.losses, seen.present) = (&losses, &self.present);
         let Needs::Gradients(over) = self.needs else {
             let factors = self.rule.factors(&seen)?.own;
-            return self.by_losses(tape, total, each, factors);
+            return self.by_losses(tape, (total, each), factors, step);
         };
         let weighted: Vec<Tensor> = each.iter().zip(&self.goals).map(|(l, g)| l * g.weight).collect::<Result<_>>()?;
         let learned = tape.backward_each(&weighted)?;
@@ -92,12 +94,16 @@ impl Weigher {
     fn by_losses(
         &self,
         tape: Tape,
-        total: &Tensor,
-        each: &[Tensor],
+        (total, each): (&Tensor, &[Tensor]),
         factors: Vec<f64>,
+        step: Option<&mut Step>,
     ) -> std::result::Result<Weighed, RunError> {
+        let back = |loss: &Tensor| match step {
+            Some(step) => tape.backward_into(loss, step),
+            None => tape.backward(loss),
+        };
         if factors.iter().all(|f| *f == 1.0) {
-            return Ok(Weighed { learned: tape.backward(total)?, factors });
+            return Ok(Weighed { learned: back(total)?, factors });
         }
         let mut sum: Option<Tensor> = None;
         for ((loss, goal), factor) in each.iter().zip(&self.goals).zip(&factors) {
@@ -107,7 +113,7 @@ impl Weigher {
                 Some(s) => (s + part)?,
             });
         }
-        Ok(Weighed { learned: tape.backward(&sum.expect("a spec has tasks"))?, factors })
+        Ok(Weighed { learned: back(&sum.expect("a spec has tasks"))?, factors })
     }
 
     /// Whether the rule wants the losses of the same batch after the step.

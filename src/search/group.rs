@@ -254,7 +254,7 @@ impl<'a> Grouping<'a> {
         let (total, each) = self.total(&losses, sampled)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
         let parts = (self.ground.feed, self.model, fed);
-        let weighed = self.weigher.weigh(tape, (&total, &each), parts, at, factor)?;
+        let weighed = self.weigher.weigh(tape, (&total, &each), parts, at, factor, None)?;
         // d total / d G, by choice.
         let mut pulls: Vec<Vec<f64>> = vec![Vec::new(); logits.len()];
         for ((o, row), factor) in self.model.plan.outputs.iter().zip(&losses).zip(&weighed.factors) {

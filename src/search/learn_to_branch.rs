@@ -248,7 +248,12 @@ impl Procedure for Branching<'_> {
         let (total, each) = losses(&self.checked.spec, self.feed, self.model, fed, &tape.outputs, |_| 0)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
-        let learned = self.weigher.weigh(tape, (&total, &each), (self.feed, self.model, fed), at, factor)?.learned;
+        at.learning_rate = self.optimizer.lr() * factor;
+        let mut step = self.optimizer.begin(&self.weights, at.learning_rate);
+        // Clipping wants all gradients first.
+        let early = self.clip.is_none().then_some(&mut step);
+        let parts = (self.feed, self.model, fed);
+        let learned = self.weigher.weigh(tape, (&total, &each), parts, at, factor, early)?.learned;
         if update {
             // d loss / d logits through the relaxed sample (equation 5): p_k (g_k - sum_i p_i g_i) / tau.
             let mut grads: Vec<Vec<f64>> = Vec::with_capacity(logits.len());
@@ -278,8 +283,7 @@ impl Procedure for Branching<'_> {
         if let Some(c) = self.clip {
             grads.clip_norm(c)?;
         }
-        at.learning_rate = self.optimizer.lr() * factor;
-        self.optimizer.step(&self.weights, &grads, at.learning_rate, self.missing)?;
+        step.finish(&grads, self.missing)?;
         if self.weigher.looks_again() {
             // Under the same sample.
             let hard: Vec<Decided> = decided.iter().map(|d| Decided::hard(d.index)).collect();

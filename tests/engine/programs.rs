@@ -8,7 +8,7 @@ use mtlc::experiment::network_of;
 use mtlc::ir::Network;
 use mtlc::ir::partition::all_shared;
 
-pub const ALL: [(&str, &str); 7] = [
+pub const ALL: [(&str, &str); 8] = [
     ("branching", BRANCHING),
     ("residual", RESIDUAL),
     ("decoder", DECODER),
@@ -16,6 +16,7 @@ pub const ALL: [(&str, &str); 7] = [
     ("norms", NORMS),
     ("skips", SKIPS),
     ("wide", WIDE),
+    ("pools", POOLS),
 ];
 
 /// A search with batch norms: idle copies, choices, several readers of one copy.
@@ -140,6 +141,19 @@ pub fn network(checked: &Checked) -> Network {
         (None, None) => network_of(checked, &all_shared(&checked.spec)).expect("checked"),
     }
 }
+
+/// Pools after a ReLU, with windows apart and overlapping.
+const POOLS: &str = "mtl 1
+input image: f32[3, 11, 11]
+task a: classes(4)
+task b: regression(2)
+backbone net(image) {
+  stage one = conv(5) -> relu -> max_pool(2)
+  stage two = conv(6, bias = false) -> relu -> max_pool(3, stride = 2, padding = 1)
+  stage out = flatten -> linear(8)
+}
+head for * = linear(outputs)
+";
 
 /// Copies that are worth a thread of their own each.
 const WIDE: &str = "mtl 1

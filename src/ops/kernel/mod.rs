@@ -10,6 +10,7 @@ mod avx512;
 pub mod batch;
 pub mod batch_pool;
 pub mod conv;
+pub mod conv_pool;
 mod conv_weight;
 mod correlate;
 pub mod depthwise;

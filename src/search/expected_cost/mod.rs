@@ -407,7 +407,8 @@ impl Procedure for Searching<'_> {
         let tape = model.record(&fed.inputs, &decided, mode)?;
         let (total, each) = of(&tape.outputs)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
-        let mut grads = self.weigher.weigh(tape, (&total, &each), (feed, model, fed), at, factor)?.learned.weights;
+        let mut grads =
+            self.weigher.weigh(tape, (&total, &each), (feed, model, fed), at, factor, None)?.learned.weights;
         if let Some(c) = self.clip {
             grads.clip_norm(c)?;
         }

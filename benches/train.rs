@@ -1,4 +1,5 @@
-//! Milliseconds of a training step. `cargo bench --bench train [-- NAME ...]` times the models of `models/mod.rs`;
+//! Milliseconds of a training step. `cargo bench --bench train [-- NAME ...]` times the models of `models/mod.rs`; `-- bounds [NAME
+//! ...]` tells how long their products would take at the best rate.
 //! `benches/peers/compare.py` runs this program and PyTorch in turns, by the lines that `worker` reads, and prints the ratios.
 
 mod models;
@@ -12,6 +13,8 @@ use mtlc::check::Checked;
 use mtlc::driver::compile_text;
 use mtlc::experiment::{network_of, train_args};
 use mtlc::ir::Network;
+use mtlc::ops::kernel::linear::Linear;
+use mtlc::ops::kernel::{Kernel, View};
 use mtlc::plan::passes::Switches;
 use mtlc::plan::{Kind, lower};
 use mtlc::random::Randomness;
@@ -183,6 +186,120 @@ impl Bench {
     }
 }
 
+/// Multiplications of a step's products per batch, forward and back.
+#[derive(Default)]
+struct Arithmetic<'a> {
+    of: Option<&'a Bench>,
+    forward: u64,
+    backward: u64,
+}
+
+impl Arithmetic<'_> {
+    fn macs(&self, step: usize) -> u64 {
+        match &self.of.expect("given").plan.plan.steps[step].kind {
+            Kind::Op(op) => op.macs().unwrap_or(0) * self.of.expect("given").fed.rows as u64,
+            _ => 0,
+        }
+    }
+
+    /// To the weights, and to what was read unless that is an input of the network.
+    fn back(&self, step: usize) -> u64 {
+        let plan = &self.of.expect("given").plan.plan;
+        let input = |v: &usize| plan.inputs.iter().any(|(_, i)| i == v);
+        self.macs(step) * if plan.steps[step].inputs.iter().all(input) { 1 } else { 2 }
+    }
+}
+
+impl Observer for Arithmetic<'_> {
+    fn forward(&mut self, step: usize, _: f64, _: &Tensor) {
+        self.forward += self.macs(step);
+        // A group's heads all have a loss, and so has all of a fixed network.
+        if self.of.expect("given").model.step != models::Step::Search {
+            self.backward += self.back(step);
+        }
+    }
+
+    fn backward(&mut self, step: usize, _: f64) {
+        if self.of.expect("given").model.step == models::Step::Search {
+            self.backward += self.back(step);
+        }
+    }
+}
+
+impl Bench {
+    /// Mean multiplications of a step, forward and back, over some samples of the choices.
+    fn arithmetic(&self) -> [f64; 2] {
+        const SAMPLES: usize = 16;
+        let mut count = Arithmetic { of: Some(self), ..Default::default() };
+        for sample in 0..SAMPLES {
+            let random = Randomness::new(sample as u64);
+            let decide = |(c, n): (usize, &usize)| {
+                let probs = vec![1.0 / *n as f32; *n];
+                let probs = Tensor::from_vec(probs, *n, &Device::Cpu).expect("a tensor");
+                let index = random.permutation("bounds", [c as u64, 0, 0], *n)[0] as usize;
+                let soft = self.model.step != models::Step::Weights;
+                Decided { index, probs: soft.then_some(probs), mask: None }
+            };
+            let decided: Vec<Decided> = self.plan.plan.choices.iter().enumerate().map(decide).collect();
+            let mode = Mode { train: true, idle: self.model.step == models::Step::Search, random, step: 1 };
+            let tape = self.plan.record_observed(&self.fed.inputs, &decided, mode, Some(&mut count)).expect("forward");
+            let (total, _) =
+                losses(&self.checked.spec, &self.feed, &self.plan, &self.fed, &tape.outputs, |_| 0).expect("losses");
+            tape.backward_observed(&total, Some(&mut count)).expect("backward");
+        }
+        [count.forward, count.backward].map(|n| n as f64 / SAMPLES as f64)
+    }
+
+    /// Median, least and most milliseconds of a step.
+    fn milliseconds(&self) -> [f64; 3] {
+        let mut times = self.with(|procedure| {
+            let mut at = Position { epoch: 1, ..Position::default() };
+            let mut step = || {
+                at.step += 1;
+                let start = Instant::now();
+                procedure.step(&self.fed, &mut at).expect("a step");
+                start.elapsed().as_secs_f64() * 1e3
+            };
+            (0..3).for_each(|_| {
+                step();
+            });
+            (0..15).map(|_| step()).collect::<Vec<f64>>()
+        });
+        times.sort_by(f64::total_cmp);
+        [times[7], times[0], times[14]]
+    }
+}
+
+/// GFLOP/s of a large product with as many threads as a step has: the most that arithmetic can reach here.
+fn attainable() -> f64 {
+    const SIZE: usize = 1536;
+    let matrix = |salt: usize| (0..SIZE * SIZE).map(|i| ((i * 7 + salt) % 13) as f32).collect::<Vec<f32>>();
+    let (a, b) = (matrix(1), matrix(2));
+    let dims = [SIZE, SIZE];
+    let product = || {
+        let start = Instant::now();
+        let views = [View { data: &a, dims: &dims }, View { data: &b, dims: &dims }];
+        let y = Kernel::<2>::forward(&Linear { relu: false }, views).expect("a product");
+        std::hint::black_box(y);
+        start.elapsed().as_secs_f64()
+    };
+    let least = (0..20).map(|_| product()).fold(f64::INFINITY, f64::min);
+    2.0 * (SIZE * SIZE * SIZE) as f64 / least / 1e9
+}
+
+/// For each model the time that its products take at the best rate, and the share of a step that this is.
+fn bounds(names: Vec<String>) {
+    let rate = attainable();
+    println!("A large product reaches {rate:.0} GFLOP/s with {} threads.\n", rayon::current_num_threads());
+    println!("| model | forward GFLOP | backward GFLOP | bound ms | step ms | share |\n|---|---|---|---|---|---|");
+    for name in names {
+        let bench = Bench::new(&name);
+        let [forward, backward] = bench.arithmetic().map(|n| 2.0 * n / 1e9);
+        let (bound, [step, ..]) = ((forward + backward) / rate * 1e3, bench.milliseconds());
+        println!("| {name} | {forward:.3} | {backward:.3} | {bound:.2} | {step:.2} | {:.2} |", bound / step);
+    }
+}
+
 /// Outputs of all ReLUs: which side of its kink each number fell on.
 struct Kinks<'a> {
     bench: &'a Bench,
@@ -246,26 +363,15 @@ fn main() {
         ["worker", name] => worker(&Bench::new(name)),
         // Every op by itself, so that every ReLU is seen.
         ["dump", name, path] => Bench::of(name, &Switches::none()).dump(Path::new(path)),
+        ["bounds"] => bounds(models::names()),
+        ["bounds", names @ ..] => bounds(names.iter().map(|n| n.to_string()).collect()),
         names => {
             let names = if names.is_empty() { models::names() } else { names.iter().map(|n| n.to_string()).collect() };
             println!("{:<22} {:>10} {:>10} {:>10}", "model", "ms a step", "least", "most");
             for name in names {
                 let bench = Bench::new(&name);
-                let mut times = bench.with(|procedure| {
-                    let mut at = Position { epoch: 1, ..Position::default() };
-                    let mut step = || {
-                        at.step += 1;
-                        let start = Instant::now();
-                        procedure.step(&bench.fed, &mut at).expect("a step");
-                        start.elapsed().as_secs_f64() * 1e3
-                    };
-                    (0..3).for_each(|_| {
-                        step();
-                    });
-                    (0..15).map(|_| step()).collect::<Vec<f64>>()
-                });
-                times.sort_by(f64::total_cmp);
-                println!("{name:<22} {:>10.2} {:>10.2} {:>10.2}", times[7], times[0], times[14]);
+                let [median, least, most] = bench.milliseconds();
+                println!("{name:<22} {median:>10.2} {least:>10.2} {most:>10.2}");
             }
         }
     }

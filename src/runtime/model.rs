@@ -27,6 +27,8 @@ pub struct Model {
     producer: Vec<Option<usize>>,
     /// Some op keeps running statistics.
     pub has_buffers: bool,
+    /// Steps that are not trained: they run as in an evaluation.
+    still: Vec<bool>,
 }
 
 /// What one choice does in a forward pass.
@@ -174,7 +176,17 @@ impl Model {
             producer[s.output] = Some(i);
         }
         let has_buffers = plan.weights.iter().any(|w| !w.trained);
-        Ok(Model { plan, symbols, device: device.clone(), vars, producer, has_buffers })
+        let still = vec![false; plan.steps.len()];
+        Ok(Model { plan, symbols, device: device.clone(), vars, producer, has_buffers, still })
+    }
+
+    /// Trains these units, by their names, no more: their weights and running statistics stay, and they drop nothing out.
+    pub fn freeze(&mut self, frozen: impl Fn(&str) -> bool) {
+        let units: Vec<bool> = self.symbols.units.iter().map(|u| frozen(u)).collect();
+        self.plan.weights.iter_mut().filter(|w| units[w.unit]).for_each(|w| w.trained = false);
+        for (still, step) in self.still.iter_mut().zip(&self.plan.steps) {
+            *still |= step.unit.is_some_and(|u| units[u]);
+        }
     }
 
     /// Trained weights by name, in plan order.
@@ -374,7 +386,7 @@ impl Model {
                 Kind::Op(op) => {
                     let args: Vec<Tensor> = step.inputs.iter().map(|v| get(&values, *v)).collect::<Result<_>>()?;
                     let mut pass = Pass {
-                        train: mode.train,
+                        train: mode.train && !self.still[i],
                         random: mode.random,
                         step: mode.step,
                         site: step.site,

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Aligned, LossDef, align, masked_mean};
+use super::{Aligned, Each, LossDef, align};
 use crate::objective::TaskKind;
 use crate::schema::{Args, AttrDef, CallDef, Need, POSITIVE};
 
@@ -20,12 +20,12 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Binary | TaskKind::Multilabel(_)),
     default_for: |kind| matches!(kind, TaskKind::Binary | TaskKind::Multilabel(_)),
-    forward,
+    each,
 };
 
 /// l = (1 - y) x + (1 + (w - 1) y) softplus(-x), with softplus(-x) = z + log(exp(-z) + exp(-x - z)) and z = max(-x, 0) held
 /// constant: no exponential overflows, and the gradient is smooth at x = 0, where logits start when a head starts at zero.
-fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
     let Aligned { output: x, labels: y, mask } = align(output, labels, mask)?;
     let minus_x = x.neg()?;
     let z = minus_x.detach().relu()?;
@@ -35,5 +35,5 @@ fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>)
         None => softplus,
     };
     let losses = ((y.affine(-1.0, 1.0)? * &x)? + softplus)?;
-    masked_mean(&losses, mask.as_ref())
+    Ok(Each { losses, mask })
 }

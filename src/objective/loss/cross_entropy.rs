@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use super::{LossDef, align_mask, clean_labels, in_full_precision, masked_mean};
+use super::{Each, LossDef, align_mask, clean_labels, in_full_precision};
 use crate::objective::TaskKind;
 use crate::schema::{Args, AttrDef, CallDef, FRACTION, Need};
 
@@ -19,11 +19,11 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
     default_for: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
-    forward,
+    each,
 };
 
 /// Logits `[batch, n]` or `[batch, n, h, w]`; one class index from 0 per sample or pixel, as a whole f32.
-fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
     let x = in_full_precision(output)?;
     let classes = x.dim(1)?;
     let mut dims = x.dims().to_vec();
@@ -40,7 +40,7 @@ fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>)
     if smoothing > 0.0 {
         losses = (losses.affine(1.0 - smoothing, 0.0)? - log_p.mean_keepdim(1)?.affine(smoothing, 0.0)?)?;
     }
-    masked_mean(&losses, mask.as_ref())
+    Ok(Each { losses, mask })
 }
 
 /// Class indices, checked on the CPU; on other devices, where a look would wait for the queue, held within range.

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Aligned, LossDef, align, masked_mean};
+use super::{Aligned, Each, LossDef, align};
 use crate::objective::TaskKind;
 use crate::schema::{Args, AttrDef, CallDef, Need, POSITIVE};
 
@@ -19,14 +19,14 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |_| false,
-    forward,
+    each,
 };
 
 /// l = c (d - c / 2) with c = clamp(d, -delta, delta) held constant, so the gradient is c itself.
-fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
     let Aligned { output, labels, mask } = align(output, labels, mask)?;
     let delta = args.float("delta");
     let d = (output - labels)?;
     let c = d.detach().clamp(-delta, delta)?;
-    masked_mean(&(&c * (&d - c.affine(0.5, 0.0)?)?)?, mask.as_ref())
+    Ok(Each { losses: (&c * (&d - c.affine(0.5, 0.0)?)?)?, mask })
 }

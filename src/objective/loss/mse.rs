@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Aligned, LossDef, align, masked_mean};
+use super::{Aligned, Each, LossDef, align};
 use crate::objective::TaskKind;
 use crate::schema::{Args, CallDef};
 
@@ -10,11 +10,11 @@ pub static DEF: LossDef = LossDef {
     call: CallDef { name: "mse", doc: "Mean squared error, (x - y)^2 averaged over outputs.", args: &[] },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Regression(_)),
-    forward,
+    each,
 };
 
 /// l = (x - y)^2; gradient 2 (x - y).
-fn forward(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn each(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
     let Aligned { output, labels, mask } = align(output, labels, mask)?;
-    masked_mean(&(output - labels)?.sqr()?, mask.as_ref())
+    Ok(Each { losses: (output - labels)?.sqr()?, mask })
 }

@@ -120,13 +120,15 @@ fn steps_like_the_equations() {
             let rows = table.rows;
             let (tau, lr) = (2.5, 0.1);
             for step in 1..=STEPS {
-                // By row and task; without a sample per example all rows have the first.
+                // By row and task: a row's sample is that of its place in the batch, or all have the first.
+                let batch = prepared.feed.training(64, Randomness::new(seed)).epoch(step as u64).remove(0);
+                let place = |row: usize| batch.iter().position(|r| *r as usize == row).expect("all rows are in it");
                 let samples = if each { rows } else { 1 };
                 let noise: Vec<Vec<f64>> = (0..3)
                     .map(|n| Randomness::new(seed).gumbel("gumbel", [step as u64, n as u64, 0], 3 * samples))
                     .collect();
                 let sample = |row: usize, n: usize| -> Vec<f64> {
-                    let noise = &noise[n][3 * (row % samples)..][..3];
+                    let noise = &noise[n][3 * (place(row) % samples)..][..3];
                     softmax(&logits[n].iter().zip(noise).map(|(l, e)| (l + e) / tau).collect::<Vec<_>>())
                 };
                 let share = |p: &[f64], k: usize| match hard {
@@ -274,7 +276,7 @@ fn fine_tuning() {
     let (scale, shift) = (at(norm, "weight"), at(norm, "bias"));
     assert!(mean.iter().any(|m| m.abs() > 1e-3), "the running statistics have moved: {mean:?}");
     // The group that each task keeps.
-    let text = place.text("run/derived/net.mtl");
+    let text = place.text("run/derived/net.mtl").replace('"', "");
     let copy = |task: &str| -> String {
         let of_task = |l: &&str| {
             l.contains("<- block.") && l.split("<-").next().is_some_and(|n| n.split(',').any(|n| n.trim() == task))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Planted structure: does a search find it? `planted.py MTLC OUT --file bmtn_planted|dmtg_planted [--seeds 10] [--set NAME=VALUE ...]`
+"""Planted structure: does a search find it? `planted.py MTLC OUT --file bmtn_planted|dmtg_planted [--seeds 10] [--first 0] [--set NAME=VALUE ...]`
 
 Each seed draws data, weights and batches. Prints the partition at every stage with several copies, and how often it is the planted
 one: by family, by group in a family, or all together. Runs are kept in OUT and not made again.
@@ -43,13 +43,14 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--file", default="bmtn_planted")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--set", action="append", default=[])
     args = parser.parse_args()
     program = pathlib.Path(__file__).parent.parent / f"{args.file}.mtl"
     depths = {"s1": 0, "s2": 1, "s3": 2, "trunk": 0, "group": 1}
     hits = collections.Counter()
     whole = 0
-    for seed in range(args.seeds):
+    for seed in range(args.first, args.first + args.seeds):
         run = args.out / f"{args.file}-{'-'.join(args.set).replace('=', '_') or 'as-is'}-{seed}"
         derived = run / "derived" / "net.mtl"
         if not derived.exists():

@@ -31,6 +31,13 @@ pub static DEF: FormatDef = FormatDef {
                 doc: "Size of `z`, whose entries are N(0, 1).",
             },
             AttrDef { name: "hidden", ty: WIDTH, need: Need::Default("16"), doc: "Size of every hidden layer." },
+            AttrDef {
+                name: "shared",
+                ty: WIDTH,
+                need: Need::Optional,
+                doc: "Size of the hidden layer that all targets share; absent: `hidden`. The wider it is beside `hidden`, the less the \
+                      families' layers have in common.",
+            },
             AttrDef { name: "outputs", ty: WIDTH, need: Need::Default("8"), doc: "Size of a target." },
             AttrDef {
                 name: "gain",
@@ -67,7 +74,8 @@ pub static DEF: FormatDef = FormatDef {
         let [f, g, m] = ["families", "groups", "tasks"].map(|a| args.size(a) as u64);
         let [inputs, hidden, outputs] = ["inputs", "hidden", "outputs"].map(|a| args.size(a) as u64);
         let tasks = f * g * m;
-        let maps = hidden * inputs + (f + f * g) * hidden * hidden + tasks * outputs * hidden;
+        let shared = args.opt_size("shared").map_or(hidden, |s| s as u64);
+        let maps = shared * inputs + f * hidden * shared + f * g * hidden * hidden + tasks * outputs * hidden;
         generated::check(args, item, inputs + tasks * outputs, maps).into_iter().collect()
     },
     load,
@@ -100,8 +108,9 @@ fn load(args: &Args, _: &LoadContext) -> Result<Raw, DataError> {
     let [inputs, hidden, outputs] = ["inputs", "hidden", "outputs"].map(|a| args.size(a));
     let (gain, noise_std) = (args.float("gain"), args.float("noise_std"));
     let random = Randomness::new(args.size("seed") as u64);
-    let first = matrix(random, "hierarchy.a", [0; 3], hidden, inputs, gain);
-    let family = |i: usize| matrix(random, "hierarchy.b", [i as u64, 0, 0], hidden, hidden, 1.5 * gain);
+    let shared = args.opt_size("shared").unwrap_or(hidden);
+    let first = matrix(random, "hierarchy.a", [0; 3], shared, inputs, gain);
+    let family = |i: usize| matrix(random, "hierarchy.b", [i as u64, 0, 0], hidden, shared, 1.5 * gain);
     let group = |i: usize| matrix(random, "hierarchy.c", [i as u64, 0, 0], hidden, hidden, 1.5 * gain);
     let task = |i: usize| matrix(random, "hierarchy.d", [i as u64, 0, 0], outputs, hidden, 1.0);
     let families: Vec<Vec<f64>> = (0..f).map(family).collect();

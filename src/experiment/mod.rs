@@ -6,6 +6,7 @@ pub mod compare;
 pub mod folder;
 pub mod memory;
 pub mod networks;
+pub mod one_shot;
 pub mod phases;
 pub mod predict;
 pub mod profile;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::results::StoppedAt;
 use super::run::{Command, Phase, Run, Status, Trained, write_own};
 use super::{
-    Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, inherit,
-    measure, network_model, networks, random_candidate, searched_supernet, sums, train_args,
+    Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, measure,
+    network_model, networks, one_shot, random_candidate, sums, train_args,
 };
 use crate::artifact;
 use crate::ir::derive::Derived;
@@ -16,8 +16,10 @@ use crate::random::Randomness;
 use crate::runtime::control::Why;
 use crate::runtime::epochs::Stopped;
 use crate::runtime::fit::{Job, fit};
+use crate::runtime::model::Model;
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, checkpoint, device};
+use crate::schema::Args;
 
 /// What a run comes to.
 pub struct Outcome {
@@ -128,11 +130,11 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
     let topology = prepared.checked().spec.topology.clone().expect("a derived file has one");
     let first = Candidate { name: "derived".into(), topology };
     let mut networks = Vec::new();
-    let mut stopped = network(run, Some(&prepared), &first, &mut networks, listener)?;
+    let mut stopped = network(run, &Training::of(Some(&prepared), &first), &mut networks, listener)?;
     drop(prepared);
     // Several searches leave no supernet that all have trained.
     if stopped.is_none() && matches!(run.prepared.checked().spec.searches.as_slice(), [s] if s.strategy.one_shot) {
-        one_shot(run, &derived, &mut networks, listener)?;
+        stopped = one_shot::all(run, &derived, &mut networks, listener)?;
     }
     if stopped.is_none() {
         let mut rest = if run.info.baselines { baselines(run.prepared.checked()) } else { Vec::new() };
@@ -144,7 +146,7 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
             }
         }
         for c in &rest {
-            stopped = network(run, None, c, &mut networks, listener)?;
+            stopped = network(run, &Training::of(None, c), &mut networks, listener)?;
             if stopped.is_some() {
                 break;
             }
@@ -165,20 +167,38 @@ fn train_only(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fai
     };
     let topology = artifact::topology_text(&checked.spec, &candidate.topology);
     let mut networks = Vec::new();
-    let stopped = network(run, None, &candidate, &mut networks, listener)?;
+    let stopped = network(run, &Training::of(None, &candidate), &mut networks, listener)?;
     let summary = summary(run, None, topology.clone(), networks, stopped.as_ref());
     Ok(Outcome { search: None, topology, summary: Some(summary), stopped })
 }
 
+/// How a network is trained.
+pub(super) struct Training<'a> {
+    /// Its program, where that is not the run's.
+    pub own: Option<&'a Prepared>,
+    pub candidate: &'a Candidate,
+    /// Those of `train`, if absent.
+    pub args: Option<Args>,
+    /// What is done to the drawn weights before.
+    pub start: &'a dyn Fn(&mut Model) -> Result<(), RunError>,
+}
+
+impl<'a> Training<'a> {
+    /// From scratch, as `train` says.
+    fn of(own: Option<&'a Prepared>, candidate: &'a Candidate) -> Training<'a> {
+        Training { own, candidate, args: None, start: &|_| Ok(()) }
+    }
+}
+
 /// Trains and evaluates a network, or what is left of that; its result goes to the others'. Of one that is stopped by the clock
-/// the result so far. `own` is its program where that is not the run's.
-fn network(
+/// the result so far.
+pub(super) fn network(
     run: &mut Run,
-    own: Option<&Prepared>,
-    candidate: &Candidate,
+    training: &Training,
     results: &mut Vec<NetworkResult>,
     listener: &mut dyn Listener,
 ) -> Result<Option<Stopped>, Failure> {
+    let &Training { own, candidate, ref args, start } = training;
     let name = candidate.name.as_str();
     if let Some(result) = run.done(name).and_then(|d| d.result.clone()) {
         listener.note(&format!("{name}: done before"));
@@ -186,7 +206,7 @@ fn network(
         return Ok(None);
     }
     let random = Randomness::new(run.info.seed);
-    let (network, model) = network_model(own.unwrap_or(&run.prepared), &candidate.topology, random, &run.device)?;
+    let (network, mut model) = network_model(own.unwrap_or(&run.prepared), &candidate.topology, random, &run.device)?;
     let weights = run.folder.checkpoint(name);
     let binding = artifact::binding(&own.unwrap_or(&run.prepared).checked().spec, Some(&candidate.topology));
     let (trained, marks) = match run.done(name).and_then(|d| Some((d.trained?, d.marks))) {
@@ -198,14 +218,15 @@ fn network(
         None => {
             let prepared = own.unwrap_or(&run.prepared);
             let checked = prepared.checked();
-            let args = train_args(checked);
+            let args = args.clone().unwrap_or_else(|| train_args(checked));
             let job = Job { spec: &checked.spec, feed: &prepared.feed, args: &args, random };
-            let start = Instant::now();
+            start(&mut model)?;
+            let began = Instant::now();
             let mut keeper = run.keeper(name, listener);
             keeper.best = Some((weights.clone(), binding.clone()));
             let fitted = fit(&model, &job, &mut keeper, listener)?;
             let trained =
-                Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, seconds: start.elapsed().as_secs_f64() };
+                Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, seconds: began.elapsed().as_secs_f64() };
             if let Some(at) = fitted.stopped {
                 if at.why == Why::Time && fitted.epoch > 0 {
                     results.push(finished(measure(prepared, &network, &model, name, &run.control)?, trained));
@@ -224,34 +245,6 @@ fn network(
     run.record(Phase { name: name.into(), trained: Some(trained), result: Some(result.clone()), marks })?;
     results.push(result);
     Ok(None)
-}
-
-/// Evaluates the derived network with the weights that the search gave it: nothing is trained.
-fn one_shot(
-    run: &mut Run,
-    derived: &Derived,
-    results: &mut Vec<NetworkResult>,
-    listener: &mut dyn Listener,
-) -> Result<(), Failure> {
-    let name = "one_shot";
-    if let Some(result) = run.done(name).and_then(|d| d.result.clone()) {
-        listener.note(&format!("{name}: done before"));
-        results.push(result);
-        return Ok(());
-    }
-    let prepared = run.prepared.clone();
-    let candidate = Candidate { name: name.into(), topology: derived.topology.clone() };
-    let supernet = searched_supernet(&prepared, &run.folder, &run.device)?;
-    let (network, model) = network_model(&prepared, &candidate.topology, Randomness::new(run.info.seed), &run.device)?;
-    inherit(prepared.checked(), derived, &supernet, &model)?;
-    let binding = artifact::binding(&prepared.checked().spec, Some(&candidate.topology));
-    checkpoint::save_model(&run.folder.checkpoint(name), &model, &binding)?;
-    networks::write(&prepared, &candidate, &run.folder)?;
-    let result = measure(&prepared, &network, &model, name, &run.control)?;
-    let (trained, marks) = (Trained { epochs: 0, best_epoch: 0, seconds: 0.0 }, listener.marks()?);
-    run.record(Phase { name: name.into(), trained: Some(trained), result: Some(result.clone()), marks })?;
-    results.push(result);
-    Ok(())
 }
 
 fn finished(measured: NetworkResult, trained: Trained) -> NetworkResult {

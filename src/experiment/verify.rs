@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::one_shot::{FINE_TUNED, ONE_SHOT};
 use super::{RunFolder, SearchResult, network_of, random_candidate, rederive, sums};
 use crate::artifact::{self, Provenance, Standing};
 use crate::check::{Checked, cost};
@@ -381,7 +382,7 @@ fn target<'a>(name: &str, program: Option<&'a Checked>, derived: Option<&'a Chec
         "derived" => derived.and_then(|d| Some(make("`derived/net.mtl`", d, Some(d.spec.topology.clone()?)))),
         "trained" => program.and_then(|p| Some(make("`program.mtl`", p, Some(p.spec.topology.clone()?)))),
         "supernet" => program.map(|p| make("the supernet of `program.mtl`", p, None)),
-        "one_shot" => {
+        ONE_SHOT | FINE_TUNED => {
             let topology = derived?.spec.topology.clone()?;
             program.map(|p| make("the derived network of `program.mtl`", p, Some(topology)))
         }

@@ -82,7 +82,7 @@ fn loss_of(
         None => None,
     };
     let def = objective::find_loss(task.loss.name).expect("checked");
-    let loss = (def.forward)(&task.loss.args, &out, &lab, mask.as_ref())?;
+    let loss = def.forward(&task.loss.args, &out, &lab, mask.as_ref())?;
     loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()
 }
 

@@ -56,7 +56,7 @@ pub fn losses(
         let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
         let head = heads[pick(i)].as_ref().expect("the decided head was computed");
         let def = objective::find_loss(task.loss.name).expect("checked");
-        let loss = (def.forward)(&task.loss.args, head, &fed.labels[at], fed.masks[at].as_ref())?;
+        let loss = def.forward(&task.loss.args, head, &fed.labels[at], fed.masks[at].as_ref())?;
         let weighted = if task.weight == 1.0 { loss.clone() } else { (&loss * task.weight)? };
         total = Some(match total {
             None => weighted,

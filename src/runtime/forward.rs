@@ -202,7 +202,8 @@ impl Model {
         let step = &self.plan.steps[i];
         let Kind::Op(op) = &step.kind else { candle_core::bail!("step {i} is no op") };
         let args = step.inputs.iter().map(|v| get(values, *v)).collect::<Result<_>>()?;
-        let Mode { train, random, step: at, .. } = mode;
+        let Mode { random, step: at, .. } = mode;
+        let train = mode.train && !self.still[i];
         let pass = Pass { train, random, step: at, site: step.site, buffers: Vec::new() };
         Ok(Job { step: i, op: &**op, args, pass })
     }

@@ -29,6 +29,8 @@ pub struct Model {
     pub(super) alone: Vec<Option<usize>>,
     /// Some op keeps running statistics.
     pub has_buffers: bool,
+    /// Steps that are not trained: they run as in an evaluation.
+    pub(super) still: Vec<bool>,
 }
 
 /// What one choice does in a forward pass.
@@ -98,6 +100,17 @@ pub struct Outputs {
     pub chosen: Vec<bool>,
 }
 
+/// By weight: its place among the trained ones, if one step alone reads it.
+fn alone(plan: &Plan) -> Vec<Option<usize>> {
+    let mut readers = vec![0usize; plan.weights.len()];
+    plan.steps.iter().flat_map(|s| &s.weights).for_each(|w| readers[*w] += 1);
+    let mut alone = vec![None; plan.weights.len()];
+    for (place, w) in (0..plan.weights.len()).filter(|w| plan.weights[*w].trained).enumerate() {
+        alone[w] = (readers[w] == 1).then_some(place);
+    }
+    alone
+}
+
 /// Bytes that can be had without swapping, where the system tells.
 fn memory_available() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -159,13 +172,19 @@ impl Model {
         }
         let has_buffers = plan.weights.iter().any(|w| !w.trained);
         let waves = Waves::new(&plan);
-        let mut readers = vec![0usize; plan.weights.len()];
-        plan.steps.iter().flat_map(|s| &s.weights).for_each(|w| readers[*w] += 1);
-        let mut alone = vec![None; plan.weights.len()];
-        for (place, w) in (0..plan.weights.len()).filter(|w| plan.weights[*w].trained).enumerate() {
-            alone[w] = (readers[w] == 1).then_some(place);
+        let alone = alone(&plan);
+        let still = vec![false; plan.steps.len()];
+        Ok(Model { plan, symbols, device: device.clone(), vars, producer, waves, alone, has_buffers, still })
+    }
+
+    /// Trains these units, by their names, no more: their weights and running statistics stay, and they drop nothing out.
+    pub fn freeze(&mut self, frozen: impl Fn(&str) -> bool) {
+        let units: Vec<bool> = self.symbols.units.iter().map(|u| frozen(u)).collect();
+        self.plan.weights.iter_mut().filter(|w| units[w.unit]).for_each(|w| w.trained = false);
+        self.alone = alone(&self.plan);
+        for (still, step) in self.still.iter_mut().zip(&self.plan.steps) {
+            *still |= step.unit.is_some_and(|u| units[u]);
         }
-        Ok(Model { plan, symbols, device: device.clone(), vars, producer, waves, alone, has_buffers })
     }
 
     /// Trained weights by name, in plan order.

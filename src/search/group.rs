@@ -1,26 +1,31 @@
 //! DMTG: One-Shot Differentiable Multi-Task Grouping (Gao et al. 2024), after the authors' released code.
 //!
 //! - **Space**: a shared trunk, `K` copies of one stage (the groups), and on every copy a head of every task: `K x N` heads.
-//! - **Parametrisation**: one categorical over groups per task; its logits start alike. All groups start from the same weights, and
-//!   so do the heads of a task: only the noise tells them apart.
+//! - **Parametrisation**: one categorical over groups per task; its logits start even, or as `start` says. All groups start from the
+//!   same weights, and so do the heads of a task: only the noise tells them apart, unless `alike = false`.
 //! - **Estimator**: a relaxed categorical G, `[N, K]`, one sample per batch: softmax((logits + Gumbel noise) / temperature). It weighs
 //!   *losses*, not features: L = sum_n w_n sum_k G[n, k] L_n(pred_{n,k}, y_n), the paper's equation 6 with our task weights, plus
-//!   `entropy` times the mean over tasks of sum_k -p log p - (1 - p) log(1 - p), p = softmax(logits).
+//!   `entropy` times the mean over tasks of sum_k -p log p - (1 - p) log(1 - p), p = softmax(logits). With a sample per example
+//!   (`gumbel_each`), G[b, n, k] weighs the part of L_n that example b adds to the batch's mean.
 //! - **Procedure**: weights and logits together, in the same optimiser unless `choices` says otherwise. The result is the argmax;
 //!   heads and groups that no task keeps fall away, and what is left works with the weights it has (`one_shot` in the tables). Beside
-//!   it the same topology is retrained from scratch.
+//!   it the same topology is retrained from scratch, and with `fine_tune` each group is trained further on its own tasks, with what
+//!   lies before the groups as it is ([`crate::experiment`]).
 //!
-//! Not here: samples per example (`batch_gumbel`, `batch_relaxed`), and fine-tuning group by group.
+//! The code's `batch_gumbel` is `gumbel_each`, and so is its `batch_relaxed`, which draws the same distribution; `diag_gumbel` and
+//! `gaussian_gumbel` are `gumbel` with another `start`. Its fixed `diagonal` is no search: that is a topology, written down.
 
-use candle_core::{Device, Tensor, Var};
+mod sample;
+mod start;
 
+use candle_core::{DType, Device, Tensor, Var};
+
+use self::sample::{Sampler, entropy, entropy_gradient, through_samples};
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::{argmax, choices_event, named, read, softmax};
+use super::learn_to_branch::{argmax, choices_event, named, read};
 use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
-use crate::hir::StageId;
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
-use crate::ir::Node;
 use crate::objective;
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
 use crate::runtime::RunError;
@@ -62,10 +67,23 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "sampler",
-                ty: Ty::OneOf(&["gumbel", "softmax", "hard"]),
+                ty: Ty::OneOf(&["gumbel", "gumbel_each", "softmax", "hard"]),
                 need: Need::Default("gumbel"),
-                doc: "What weighs the losses: `gumbel`, a relaxed sample per batch, as published; `softmax`, no noise; `hard`, the \
-                      relaxed sample's argmax, with the relaxed one's gradient.",
+                doc: "What weighs the losses: `gumbel`, a relaxed sample per batch, as published; `gumbel_each`, one per example; \
+                      `softmax`, no noise; `hard`, the argmax of the batch's relaxed sample, with the relaxed one's gradient.",
+            },
+            AttrDef {
+                name: "start",
+                ty: Ty::OneOf(&["even", "diagonal", "normal"]),
+                need: Need::Default("even"),
+                doc: "The logits at the start: `even`, all alike, as in all released configurations; `diagonal`, of the k-th task 0.9 \
+                      for the k-th group and 0.1 / (K - 1) for the others; `normal`, drawn from N(1, 0.2^2).",
+            },
+            AttrDef {
+                name: "alike",
+                ty: Ty::Bool,
+                need: Need::Default("true"),
+                doc: "Whether all groups, and the heads of a task on them, start from the same weights. Code: they do.",
             },
             AttrDef {
                 name: "weights",
@@ -104,6 +122,19 @@ pub static DEF: StrategyDef = StrategyDef {
                 doc: "Divides the gradient by the square root of K where the trunk splits, and of N where a group does. Code: for \
                       Taskonomy, where a slip takes K for both.",
             },
+            AttrDef {
+                name: "fine_tune",
+                ty: COUNT,
+                need: Need::Optional,
+                doc: "Epochs for which `run` trains the groups further after pruning, each on its own tasks, and nothing of what lies \
+                      before them; the best epoch is kept. Absent: not at all, as published.",
+            },
+            AttrDef {
+                name: "tuner",
+                ty: Ty::Call(optimizers),
+                need: Need::Optional,
+                doc: "Optimiser of the fine-tuning. Absent: the weights'.",
+            },
             WEIGHTING,
         ],
     },
@@ -122,49 +153,6 @@ pub static DEF: StrategyDef = StrategyDef {
 /// Trains the supernet and the logits in one phase, `search`. The validation scores are the supernet's under the argmax.
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
     train(ground, bench, listener, None, &|g, model, phase| Ok(Box::new(Grouping::new(g, model, phase)?)))
-}
-
-/// Gives every copy the initial weights of the first: `block.b` those of `block.a`, `heads.t.b` those of `heads.t.a`.
-fn start_alike(model: &Model) -> candle_core::Result<()> {
-    let name = |i: usize| {
-        let label = &model.symbols.units[model.plan.weights[i].unit];
-        (label.as_str(), &model.symbols.weights[i][label.len()..])
-    };
-    let all: std::collections::HashMap<(&str, &str), usize> = (0..model.vars.len()).map(|i| (name(i), i)).collect();
-    for (i, var) in model.vars.iter().enumerate() {
-        let (label, rest) = name(i);
-        let Some((stem, copy)) = label.rsplit_once('.') else { continue };
-        if copy != "a"
-            && let Some(first) = all.get(&(format!("{stem}.a").as_str(), rest))
-        {
-            var.set(&model.vars[*first].as_tensor().copy()?)?;
-        }
-    }
-    Ok(())
-}
-
-/// What each trained weight's gradient is multiplied by: the splits that it comes back through are the same for a whole stage, so
-/// that scaling at a split is scaling what lies before it.
-fn factors(ground: &Ground, model: &Model) -> Vec<f64> {
-    let stages = ground.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
-    let Some(group) = ground.network.choices.first() else { return vec![1.0; model.trained().len()] };
-    let is_group = |n: &&Node| matches!(n, Node::Stage { stage, .. } if *stage == group.of);
-    let groups = ground.network.graph.node_weights().filter(is_group).count() as f64;
-    let tasks = model.plan.outputs.len() as f64;
-    let of = |label: &str| match label.rsplit_once('.').map(|(stage, _)| stages.iter().position(|s| s.name == stage)) {
-        _ if label.starts_with("heads.") => 1.0,
-        Some(Some(s)) if StageId(s) == group.of => 1.0 / tasks.sqrt(),
-        _ => 1.0 / (tasks * groups).sqrt(),
-    };
-    let trained = model.plan.weights.iter().filter(|w| w.trained);
-    trained.map(|w| of(&model.symbols.units[w.unit])).collect()
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sampler {
-    Gumbel,
-    Softmax,
-    Hard,
 }
 
 /// The procedure: what is carried from step to step, and the attributes.
@@ -201,15 +189,16 @@ pub struct Pull {
 }
 
 impl<'a> Grouping<'a> {
-    /// Gives all groups, and the heads of a task on them, the same initial weights.
+    /// Gives all groups, and the heads of a task on them, the same initial weights, unless `alike = false`.
     pub fn new(ground: &'a Ground<'a>, model: &'a Model, phase: &str) -> Result<Grouping<'a>, RunError> {
         let (args, spec) = (&ground.search.args, &ground.checked.spec);
-        start_alike(model)?;
+        if args.bool("alike") {
+            start::alike(model)?;
+        }
         let weights = model.trained();
         let names: Vec<String> =
             model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
-        let zeros = |n: &usize| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu);
-        let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
+        let logits = start::logits(args.str("start"), model, ground.random)?;
         let chooser = args.opt_call("choices").unwrap_or(args.call("weights"));
         Ok(Grouping {
             ground,
@@ -218,14 +207,10 @@ impl<'a> Grouping<'a> {
             epochs: args.size("epochs"),
             temperature: Schedule::new(args.call("temperature")),
             schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
-            sampler: match args.str("sampler") {
-                "gumbel" => Sampler::Gumbel,
-                "softmax" => Sampler::Softmax,
-                _ => Sampler::Hard,
-            },
+            sampler: Sampler::new(args.str("sampler")),
             entropy: args.float("entropy"),
             clip: args.opt_float("clip"),
-            factors: args.bool("scale_gradients").then(|| factors(ground, model)),
+            factors: args.bool("scale_gradients").then(|| start::factors(ground, model)),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
             weigher: Weigher::new(args, args.call("weights"), spec, model, ground.random)?,
             chooser: Optimizer::new(chooser, &named(&names, &logits))?,
@@ -237,7 +222,7 @@ impl<'a> Grouping<'a> {
         })
     }
 
-    /// Loss and gradients of a batch under this sample of the groups, a row per task.
+    /// Loss and gradients of a batch under this sample of the groups: of each task `[K]`, or `[rows, K]` with a sample per example.
     pub fn pull(
         &mut self,
         fed: &Fed,
@@ -249,24 +234,23 @@ impl<'a> Grouping<'a> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
-        let tape = self.model.record_observed(&fed.inputs, &self.all(sampled)?, mode, observer)?;
+        let tape = self.model.record_observed(&fed.inputs, &self.all()?, mode, observer)?;
         let losses = self.losses(fed, &tape.outputs.heads)?;
         let (total, each) = self.total(&losses, sampled)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
         let parts = (self.ground.feed, self.model, fed);
         let weighed = self.weigher.weigh(tape, (&total, &each), parts, at, factor, None)?;
-        // d total / d G, by choice.
+        // d total / d G, by choice, in the shape of its samples.
         let mut pulls: Vec<Vec<f64>> = vec![Vec::new(); logits.len()];
         for ((o, row), factor) in self.model.plan.outputs.iter().zip(&losses).zip(&weighed.factors) {
             let Some(c) = o.choice else { continue };
             let weight = self.ground.checked.spec.tasks[o.task].weight * factor;
-            for loss in row {
-                pulls[c].push(weight * loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?);
-            }
+            let by_head = Tensor::stack(row, row[0].rank())?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+            pulls[c] = by_head.into_iter().map(|loss| weight * loss).collect();
         }
         let share = self.entropy / logits.len().max(1) as f64;
         let rows = sampled.iter().zip(&pulls).zip(&logits).map(|((p, g), row)| {
-            let mut grad = through_softmax(p, g, tau);
+            let mut grad = through_samples(p, g, row.len(), tau);
             if share > 0.0 {
                 grad.iter_mut().zip(entropy_gradient(row)).for_each(|(a, b)| *a += share * b);
             }
@@ -278,27 +262,15 @@ impl<'a> Grouping<'a> {
     }
 
     /// Every head of every task is computed; what is decided does not matter.
-    fn all(&self, sampled: &[Vec<f64>]) -> candle_core::Result<Vec<Decided>> {
-        let of = |p: &Vec<f64>| {
-            let probs = Some(Tensor::ones(p.len(), candle_core::DType::F32, &self.model.device)?);
+    fn all(&self) -> candle_core::Result<Vec<Decided>> {
+        let of = |groups: &usize| {
+            let probs = Some(Tensor::ones(*groups, DType::F32, &self.model.device)?);
             Ok(Decided { index: 0, probs, mask: None })
         };
-        sampled.iter().map(of).collect()
+        self.model.plan.choices.iter().map(of).collect()
     }
 
-    /// The relaxed sample of each task, `[K]`.
-    fn sample(&self, logits: &[Vec<f64>], step: u64, tau: f64) -> Vec<Vec<f64>> {
-        let row = |(c, row): (usize, &Vec<f64>)| {
-            let noise = match self.sampler {
-                Sampler::Softmax => vec![0.0; row.len()],
-                _ => self.ground.random.gumbel("gumbel", [step, c as u64, 0], row.len()),
-            };
-            softmax(&row.iter().zip(noise).map(|(l, e)| (l + e) / tau).collect::<Vec<_>>())
-        };
-        logits.iter().enumerate().map(row).collect()
-    }
-
-    /// Loss of each head of each output: `[outputs][heads]`.
+    /// Loss of each head of each output, `[outputs][heads]`: a number, or where each example has a sample its part of it, `[rows]`.
     fn losses(&self, fed: &Fed, heads: &[Vec<Option<Tensor>>]) -> Result<Vec<Vec<Tensor>>, RunError> {
         let (spec, feed) = (&self.ground.checked.spec, self.ground.feed);
         let mut out = Vec::new();
@@ -308,7 +280,11 @@ impl<'a> Grouping<'a> {
             let def = objective::find_loss(task.loss.name).expect("checked");
             let mut row = Vec::new();
             for head in heads.iter().flatten() {
-                row.push((def.forward)(&task.loss.args, head, &fed.labels[at], fed.masks[at].as_ref())?);
+                let (args, labels, mask) = (&task.loss.args, &fed.labels[at], fed.masks[at].as_ref());
+                row.push(match o.choice.filter(|_| self.sampler.each()) {
+                    Some(_) => def.by_sample(args, head, labels, mask)?,
+                    None => def.forward(args, head, labels, mask)?,
+                });
             }
             out.push(row);
         }
@@ -320,14 +296,16 @@ impl<'a> Grouping<'a> {
         let mut total: Option<Tensor> = None;
         let mut each = Vec::new();
         for (o, row) in self.model.plan.outputs.iter().zip(losses) {
-            let share = |k: usize| match (o.choice, self.sampler) {
-                (None, _) => 1.0,
-                (Some(c), Sampler::Hard) => f64::from(argmax(&relaxed[c]) == k),
-                (Some(c), _) => relaxed[c][k],
-            };
             let mut sum: Option<Tensor> = None;
             for (k, loss) in row.iter().enumerate() {
-                let part = (loss * share(k))?;
+                let shares = o.choice.map_or(vec![1.0], |c| self.sampler.shares(&relaxed[c], row.len(), k));
+                let part = match (loss.rank(), shares.as_slice()) {
+                    (0, [share]) => (loss * *share)?,
+                    _ => {
+                        let shares = Tensor::new(shares, loss.device())?.to_dtype(loss.dtype())?;
+                        (loss * shares)?.sum_all()?
+                    }
+                };
                 sum = Some(match sum {
                     None => part,
                     Some(s) => (s + part)?,
@@ -345,25 +323,6 @@ impl<'a> Grouping<'a> {
     }
 }
 
-/// Gradient of `sum_k p_k g_k`, p = softmax(x / tau), with respect to x.
-fn through_softmax(p: &[f64], g: &[f64], tau: f64) -> Vec<f64> {
-    let mean: f64 = p.iter().zip(g).map(|(p, g)| p * g).sum();
-    p.iter().zip(g).map(|(p, g)| p * (g - mean) / tau).collect()
-}
-
-/// Gradient of a task's entropy term with respect to its logits: d/dp (-p log p - (1 - p) log(1 - p)) = log((1 - p) / p).
-fn entropy_gradient(logits: &[f64]) -> Vec<f64> {
-    let p = softmax(logits);
-    let g: Vec<f64> = p.iter().map(|p| ((1.0 - p).max(1e-300) / p.max(1e-300)).ln()).collect();
-    through_softmax(&p, &g, 1.0)
-}
-
-/// A task's entropy term.
-fn entropy(logits: &[f64]) -> f64 {
-    let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-    softmax(logits).into_iter().map(|p| part(p) + part(1.0 - p)).sum()
-}
-
 impl Chooser for Grouping<'_> {
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
         Ok(read(&self.logits)?)
@@ -378,7 +337,7 @@ impl Procedure for Grouping<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         at.temperature = tau;
-        let sampled = self.sample(&read(&self.logits)?, at.step, tau);
+        let sampled = self.sampler.draw(&read(&self.logits)?, tau, self.ground.random, at.step, fed.rows);
         let Pull { total, weights: found, logits } = self.pull(fed, at, &sampled, None)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         let choices = named(&self.names, &self.logits);
@@ -401,7 +360,7 @@ impl Procedure for Grouping<'_> {
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
         if self.weigher.looks_again() {
             let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
-            let out = self.model.look(&fed.inputs, &self.all(&sampled)?, mode)?;
+            let out = self.model.look(&fed.inputs, &self.all()?, mode)?;
             let again = self.total(&self.losses(fed, &out.heads)?, &sampled)?.1;
             self.weigher.after(&again)?;
         }
@@ -438,33 +397,5 @@ impl Procedure for Grouping<'_> {
         self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Against central differences of the terms themselves.
-    #[test]
-    fn gradients_of_logits() {
-        let (x, g, tau, h) = ([0.3, -0.7, 1.1], [2.0, 0.5, 1.25], 1.7, 1e-5);
-        let of = |x: &[f64]| -> f64 {
-            softmax(&x.iter().map(|v| v / tau).collect::<Vec<_>>()).iter().zip(&g).map(|(p, g)| p * g).sum()
-        };
-        let p = softmax(&x.iter().map(|v| v / tau).collect::<Vec<_>>());
-        let (found, of_entropy) = (through_softmax(&p, &g, tau), entropy_gradient(&x));
-        for k in 0..3 {
-            let moved = |by: f64| {
-                let mut y = x;
-                y[k] += by;
-                y
-            };
-            let difference = |f: &dyn Fn(&[f64]) -> f64| (f(&moved(h)) - f(&moved(-h))) / (2.0 * h);
-            assert!((found[k] - difference(&of)).abs() < 1e-9);
-            assert!((of_entropy[k] - difference(&entropy)).abs() < 1e-9);
-        }
-        // Logits that have gone far are no numbers to fear.
-        assert!(entropy_gradient(&[900.0, -900.0]).iter().all(|v| v.is_finite()));
     }
 }

@@ -3,7 +3,7 @@
 //! Adding one: a file here and a line in [`TABLE`]. Checking reads the definitions only; what a procedure works with is [`bench`], and
 //! several searches of one program run by [`composed`].
 
-mod affinity;
+pub mod affinity;
 mod all_shared;
 pub mod bench;
 pub mod composed;

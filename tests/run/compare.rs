@@ -40,7 +40,11 @@ fn every_fitting_strategy_beside_the_baselines() {
         for one in runs {
             let folder = one["folder"].as_str().expect("a folder");
             let summary = place.json(&format!("cmp/{folder}/summary.json"));
-            let network = if name.ends_with("one shot") { "one_shot" } else { "" };
+            let network = match name.rsplit_once(", ") {
+                Some((_, "one shot")) => "one_shot",
+                Some((_, "fine tuned")) => "fine_tuned",
+                _ => "",
+            };
             let networks = summary["networks"].as_array().expect("networks");
             assert!(networks.iter().all(|n| n["name"] != "all_shared"), "{name}: no baselines of its own");
             let found = networks.iter().find(|n| network.is_empty() || n["name"] == network).expect("it is there");

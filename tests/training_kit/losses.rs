@@ -18,7 +18,7 @@ fn apply(
     y: &Tensor,
     mask: Option<&Tensor>,
 ) -> Result<Tensor> {
-    (def.forward)(&call(&def.call, written).args, x, y, mask)
+    def.forward(&call(&def.call, written).args, x, y, mask)
 }
 
 /// Fixed values without a pattern, in (-2, 2).
@@ -135,6 +135,47 @@ fn values_by_hand() {
     let x = tensor(&[3.0, 0.0, 4.0, 1.0, 0.0, 0.0], &[1, 3, 1, 2]); // vectors (3, 4, 0) and (0, 1, 0)
     let y = tensor(&[1.0, 0.0, 0.0, -2.0, 0.0, 0.0], &[1, 3, 1, 2]); // vectors (1, 0, 0) and (0, -2, 0)
     near(scalar(&apply(loss("cosine"), &[], &x, &y, None).unwrap()), ((1.0 - 0.6) + 2.0) / 2.0);
+}
+
+/// A sample's part is what is left of the value when no other sample is labelled, by the share of labels that are its own.
+#[test]
+fn parts_of_samples_sum_to_the_value() {
+    let y = tensor(&numbers(12, 11), &[4, 3]);
+    let x = tensor(&numbers(12, 7), &[4, 3]);
+    let (classes, pixels) = (tensor(&[2.0, 0.0, 1.0, 1.0], &[4, 1]), tensor(&numbers(72, 5), &[4, 3, 2, 3]));
+    let labelled = tensor(&[1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0], &[4, 3]);
+    let rows = tensor(&[1.0, 0.0, 1.0, 1.0], &[4]);
+    let bits = y.ge(0f64).unwrap().to_dtype(DType::F64).unwrap();
+    for (name, x, y, mask) in [
+        ("mse", &x, &y, None),
+        ("mse", &x, &y, Some(&labelled)),
+        ("huber", &x, &y, Some(&labelled)),
+        ("l1", &x, &y, Some(&rows)),
+        ("bce", &x, &bits, Some(&labelled)),
+        ("cross_entropy", &x, &classes, None),
+        ("cross_entropy", &x, &classes, Some(&rows)),
+        ("cosine", &pixels, &pixels.flip(&[1]).unwrap(), None),
+        ("cosine", &pixels, &pixels.flip(&[1]).unwrap(), Some(&rows)),
+    ] {
+        let def = loss(name);
+        let args = call(&def.call, &[]).args;
+        let parts: Vec<f64> = def.by_sample(&args, x, y, mask).unwrap().to_vec1().unwrap();
+        let whole = scalar(&def.forward(&args, x, y, mask).unwrap());
+        assert_eq!(parts.len(), 4, "{name}");
+        assert!((parts.iter().sum::<f64>() - whole).abs() < 1e-12, "{name}: {parts:?} {whole}");
+        // One sample alone: its own mean, weighed by its labels.
+        let count = |m: Option<&Tensor>| m.map_or(12.0, |m| m.sum_all().unwrap().to_scalar::<f64>().unwrap());
+        for (i, part) in parts.iter().enumerate() {
+            let row = |t: &Tensor| t.narrow(0, i, 1).unwrap();
+            let own = mask.map(row);
+            let alone = scalar(&def.forward(&args, &row(x), &row(y), own.as_ref()).unwrap());
+            let share = match mask {
+                None => 0.25,
+                Some(m) => count(own.as_ref()) / count(Some(m)),
+            };
+            assert!((part - alone * share).abs() < 1e-12, "{name} {i}: {part} {alone} {share}");
+        }
+    }
 }
 
 /// Value and gradient of a loss, in f32.

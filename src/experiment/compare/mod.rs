@@ -18,6 +18,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::one_shot::{FINE_TUNED, ONE_SHOT};
 use super::recorder::Recorder;
 use super::run::{Command, Info, Run, Saving, Settings, Status};
 use super::{Failure, NetworkResult, Prepared, RunFolder, SearchResult, Summary, memory, phases, train_args};
@@ -322,7 +323,7 @@ fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
     let mut rows: Vec<Row> = Vec::new();
     let mut stages = Vec::new();
     for entry in &request.entries {
-        let (mut derived, mut shot) = (Vec::new(), Vec::new());
+        let (mut derived, mut shot, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
         for seed in &request.seeds {
             let folder = run_folder(path, &entry.name, *seed);
             let info: Info = folder.read_json("run.json")?;
@@ -347,14 +348,19 @@ fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
             let chain = spec.topology.as_ref().and_then(|t| partition::chain(spec, t));
             let search = summary.search.as_ref().map(|s| SearchCost { epochs: s.epochs, seconds: s.seconds });
             for network in summary.networks {
-                let to = if network.name == "one_shot" { &mut shot } else { &mut derived };
+                let to = match network.name.as_str() {
+                    ONE_SHOT => &mut shot,
+                    FINE_TUNED => &mut tuned,
+                    _ => &mut derived,
+                };
                 to.push(One { search, network: Some(network), chain: chain.clone(), ..none.clone() });
             }
         }
         let searches = !BASELINES.contains(&entry.name.as_str());
         rows.push(row(entry.name.clone(), entry.note.clone(), derived, searches));
-        if !shot.is_empty() {
-            rows.push(row(format!("{}, one shot", entry.name), entry.note.clone(), shot, searches));
+        for (what, runs) in [("one shot", shot), ("fine tuned", tuned)].into_iter().filter(|(_, runs)| !runs.is_empty())
+        {
+            rows.push(row(format!("{}, {what}", entry.name), entry.note.clone(), runs, searches));
         }
     }
     compare(&mut rows);

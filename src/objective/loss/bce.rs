@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{LossDef, pointwise};
+use super::{Aligned, Each, LossDef, align, pointwise};
 use crate::objective::TaskKind;
 use crate::ops::kernel::Real;
 use crate::ops::kernel::loss::Curve;
@@ -22,20 +22,26 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Binary | TaskKind::Multilabel(_)),
     default_for: |kind| matches!(kind, TaskKind::Binary | TaskKind::Multilabel(_)),
-    forward,
+    each,
+    fused: Some(|args, output, labels, mask| {
+        let weight = args.opt_float("pos_weight").unwrap_or(1.0);
+        pointwise(Logistic { weight }, output, labels, mask)
+    }),
 };
 
 /// l = (1 - y) x + (1 + (w - 1) y) softplus(-x), with softplus(-x) = z + log(exp(-z) + exp(-x - z)) and z = max(-x, 0) held
 /// constant: no exponential overflows, and the gradient is smooth at x = 0, where logits start when a head starts at zero.
-fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let weight = args.opt_float("pos_weight").unwrap_or(1.0);
-    pointwise(Logistic { weight }, output, labels, mask, |x, y| {
-        let minus_x = x.neg()?;
-        let z = minus_x.detach().relu()?;
-        let softplus = (((z.neg()?.exp()? + (&minus_x - &z)?.exp()?)?.log()?) + &z)?;
-        let softplus = if weight == 1.0 { softplus } else { (softplus * y.affine(weight - 1.0, 1.0)?)? };
-        (y.affine(-1.0, 1.0)? * x)? + softplus
-    })
+fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
+    let Aligned { output: x, labels: y, mask } = align(output, labels, mask)?;
+    let minus_x = x.neg()?;
+    let z = minus_x.detach().relu()?;
+    let softplus = (((z.neg()?.exp()? + (&minus_x - &z)?.exp()?)?.log()?) + &z)?;
+    let softplus = match args.opt_float("pos_weight") {
+        Some(w) => (softplus * y.affine(w - 1.0, 1.0)?)?,
+        None => softplus,
+    };
+    let losses = ((y.affine(-1.0, 1.0)? * &x)? + softplus)?;
+    Ok(Each { losses, mask })
 }
 
 #[derive(Clone, Copy)]

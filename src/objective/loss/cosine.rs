@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::{LossDef, align_mask, clean_labels, in_full_precision, masked_mean};
+use super::{Each, LossDef, align_mask, clean_labels, in_full_precision};
 use crate::objective::TaskKind;
 use crate::schema::{Args, CallDef};
 
@@ -17,12 +17,13 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Normals),
-    forward,
+    each,
+    fused: None,
 };
 
 /// l = 1 - x . y / sqrt((|x|^2 + eps) (|y|^2 + eps)) over dimension 1. A per-label mask counts a pixel where all of its
 /// components are labelled.
-fn forward(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn each(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
     let x = in_full_precision(output)?;
     if x.rank() < 2 {
         bail!("a cosine needs vectors along dimension 1, and the output is {:?}", x.shape())
@@ -33,5 +34,5 @@ fn forward(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) ->
     let lengths = (x.sqr()?.sum_keepdim(1)?.affine(1.0, EPS)? * y.sqr()?.sum_keepdim(1)?.affine(1.0, EPS)?)?;
     let losses = dot.div(&lengths.sqrt()?)?.affine(-1.0, 1.0)?;
     let mask = mask.map(|m| m.min_keepdim(1)).transpose()?;
-    masked_mean(&losses, mask.as_ref())
+    Ok(Each { losses, mask })
 }

@@ -2,11 +2,10 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use super::{LossDef, align_mask, clean_labels, in_full_precision, masked_mean};
+use super::{Each, LossDef, align_mask, clean_labels, in_full_precision};
 use crate::objective::TaskKind;
 use crate::ops::kernel::loss::CrossEntropy;
 use crate::ops::kernel::{apply2, apply3};
-use crate::ops::path::own_kernel;
 use crate::schema::{Args, AttrDef, CallDef, FRACTION, Need};
 
 pub static DEF: LossDef = LossDef {
@@ -22,35 +21,42 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
     default_for: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
-    forward,
+    each,
+    fused: Some(fused),
 };
 
 /// Logits `[batch, n]` or `[batch, n, h, w]`; one class index from 0 per sample or pixel, as a whole f32.
-fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
     let x = in_full_precision(output)?;
     let classes = x.dim(1)?;
     let mut dims = x.dims().to_vec();
     dims[1] = 1;
     let shape = dims.into();
     let mask = align_mask(mask, &shape)?;
-    let smoothing = args.float("label_smoothing");
-    if own_kernel(&x) {
-        let labels = clean_labels(labels, &shape, x.dtype(), None)?;
-        return match mask {
-            None => apply2(CrossEntropy { smoothing }, &x, &labels),
-            Some(mask) => apply3(CrossEntropy { smoothing }, &x, &labels, &mask.to_dtype(x.dtype())?),
-        };
-    }
     let labels = clean_labels(labels, &shape, DType::F32, mask.as_ref())?;
     let index = class_index(&labels, classes)?;
 
     let shifted = x.broadcast_sub(&x.detach().max_keepdim(1)?)?;
     let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
     let mut losses = log_p.gather(&index, 1)?.neg()?;
+    let smoothing = args.float("label_smoothing");
     if smoothing > 0.0 {
         losses = (losses.affine(1.0 - smoothing, 0.0)? - log_p.mean_keepdim(1)?.affine(smoothing, 0.0)?)?;
     }
-    masked_mean(&losses, mask.as_ref())
+    Ok(Each { losses, mask })
+}
+
+/// The mean by the kernel.
+fn fused(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    let mut dims = output.dims().to_vec();
+    dims[1] = 1;
+    let shape = dims.into();
+    let kernel = CrossEntropy { smoothing: args.float("label_smoothing") };
+    let labels = clean_labels(labels, &shape, output.dtype(), None)?;
+    match align_mask(mask, &shape)? {
+        None => apply2(kernel, output, &labels),
+        Some(mask) => apply3(kernel, output, &labels, &mask.to_dtype(output.dtype())?),
+    }
 }
 
 /// Class indices, checked on the CPU; on other devices, where a look would wait for the queue, held within range.

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{LossDef, pointwise};
+use super::{Aligned, Each, LossDef, align, pointwise};
 use crate::objective::TaskKind;
 use crate::ops::kernel::Real;
 use crate::ops::kernel::loss::Curve;
@@ -21,17 +21,17 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |_| false,
-    forward,
+    each,
+    fused: Some(|args, output, labels, mask| pointwise(Huber { delta: args.float("delta") }, output, labels, mask)),
 };
 
 /// l = c (d - c / 2) with c = clamp(d, -delta, delta) held constant, so the gradient is c itself.
-fn forward(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
+    let Aligned { output, labels, mask } = align(output, labels, mask)?;
     let delta = args.float("delta");
-    pointwise(Huber { delta }, output, labels, mask, |x, y| {
-        let d = (x - y)?;
-        let c = d.detach().clamp(-delta, delta)?;
-        &c * (&d - c.affine(0.5, 0.0)?)?
-    })
+    let d = (output - labels)?;
+    let c = d.detach().clamp(-delta, delta)?;
+    Ok(Each { losses: (&c * (&d - c.affine(0.5, 0.0)?)?)?, mask })
 }
 
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{LossDef, pointwise};
+use super::{Aligned, Each, LossDef, align, pointwise};
 use crate::objective::TaskKind;
 use crate::ops::kernel::Real;
 use crate::ops::kernel::loss::Curve;
@@ -12,15 +12,15 @@ pub static DEF: LossDef = LossDef {
     call: CallDef { name: "l1", doc: "Mean absolute error, |x - y| averaged over outputs.", args: &[] },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Depth),
-    forward,
+    each,
+    fused: Some(|_, output, labels, mask| pointwise(Absolute, output, labels, mask)),
 };
 
 /// l = d sign(d) with d = x - y and the sign held constant: the gradient is sign(d), 0 at d = 0.
-fn forward(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    pointwise(Absolute, output, labels, mask, |x, y| {
-        let d = (x - y)?;
-        d.detach().sign()? * &d
-    })
+fn each(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
+    let Aligned { output, labels, mask } = align(output, labels, mask)?;
+    let d = (output - labels)?;
+    Ok(Each { losses: (d.detach().sign()? * &d)?, mask })
 }
 
 #[derive(Clone, Copy)]

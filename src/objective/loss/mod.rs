@@ -31,9 +31,65 @@ pub struct LossDef {
     pub fits: fn(TaskKind) -> bool,
     /// Kinds of task that have it when none is written; exactly one loss per kind.
     pub default_for: fn(TaskKind) -> bool,
-    /// `(arguments, output, labels, mask)` to a scalar in the output's dtype (f32 for half precision). Only the output
-    /// gets a gradient.
-    pub forward: fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>,
+    /// `(arguments, output, labels, mask)` to the loss of every label, in the output's dtype (f32 for half precision). Only the
+    /// output gets a gradient.
+    pub each: fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Each>,
+    /// The value in one pass, where a kernel of ours knows it.
+    pub fused: Option<fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>>,
+}
+
+impl LossDef {
+    /// The value, a scalar.
+    pub fn forward(&self, args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        match self.fused {
+            Some(fused) if own_kernel(output) => fused(args, output, labels, mask),
+            _ => (self.each)(args, output, labels, mask)?.mean(),
+        }
+    }
+
+    /// What each sample adds to the value, `[batch]`: the sum of its m l over the same max(sum(m), 1).
+    pub fn by_sample(&self, args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        (self.each)(args, output, labels, mask)?.by_sample()
+    }
+}
+
+/// The losses of single labels, `[batch, ...]`, and which of them count.
+pub struct Each {
+    losses: Tensor,
+    /// 0 or 1 (u8), of the losses' shape.
+    mask: Option<Tensor>,
+}
+
+impl Each {
+    /// The losses that count, 0 for the others, and max(sum(m), 1) where there is a mask.
+    fn counted(&self) -> Result<(Tensor, Option<Tensor>)> {
+        match &self.mask {
+            Some(mask) => {
+                let count = mask.to_dtype(self.losses.dtype())?.sum_all()?.maximum(1f64)?;
+                Ok((mask.where_cond(&self.losses, &self.losses.zeros_like()?)?, Some(count)))
+            }
+            None => Ok((self.losses.clone(), None)),
+        }
+    }
+
+    /// sum(m l) / max(sum(m), 1) over all labels.
+    fn mean(&self) -> Result<Tensor> {
+        match self.counted()? {
+            (losses, Some(count)) => losses.sum_all()?.div(&count),
+            (losses, None) if losses.elem_count() == 0 => losses.sum_all(),
+            (losses, None) => losses.mean_all(),
+        }
+    }
+
+    fn by_sample(&self) -> Result<Tensor> {
+        let (losses, count) = self.counted()?;
+        let (rows, all) = (losses.dim(0)?, losses.elem_count());
+        let sums = if all == rows { losses.reshape(rows)? } else { losses.flatten_from(1)?.sum(1)? };
+        match count {
+            Some(count) => sums.broadcast_div(&count),
+            None => sums.affine(1.0 / all.max(1) as f64, 0.0),
+        }
+    }
 }
 
 static TABLE: &[&LossDef] = &[&bce::DEF, &cross_entropy::DEF, &mse::DEF, &l1::DEF, &huber::DEF, &cosine::DEF];
@@ -111,33 +167,11 @@ fn clean_labels(labels: &Tensor, shape: &Shape, dtype: DType, mask: Option<&Tens
     }
 }
 
-/// The mean of a curve where its kernel runs, see [`own_kernel`]; everywhere else `composed` makes the losses of outputs and labels
-/// of candle ops.
-fn pointwise<C: Curve>(
-    curve: C,
-    output: &Tensor,
-    labels: &Tensor,
-    mask: Option<&Tensor>,
-    composed: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
-) -> Result<Tensor> {
+/// The mean of a curve over the labels that count, by its kernel.
+fn pointwise<C: Curve>(curve: C, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let Aligned { output, labels, mask } = align(output, labels, mask)?;
-    if !own_kernel(&output) {
-        return masked_mean(&composed(&output, &labels)?, mask.as_ref());
-    }
     match mask {
         None => apply2(Pointwise(curve), &output, &labels),
         Some(mask) => apply3(Pointwise(curve), &output, &labels, &mask.to_dtype(output.dtype())?),
-    }
-}
-
-/// sum(m l) / max(sum(m), 1) over all labels; `mask` is aligned.
-fn masked_mean(losses: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    match mask {
-        Some(mask) => {
-            let count = mask.to_dtype(losses.dtype())?.sum_all()?.maximum(1f64)?;
-            mask.where_cond(losses, &losses.zeros_like()?)?.sum_all()?.div(&count)
-        }
-        None if losses.elem_count() == 0 => losses.sum_all(),
-        None => losses.mean_all(),
     }
 }

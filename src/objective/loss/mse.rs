@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{LossDef, pointwise};
+use super::{Aligned, Each, LossDef, align, pointwise};
 use crate::objective::TaskKind;
 use crate::ops::kernel::Real;
 use crate::ops::kernel::loss::Curve;
@@ -12,12 +12,14 @@ pub static DEF: LossDef = LossDef {
     call: CallDef { name: "mse", doc: "Mean squared error, (x - y)^2 averaged over outputs.", args: &[] },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Regression(_)),
-    forward,
+    each,
+    fused: Some(|_, output, labels, mask| pointwise(Square, output, labels, mask)),
 };
 
 /// l = (x - y)^2; gradient 2 (x - y).
-fn forward(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    pointwise(Square, output, labels, mask, |x, y| (x - y)?.sqr())
+fn each(_: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
+    let Aligned { output, labels, mask } = align(output, labels, mask)?;
+    Ok(Each { losses: (output - labels)?.sqr()?, mask })
 }
 
 #[derive(Clone, Copy)]

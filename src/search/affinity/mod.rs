@@ -12,10 +12,10 @@
 //! seed; features are those of the selected epoch, in evaluation mode; stages stand in one order also where their graph branches,
 //! so that a later stage's clusters refine an earlier one's.
 
-mod beam;
-mod choose;
+pub mod beam;
+pub mod choose;
 mod picture;
-mod rsa;
+pub mod rsa;
 
 use serde::{Deserialize, Serialize};
 

@@ -166,24 +166,6 @@ mod tests {
         assert_eq!((one, constant), (vec![0.0; 3], 3));
     }
 
-    /// 500 samples, 40 tasks, 6 locations of 512 numbers. Times go to `--nocapture`, for eyes only.
-    #[test]
-    #[ignore = "takes seconds, and asserts nothing of time"]
-    fn forty_tasks() {
-        use rand::RngExt;
-        let start = std::time::Instant::now();
-        for location in 0..6u64 {
-            let of = |task: u64| {
-                let mut rng = crate::random::Randomness::new(0).stream("features", [location, task, 0]);
-                let features: Vec<f32> = (0..500 * 512).map(|_| rng.random_range(-1.0f32..1.0)).collect();
-                ranks(&dissimilarities(&features, 500).expect("computed").0)
-            };
-            let all: Vec<Ranks> = (0..40).map(of).collect();
-            assert_eq!(affinities(&all).len(), 40);
-        }
-        println!("affinities of 40 tasks at 6 locations: {:?}, features drawn among it", start.elapsed());
-    }
-
     /// Pearson's correlation does not see scale or offset, and wide features go through in pieces.
     #[test]
     fn wide_features() {

@@ -127,6 +127,14 @@ impl Op for Conv {
                 None => kernel::apply2(kernel, x, weight),
             };
         }
+        #[cfg(feature = "cudnn")]
+        if path::on_cuda(x) {
+            let kernel = super::cuda::conv::Conv { window: self.window, groups: self.groups, relu: self.relu };
+            return match weights.get(1) {
+                Some(bias) => super::cuda::apply3(kernel, x, weight, bias),
+                None => super::cuda::apply2(kernel, x, weight),
+            };
+        }
         let Window { stride, padding, dilation, .. } = self.window;
         let y = self.even(x)?.conv2d(weight, padding, stride, dilation, self.groups)?;
         let y = match weights.get(1) {
@@ -141,7 +149,7 @@ impl Op for Conv {
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        if cfg!(feature = "cudnn") { Way::by_any_kernel(inputs) } else { Way::by_kernel(inputs) }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Optimisers, one file each, with clipping ([`Gradients`]), [`schedule`]s of the learning rate, and [`weighting`]s of the losses.
 //!
 //! Update rules are PyTorch's, term by term. On the CPU each weight is updated in place in one pass over weight, gradient and
-//! state; on other devices the same rule is composed of tensor operations. Weights are walked in the order in which they
+//! state, on a GPU all of them in one launch; elsewhere the same rule is composed of tensor operations. Weights are walked in the order in which they
 //! are given, and every element is computed on its own, so results do not depend on hash order or on the number of threads.
 //!
 //! Adding an optimiser: a file here with a `pub static DEF: OptimizerDef` and a [`Rule`], and a line in [`optimizers`].
 
 mod adam;
 mod adamw;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod gradients;
 mod host;
 pub mod schedule;
@@ -100,6 +102,10 @@ trait Rule: Debug + Send + Sync {
 
     /// The same by tensor operations, for any device: gives the new weight and replaces the slots.
     fn tensors(&self, at: Moment, weight: &Tensor, grad: &Tensor, slots: &mut [Tensor]) -> Result<Tensor>;
+
+    /// The same as a kernel of `ops/cuda/kernels.cu` and its factors; [`Moment::scale`] is not among them.
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, at: Moment) -> cuda::Update;
 }
 
 /// State of one weight.
@@ -116,6 +122,8 @@ struct State {
 enum Slots {
     F32(Host<f32>),
     F64(Host<f64>),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Slots),
     /// Other devices and dtypes.
     Tensors(Vec<Tensor>),
 }
@@ -146,6 +154,8 @@ impl Optimizer {
             let slots = match var.dtype() {
                 DType::F32 if on_host(var) => Slots::F32(Host::new(elements, used)),
                 DType::F64 if on_host(var) => Slots::F64(Host::new(elements, used)),
+                #[cfg(feature = "cuda")]
+                _ if cuda::can(var) => Slots::Cuda(cuda::Slots::new(var, used)?),
                 _ => Slots::Tensors((0..used).map(|_| var.zeros_like()).collect::<Result<_>>()?),
             };
             let shape = var.dims().to_vec();
@@ -165,6 +175,8 @@ impl Optimizer {
         if grads.len() != weights.len() {
             bail!("{} gradients for {} weights", grads.len(), weights.len())
         }
+        #[cfg(feature = "cuda")]
+        let mut together = cuda::Together::default();
         for (i, (name, var)) in weights.iter().enumerate() {
             let grad = grads.get(i);
             if grad.is_none() && missing == Missing::Skip {
@@ -189,6 +201,8 @@ impl Optimizer {
             match &mut state.slots {
                 Slots::F32(slots) => slots.update(var, grad, |w, g, s| rule.f32(moment, w, g, s))?,
                 Slots::F64(slots) => slots.update(var, grad, |w, g, s| rule.f64(moment, w, g, s))?,
+                #[cfg(feature = "cuda")]
+                Slots::Cuda(slots) => together.add(var, grad, slots, rule.cuda(moment))?,
                 Slots::Tensors(slots) => {
                     let weight = var.as_tensor().detach();
                     let grad = match grad {
@@ -200,6 +214,8 @@ impl Optimizer {
                 }
             }
         }
+        #[cfg(feature = "cuda")]
+        together.run(grads.scale_on_device(weights)?.as_ref())?;
         Ok(())
     }
 
@@ -213,6 +229,8 @@ impl Optimizer {
                 let tensor = match &state.slots {
                     Slots::F32(host) => host.save(i, &state.shape)?,
                     Slots::F64(host) => host.save(i, &state.shape)?,
+                    #[cfg(feature = "cuda")]
+                    Slots::Cuda(slots) => slots.save(i, &state.shape, &state.device)?,
                     Slots::Tensors(tensors) => tensors[i].clone(),
                 };
                 all.push((format!("{name}/{slot}"), tensor));
@@ -253,6 +271,8 @@ impl Optimizer {
                 match &mut state.slots {
                     Slots::F32(host) => host.load(i, tensor)?,
                     Slots::F64(host) => host.load(i, tensor)?,
+                    #[cfg(feature = "cuda")]
+                    Slots::Cuda(slots) => slots.load(i, tensor)?,
                     Slots::Tensors(tensors) => tensors[i] = tensor.to_device(&state.device)?.copy()?,
                 }
             }

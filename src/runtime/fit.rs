@@ -208,7 +208,7 @@ impl Procedure for Fitting<'_> {
         let weighed = self.weigher.weigh(tape, (&total, &each), (job.feed, model, fed), at, factor)?;
         let mut grads = weighed.learned.weights;
         if let Some(c) = self.clip {
-            grads.clip_norm(c)?;
+            grads.clip(c)?;
         }
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;

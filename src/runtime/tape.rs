@@ -8,7 +8,8 @@ use candle_core::{Result, Shape, Tensor, TensorId, Var, bail};
 use super::model::{Model, Outputs};
 use crate::ops::grad::Grad;
 use crate::ops::kernel::record::{Call, recording};
-use crate::ops::{Op, Pass, Way, select};
+use crate::ops::select::{self, Numbers};
+use crate::ops::{Op, Pass, Way};
 use crate::optim::Gradients;
 use crate::plan::ValueId;
 
@@ -221,6 +222,8 @@ struct Found {
     values: Vec<Option<Grad>>,
     weights: Vec<Option<Grad>>,
     choices: Vec<Option<Vec<f64>>>,
+    /// Of choices too, still on a device.
+    later: Vec<(usize, Tensor)>,
 }
 
 impl Found {
@@ -231,6 +234,7 @@ impl Found {
             values: vec![None; plan.values],
             weights: vec![None; plan.weights.len()],
             choices: vec![None; plan.choices.len()],
+            later: Vec::new(),
         };
         let store = loss.backward()?;
         for (value, leaf) in &tape.leaves {
@@ -243,7 +247,7 @@ impl Found {
 
     /// Goes back through a step; tells whether its output had a gradient.
     fn pass(&mut self, tape: &Tape, entry: &Entry) -> Result<bool> {
-        let Found { values, weights, choices } = self;
+        let Found { values, weights, choices, later } = self;
         let plan = &tape.model.plan;
         let s = &plan.steps[entry.step];
         let Some(grad) = values[s.output].take() else { return Ok(false) };
@@ -267,10 +271,10 @@ impl Found {
             }
             Back::Kernel { call, places } => {
                 let asked: Vec<bool> = places.iter().map(|p| wanted(*p)).collect();
-                let found = call.backward(&grad.host()?, &asked)?;
+                let found = call.backward(grad, &asked)?;
                 for (place, grad) in places.iter().zip(found) {
                     if let Some(grad) = grad.filter(|_| wanted(*place)) {
-                        give(*place, Grad::Host(grad))?;
+                        give(*place, grad)?;
                     }
                 }
             }
@@ -294,16 +298,20 @@ impl Found {
                 }
             }
             Back::Blend { choice, candidates, shares } => {
-                let found = select::probability_gradient(&grad, candidates)?;
-                learn(&mut choices[*choice], found);
+                match select::probability_gradient(&grad, candidates)? {
+                    Numbers::Known(found) => learn(&mut choices[*choice], found),
+                    Numbers::Held(found) => later.push((*choice, found)),
+                }
                 for (i, share) in shares.iter().enumerate().filter(|(i, _)| wanted(*i)) {
                     give(i, grad.times(*share)?)?;
                 }
             }
             Back::Choice { choice, index, candidates } => {
                 if !candidates.is_empty() {
-                    let found = select::probability_gradient(&grad, candidates)?;
-                    learn(&mut choices[*choice], found);
+                    match select::probability_gradient(&grad, candidates)? {
+                        Numbers::Known(found) => learn(&mut choices[*choice], found),
+                        Numbers::Held(found) => later.push((*choice, found)),
+                    }
                 }
                 if wanted(*index) {
                     give(*index, grad)?;
@@ -314,6 +322,14 @@ impl Found {
     }
 
     fn finish(mut self, model: &Model) -> Result<Learned> {
+        // One wait for all of them.
+        if !self.later.is_empty() {
+            let tensors: Vec<&Tensor> = self.later.iter().map(|(_, t)| t).collect();
+            let mut all = Tensor::cat(&tensors, 0)?.to_vec1::<f64>()?.into_iter();
+            for (choice, t) in &self.later {
+                learn(&mut self.choices[*choice], all.by_ref().take(t.elem_count()).collect());
+            }
+        }
         let trained = model.trained_indices();
         let list = trained.map(|w| self.weights[w].take().map(|g| g.tensor(&model.device)).transpose());
         Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices: self.choices })

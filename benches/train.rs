@@ -1,6 +1,7 @@
 //! Milliseconds of a training step. `cargo bench --bench train [-- NAME ...]` times the models of `models/mod.rs`; `-- bounds [NAME
 //! ...]` tells how long their products would take at the best rate.
 //! `benches/peers/compare.py` runs this program and PyTorch in turns, by the lines that `worker` reads, and prints the ratios.
+//! `--device cuda:0` and `--batch N` say where, and with how many samples a step; on a GPU the clock is read when it has finished.
 
 mod models;
 
@@ -44,15 +45,53 @@ struct Bench {
     feed: Feed,
     fed: Fed,
     args: Args,
+    device: Device,
+}
+
+/// Where steps run, and on how many samples; each model has its own number.
+struct Place {
+    device: Device,
+    batch: Option<usize>,
+}
+
+impl Place {
+    const CPU: Place = Place { device: Device::Cpu, batch: None };
+
+    /// Takes `--device` and `--batch` out of the arguments.
+    fn taken(args: &mut Vec<String>) -> Place {
+        let mut take = |name: &str| {
+            let at = args.iter().position(|a| a == name)?;
+            args.remove(at);
+            (at < args.len()).then(|| args.remove(at))
+        };
+        let device =
+            take("--device").map_or(Device::Cpu, |d| mtlc::runtime::device::open(&d).unwrap_or_else(|e| panic!("{e}")));
+        let batch = take("--batch").map(|n| n.parse().expect("a number of samples"));
+        Place { device, batch }
+    }
+}
+
+/// The program with another number of samples a step.
+fn with_batch(text: &str, batch: usize) -> String {
+    let mut parts = text.split("batch = ");
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        out += &format!("batch = {batch}{}", part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    out
 }
 
 impl Bench {
-    fn new(name: &str) -> Bench {
-        Bench::of(name, &Switches::chosen())
+    fn new(name: &str, place: &Place) -> Bench {
+        Bench::of(name, &Switches::chosen(), place)
     }
 
-    fn of(name: &str, switches: &Switches) -> Bench {
-        let model = models::model(name).unwrap_or_else(|| panic!("no model is called `{name}`"));
+    fn of(name: &str, switches: &Switches, place: &Place) -> Bench {
+        let mut model = models::model(name).unwrap_or_else(|| panic!("no model is called `{name}`"));
+        if let Some(batch) = place.batch {
+            model.text = with_batch(&model.text, batch);
+        }
+        let device = place.device.clone();
         let none = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
         let compiled = compile_text(&model.text, Path::new("bench.mtl"), &Default::default(), &none);
         let said: Vec<String> = compiled.diagnostics.iter().map(|d| d.message.clone()).collect();
@@ -66,7 +105,7 @@ impl Bench {
             _ => panic!("{name} has no space"),
         };
         let (plan, symbols) = lower(&checked, &network).expect("all sizes are known");
-        let plan = Model::with(plan, symbols, Randomness::new(RANDOM), &Device::Cpu, switches).expect("weights fit");
+        let plan = Model::with(plan, symbols, Randomness::new(RANDOM), &device, switches).expect("weights fit");
         let args = match model.step {
             models::Step::Train => train_args(&checked),
             _ => checked.spec.searches[0].args.clone(),
@@ -75,8 +114,8 @@ impl Bench {
         let feed = synthetic::feed(&checked, batch, Randomness::new(RANDOM)).expect("sizes are known");
         let table = &feed.dataset.train;
         let rows: Vec<u32> = (0..batch as u32).collect();
-        let fed = feed.tensors(table, table.gather(&rows), &Device::Cpu).expect("a batch");
-        Bench { model, checked, network, plan, feed, fed, args }
+        let fed = feed.tensors(table, table.gather(&rows), &device).expect("a batch");
+        Bench { model, checked, network, plan, feed, fed, args, device }
     }
 
     /// Runs `f` with the procedure of a step.
@@ -97,7 +136,7 @@ impl Bench {
     fn ground(&self) -> Ground<'_> {
         let search = &self.checked.spec.searches[0];
         let (checked, network, feed) = (&self.checked, &self.network, &self.feed);
-        Ground { checked, network, search, feed, random: Randomness::new(RANDOM), device: &Device::Cpu }
+        Ground { checked, network, search, feed, random: Randomness::new(RANDOM), device: &self.device }
     }
 
     /// The same of DMTG's supernet: shares of the groups, and gradients with respect to the logits they are the softmax of.
@@ -258,6 +297,7 @@ impl Bench {
                 at.step += 1;
                 let start = Instant::now();
                 procedure.step(&self.fed, &mut at).expect("a step");
+                self.device.synchronize().expect("a device that works");
                 start.elapsed().as_secs_f64() * 1e3
             };
             (0..3).for_each(|_| {
@@ -293,7 +333,7 @@ fn bounds(names: Vec<String>) {
     println!("A large product reaches {rate:.0} GFLOP/s with {} threads.\n", rayon::current_num_threads());
     println!("| model | forward GFLOP | backward GFLOP | bound ms | step ms | share |\n|---|---|---|---|---|---|");
     for name in names {
-        let bench = Bench::new(&name);
+        let bench = Bench::new(&name, &Place::CPU);
         let [forward, backward] = bench.arithmetic().map(|n| 2.0 * n / 1e9);
         let (bound, [step, ..]) = ((forward + backward) / rate * 1e3, bench.milliseconds());
         println!("| {name} | {forward:.3} | {backward:.3} | {bound:.2} | {step:.2} | {:.2} |", bound / step);
@@ -336,40 +376,52 @@ fn memory(key: &str) -> u64 {
     line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) << 10
 }
 
+/// Bytes that are taken on the device: at the peak in main memory, now on a GPU, whose memory this process does not give back.
+fn taken(device: &Device, key: &str) -> u64 {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(gpu) => gpu.cuda_stream().context().mem_get_info().map_or(0, |(free, all)| (all - free) as u64),
+        _ => memory(key),
+    }
+}
+
 /// Reads `run N` and answers `wall cpu grown`: seconds of N steps, and bytes at the peak above what there was before the first.
 fn worker(bench: &Bench) {
-    let before = memory("VmRSS");
+    let before = taken(&bench.device, "VmRSS");
     bench.with(|procedure| {
         let mut at = Position { epoch: 1, ..Position::default() };
         println!("ready");
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             let Some(steps) = line.strip_prefix("run ").and_then(|n| n.parse::<u64>().ok()) else { return };
+            bench.device.synchronize().expect("a device that works");
             let (start, cpu) = (Instant::now(), cpu_seconds());
             for _ in 0..steps {
                 at.step += 1;
                 procedure.step(&bench.fed, &mut at).expect("a step");
             }
+            bench.device.synchronize().expect("a device that works");
             let wall = start.elapsed().as_secs_f64();
-            println!("{wall} {} {}", cpu_seconds() - cpu, memory("VmHWM").saturating_sub(before));
+            println!("{wall} {} {}", cpu_seconds() - cpu, taken(&bench.device, "VmHWM").saturating_sub(before));
             let _ = std::io::stdout().flush();
         }
     });
 }
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let mut args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let place = Place::taken(&mut args);
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["names"] => models::names().iter().for_each(|n| println!("{n}")),
-        ["worker", name] => worker(&Bench::new(name)),
+        ["worker", name] => worker(&Bench::new(name, &place)),
         // Every op by itself, so that every ReLU is seen.
-        ["dump", name, path] => Bench::of(name, &Switches::none()).dump(Path::new(path)),
+        ["dump", name, path] => Bench::of(name, &Switches::none(), &Place::CPU).dump(Path::new(path)),
         ["bounds"] => bounds(models::names()),
         ["bounds", names @ ..] => bounds(names.iter().map(|n| n.to_string()).collect()),
         names => {
             let names = if names.is_empty() { models::names() } else { names.iter().map(|n| n.to_string()).collect() };
             println!("{:<22} {:>10} {:>10} {:>10}", "model", "ms a step", "least", "most");
             for name in names {
-                let bench = Bench::new(&name);
+                let bench = Bench::new(&name, &place);
                 let [median, least, most] = bench.milliseconds();
                 println!("{name:<22} {median:>10.2} {least:>10.2} {most:>10.2}");
             }

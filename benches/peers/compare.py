@@ -1,10 +1,13 @@
 """Both sides in turns, and the ratio of their step times.
 
     python benches/peers/compare.py [MODEL ...] [--rounds 9] [--threads 2] [--markdown]
+    python benches/peers/compare.py [MODEL ...] --device cuda:0 --batch 256 [--precision tf32] [--peer compile]
 
 Needs PyTorch in the Python that runs it, and `cargo bench --bench train --no-run` before (it is done if it was not). Every
 model's two programs are started, warmed up, and then run by turns, so that what else the machine does meets both alike. A
 round's ratio is ours over theirs; the table shows the median and the spread of the rounds.
+
+On a GPU the clock is read when it has finished, and memory is the GPU's. Ours takes f32 and TF32 there, and no bf16 yet.
 """
 
 import argparse
@@ -19,9 +22,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 
-def built():
+def built(features):
     """The program of benches/train.rs."""
     command = ["cargo", "bench", "--bench", "train", "--no-run", "--message-format", "json"]
+    command += ["--features", features] if features else []
     out = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     for line in out.splitlines():
         message = json.loads(line)
@@ -31,8 +35,8 @@ def built():
 
 
 class Worker:
-    def __init__(self, command, threads):
-        env = dict(os.environ, RAYON_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads))
+    def __init__(self, command, threads, **more):
+        env = dict(os.environ, RAYON_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads), **more)
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env, cwd=HERE)
         if self.process.stdout.readline().strip() != "ready":
@@ -49,11 +53,14 @@ class Worker:
         self.process.wait()
 
 
-def measure(name, program, rounds, threads, seconds):
-    ours = Worker([program, "worker", name], threads)
-    theirs = Worker([sys.executable, "worker.py", name, str(threads)], threads)
+def measure(name, program, args):
+    rounds, threads, seconds = args.rounds, args.threads, args.seconds
+    where = ["--device", args.device] + (["--batch", str(args.batch)] if args.batch else [])
+    ours = Worker([program, "worker", name, *where], threads, MTLC_TF32="1" if args.precision == "tf32" else "0")
+    peer = [*where, "--precision", args.precision] + (["--compile"] if args.peer == "compile" else [])
+    theirs = Worker([sys.executable, "worker.py", name, str(threads), *peer], threads)
     for side in (ours, theirs):
-        side.run(2)
+        side.run(5 if args.device != "cpu" else 2)
     steps = [max(1, int(seconds / side.run(1)[0])) for side in (ours, theirs)]
     a, b = [], []
     for _ in range(rounds):
@@ -76,20 +83,27 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.5, help="of each side's turn in a round")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--program", help="benches/train.rs as built before")
+    parser.add_argument("--device", default="cpu", help="of both: cpu or cuda:N")
+    parser.add_argument("--batch", type=int, help="samples a step, instead of each model's own")
+    parser.add_argument("--precision", choices=["f32", "tf32"], default="f32", help="of products on a GPU")
+    parser.add_argument("--peer", choices=["eager", "compile"], default="eager", help="how PyTorch runs")
     args = parser.parse_args()
-    program = args.program or built()
+    if args.device == "cpu" and args.precision != "f32":
+        parser.error("a CPU has no TF32")
+    program = args.program or built("cuda,cudnn" if args.device != "cpu" else "")
     names = args.models or subprocess.run([program, "names"], stdout=subprocess.PIPE, text=True).stdout.split()
     head = ["model", "ours ms", "PyTorch ms", "ratio", "spread", "CPU time", "memory MiB", "memory"]
     form = "| {:<20} | {:>8} | {:>10} | {:>5} | {:>11} | {:>8} | {:>13} | {:>6} |"
     print(form.format(*head) if args.markdown else form.replace("|", "").format(*head))
+    digits = 1 if args.device == "cpu" else 3
     if args.markdown:
         print("|---|---|---|---|---|---|---|---|")
     for name in names:
-        wall, ratios, cpu, grown = measure(name, program, args.rounds, args.threads, args.seconds)
+        wall, ratios, cpu, grown = measure(name, program, args)
         cells = [
             name,
-            f"{wall[0]:.1f}",
-            f"{wall[1]:.1f}",
+            f"{wall[0]:.{digits}f}",
+            f"{wall[1]:.{digits}f}",
             f"{statistics.median(ratios):.2f}",
             f"{ratios[0]:.2f}-{ratios[-1]:.2f}",
             f"{cpu[0] / cpu[1]:.2f}",

@@ -192,14 +192,21 @@ def build(name):
 class Step:
     """A training step as the other side does it."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, device="cpu", batch=None, precision="f32", compiled=False):
+        """`precision` is `f32`, `tf32` or `bf16` (weights in f32, products in bf16), of which the CPU has the first alone."""
         torch.set_num_threads(threads)
         torch.manual_seed(1)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "f32"
         self.model, shape, self.mode = build(name)
-        self.x = torch.rand(shape) * 2 - 1
+        if batch:
+            shape = (batch, *shape[1:])
+        self.model.to(device)
+        self.device, self.bf16 = device, precision == "bf16"
+        self.forward = torch.compile(self.model) if compiled else self.model
+        self.x = (torch.rand(shape) * 2 - 1).to(device)
         tasks = len(self.model.heads) if hasattr(self.model, "heads") else 1
         classes = 2 if name.startswith("dmtg") else 10
-        self.labels = [torch.randint(0, classes, (shape[0],)) for _ in range(tasks)]
+        self.labels = [torch.randint(0, classes, (shape[0],)).to(device) for _ in range(tasks)]
         weights = [p for n, p in self.model.named_parameters() if n != "alpha"]
         if self.mode == "train":
             self.optimizers = [torch.optim.SGD(weights, lr=0.01, momentum=0.9)]
@@ -210,16 +217,22 @@ class Step:
         if self.mode == "search":
             self.optimizers.append(torch.optim.Adam([self.model.alpha], lr=1e-2))
 
-    def __call__(self):
+    def loss(self):
         if self.mode in ("train", "group"):
-            outputs = self.model(self.x)
+            outputs = self.forward(self.x)
         else:
             alpha = self.model.alpha if self.mode == "search" else self.model.alpha.detach()
-            outputs = self.model(self.x, F.gumbel_softmax(alpha, tau=10.0, hard=True, dim=-1))
+            outputs = self.forward(self.x, F.gumbel_softmax(alpha, tau=10.0, hard=True, dim=-1))
         if self.mode == "group":
-            loss = self.model.loss(outputs, self.labels, F.gumbel_softmax(self.model.alpha, tau=2.5, dim=-1))
+            return self.model.loss(outputs, self.labels, F.gumbel_softmax(self.model.alpha, tau=2.5, dim=-1))
+        return sum(F.cross_entropy(o, y) for o, y in zip(outputs, self.labels))
+
+    def __call__(self):
+        if self.bf16:
+            with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+                loss = self.loss()
         else:
-            loss = sum(F.cross_entropy(o, y) for o, y in zip(outputs, self.labels))
+            loss = self.loss()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()

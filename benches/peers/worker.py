@@ -1,7 +1,10 @@
 """Steps of a PyTorch model on request: reads `run N`, answers `wall cpu grown` as benches/train.rs does."""
 
+import argparse
 import sys
 import time
+
+import torch
 
 from models import Step
 
@@ -14,16 +17,30 @@ def memory(key):
 
 
 def main():
-    step = Step(sys.argv[1], int(sys.argv[2]))
-    before = memory("VmRSS")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("threads", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32")
+    parser.add_argument("--compile", action="store_true")
+    args = parser.parse_args()
+    step = Step(args.name, args.threads, args.device, args.batch, args.precision, args.compile)
+    gpu = args.device.startswith("cuda")
+    # A GPU works behind the processor's back: the clock is read when it has done what it was given.
+    settle = (lambda: torch.cuda.synchronize(args.device)) if gpu else (lambda: None)
+    before = torch.cuda.memory_reserved(args.device) if gpu else memory("VmRSS")
     print("ready", flush=True)
     for line in sys.stdin:
         count = int(line.split()[1])
+        settle()
         start, cpu = time.perf_counter(), time.process_time()
         for _ in range(count):
             step()
+        settle()
         wall, used = time.perf_counter() - start, time.process_time() - cpu
-        print(wall, used, max(0, memory("VmHWM") - before), flush=True)
+        peak = torch.cuda.max_memory_reserved(args.device) if gpu else memory("VmHWM")
+        print(wall, used, max(0, peak - before), flush=True)
 
 
 main()

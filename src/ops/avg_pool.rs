@@ -61,13 +61,17 @@ impl Op for AvgPool {
         let x = &inputs[0];
         if path::own_kernel(x) {
             let kernel = window::Average { window: self.window, count_padding: self.count_padding };
-            kernel::apply1(kernel, x)
-        } else {
-            pooling::average(&self.window, x, self.count_padding)
+            return kernel::apply1(kernel, x);
         }
+        #[cfg(feature = "cuda")]
+        if path::on_cuda(x) {
+            let kernel = super::cuda::pool::Average { window: self.window, count_padding: self.count_padding };
+            return super::cuda::apply1(kernel, x);
+        }
+        pooling::average(&self.window, x, self.count_padding)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        Way::by_any_kernel(inputs)
     }
 }

@@ -88,6 +88,10 @@ impl Op for BatchNorm {
         let (x, [weight, bias, mean, var]) = (&inputs[0], weights) else {
             candle_core::bail!("batch_norm has four weights");
         };
+        #[cfg(feature = "cuda")]
+        if path::on_cuda(x) {
+            return self.on_cuda(x, weights, pass);
+        }
         let count = x.elem_count() / x.dim(1)?;
         let (y, batch) = if path::own_kernel(x) {
             self.own(x, weights, pass.train)?
@@ -131,7 +135,7 @@ impl Op for BatchNorm {
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        Way::by_any_kernel(inputs)
     }
 }
 
@@ -156,6 +160,25 @@ impl BatchNorm {
         let batch::Stats { mean, var } = used.get().expect("forward ran").clone();
         let c = mean.len();
         Ok((y, Some([Tensor::from_vec(mean, c, x.device())?, Tensor::from_vec(var, c, x.device())?])))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_cuda(&self, x: &Tensor, weights: &[Tensor], pass: &mut Pass) -> Result<Tensor> {
+        let used = Arc::new(OnceLock::new());
+        let norm = super::cuda::norm::BatchNorm {
+            eps: self.eps,
+            momentum: self.momentum,
+            running: [weights[2].detach(), weights[3].detach()],
+            given: !pass.train,
+            relu: self.relu,
+            pool: self.pool.map(super::cuda::pool::Max::new),
+            used: used.clone(),
+        };
+        let y = super::cuda::apply3(norm, x, &weights[0], &weights[1])?;
+        if let Some([mean, var]) = used.get().and_then(|u| u.next.clone()) {
+            pass.buffers.extend([(2, mean), (3, var)]);
+        }
+        Ok(y)
     }
 
     /// With the statistics of the batch, which are returned as `[c]`, without gradient.

@@ -146,6 +146,18 @@ impl Op for Conv {
                 None => kernel::apply2(conv, x, weight),
             };
         }
+        #[cfg(feature = "cudnn")]
+        if path::on_cuda(x) {
+            let kernel = super::cuda::conv::Conv { window: self.window, groups: self.groups, relu: self.relu };
+            let y = match weights.get(1) {
+                Some(bias) => super::cuda::apply3(kernel, x, weight, bias)?,
+                None => super::cuda::apply2(kernel, x, weight)?,
+            };
+            return match &self.pool {
+                Some((window, _)) => super::cuda::apply1(super::cuda::pool::Max::new(*window), &y),
+                None => Ok(y),
+            };
+        }
         let Window { stride, padding, dilation, .. } = self.window;
         let y = self.even(x)?.conv2d(weight, padding, stride, dilation, self.groups)?;
         let y = match weights.get(1) {
@@ -169,7 +181,11 @@ impl Op for Conv {
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        // With a pool it is two kernels on a GPU.
+        match cfg!(feature = "cudnn") && self.pool.is_none() {
+            true => Way::by_any_kernel(inputs),
+            false => Way::by_kernel(inputs),
+        }
     }
 }
 

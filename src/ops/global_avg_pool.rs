@@ -37,10 +37,14 @@ impl Op for GlobalAvgPool {
         if path::own_kernel(&inputs[0]) {
             return kernel::apply1(window::Global, &inputs[0]);
         }
+        #[cfg(feature = "cuda")]
+        if path::on_cuda(&inputs[0]) {
+            return super::cuda::apply1(super::cuda::pool::Global, &inputs[0]);
+        }
         inputs[0].flatten_from(2)?.mean(2)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        Way::by_any_kernel(inputs)
     }
 }

@@ -72,6 +72,14 @@ impl Op for Linear {
                 None => kernel::apply2(linear::Linear { relu: self.relu }, x, &weights[0]),
             };
         }
+        #[cfg(feature = "cuda")]
+        if path::on_cuda(x) {
+            let kernel = super::cuda::linear::Linear { relu: self.relu };
+            return match weights.get(1) {
+                Some(bias) => super::cuda::apply3(kernel, x, &weights[0], bias),
+                None => super::cuda::apply2(kernel, x, &weights[0]),
+            };
+        }
         let y = x.broadcast_matmul(&weights[0].t()?)?;
         let y = match weights.get(1) {
             Some(bias) => y.broadcast_add(bias)?,
@@ -85,6 +93,6 @@ impl Op for Linear {
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        Way::by_any_kernel(inputs)
     }
 }

@@ -52,13 +52,16 @@ impl Op for MaxPool {
     fn forward(&self, inputs: &[Tensor], _: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         let x = &inputs[0];
         if path::own_kernel(x) {
-            kernel::apply1(window::Max::new(self.window), x)
-        } else {
-            pooling::max(&self.window, x)
+            return kernel::apply1(window::Max::new(self.window), x);
         }
+        #[cfg(feature = "cuda")]
+        if path::on_cuda(x) {
+            return super::cuda::apply1(super::cuda::pool::Max::new(self.window), x);
+        }
+        pooling::max(&self.window, x)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        Way::by_any_kernel(inputs)
     }
 }

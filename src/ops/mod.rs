@@ -11,6 +11,8 @@ mod bias;
 mod concat;
 mod concat_fields;
 mod conv;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod dropout;
 mod elu;
 mod embedding;
@@ -122,8 +124,8 @@ pub trait Op: Any + Debug + Send + Sync {
     }
 
     /// `inputs[i]` is `[batch, dims of the i-th input type...]`; gives `[batch, dims of the output type...]`. All gradients
-    /// are right for f32 and f64, on the CPU by own kernels where candle's are wrong or slow, elsewhere by compositions
-    /// whose gradients are right.
+    /// are right for f32 and f64, on the CPU and on GPUs by own kernels where candle's are wrong or slow, elsewhere by
+    /// compositions whose gradients are right.
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], pass: &mut Pass) -> Result<Tensor>;
 
     /// This op and the one that alone reads it as one, where that saves a pass over memory: its weights are this op's, then the
@@ -153,6 +155,11 @@ impl Way {
     /// `Kernel` where own kernels run, for ops whose `forward` calls one or none.
     pub fn by_kernel(inputs: &[Tensor]) -> Way {
         if path::own_kernel(&inputs[0]) { Way::Kernel } else { Way::Graph }
+    }
+
+    /// The same for ops that have a kernel on a GPU too.
+    pub fn by_any_kernel(inputs: &[Tensor]) -> Way {
+        if path::on_cuda(&inputs[0]) { Way::Kernel } else { Way::by_kernel(inputs) }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Which of an op's two implementations runs: its own CPU kernel, or a composition of candle ops whose gradients are right.
+//! Which of an op's implementations runs: its own kernel, or a composition of candle ops whose gradients are right.
 //!
-//! Kernels know f32 and f64 in main memory. Everything else (CUDA, half precision) takes the composition. Both must give the
-//! same values and gradients, so tests force the second on the CPU with [`composed`].
+//! Kernels of the CPU know f32 and f64 in main memory, those of a GPU f32 there, where a build has them (`ops/cuda`). Everything
+//! else (other ops on a GPU, half precision) takes the composition. All must give the same values and gradients, so tests force
+//! the composition with [`composed`].
 
 use std::cell::Cell;
 
@@ -16,7 +17,12 @@ pub fn own_kernel(x: &Tensor) -> bool {
     x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64) && !COMPOSED.get()
 }
 
-/// Runs `f` with every op of this thread on its composed path, as on other devices than the CPU.
+/// Whether the op that reads `x` runs its kernel for a GPU, if it has one.
+pub fn on_cuda(x: &Tensor) -> bool {
+    cfg!(feature = "cuda") && x.device().is_cuda() && x.dtype() == DType::F32 && !COMPOSED.get()
+}
+
+/// Runs `f` with every op of this thread on its composed path, as on devices without kernels.
 pub fn composed<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {

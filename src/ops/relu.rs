@@ -36,11 +36,15 @@ impl Op for Relu {
         if path::own_kernel(x) {
             return kernel::apply1(relu::Relu, x);
         }
+        #[cfg(feature = "cuda")]
+        if path::on_cuda(x) {
+            return super::cuda::apply1(super::cuda::relu::Relu, x);
+        }
         composed(x)
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
-        Way::by_kernel(inputs)
+        Way::by_any_kernel(inputs)
     }
 }
 

@@ -28,19 +28,29 @@ pub fn straight_through(selected: &Tensor, candidates: &[Tensor], probs: &Tensor
     selected + mixed
 }
 
-/// d loss / d probability of each candidate: the sum of the incoming gradient times it (equation 6 of Learning to Branch).
-pub fn probability_gradient(grad: &Grad, candidates: &[Tensor]) -> Result<Vec<f64>> {
+/// Numbers known here, or still on their way from a device: a tensor of f64, one each.
+pub enum Numbers {
+    Known(Vec<f64>),
+    Held(Tensor),
+}
+
+/// d loss / d probability of each candidate: the sum of the incoming gradient times it (equation 6 of Learning to Branch). Of a
+/// gradient in main memory it is known; elsewhere nothing waits for it.
+pub fn probability_gradient(grad: &Grad, candidates: &[Tensor]) -> Result<Numbers> {
+    if let Grad::Held(g) = grad {
+        let dots = candidates.iter().map(|c| (g * c)?.sum_all()?.to_dtype(DType::F64));
+        return Ok(Numbers::Held(Tensor::stack(&dots.collect::<Result<Vec<_>>>()?, 0)?));
+    }
     let dot = |c: &Tensor| match grad {
-        Grad::Held(g) => (g * c)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>(),
         Grad::Host(Host { values: CpuStorage::F32(g), .. }) => {
             kernel::with::<f32, _>(&c.contiguous()?, |c| product(g, c))
         }
         Grad::Host(Host { values: CpuStorage::F64(g), .. }) => {
             kernel::with::<f64, _>(&c.contiguous()?, |c| product(g, c))
         }
-        Grad::Host(_) => bail!("gradients are f32 or f64"),
+        _ => bail!("gradients are f32 or f64"),
     };
-    candidates.iter().map(dot).collect()
+    Ok(Numbers::Known(candidates.iter().map(dot).collect::<Result<_>>()?))
 }
 
 /// Partial sums by block, added in order.

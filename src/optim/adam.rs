@@ -128,6 +128,14 @@ impl Rule for Adam {
         self.host(at, weight, grad, slots);
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, at: Moment) -> super::cuda::Update {
+        let f = self.factors(at);
+        let (b1, b2) = (self.beta1, self.beta2);
+        let factors = [f.rate, f.root, f.shrink, f.l2, b1, b2, 1.0 - b1, 1.0 - b2, self.eps].map(|v| v as f32).to_vec();
+        super::cuda::Update { kernel: "adam", factors }
+    }
+
     fn tensors(&self, at: Moment, weight: &Tensor, grad: &Tensor, slots: &mut [Tensor]) -> Result<Tensor> {
         let f = self.factors(at);
         let g = if f.l2 != 0.0 { (grad + weight.affine(f.l2, 0.0)?)? } else { grad.clone() };

@@ -10,12 +10,20 @@ use rayon::prelude::*;
 pub struct Gradients {
     list: Vec<Option<Tensor>>,
     scale: f64,
+    /// A further factor, one number on the gradients' device.
+    #[cfg(feature = "cuda")]
+    on_device: Option<Tensor>,
 }
 
 impl Gradients {
     /// One per weight, in their order.
     pub fn new(list: Vec<Option<Tensor>>) -> Gradients {
-        Gradients { list, scale: 1.0 }
+        Gradients {
+            list,
+            scale: 1.0,
+            #[cfg(feature = "cuda")]
+            on_device: None,
+        }
     }
 
     /// From a backward pass; a weight that the loss did not reach has none.
@@ -25,7 +33,7 @@ impl Gradients {
 
     /// From anything that knows them by name or by weight.
     pub fn from_fn(weights: &[(&str, &Var)], mut grad: impl FnMut(&str, &Var) -> Option<Tensor>) -> Gradients {
-        Gradients { list: weights.iter().map(|(name, var)| grad(name, var)).collect(), scale: 1.0 }
+        Gradients::new(weights.iter().map(|(name, var)| grad(name, var)).collect())
     }
 
     pub fn len(&self) -> usize {
@@ -78,6 +86,26 @@ impl Gradients {
         let factor = max / (norm + 1e-6);
         self.scale = if factor >= 1.0 { 1.0 } else { factor };
         Ok(norm)
+    }
+
+    /// The same, without the norm from before: on a GPU the factor stays there, and nothing waits for it.
+    pub fn clip(&mut self, max: f64) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if super::cuda::can_clip(self.list.iter().flatten()) {
+            self.on_device = Some(super::cuda::clip(self.list.iter().flatten(), max)?);
+            return Ok(());
+        }
+        self.clip_norm(max).map(|_| ())
+    }
+
+    /// The factor of clipping where weights on a GPU are updated; none where it is 1.
+    #[cfg(feature = "cuda")]
+    pub(super) fn scale_on_device(&self, weights: &[(&str, &Var)]) -> Result<Option<Tensor>> {
+        match (&self.on_device, weights.iter().find(|(_, var)| super::cuda::can(var))) {
+            (Some(scale), _) => Ok(Some(scale.clone())),
+            (None, Some((_, var))) if self.scale != 1.0 => super::cuda::number(var, self.scale).map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

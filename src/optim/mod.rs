@@ -1,13 +1,15 @@
 //! Optimisers, one file each, with clipping ([`Gradients`]), [`schedule`]s of the learning rate, and [`weighting`]s of the losses.
 //!
 //! Update rules are PyTorch's, term by term. On the CPU each weight is updated in place in one pass over weight, gradient and
-//! state; on other devices the same rule is composed of tensor operations. Weights are walked in the order in which they
+//! state, on a GPU all of them in one launch; elsewhere the same rule is composed of tensor operations. Weights are walked in the order in which they
 //! are given, and every element is computed on its own, so results do not depend on hash order or on the number of threads.
 //!
 //! Adding an optimiser: a file here with a `pub static DEF: OptimizerDef` and a [`Rule`], and a line in [`optimizers`].
 
 mod adam;
 mod adamw;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod gradients;
 mod host;
 pub mod schedule;
@@ -100,6 +102,10 @@ trait Rule: Debug + Send + Sync {
 
     /// The same by tensor operations, for any device: gives the new weight and replaces the slots.
     fn tensors(&self, at: Moment, weight: &Tensor, grad: &Tensor, slots: &mut [Tensor]) -> Result<Tensor>;
+
+    /// The same as a kernel of `ops/cuda/kernels.cu` and its factors; [`Moment::scale`] is not among them.
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, at: Moment) -> cuda::Update;
 }
 
 /// State of one weight.
@@ -116,6 +122,8 @@ struct State {
 enum Slots {
     F32(Host<f32>),
     F64(Host<f64>),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Slots),
     /// Other devices and dtypes.
     Tensors(Vec<Tensor>),
 }
@@ -127,6 +135,9 @@ pub struct Optimizer {
     lr: f64,
     states: Vec<State>,
     by_name: BTreeMap<String, usize>,
+    /// Weights on a GPU whose update is to be launched with the others'.
+    #[cfg(feature = "cuda")]
+    together: cuda::Together,
 }
 
 impl Optimizer {
@@ -146,12 +157,21 @@ impl Optimizer {
             let slots = match var.dtype() {
                 DType::F32 if on_host(var) => Slots::F32(Host::new(elements, used)),
                 DType::F64 if on_host(var) => Slots::F64(Host::new(elements, used)),
+                #[cfg(feature = "cuda")]
+                _ if cuda::can(var) => Slots::Cuda(cuda::Slots::new(var, used)?),
                 _ => Slots::Tensors((0..used).map(|_| var.zeros_like()).collect::<Result<_>>()?),
             };
             let shape = var.dims().to_vec();
             states.push(State { name: name.to_string(), shape, device: var.device().clone(), step: 0, slots });
         }
-        Ok(Optimizer { rule, lr: call.args.float("lr"), states, by_name })
+        Ok(Optimizer {
+            rule,
+            lr: call.args.float("lr"),
+            states,
+            by_name,
+            #[cfg(feature = "cuda")]
+            together: cuda::Together::default(),
+        })
     }
 
     /// The `lr` as written; a schedule multiplies it.
@@ -197,6 +217,8 @@ impl Optimizer {
         match &mut state.slots {
             Slots::F32(slots) => slots.update(var, grad, |w, g, s| rule.f32(moment, w, g, s)),
             Slots::F64(slots) => slots.update(var, grad, |w, g, s| rule.f64(moment, w, g, s)),
+            #[cfg(feature = "cuda")]
+            Slots::Cuda(slots) => self.together.add(var, grad, slots, rule.cuda(moment)),
             Slots::Tensors(slots) => {
                 let weight = var.as_tensor().detach();
                 let grad = match grad {
@@ -219,6 +241,8 @@ impl Optimizer {
                 let tensor = match &state.slots {
                     Slots::F32(host) => host.save(i, &state.shape)?,
                     Slots::F64(host) => host.save(i, &state.shape)?,
+                    #[cfg(feature = "cuda")]
+                    Slots::Cuda(slots) => slots.save(i, &state.shape, &state.device)?,
                     Slots::Tensors(tensors) => tensors[i].clone(),
                 };
                 all.push((format!("{name}/{slot}"), tensor));
@@ -259,6 +283,8 @@ impl Optimizer {
                 match &mut state.slots {
                     Slots::F32(host) => host.load(i, tensor)?,
                     Slots::F64(host) => host.load(i, tensor)?,
+                    #[cfg(feature = "cuda")]
+                    Slots::Cuda(slots) => slots.load(i, tensor)?,
                     Slots::Tensors(tensors) => tensors[i] = tensor.to_device(&state.device)?.copy()?,
                 }
             }
@@ -276,7 +302,8 @@ pub struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// The i-th weight makes its step; nothing may read its old value any more. Its gradient need not be kept.
+    /// The i-th weight makes its step; nothing may read its old value any more. Its gradient need not be kept. On a GPU it waits
+    /// for the others, and clipping may not follow.
     pub fn take(&mut self, i: usize, grad: &Tensor) -> Result<()> {
         self.done[i] = true;
         self.optimizer.update(i, self.weights[i], Some(grad), self.lr, 1.0)
@@ -293,6 +320,8 @@ impl Step<'_> {
                 self.optimizer.update(i, *weight, grad, self.lr, grads.scale())?;
             }
         }
+        #[cfg(feature = "cuda")]
+        std::mem::take(&mut self.optimizer.together).run(grads.scale_on_device(self.weights)?.as_ref())?;
         Ok(())
     }
 }

@@ -104,6 +104,14 @@ impl Rule for Sgd {
         self.host(at, weight, grad, slots);
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, at: Moment) -> super::cuda::Update {
+        let (keep, take) = self.factors(at);
+        let [now, held] = if self.nesterov { [1.0, self.momentum] } else { [0.0, 1.0] };
+        let factors = [at.lr, self.weight_decay, keep, take, now, held].map(|v| v as f32).to_vec();
+        super::cuda::Update { kernel: "sgd", factors }
+    }
+
     fn tensors(&self, at: Moment, weight: &Tensor, grad: &Tensor, slots: &mut [Tensor]) -> Result<Tensor> {
         let mut g = grad.clone();
         if self.weight_decay != 0.0 {

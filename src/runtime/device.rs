@@ -10,7 +10,7 @@ pub fn open(name: &str) -> Result<Device, RunError> {
         "cpu" => Ok(Device::Cpu),
         "auto" => {
             if candle_core::utils::cuda_is_available()
-                && let Ok(d) = Device::new_cuda(0)
+                && let Ok(d) = cuda(0)
             {
                 return Ok(d);
             }
@@ -27,16 +27,55 @@ pub fn open(name: &str) -> Result<Device, RunError> {
             };
             if !candle_core::utils::cuda_is_available() {
                 return Err(RunError::Device(format!(
-                    "`{name}` is not to be had: this build has no CUDA (build with `--features cuda`), use `--device cpu`"
+                    "`{name}` is not to be had: this build has no CUDA (build with `--features cuda,cudnn`), use `--device cpu`"
                 )));
             }
-            Device::new_cuda(ordinal).map_err(|e| {
+            cuda(ordinal).map_err(|e| {
                 let reason = e.to_string();
                 let line = reason.lines().next().unwrap_or("unknown reason").to_string();
                 RunError::Device(format!("cannot open `{name}`: {line}; use `--device cpu`"))
             })
         }
     }
+}
+
+/// A GPU. Products of f32 take TF32 (10 bits of mantissa, sums in f32) there, as is usual in training; `MTLC_TF32=0` in the environment
+/// turns it off, for the numbers of the CPU.
+fn cuda(ordinal: usize) -> candle_core::Result<Device> {
+    let device = Device::new_cuda(ordinal)?;
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(gpu) = &device {
+        tf32(std::env::var("MTLC_TF32").map_or(true, |v| v.trim() != "0"));
+        // SAFETY: all work of a device goes to one stream, from one thread, so its order needs no events.
+        unsafe { gpu.disable_event_tracking() };
+        keep_memory(gpu)?;
+    }
+    Ok(device)
+}
+
+/// Memory that was freed stays with this process for what comes next: otherwise all of it goes back to the system whenever the
+/// processor waits, which is once a step.
+#[cfg(feature = "cuda")]
+fn keep_memory(gpu: &candle_core::cuda_backend::CudaDevice) -> candle_core::Result<()> {
+    use candle_core::cuda_backend::WrapErr;
+    use candle_core::cuda_backend::cudarc::driver::{result, sys};
+    let stream = gpu.cuda_stream();
+    if !stream.context().has_async_alloc() {
+        return Ok(());
+    }
+    let most = u64::MAX;
+    let threshold = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the pool is that of an open device, and the value of this attribute is 64 bits wide.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(stream.context().cu_device()).w()?;
+        result::mem_pool::set_attribute(pool, threshold, (&raw const most).cast_mut().cast()).w()
+    }
+}
+
+/// Turns TF32 on or off, for cuBLAS and cuDNN, in the whole process.
+#[cfg(feature = "cuda")]
+pub fn tf32(on: bool) {
+    candle_core::cuda_backend::set_gemm_reduced_precision_f32(on);
 }
 
 /// "cpu (2 threads)", "cuda:0".

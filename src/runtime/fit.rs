@@ -207,12 +207,12 @@ impl Procedure for Fitting<'_> {
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         at.learning_rate = self.optimizer.lr() * factor;
         let mut step = self.optimizer.begin(&self.weights, at.learning_rate);
-        // Clipping wants all gradients first.
-        let early = self.clip.is_none().then_some(&mut step);
+        // Clipping wants all gradients first, and a GPU one launch for all.
+        let early = (self.clip.is_none() && model.device.is_cpu()).then_some(&mut step);
         let weighed = self.weigher.weigh(tape, (&total, &each), (job.feed, model, fed), at, factor, early)?;
         let mut grads = weighed.learned.weights;
         if let Some(c) = self.clip {
-            grads.clip_norm(c)?;
+            grads.clip(c)?;
         }
         step.finish(&grads, Missing::Zero)?;
         if self.weigher.looks_again() {

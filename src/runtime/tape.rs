@@ -8,7 +8,8 @@ use candle_core::{Result, Shape, Tensor, TensorId, Var, bail};
 use super::model::{Model, Outputs};
 use crate::ops::grad::Grad;
 use crate::ops::kernel::record::{Call, recording};
-use crate::ops::{Op, Pass, Way, select};
+use crate::ops::select::{self, Numbers};
+use crate::ops::{Op, Pass, Way};
 use crate::optim::{Gradients, Step};
 use crate::plan::ValueId;
 
@@ -291,10 +292,10 @@ impl<'a> Tape<'a> {
             }
             Back::Kernel { call, places } => {
                 let asked: Vec<bool> = places.iter().map(|p| wanted(*p)).collect();
-                let found = call.backward(grad.host()?, &asked, last)?;
+                let found = call.backward(grad, &asked, last)?;
                 for (place, grad) in places.iter().zip(found) {
                     if let Some(grad) = grad.filter(|_| wanted(*place)) {
-                        give(*place, Grad::Host(grad));
+                        give(*place, grad);
                     }
                 }
             }
@@ -314,7 +315,7 @@ impl<'a> Tape<'a> {
                     }
                 }
                 if let Some(g) = mask.as_ref().and_then(|m| store.get(m)) {
-                    given.push(Given::Choice(*choice, g.to_dtype(candle_core::DType::F64)?.to_vec1()?));
+                    given.push(Given::Choice(*choice, Numbers::Known(g.to_dtype(candle_core::DType::F64)?.to_vec1()?)));
                 }
             }
             Back::Blend { choice, candidates, shares } => {
@@ -342,7 +343,7 @@ impl<'a> Tape<'a> {
 enum Given {
     Value(ValueId, Grad),
     Weight(usize, Grad),
-    Choice(usize, Vec<f64>),
+    Choice(usize, Numbers),
 }
 
 /// Gradients on one way back.
@@ -350,6 +351,8 @@ struct Found {
     values: Vec<Option<Grad>>,
     weights: Vec<Option<Grad>>,
     choices: Vec<Option<Vec<f64>>>,
+    /// Of choices too, still on a device.
+    later: Vec<(usize, Tensor)>,
 }
 
 impl Found {
@@ -360,6 +363,7 @@ impl Found {
             values: vec![None; plan.values],
             weights: vec![None; plan.weights.len()],
             choices: vec![None; plan.choices.len()],
+            later: Vec::new(),
         };
         let store = loss.backward()?;
         for (value, leaf) in &tape.leaves {
@@ -385,7 +389,8 @@ impl Found {
                 match given {
                     Given::Value(v, grad) => add(&mut self.values[v], grad)?,
                     Given::Weight(w, grad) => add(&mut self.weights[w], grad)?,
-                    Given::Choice(c, found) => learn(&mut self.choices[c], found),
+                    Given::Choice(c, Numbers::Known(found)) => learn(&mut self.choices[c], found),
+                    Given::Choice(c, Numbers::Held(found)) => self.later.push((c, found)),
                 }
             }
         }
@@ -393,6 +398,14 @@ impl Found {
     }
 
     fn finish(mut self, model: &Model) -> Result<Learned> {
+        // One wait for all of them.
+        if !self.later.is_empty() {
+            let tensors: Vec<&Tensor> = self.later.iter().map(|(_, t)| t).collect();
+            let mut all = Tensor::cat(&tensors, 0)?.to_vec1::<f64>()?.into_iter();
+            for (choice, t) in &self.later {
+                learn(&mut self.choices[*choice], all.by_ref().take(t.elem_count()).collect());
+            }
+        }
         let trained = model.trained_indices();
         let list = trained.map(|w| self.weights[w].take().map(|g| g.tensor(&model.device)).transpose());
         Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices: self.choices })

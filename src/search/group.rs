@@ -354,7 +354,7 @@ impl Procedure for Grouping<'_> {
             if scale == 1.0 { Some(grad.clone()) } else { (grad * scale).ok() }
         });
         if let Some(c) = self.clip {
-            grads.clip_norm(c)?;
+            grads.clip(c)?;
         }
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;

@@ -250,8 +250,8 @@ impl Procedure for Branching<'_> {
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         at.learning_rate = self.optimizer.lr() * factor;
         let mut step = self.optimizer.begin(&self.weights, at.learning_rate);
-        // Clipping wants all gradients first.
-        let early = self.clip.is_none().then_some(&mut step);
+        // Clipping wants all gradients first, and a GPU one launch for all.
+        let early = (self.clip.is_none() && self.model.device.is_cpu()).then_some(&mut step);
         let parts = (self.feed, self.model, fed);
         let learned = self.weigher.weigh(tape, (&total, &each), parts, at, factor, early)?.learned;
         if update {
@@ -281,7 +281,7 @@ impl Procedure for Branching<'_> {
         }
         let mut grads = learned.weights;
         if let Some(c) = self.clip {
-            grads.clip_norm(c)?;
+            grads.clip(c)?;
         }
         step.finish(&grads, self.missing)?;
         if self.weigher.looks_again() {

@@ -451,7 +451,7 @@ impl Procedure for Reinforcing<'_> {
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
         let mut grads = tape.backward(&total)?.weights;
         if let Some(c) = self.clip {
-            grads.clip_norm(c)?;
+            grads.clip(c)?;
         }
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         at.learning_rate = self.optimizer.lr() * factor;

@@ -177,7 +177,7 @@ impl Procedure for Relaxing<'_> {
         }
         let mut grads = learned.weights;
         if let Some(c) = self.clip {
-            grads.clip_norm(c)?;
+            grads.clip(c)?;
         }
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Skip)?;

@@ -248,7 +248,7 @@ fn devices(r: &mut Report) {
     match (ok, &driver) {
         (None, Some(_)) => r.warn(
             "there is an NVIDIA GPU driver, and this build computes on the CPU only",
-            "build with `cargo build --release --features cuda` to use the GPU",
+            "build with `cargo build --release --features cuda,cudnn` to use the GPU",
         ),
         (Some(false), None) => r.warn(
             "this build has CUDA, and no NVIDIA driver is loaded: `--device auto` takes the CPU",
@@ -276,6 +276,9 @@ fn gpu() -> Result<String, String> {
     std::panic::set_hook(Box::new(|_| {}));
     let tried = std::panic::catch_unwind(|| {
         let device = crate::runtime::device::open("cuda:0").map_err(|e| e.to_string())?;
+        // The rounding of TF32 is no error, and would hide one.
+        #[cfg(feature = "cuda")]
+        crate::runtime::device::tf32(false);
         // The first product loads libraries and kernels.
         selftest::compute(&device)?;
         selftest::compute(&device)

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{CpuStorage, Device, Result, Shape, Storage, Tensor, TensorId, bail};
 
 use super::{Kernel, Real, View, relu, view, with};
+use crate::ops::grad::Grad;
 
 /// A gradient in main memory, contiguous, in the shape of what it is a gradient of.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub trait Call: Send + Sync {
     /// The tensor that it gave.
     fn output(&self) -> TensorId;
     /// `last` if nobody asks again.
-    fn backward(&self, grad: Host, wanted: &[bool], last: bool) -> Result<Vec<Option<Host>>>;
+    fn backward(&self, grad: Grad, wanted: &[bool], last: bool) -> Result<Vec<Option<Grad>>>;
 }
 
 thread_local! {
@@ -42,7 +43,7 @@ pub fn recording<R>(f: impl FnOnce() -> R) -> (R, Vec<Box<dyn Call>>) {
     (result, RECORDER.take().unwrap_or_default())
 }
 
-pub(super) fn is_on() -> bool {
+pub(in crate::ops) fn is_on() -> bool {
     RECORDER.with_borrow(Option::is_some)
 }
 
@@ -64,12 +65,17 @@ pub(super) fn run<const N: usize, K: Kernel<N>>(kernel: K, arguments: [&Tensor; 
     let side = Mutex::new(kernel.rectified().then(|| output.clone()));
     let call =
         Kept { ids, gave: output.id(), shapes, kept, output: reads_output.then(|| output.clone()), side, kernel };
+    note(Box::new(call));
+    Ok(output)
+}
+
+/// Notes a call, if calls are recorded.
+pub(in crate::ops) fn note(call: Box<dyn Call>) {
     RECORDER.with_borrow_mut(|r| {
         if let Some(calls) = r {
-            calls.push(Box::new(call));
+            calls.push(call);
         }
     });
-    Ok(output)
 }
 
 fn forward<const N: usize, K: Kernel<N>, T: Real>(kernel: &K, inputs: &[Tensor]) -> Result<Tensor> {
@@ -142,11 +148,13 @@ impl<const N: usize, K: Kernel<N>> Call for Kept<K, N> {
         self.gave
     }
 
-    fn backward(&self, grad: Host, wanted: &[bool], last: bool) -> Result<Vec<Option<Host>>> {
-        match grad.values {
+    fn backward(&self, grad: Grad, wanted: &[bool], last: bool) -> Result<Vec<Option<Grad>>> {
+        let grad = grad.host()?;
+        let found = match grad.values {
             CpuStorage::F32(g) => self.typed::<f32>(g, &grad.shape, wanted, last),
             CpuStorage::F64(g) => self.typed::<f64>(g, &grad.shape, wanted, last),
             _ => bail!("{} knows f32 and f64 only", K::NAME),
-        }
+        };
+        Ok(found?.into_iter().map(|g| g.map(Grad::Host)).collect())
     }
 }

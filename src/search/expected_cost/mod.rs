@@ -410,7 +410,7 @@ impl Procedure for Searching<'_> {
         let mut grads =
             self.weigher.weigh(tape, (&total, &each), (feed, model, fed), at, factor, None)?.learned.weights;
         if let Some(c) = self.clip {
-            grads.clip_norm(c)?;
+            grads.clip(c)?;
         }
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;

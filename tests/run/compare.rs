@@ -16,6 +16,19 @@ fn number(v: &Value) -> f64 {
     v.as_f64().unwrap_or_else(|| panic!("no number: {v}"))
 }
 
+/// What is fine-tuned has a row of its own, with the epochs of that.
+#[test]
+fn fine_tuned_groups() {
+    let place = Place::table();
+    let with = "--with group{epochs=1,fine_tune=2}";
+    let c = place.run(&format!("{COMPARE} {with}")).ok().json();
+    for (name, epochs) in [("group, one shot", 0.0), ("group, fine tuned", 2.0)] {
+        assert_eq!(row(&c, name)["train_epochs"]["mean"], epochs, "{name}");
+        assert_eq!(row(&c, name)["runs"].as_array().expect("runs").len(), 3, "{name}");
+    }
+    assert_ne!(row(&c, "group, fine tuned")["loss"], row(&c, "group, one shot")["loss"]);
+}
+
 #[test]
 fn every_fitting_strategy_beside_the_baselines() {
     let place = Place::table();

@@ -159,8 +159,7 @@ fn gap(a: &[f64], b: &[f64]) -> f64 {
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
     let difference = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
     let size = norm(&mut a.iter().copied()).max(norm(&mut b.iter().copied()));
-    // Not `max`, which drops a NaN.
-    if size == 0.0 { 0.0 } else { difference / size }
+    if difference == 0.0 { 0.0 } else { difference / size }
 }
 
 /// A model with a batch of random samples.

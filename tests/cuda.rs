@@ -22,7 +22,7 @@ mod run;
 use candle_core::{DType, Device, Tensor, Var};
 use mtlc::check::Checked;
 use mtlc::ir::Network;
-use mtlc::ops::{self, path};
+use mtlc::ops::{self, Dim, TensorType, path};
 use mtlc::optim::{Gradients, Missing, Optimizer};
 use mtlc::plan::lower;
 use mtlc::plan::passes::Switches;
@@ -116,28 +116,24 @@ fn every_op_gives_the_values_and_gradients_of_the_cpu() {
 #[test]
 fn large_ops_give_the_values_and_gradients_of_the_cpu() {
     let gpu = gpu();
-    let image = |c, h, w| {
-        vec![mtlc::ops::TensorType::Dense(vec![
-            mtlc::ops::Dim::Known(c),
-            mtlc::ops::Dim::Known(h),
-            mtlc::ops::Dim::Known(w),
-        ])]
+    let shape = |sizes: &[usize]| vec![TensorType::Dense(sizes.iter().map(|n| Dim::Known(*n)).collect())];
+    let case = |name: &str, args: &[(&'static str, usize)], sizes: &[usize]| cases::Case {
+        def: ops::find(name).expect("an op"),
+        args: args.iter().map(|(name, n)| (*name, cases::int(*n))).collect(),
+        inputs: shape(sizes),
     };
-    let vector = |n| vec![mtlc::ops::TensorType::Dense(vec![mtlc::ops::Dim::Known(n)])];
-    let int = cases::int;
-    let all: [(&str, Vec<(&'static str, mtlc::schema::Value)>, Vec<mtlc::ops::TensorType>); 9] = [
-        ("batch_norm", vec![], image(5, 57, 61)),
-        ("batch_norm", vec![], vector(700)),
-        ("relu", vec![], image(3, 33, 31)),
-        ("max_pool", vec![("kernel", int(3)), ("stride", int(2)), ("padding", int(1))], image(7, 29, 30)),
-        ("avg_pool", vec![("kernel", int(3)), ("stride", int(2)), ("padding", int(1))], image(7, 29, 30)),
-        ("global_avg_pool", vec![], image(7, 29, 30)),
-        ("linear", vec![("units", int(300))], vector(513)),
-        ("conv", vec![("channels", int(12)), ("kernel", int(3)), ("stride", int(2))], image(6, 23, 26)),
-        ("conv", vec![("channels", int(12)), ("kernel", int(3)), ("groups", int(6))], image(6, 23, 26)),
-    ];
-    for (name, args, inputs) in all {
-        let case = cases::Case { def: ops::find(name).expect("an op"), args, inputs };
+    let window = [("kernel", 3), ("stride", 2), ("padding", 1)];
+    for case in [
+        case("batch_norm", &[], &[5, 57, 61]),
+        case("batch_norm", &[], &[700]),
+        case("relu", &[], &[3, 33, 31]),
+        case("max_pool", &window, &[7, 29, 30]),
+        case("avg_pool", &window, &[7, 29, 30]),
+        case("global_avg_pool", &[], &[7, 29, 30]),
+        case("linear", &[("units", 300)], &[513]),
+        case("conv", &[("channels", 12), ("kernel", 3), ("stride", 2)], &[6, 23, 26]),
+        case("conv", &[("channels", 12), ("kernel", 3), ("groups", 6)], &[6, 23, 26]),
+    ] {
         // In training and, with a seed that 3 divides, in evaluation.
         for seed in [1, 3] {
             let expected = outcome(&case, seed, &Device::Cpu, DType::F64, false);
@@ -163,8 +159,7 @@ fn gap(a: &[f64], b: &[f64]) -> f64 {
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
     let difference = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
     let size = norm(&mut a.iter().copied()).max(norm(&mut b.iter().copied()));
-    // Not `max`, which drops a NaN.
-    if size == 0.0 { 0.0 } else { difference / size }
+    if difference == 0.0 { 0.0 } else { difference / size }
 }
 
 /// A model with a batch of random samples.
@@ -271,12 +266,21 @@ fn a_step_gives_the_gradients_of_the_cpu() {
         for switches in [Switches::all(), Switches::none()] {
             let (here, there) = (Setting::new(&text, &Device::Cpu, &switches), Setting::new(&text, &gpu, &switches));
             for state in 0..2 {
-                for ((part, a), (other, b)) in here.learned(state).iter().zip(&there.learned(state)) {
+                // The CPU's two implementations round differently, and so fall on different sides of a ReLU's kink or a pool's tie now
+                // and then, which a gradient shows: what lies between them says what to expect of a third.
+                let before = here.model.snapshot().expect("a copy");
+                let expected = here.learned(state);
+                here.model.restore(&before).expect("restored");
+                let other = path::composed(|| here.learned(state));
+                let cpu = expected.iter().zip(&other).map(|((_, a), (_, b))| gap(a, b)).fold(0.0, f64::max);
+                for ((part, a), (other, b)) in expected.iter().zip(&there.learned(state)) {
                     assert_eq!(part, other);
-                    let far = gap(a, b);
-                    // After ten batch norms and more, rounding has grown.
-                    let most = if name.contains("res") { 1e-3 } else { 1e-4 };
-                    assert!(far <= most, "{name}, state {state}, {switches:?}, {part}: {far:e} of its norm");
+                    let (far, most) = (gap(a, b), 1e-4 + 4.0 * cpu);
+                    println!("{name}, state {state}, {part}: {far:e} of its norm; between the CPU's two {cpu:e}");
+                    assert!(
+                        far <= most,
+                        "{name}, state {state}, {switches:?}, {part}: {far:e} of its norm, not {most:e}"
+                    );
                 }
             }
         }
@@ -405,6 +409,6 @@ fn optimisers_give_the_weights_of_the_cpu() {
 fn tensors_go_there_and_back() {
     let gpu = gpu();
     let t = run::uniform(&mut ChaCha8Rng::seed_from_u64(1), &[3, 5], -1.0, 1.0);
-    let back = on(&Device::Cpu, &on(&gpu, &[t.clone()]));
+    let back = on(&Device::Cpu, &on(&gpu, std::slice::from_ref(&t)));
     assert_eq!(numbers(&back[0]), numbers(&t));
 }

@@ -1,6 +1,7 @@
 //! A GPU as kernels see it: memory, functions by name, and how many blocks to launch.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use candle_core::cuda_backend::cudarc::driver::sys::CUdevice_attribute;
@@ -8,7 +9,7 @@ use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaSlice, CudaStream, CudaView, LaunchArgs, LaunchConfig, PushKernelArg,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
-use candle_core::cuda_backend::{CudaDevice, WrapErr};
+use candle_core::cuda_backend::{CudaDevice, DeviceId, WrapErr};
 use candle_core::{Device, Result, Tensor, bail};
 
 /// Threads of every block; [`SOURCE`] counts on it.
@@ -18,6 +19,11 @@ const SOURCE: &str = include_str!("kernels.cu");
 
 /// Compiled sources, by compute capability.
 static COMPILED: Mutex<BTreeMap<(i32, i32), String>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    /// Kernels that were asked for before.
+    static LOADED: RefCell<HashMap<(DeviceId, &'static str), CudaFunction>> = RefCell::default();
+}
 
 /// A kernel, to be launched on the device's stream.
 pub struct Function {
@@ -58,10 +64,15 @@ impl Gpu {
     }
 
     /// A kernel of `kernels.cu`, compiled at the first call for this kind of GPU.
-    pub fn function(&self, name: &str) -> Result<Function> {
+    pub fn function(&self, name: &'static str) -> Result<Function> {
+        let (key, stream) = ((self.device.id(), name), self.device.cuda_stream());
+        if let Some(function) = LOADED.with_borrow(|all| all.get(&key).cloned()) {
+            return Ok(Function { function, stream });
+        }
         let source = self.source()?;
         let function = self.device.get_or_load_custom_func(name, "mtlc", &source)?.into_cuda_function();
-        Ok(Function { function, stream: self.device.cuda_stream() })
+        LOADED.with_borrow_mut(|all| all.insert(key, function.clone()));
+        Ok(Function { function, stream })
     }
 
     fn source(&self) -> Result<String> {

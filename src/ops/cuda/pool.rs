@@ -98,7 +98,7 @@ impl Average {
     fn launch(
         &self,
         gpu: &Gpu,
-        name: &str,
+        name: &'static str,
         from: &CudaView<'_, f32>,
         count: usize,
         s: [i32; 7],

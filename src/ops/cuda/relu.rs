@@ -72,7 +72,6 @@ pub fn finish(
         launch.arg(&mut out).arg(&from).arg(&all);
         // SAFETY: both hold as many numbers.
         unsafe { launch.launch(blocks(count)) }.w()?;
-        drop(from);
         return Ok(out);
     }
     Ok(y)

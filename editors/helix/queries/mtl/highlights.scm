@@ -3,23 +3,24 @@
 (edge (path (identifier) @variable))
 ((attribute key: (identifier) @property)
   (#any-of? @property
-    "activations" "affinities" "alpha" "augment" "average" "b_std" "baseline" "batch"
-    "beta" "beta1" "beta2" "bias" "budget" "c" "categories" "channels"
-    "choices" "choose" "clip" "clustering" "columns" "copies" "correlation" "cost"
-    "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived" "dilation"
-    "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy" "epochs"
-    "eps" "every" "except" "factor" "families" "format" "fraction" "from"
-    "gain" "gamma" "gate" "groups" "header" "held_out" "hidden" "idle"
-    "images" "inputs" "k" "kernel" "label" "label_smoothing" "labels" "lambda"
-    "loss" "lr" "mask" "measure" "metrics" "missing" "mode" "momentum"
-    "nesterov" "noise_std" "noises" "normalize" "numeric" "of" "optimizer" "outputs"
-    "over" "p" "padding" "parts" "patience" "penalty" "per" "place"
-    "pos_weight" "query" "range" "rate" "reads" "resize" "reward" "root"
-    "sampler" "samples" "scale" "scale_gradients" "schedule" "searched" "seed" "select"
-    "self" "shift" "size" "slope" "smooth" "split" "split_seed" "steps"
-    "strategy" "stride" "tasks" "temperature" "terms" "test" "test_images" "test_labels"
-    "test_samples" "then" "threshold" "to" "tool" "train" "units" "validation"
-    "validation_samples" "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
+    "activations" "affinities" "alike" "alpha" "augment" "average" "b_std" "baseline"
+    "batch" "beta" "beta1" "beta2" "bias" "budget" "c" "categories"
+    "channels" "choices" "choose" "clip" "clustering" "columns" "copies" "correlation"
+    "cost" "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived"
+    "dilation" "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy"
+    "epochs" "eps" "every" "except" "factor" "families" "fine_tune" "format"
+    "fraction" "from" "gain" "gamma" "gate" "groups" "header" "held_out"
+    "hidden" "idle" "images" "inputs" "k" "kernel" "label" "label_smoothing"
+    "labels" "lambda" "loss" "lr" "mask" "measure" "metrics" "missing"
+    "mode" "momentum" "nesterov" "noise_std" "noises" "normalize" "numeric" "of"
+    "optimizer" "outputs" "over" "p" "padding" "parts" "patience" "penalty"
+    "per" "place" "pos_weight" "query" "range" "rate" "reads" "resize"
+    "reward" "root" "sampler" "samples" "scale" "scale_gradients" "schedule" "searched"
+    "seed" "select" "self" "shared" "shift" "size" "slope" "smooth"
+    "split" "split_seed" "start" "steps" "strategy" "stride" "tasks" "temperature"
+    "terms" "test" "test_images" "test_labels" "test_samples" "then" "threshold" "to"
+    "tool" "train" "tuner" "units" "validation" "validation_samples" "value" "warmup"
+    "weight" "weight_decay" "weighting" "weights" "width"))
 (attribute key: (identifier) @variable)
 (argument name: (identifier) @property)
 (parameter name: (identifier) @variable.parameter)
@@ -54,11 +55,11 @@
 ((identifier) @constant.builtin
   (#any-of? @constant.builtin
     "advance" "any" "average" "best" "bilinear" "complete" "copy" "cost"
-    "dirichlet" "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard"
-    "independent" "last" "last_to_first" "macro" "macs" "mean" "micro" "nearest"
-    "normal" "out" "outputs" "params" "previous" "random" "rsa" "sigmoid"
-    "softmax" "sum" "task" "test" "train" "true" "uniform" "validation_auc"
-    "validation_loss"))
+    "diagonal" "dirichlet" "even" "false" "first_to_last" "fixed" "flip" "freeze"
+    "gumbel" "gumbel_each" "hard" "independent" "last" "last_to_first" "macro" "macs"
+    "mean" "micro" "nearest" "normal" "out" "outputs" "params" "previous"
+    "random" "rsa" "sigmoid" "softmax" "sum" "task" "test" "train"
+    "true" "uniform" "validation_auc" "validation_loss"))
 ["," ":" "."] @punctuation.delimiter
 ["(" ")" "[" "]" "{" "}"] @punctuation.bracket
 ["->" "<-" "=" "==" "!=" "<" "<=" ">" ">=" "+" "-" "*" "/" "%" ".."] @operator
@@ -89,11 +90,11 @@
 ((identifier) @constant.builtin
   (#any-of? @constant.builtin
     "advance" "any" "average" "best" "bilinear" "complete" "copy" "cost"
-    "dirichlet" "false" "first_to_last" "fixed" "flip" "freeze" "gumbel" "hard"
-    "independent" "last" "last_to_first" "macro" "macs" "mean" "micro" "nearest"
-    "normal" "out" "outputs" "params" "previous" "random" "rsa" "sigmoid"
-    "softmax" "sum" "task" "test" "train" "true" "uniform" "validation_auc"
-    "validation_loss"))
+    "diagonal" "dirichlet" "even" "false" "first_to_last" "fixed" "flip" "freeze"
+    "gumbel" "gumbel_each" "hard" "independent" "last" "last_to_first" "macro" "macs"
+    "mean" "micro" "nearest" "normal" "out" "outputs" "params" "previous"
+    "random" "rsa" "sigmoid" "softmax" "sum" "task" "test" "train"
+    "true" "uniform" "validation_auc" "validation_loss"))
 ((identifier) @type.builtin
   (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
     "binary" "classes" "depth" "multilabel" "normals" "regression" "segmentation"))
@@ -127,21 +128,22 @@
 (attribute key: (identifier) @variable)
 ((attribute key: (identifier) @property)
   (#any-of? @property
-    "activations" "affinities" "alpha" "augment" "average" "b_std" "baseline" "batch"
-    "beta" "beta1" "beta2" "bias" "budget" "c" "categories" "channels"
-    "choices" "choose" "clip" "clustering" "columns" "copies" "correlation" "cost"
-    "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived" "dilation"
-    "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy" "epochs"
-    "eps" "every" "except" "factor" "families" "format" "fraction" "from"
-    "gain" "gamma" "gate" "groups" "header" "held_out" "hidden" "idle"
-    "images" "inputs" "k" "kernel" "label" "label_smoothing" "labels" "lambda"
-    "loss" "lr" "mask" "measure" "metrics" "missing" "mode" "momentum"
-    "nesterov" "noise_std" "noises" "normalize" "numeric" "of" "optimizer" "outputs"
-    "over" "p" "padding" "parts" "patience" "penalty" "per" "place"
-    "pos_weight" "query" "range" "rate" "reads" "resize" "reward" "root"
-    "sampler" "samples" "scale" "scale_gradients" "schedule" "searched" "seed" "select"
-    "self" "shift" "size" "slope" "smooth" "split" "split_seed" "steps"
-    "strategy" "stride" "tasks" "temperature" "terms" "test" "test_images" "test_labels"
-    "test_samples" "then" "threshold" "to" "tool" "train" "units" "validation"
-    "validation_samples" "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
+    "activations" "affinities" "alike" "alpha" "augment" "average" "b_std" "baseline"
+    "batch" "beta" "beta1" "beta2" "bias" "budget" "c" "categories"
+    "channels" "choices" "choose" "clip" "clustering" "columns" "copies" "correlation"
+    "cost" "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived"
+    "dilation" "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy"
+    "epochs" "eps" "every" "except" "factor" "families" "fine_tune" "format"
+    "fraction" "from" "gain" "gamma" "gate" "groups" "header" "held_out"
+    "hidden" "idle" "images" "inputs" "k" "kernel" "label" "label_smoothing"
+    "labels" "lambda" "loss" "lr" "mask" "measure" "metrics" "missing"
+    "mode" "momentum" "nesterov" "noise_std" "noises" "normalize" "numeric" "of"
+    "optimizer" "outputs" "over" "p" "padding" "parts" "patience" "penalty"
+    "per" "place" "pos_weight" "query" "range" "rate" "reads" "resize"
+    "reward" "root" "sampler" "samples" "scale" "scale_gradients" "schedule" "searched"
+    "seed" "select" "self" "shared" "shift" "size" "slope" "smooth"
+    "split" "split_seed" "start" "steps" "strategy" "stride" "tasks" "temperature"
+    "terms" "test" "test_images" "test_labels" "test_samples" "then" "threshold" "to"
+    "tool" "train" "tuner" "units" "validation" "validation_samples" "value" "warmup"
+    "weight" "weight_decay" "weighting" "weights" "width"))
 (edge (path (identifier) @variable))

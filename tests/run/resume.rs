@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::support::*;
 
 /// Long enough to be stopped, short enough to be waited for.
-const LONG: &str = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=150";
+const LONG: &str = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=600";
 
 pub(super) fn spawn(place: &Place, arguments: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_mtlc"))
@@ -113,7 +113,7 @@ fn a_signal_saves_and_the_run_goes_on() {
 fn a_second_signal_ends_it_at_once() {
     let place = Place::table();
     // It saves at every step, so it is saving most of the time.
-    let mut child = spawn(&place, &LONG.replace("epochs=150", "epochs=100000"));
+    let mut child = spawn(&place, &LONG.replace("epochs=600", "epochs=100000"));
     wait_for(&mut child, || place.path("run/search.jsonl").exists());
     signal(&child, "-STOP");
     signal(&child, "-INT");
@@ -256,7 +256,7 @@ fn runs_that_cannot_go_on() {
 #[test]
 fn one_process_at_a_time() {
     let place = Place::table();
-    let mut child = spawn(&place, &LONG.replace("epochs=150", "epochs=100000"));
+    let mut child = spawn(&place, &LONG.replace("epochs=600", "epochs=100000"));
     wait_for(&mut child, || has_state(&place, "search-"));
     let id = child.id();
     let second = place.run("run --resume run");

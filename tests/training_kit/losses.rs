@@ -197,16 +197,17 @@ fn kernels_give_what_the_compositions_give() {
     let some = tensor(&numbers(5000, 9).iter().map(|v| f64::from(*v > -1.0)).collect::<Vec<_>>(), &[5000]);
     let classes = tensor(&(0..5000).map(|i| ((i * 7) % 4) as f64).collect::<Vec<_>>(), &[5000, 1]);
     let (bits, any) = (tensor(&bits, &[5000, 4]), tensor(&numbers(20_000, 11), &[5000, 4]));
-    let cases: [(&str, &[(&'static str, Value)], &Tensor); 7] = [
-        ("bce", &[], &bits),
-        ("bce", &[("pos_weight", number(2.5))], &bits),
+    let weighted = [("pos_weight", number(2.5))];
+    let (delta, smoothed) = ([("delta", number(0.7))], [("label_smoothing", number(0.1))]);
+    for (name, written, labels) in [
+        ("bce", &[] as &[_], &bits),
+        ("bce", &weighted, &bits),
         ("mse", &[], &any),
         ("l1", &[], &any),
-        ("huber", &[("delta", number(0.7))], &any),
+        ("huber", &delta, &any),
         ("cross_entropy", &[], &classes),
-        ("cross_entropy", &[("label_smoothing", number(0.1))], &classes),
-    ];
-    for (name, written, labels) in cases {
+        ("cross_entropy", &smoothed, &classes),
+    ] {
         for mask in [None, Some(&some)] {
             let ours = both(loss(name), written, &x, labels, mask);
             let theirs = path::composed(|| both(loss(name), written, &x, labels, mask));

@@ -24,6 +24,9 @@ use crate::ops::kernel::{apply2, apply3};
 use crate::ops::path::own_kernel;
 use crate::schema::{Args, CallDef};
 
+/// `(arguments, output, labels, mask)` to a scalar.
+pub type Fused = fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>;
+
 /// An entry of the table of losses.
 pub struct LossDef {
     pub call: CallDef,
@@ -35,7 +38,7 @@ pub struct LossDef {
     /// output gets a gradient.
     pub each: fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Each>,
     /// The value in one pass, where a kernel of ours knows it.
-    pub fused: Option<fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>>,
+    pub fused: Option<Fused>,
 }
 
 impl LossDef {

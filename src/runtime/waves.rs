@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::model::Model;
+use crate::ops::kernel::record::apart;
 use crate::plan::{Kind, Plan};
 
 /// Neighbours in a plan none of which reads another.
@@ -71,6 +72,6 @@ impl Model {
         if jobs.len() < 2 || !self.device.is_cpu() || work().saturating_mul(batch as u64) < WORTH {
             return jobs.into_iter().map(f).collect();
         }
-        jobs.into_par_iter().with_max_len(1).map(f).collect()
+        jobs.into_par_iter().with_max_len(1).map(|job| apart(|| f(job))).collect()
     }
 }

@@ -93,7 +93,7 @@ fn another_budget_without_training() {
 /// A run that was stopped among its single-task networks ends like one that was not.
 #[test]
 fn it_goes_on_where_it_stood() {
-    let long = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=150";
+    let long = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=800";
     let stopped = place(&under(0.6));
     let mut child = spawn(&stopped, long);
     wait_for(&mut child, || has_state(&stopped, "single_kind-"));

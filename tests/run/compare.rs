@@ -183,7 +183,7 @@ fn a_strategy_that_does_not_fit_is_refused() {
 #[test]
 fn a_comparison_goes_on_to_the_same_numbers() {
     let arguments = "compare net.mtl -o cmp --device cpu --quiet --seeds 2 --with learn_to_branch --save-every 10ms \
-                     --set epochs=40 --format json";
+                     --set epochs=300 --format json";
     let place = Place::table();
     let mut child = spawn(&place, arguments);
     let half = place.path("cmp/runs/learn_to_branch-0/resume");

@@ -30,17 +30,26 @@ thread_local! {
     static RECORDER: RefCell<Option<Vec<Box<dyn Call>>>> = const { RefCell::new(None) };
 }
 
+/// Puts back what was recorded before.
+struct Restore(Option<Vec<Box<dyn Call>>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        RECORDER.set(self.0.take());
+    }
+}
+
 /// Runs `f`, whose kernels do not enter candle's graph, and gives their calls in order.
 pub fn recording<R>(f: impl FnOnce() -> R) -> (R, Vec<Box<dyn Call>>) {
-    struct Restore(Option<Vec<Box<dyn Call>>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            RECORDER.set(self.0.take());
-        }
-    }
     let _restore = Restore(RECORDER.replace(Some(Vec::new())));
     let result = f();
     (result, RECORDER.take().unwrap_or_default())
+}
+
+/// Runs `f` as if nothing were recorded: a thread that waits for another's part of a kernel may be given it in between.
+pub fn apart<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(RECORDER.take());
+    f()
 }
 
 pub(in crate::ops) fn is_on() -> bool {

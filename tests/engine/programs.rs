@@ -8,7 +8,7 @@ use mtlc::experiment::network_of;
 use mtlc::ir::Network;
 use mtlc::ir::partition::all_shared;
 
-pub const ALL: [(&str, &str); 8] = [
+pub const ALL: [(&str, &str); 9] = [
     ("branching", BRANCHING),
     ("residual", RESIDUAL),
     ("decoder", DECODER),
@@ -17,6 +17,7 @@ pub const ALL: [(&str, &str); 8] = [
     ("skips", SKIPS),
     ("wide", WIDE),
     ("pools", POOLS),
+    ("beside", BESIDE),
 ];
 
 /// A search with batch norms: idle copies, choices, several readers of one copy.
@@ -141,6 +142,22 @@ pub fn network(checked: &Checked) -> Network {
         (None, None) => network_of(checked, &all_shared(&checked.spec)).expect("checked"),
     }
 }
+
+/// Ops that want a gradient beside some that want none, each large enough to be split between threads.
+const BESIDE: &str = "mtl 1
+input x: f32[1024]
+task a: classes(4)
+backbone net(x) {
+  stage one {
+    a = x -> linear(512) -> relu
+    b = x -> tanh
+    c = x -> sigmoid
+    d = x -> linear(512)
+    out = concat(a, b, c, d)
+  }
+}
+head for * = linear(outputs)
+";
 
 /// Pools after a ReLU, with windows apart and overlapping.
 const POOLS: &str = "mtl 1

@@ -1,7 +1,7 @@
 //! Memory for tensors. A training step makes and drops the same large blocks over and over, in several threads: asking the system
 //! each time costs page faults, and a general allocator that keeps them per thread holds two or three times what is in use. Here
 //! blocks of 64 KiB and more go back to one store for all threads, and are given out again; what the store holds beside what is in
-//! use stays under a sixteenth of the most that was in use of late. Everything smaller is mimalloc's.
+//! use stays under a thirtieth or so of the most that was in use of late. Everything smaller is mimalloc's.
 //!
 //! A program that wants this says `#[global_allocator] static ALLOCATOR: mtlc::runtime::blocks::Blocks = Blocks;`.
 
@@ -134,7 +134,7 @@ mod store {
         /// What may be held altogether, in use and not.
         fn most(&self) -> usize {
             let peak = self.peak[0].max(self.peak[1]);
-            peak + peak / 16
+            peak + peak / 32
         }
 
         fn pop(&mut self, class: usize) -> Option<NonNull<Header>> {
@@ -187,8 +187,8 @@ mod store {
     pub fn take(bytes: usize) -> (*mut u8, bool) {
         let (whole, class) = class(bytes + ALIGN);
         let (found, surplus) = locked(|s| {
-            // One that is up to half as long again is better than a fresh one: it is there already.
-            let found = (class..(class + 5).min(CLASSES)).find_map(|c| s.pop(c));
+            // One that is up to twice as long is better than a fresh one: it is there already.
+            let found = (class..(class + 9).min(CLASSES)).find_map(|c| s.pop(c));
             // SAFETY: blocks of the store have a header.
             s.use_more(found.map_or(whole, |b| unsafe { b.as_ref() }.bytes));
             (found, if found.is_none() { s.surplus() } else { None })

@@ -33,7 +33,7 @@
 //! | [`schema`] | types of the tables: what an attribute or argument may be, and the checked values |
 //! | [`random`] | counter-based randomness: every draw a function of seed, purpose and counters |
 //! | [`std`] | the standard library, `.mtl` files |
-//! | [`ops`] | one file per op: docs, shape rule, parameters, MACs, kernel; gradients tested |
+//! | [`ops`] | one file per op: docs, shape rule, parameters, MACs; kernels of the CPU in `ops/kernel/`, of a GPU in `ops/cuda/`; gradients tested |
 //! | [`objective`] | task kinds; losses and metrics, one file each |
 //! | [`optim`] | optimisers, schedules and loss weightings, one file each; clipping |
 //! | [`data`] | one file per format; frozen schemas, label expressions, splits, encoding, batches; new rows to predict; a look at all of it (no candle) |
@@ -41,7 +41,7 @@
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
 //! | [`check`] | shapes, costs, fit of space and strategy, lints |
 //! | [`plan`] | lowering; passes over the plan that make a step cheaper and change no value |
-//! | [`runtime`] | model, the way back (`tape.rs`), feeding, training, evaluation, checkpoints |
+//! | [`runtime`] | model, the way forward (`forward.rs`, `waves.rs`) and back (`tape.rs`), memory (`blocks.rs`), feeding, training, evaluation, checkpoints |
 //! | [`search`] | one file per strategy: definition (read by checking) and procedure |
 //! | [`artifact`] | canonical topologies, digests of meaning, derived files |
 //! | [`driver`] | text to checked spec, in one page |

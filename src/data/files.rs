@@ -1,7 +1,7 @@
 //! Reading files: relative to the spec, compressed or not, with the facts that a schema records.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -51,10 +51,41 @@ pub fn either(written: &str, context: &LoadContext) -> String {
     if !there(written) && there(&zipped) { zipped } else { written.to_string() }
 }
 
+/// The path as a user would write it: `parts/../data` is `data`, unless `parts` is a link and leads elsewhere.
 fn resolve(written: &str, base: &Path) -> PathBuf {
-    base.join(written)
+    let (mut base, mut rest) = (base, Path::new(written));
+    while let (Some(Component::Normal(_)), Ok(shorter)) = (base.components().next_back(), rest.strip_prefix(".."))
+        && !base.is_symlink()
+        && let Some(parent) = base.parent()
+    {
+        (base, rest) = (parent, shorter);
+    }
+    base.join(rest)
 }
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_left_again_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = folder.path().join("far").join("parts");
+        std::fs::create_dir_all(&parts).unwrap();
+        assert_eq!(resolve("../data/a.csv", Path::new("examples/parts")), Path::new("examples/data/a.csv"));
+        assert_eq!(resolve("../../a.csv", Path::new("parts")), Path::new("../a.csv"));
+        assert_eq!(resolve("../a.csv", Path::new("..")), Path::new("../../a.csv"));
+        assert_eq!(resolve("a.csv", Path::new("parts")), Path::new("parts/a.csv"));
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("near");
+            std::os::unix::fs::symlink(&parts, &link).unwrap();
+            // Out of what the link points to, not out of where it stands.
+            assert_eq!(resolve("../a.csv", &link), link.join("../a.csv"));
+        }
+    }
 }

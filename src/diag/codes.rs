@@ -139,6 +139,7 @@ codes! {
     SEARCH_WARMUP          Warning "search" "warmup"          "a warm-up that leaves no epoch to learn choices in";
     SEARCH_COOLING         Warning "search" "cooling"         "a temperature that never cools";
     SEARCH_FORCED          Warning "search" "forced"          "a budget that only the shared network keeps";
+    SEARCH_IDLE            Warning "search" "idle"            "an attribute that another leaves without effect";
 
     // task
     TASK_KIND              Error   "task" "kind"              "a task kind that does not exist";

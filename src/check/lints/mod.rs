@@ -6,6 +6,7 @@ mod batch;
 mod collapse;
 mod cooling;
 mod forced;
+mod idle;
 mod leak;
 mod patience;
 mod rate;
@@ -47,6 +48,7 @@ static LINTS: &[Lint] = &[
     warmup::lint,
     cooling::lint,
     forced::lint,
+    idle::lint,
     schedule::lint,
     patience::lint,
     rate::lint,

@@ -25,11 +25,17 @@ impl Waves {
     pub fn new(plan: &Plan) -> Waves {
         let mut starts = Vec::new();
         let mut from = vec![usize::MAX; plan.values];
+        // By weight: the last step that keeps statistics in it.
+        let mut kept = vec![usize::MAX; plan.weights.len()];
         for (i, step) in plan.steps.iter().enumerate() {
             let start = starts.last().copied().unwrap_or(0);
             let op = |i: usize| matches!(plan.steps[i].kind, Kind::Op(_));
-            let joins =
-                i > 0 && op(i) && op(i - 1) && step.inputs.iter().all(|v| from[*v] == usize::MAX || from[*v] < start);
+            let before = |at: usize| at == usize::MAX || at < start;
+            let buffers = || step.weights.iter().filter(|w| !plan.weights[**w].trained);
+            // Of steps with the same statistics, as copies have them that several tasks run, each goes on from what the last one left.
+            let alone = buffers().all(|w| before(kept[*w]));
+            let joins = i > 0 && op(i) && op(i - 1) && alone && step.inputs.iter().all(|v| before(from[*v]));
+            buffers().for_each(|w| kept[*w] = i);
             starts.push(if joins { start } else { i });
             from[step.output] = i;
         }

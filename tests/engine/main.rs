@@ -6,8 +6,8 @@ mod programs;
 use candle_core::{Device, Tensor};
 use mtlc::check::Checked;
 use mtlc::ir::Network;
-use mtlc::plan::lower;
 use mtlc::plan::passes::{self, Switches};
+use mtlc::plan::{lower, lower_per_task};
 use mtlc::random::Randomness;
 use mtlc::runtime::epochs::Procedure;
 use mtlc::runtime::feed::{Fed, Feed};
@@ -319,5 +319,29 @@ fn any_number_of_threads_gives_the_same_weights() {
                 assert!(bits(a) == bits(b), "{name}: `{weight}` differs between 1 and {threads} threads");
             }
         }
+    }
+}
+
+/// Where a copy runs once for each of several tasks, its batch norms go on from what the last task left, at once or one by one.
+#[test]
+fn a_copy_keeps_the_statistics_of_all_its_tasks() {
+    let after = |switches: &Switches| {
+        let checked = programs::check(programs::BRANCHING);
+        let network = programs::network(&checked);
+        let unrolled = lower_per_task(&checked, &network).expect("all sizes are known");
+        let random = Randomness::new(4);
+        let model = Model::with(unrolled.plan, unrolled.symbols, random, &Device::Cpu, switches).expect("weights");
+        let feed = synthetic::feed(&checked, 6, random).expect("a feed");
+        let table = &feed.dataset.train;
+        let fed = feed.tensors(table, table.gather(&[0, 1, 2, 3, 4, 5]), &Device::Cpu).expect("a batch");
+        let s = Setting { checked, feed, fed, model };
+        by_tape(&s, 1);
+        s.model.named().into_iter().map(|(n, v)| (n.to_string(), values(v.as_tensor()))).collect::<Vec<_>>()
+    };
+    let alone = after(&Switches::none());
+    assert!(alone.iter().any(|(name, _)| name.contains("running_mean")));
+    for ((name, a), (_, b)) in alone.iter().zip(&after(&Switches::all())) {
+        let far = gap(a, b);
+        assert!(far <= 1e-6, "`{name}` differs by {far:e}");
     }
 }

@@ -383,6 +383,14 @@ impl Reader<'_> {
             match child.kind() {
                 Kind::Postfix => targets.push(self.expr(&child)),
                 Kind::Expr => source = self.expr(&child),
+                Kind::BareList => {
+                    let more = child.as_node().into_iter().flat_map(|n| n.children_with_tokens());
+                    let more: Vec<Expr> = more.filter(|c| c.kind() == Kind::Postfix).map(|c| self.expr(&c)).collect();
+                    let whole = more.last().map_or(source.span, |last| source.span.to(last.span));
+                    self.report_bare_list(whole);
+                    let items = std::iter::once(source).chain(more).collect();
+                    source = Expr { kind: ExprKind::List(items), span: whole };
+                }
                 Kind::MissingValue => self.report_missing_source(at),
                 Kind::MissingArrow => missing_arrow = true,
                 Kind::Junk if missing_arrow => {

@@ -239,6 +239,15 @@ impl Reader<'_> {
         self.push(d);
     }
 
+    /// `a <- b, c`
+    pub(super) fn report_bare_list(&mut self, span: Span) {
+        let text = &self.text[span.range()];
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "several things are read, and no `[ ]` is around them")
+            .label("expected a list")
+            .fix("write a list", span, format!("[{text}]"), Applicability::Safe);
+        self.push(d);
+    }
+
     pub(super) fn report_missing_source(&mut self, span: Span) {
         self.report(
             codes::SYNTAX_MISSING_VALUE,

@@ -42,7 +42,7 @@ kinds! {
         Quantity quantity, Postfix postfix, Path path, List list, Index index, Args args, Group group, Arg arg,
         MissingValue missing_value, MissingOperand missing_operand, MissingName missing_name, MissingType missing_type,
         MissingArrow missing_arrow, MissingClose missing_close, MissingEq missing_eq, MissingOpen missing_open,
-        OddArg odd_arg, BareBody bare_body, BareFor bare_for, MissingFor missing_for,
+        OddArg odd_arg, BareBody bare_body, BareList bare_list, BareFor bare_for, MissingFor missing_for,
     }
     tokens {
         Junk junk, JunkTop junk_top, Odd odd, Ident ident, Number number, Unit unit, OddUnit odd_unit, Str string, OpenStr open_string,

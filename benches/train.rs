@@ -16,6 +16,7 @@ use mtlc::experiment::{network_of, train_args};
 use mtlc::ir::Network;
 use mtlc::ops::kernel::linear::Linear;
 use mtlc::ops::kernel::{Kernel, View};
+use mtlc::ops::precision::Precision;
 use mtlc::plan::passes::Switches;
 use mtlc::plan::{Kind, lower};
 use mtlc::random::Randomness;
@@ -57,7 +58,7 @@ struct Place {
 impl Place {
     const CPU: Place = Place { device: Device::Cpu, batch: None };
 
-    /// Takes `--device` and `--batch` out of the arguments.
+    /// Takes `--device`, `--precision` and `--batch` out of the arguments.
     fn taken(args: &mut Vec<String>) -> Place {
         let mut take = |name: &str| {
             let at = args.iter().position(|a| a == name)?;
@@ -66,6 +67,9 @@ impl Place {
         };
         let device =
             take("--device").map_or(Device::Cpu, |d| mtlc::runtime::device::open(&d).unwrap_or_else(|e| panic!("{e}")));
+        let precision =
+            take("--precision").map_or(Precision::F32, |p| Precision::named(&p).expect("f32, tf32 or bf16"));
+        precision.begin();
         let batch = take("--batch").map(|n| n.parse().expect("a number of samples"));
         Place { device, batch }
     }

@@ -19,9 +19,12 @@ mod programs;
 #[path = "ops/run.rs"]
 mod run;
 
+use std::sync::{RwLock, RwLockReadGuard};
+
 use candle_core::{DType, Device, Tensor, Var};
 use mtlc::check::Checked;
 use mtlc::ir::Network;
+use mtlc::ops::precision::Precision;
 use mtlc::ops::{self, Dim, TensorType, path};
 use mtlc::optim::{Gradients, Missing, Optimizer};
 use mtlc::plan::lower;
@@ -38,11 +41,30 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use run::{BATCH, close, numbers, tensors};
 
-/// The GPU, with TF32 off.
-fn gpu() -> Device {
-    let device = device::open("cuda:0").unwrap_or_else(|e| panic!("no GPU: these tests need one. {e}"));
-    device::tf32(false);
-    device
+/// Products are in f32 for all tests that run at once, or in bf16 for one alone.
+static PRECISION: RwLock<()> = RwLock::new(());
+
+/// The GPU, with products in f32.
+struct Plain {
+    device: Device,
+    _others: RwLockReadGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Plain {
+    type Target = Device;
+    fn deref(&self) -> &Device {
+        &self.device
+    }
+}
+
+fn opened() -> Device {
+    device::open("cuda:0").unwrap_or_else(|e| panic!("no GPU: these tests need one. {e}"))
+}
+
+fn gpu() -> Plain {
+    let _others = PRECISION.read().unwrap_or_else(|e| e.into_inner());
+    Precision::F32.begin();
+    Plain { device: opened(), _others }
 }
 
 fn on(device: &Device, all: &[Tensor]) -> Vec<Tensor> {
@@ -51,43 +73,50 @@ fn on(device: &Device, all: &[Tensor]) -> Vec<Tensor> {
 
 /// What an op gives on random values: its output, gradients of every input and weight that has one, and new buffers.
 fn outcome(case: &cases::Case, seed: u64, device: &Device, dtype: DType, composed: bool) -> Vec<(String, Tensor)> {
+    let plain = |t: &Tensor| t.to_dtype(dtype).unwrap();
+    let act = || outcome_of(case, seed, device, &plain);
+    if composed { path::composed(act) } else { act() }
+}
+
+/// The same of values that are numbers of this kind.
+fn outcome_of(
+    case: &cases::Case,
+    seed: u64,
+    device: &Device,
+    kind: &dyn Fn(&Tensor) -> Tensor,
+) -> Vec<(String, Tensor)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let chain = case.make().unwrap_or_else(|e| panic!("{}: {e:?}", case.describe()));
     let inputs: Vec<_> = case.inputs.iter().map(|ty| run::value(&mut rng, ty, BATCH)).collect();
     let weights = run::weights(&mut rng, &chain);
     let train = !seed.is_multiple_of(3);
-    let leaf = |t: &Tensor| Var::from_tensor(&t.to_dtype(dtype).unwrap().to_device(device).unwrap()).unwrap();
+    let leaf = |t: &Tensor| Var::from_tensor(&kind(t).to_device(device).unwrap()).unwrap();
     let leaves: Vec<(Var, bool)> = inputs.iter().map(|(v, wanted)| (leaf(v), *wanted)).collect();
-    let weight_leaves: Vec<Vec<(Var, bool)>> = tensors(&weights, dtype)
+    let weight_leaves: Vec<Vec<(Var, bool)>> = tensors(&weights, DType::F64)
         .iter()
         .zip(&weights)
         .map(|(link, defs)| link.iter().zip(defs).map(|(t, (_, trained))| (leaf(t), *trained)).collect())
         .collect();
-    let act = || {
-        let mut values: Vec<Tensor> = leaves.iter().map(|(v, _)| v.as_tensor().clone()).collect();
-        let mut buffers = Vec::new();
-        for (op, weights) in chain.iter().zip(&weight_leaves) {
-            let weights: Vec<Tensor> = weights.iter().map(|(v, _)| v.as_tensor().clone()).collect();
-            let mut pass = run::pass(train);
-            values =
-                vec![op.forward(&values, &weights, &mut pass).unwrap_or_else(|e| panic!("{}: {e}", case.describe()))];
-            buffers.extend(pass.buffers);
+    let mut values: Vec<Tensor> = leaves.iter().map(|(v, _)| v.as_tensor().clone()).collect();
+    let mut buffers = Vec::new();
+    for (op, weights) in chain.iter().zip(&weight_leaves) {
+        let weights: Vec<Tensor> = weights.iter().map(|(v, _)| v.as_tensor().clone()).collect();
+        let mut pass = run::pass(train);
+        values = vec![op.forward(&values, &weights, &mut pass).unwrap_or_else(|e| panic!("{}: {e}", case.describe()))];
+        buffers.extend(pass.buffers);
+    }
+    let y = values.swap_remove(0);
+    let mix = run::uniform(&mut ChaCha8Rng::seed_from_u64(seed + 1), y.dims(), -1.0, 1.0);
+    let store = (&y * kind(&mix).to_device(device).unwrap()).unwrap().sum_all().unwrap().backward().unwrap();
+    let mut found = vec![("output".to_string(), y.detach())];
+    let wanted = leaves.iter().chain(weight_leaves.iter().flatten()).filter(|(_, wanted)| *wanted);
+    for (i, (v, _)) in wanted.enumerate() {
+        if let Some(g) = store.get(v) {
+            found.push((format!("gradient {i}"), g.clone()));
         }
-        let y = values.swap_remove(0);
-        let mix = run::uniform(&mut ChaCha8Rng::seed_from_u64(seed + 1), y.dims(), -1.0, 1.0);
-        let mix = mix.to_dtype(y.dtype()).unwrap().to_device(device).unwrap();
-        let store = (&y * &mix).unwrap().sum_all().unwrap().backward().unwrap();
-        let mut found = vec![("output".to_string(), y.detach())];
-        let wanted = leaves.iter().chain(weight_leaves.iter().flatten()).filter(|(_, wanted)| *wanted);
-        for (i, (v, _)) in wanted.enumerate() {
-            if let Some(g) = store.get(v) {
-                found.push((format!("gradient {i}"), g.clone()));
-            }
-        }
-        found.extend(buffers.into_iter().map(|(i, t)| (format!("buffer {i}"), t)));
-        found
-    };
-    if composed { path::composed(act) } else { act() }
+    }
+    found.extend(buffers.into_iter().map(|(i, t)| (format!("buffer {i}"), t)));
+    found
 }
 
 #[test]
@@ -151,6 +180,53 @@ fn large_ops_give_the_values_and_gradients_of_the_cpu() {
             }
         }
     }
+}
+
+/// Of factors that bf16 holds, a product is exact but for its sums: in f32 here, rounded to bf16 where a convolution gives it out.
+/// Of others it is off by their rounding, and by no more.
+#[test]
+fn half_precision_rounds_factors_alone() {
+    let _alone = PRECISION.write().unwrap_or_else(|e| e.into_inner());
+    let gpu = opened();
+    let single = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
+    let held = |t: &Tensor| single(&t.to_dtype(DType::BF16).unwrap());
+    let case = |name: &str, args: &[(&'static str, usize)], sizes: &[usize]| cases::Case {
+        def: ops::find(name).expect("an op"),
+        args: args.iter().map(|(name, n)| (*name, cases::int(*n))).collect(),
+        inputs: vec![TensorType::Dense(sizes.iter().map(|n| Dim::Known(*n)).collect())],
+    };
+    for case in [
+        case("linear", &[("units", 70)], &[130]),
+        case("conv", &[("channels", 12), ("kernel", 3), ("stride", 2)], &[6, 13, 16]),
+        case("conv", &[("channels", 12), ("kernel", 3), ("groups", 6)], &[6, 13, 16]),
+    ] {
+        let is_conv = case.def.call.name == "conv";
+        if is_conv && !cfg!(feature = "cudnn") {
+            continue;
+        }
+        for (kind, from, to) in [
+            // A rounding to 8 bits is at most 2^-9 of a number.
+            (&held as &dyn Fn(&Tensor) -> Tensor, 0.0, if is_conv { 2f64.powi(-9) } else { 1e-6 }),
+            (&single, 2f64.powi(-13), 2f64.powi(-7)),
+        ] {
+            Precision::F32.begin();
+            let expected = outcome_of(&case, 1, &Device::Cpu, kind);
+            Precision::Bf16.begin();
+            let found = outcome_of(&case, 1, &gpu, kind);
+            for ((part, a), (_, b)) in expected.iter().zip(&found) {
+                let far = gap(&numbers(a), &numbers(&b.to_device(&Device::Cpu).unwrap()));
+                // The sum of a bias's gradient is no product.
+                let bias = a.dims().len() == 1;
+                let from = if bias { 0.0 } else { from };
+                assert!(
+                    (from..=to).contains(&far),
+                    "{}, {part}: {far:e} is not in {from:e} to {to:e}",
+                    case.describe()
+                );
+            }
+        }
+    }
+    Precision::F32.begin();
 }
 
 /// Largest difference as a share of the larger norm.

@@ -58,7 +58,7 @@ if wants table; then
 for line in sys.stdin:
     m = json.loads(line)
     if m.get("executable") and m["target"]["name"] == "train": print(m["executable"])' | tail -n 1)
-  precisions="tf32 f32"; [ "$device" = cpu ] && precisions=f32
+  precisions="tf32 bf16 f32"; [ "$device" = cpu ] && precisions=f32
   for precision in $precisions; do
     for peer in eager compile; do
       title "a training step, batch $batch, $precision, PyTorch $peer"
@@ -69,7 +69,6 @@ for line in sys.stdin:
       done | awk '!seen[$0]++ || !/^\| model|^\|---/'
     done
   done | tee "$out/table.txt"
-  title "bf16: not measured, ours does not have it yet" | tee -a "$out/table.txt"
 fi
 
 if wants profile; then

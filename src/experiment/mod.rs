@@ -349,6 +349,7 @@ pub fn measure(
 
 /// The network and model of a spec's own topology (without one, as in training, all tasks share everything) with these weights.
 pub fn loaded(checked: &Checked, weights: &Path, device: &Device) -> Result<(Network, Model), Failure> {
+    crate::runtime::device::precision(&checked.spec).begin();
     let network = match &checked.fixed {
         Some(network) => network.clone(),
         None => network_of(checked, &partition::all_shared(&checked.spec))?,

@@ -133,6 +133,7 @@ pub fn profile(
     warmup: usize,
     device: &Device,
 ) -> Result<Profile, Failure> {
+    crate::runtime::device::precision(&checked.spec).begin();
     let network = network(checked, which)?;
     let (plan, symbols) = lower(checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
     let random = Randomness::new(0);

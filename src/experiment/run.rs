@@ -239,6 +239,7 @@ impl Run {
         let Settings { control, saving, .. } = settings;
         let states = States::new(folder.path.join("resume"), saving.keep);
         let prepared = Rc::new(prepared);
+        device::precision(&prepared.checked().spec).begin();
         Run { folder, info, prepared, device, control, progress, saving, states, started: Instant::now(), _lock: lock }
     }
 

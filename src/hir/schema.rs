@@ -2,6 +2,7 @@
 //! doc. Checking, the generated reference and the editor read it. Formats, strategies, ops, losses, metrics, optimisers and
 //! schedules bring their own attributes from their own files.
 
+use crate::ops::precision;
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, NUMBER, Need, POSITIVE, Ty};
 
 /// Whether a part of an item header is written.
@@ -133,6 +134,29 @@ const TRAIN_ATTRS: &[AttrDef] = &[
     ),
     WEIGHTING,
 ];
+
+/// Of the item `train` alone: what holds for all that a program trains.
+const TRAIN_ITEM: &[AttrDef] = &both::<{ TRAIN_ATTRS.len() + 1 }>(
+    TRAIN_ATTRS,
+    &[attr(
+        "precision",
+        Ty::OneOf(precision::NAMES),
+        Need::Optional,
+        "What a GPU multiplies in, in searches too: `tf32`, factors of 10 bits of mantissa; `bf16`, of 7; or `f32`. Weights and sums are \
+         f32. A CPU computes in f32. Absent: `tf32`.",
+    )],
+);
+
+const fn both<const N: usize>(a: &[AttrDef], b: &[AttrDef]) -> [AttrDef; N] {
+    assert!(a.len() + b.len() == N);
+    let mut all = [a[0]; N];
+    let mut i = 1;
+    while i < N {
+        all[i] = if i < a.len() { a[i] } else { b[i - a.len()] };
+        i += 1;
+    }
+    all
+}
 
 /// Attributes of `train`, also of a strategy's `single { ... }`.
 pub fn train_attrs() -> &'static [AttrDef] {
@@ -377,7 +401,7 @@ static ITEMS: &[ItemDef] = &[
         doc: "How a fixed topology is trained: hand-written, derived, or a baseline.",
         form: "train { epochs = N, batch = N, optimizer = ..., schedule = ... }",
         header: Header { names: (0, 0), ..PLAIN },
-        attrs: TRAIN_ATTRS,
+        attrs: TRAIN_ITEM,
         open: false,
         nested: &[],
         variants: None,

@@ -37,6 +37,7 @@ mod one_hot;
 pub mod path;
 mod pointwise;
 mod pooling;
+pub mod precision;
 mod relu;
 mod scale;
 pub mod select;

@@ -134,7 +134,7 @@ pub(super) fn clip<'a>(grads: impl Iterator<Item = &'a Tensor>, most: f64) -> Re
         blocks += grad.elem_count().div_ceil(CHUNK);
     }
     let table = gpu.device.clone_htod(&items.concat())?;
-    let mut partial = gpu.buffer(blocks)?;
+    let mut partial = gpu.buffer::<f32>(blocks)?;
     let (count, parts, most) = (size(items.len())?, size(blocks)?, most as f32);
     let f = gpu.function("square_sums")?;
     let mut launch = f.builder();

@@ -1,8 +1,16 @@
-//! Where to compute: `auto`, `cpu`, `cuda:N`.
+//! Where to compute: `auto`, `cpu`, `cuda:N`; and in which precision a GPU multiplies.
 
 use candle_core::Device;
 
 use super::RunError;
+use crate::hir::Spec;
+use crate::ops::precision::Precision;
+
+/// What a GPU multiplies in for this spec, as its `train` says.
+pub fn precision(spec: &Spec) -> Precision {
+    let said = spec.train.as_ref().and_then(|t| t.args.opt_str("precision"));
+    said.and_then(Precision::named).unwrap_or_default()
+}
 
 /// The device of that name. `auto` takes the first GPU where this build has one, else the CPU.
 pub fn open(name: &str) -> Result<Device, RunError> {
@@ -39,13 +47,10 @@ pub fn open(name: &str) -> Result<Device, RunError> {
     }
 }
 
-/// A GPU. Products of f32 take TF32 (10 bits of mantissa, sums in f32) there, as is usual in training; `MTLC_TF32=0` in the environment
-/// turns it off, for the numbers of the CPU.
 fn cuda(ordinal: usize) -> candle_core::Result<Device> {
     let device = Device::new_cuda(ordinal)?;
     #[cfg(feature = "cuda")]
     if let Device::Cuda(gpu) = &device {
-        tf32(std::env::var("MTLC_TF32").map_or(true, |v| v.trim() != "0"));
         // SAFETY: all work of a device goes to one stream, from one thread, so its order needs no events.
         unsafe { gpu.disable_event_tracking() };
         keep_memory(gpu)?;
@@ -70,12 +75,6 @@ fn keep_memory(gpu: &candle_core::cuda_backend::CudaDevice) -> candle_core::Resu
         let pool = result::device::get_default_mem_pool(stream.context().cu_device()).w()?;
         result::mem_pool::set_attribute(pool, threshold, (&raw const most).cast_mut().cast()).w()
     }
-}
-
-/// Turns TF32 on or off, for cuBLAS and cuDNN, in the whole process.
-#[cfg(feature = "cuda")]
-pub fn tf32(on: bool) {
-    candle_core::cuda_backend::set_gemm_reduced_precision_f32(on);
 }
 
 /// "cpu (2 threads)", "cuda:0".

@@ -277,15 +277,32 @@ cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void*, size_t) { return CUB
 
 namespace {
 
-template <class T>
-cublasStatus_t product(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, T alpha, const T* a, int lda, const T* b, int ldb,
+// bf16: the upper half of a float, to the nearest, ties to even.
+struct bfloat {
+    uint16_t bits;
+    operator double() const {
+        uint32_t whole = (uint32_t)bits << 16;
+        float v;
+        memcpy(&v, &whole, 4);
+        return v;
+    }
+    static bfloat of(double d) {
+        float v = (float)d;
+        uint32_t b;
+        memcpy(&b, &v, 4);
+        return {(uint16_t)((b + 0x7fff + ((b >> 16) & 1)) >> 16)};
+    }
+};
+
+template <class T, class F>
+cublasStatus_t product(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, T alpha, const F* a, int lda, const F* b, int ldb,
                        T beta, T* c, int ldc) {
     if (lda < (ta == CUBLAS_OP_N ? m : k) || ldb < (tb == CUBLAS_OP_N ? k : n) || ldc < m) return CUBLAS_STATUS_INVALID_VALUE;
     for (long j = 0; j < n; j++)
         for (long i = 0; i < m; i++) {
             double sum = 0;
             for (long l = 0; l < k; l++) {
-                sum += (double)(ta == CUBLAS_OP_N ? a[l * lda + i] : a[i * lda + l]) * (tb == CUBLAS_OP_N ? b[j * ldb + l] : b[l * ldb + j]);
+                sum += (double)(ta == CUBLAS_OP_N ? a[l * lda + i] : a[i * lda + l]) * (double)(tb == CUBLAS_OP_N ? b[j * ldb + l] : b[l * ldb + j]);
             }
             c[j * ldc + i] = alpha * (T)sum + (beta == 0 ? (T)0 : beta * c[j * ldc + i]);
         }
@@ -300,10 +317,13 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t, cublasOperation_t ta, 
                                           const void* a, cudaDataType at, int lda, long long sa, const void* b, cudaDataType bt, int ldb,
                                           long long sb, const void* beta, void* c, cudaDataType ct, int ldc, long long sc, int count,
                                           cublasComputeType_t, cublasGemmAlgo_t) {
-    if (at != CUDA_R_32F || bt != at || ct != at) return CUBLAS_STATUS_NOT_SUPPORTED;
+    bool half = at == CUDA_R_16BF;
+    if ((at != CUDA_R_32F && !half) || bt != at || ct != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
     for (int i = 0; i < count; i++) {
-        auto status = product<float>(ta, tb, m, n, k, *(float*)alpha, (float*)a + i * sa, lda, (float*)b + i * sb, ldb, *(float*)beta,
-                                     (float*)c + i * sc, ldc);
+        auto status = half ? product<float>(ta, tb, m, n, k, *(float*)alpha, (bfloat*)a + i * sa, lda, (bfloat*)b + i * sb, ldb,
+                                            *(float*)beta, (float*)c + i * sc, ldc)
+                           : product<float>(ta, tb, m, n, k, *(float*)alpha, (float*)a + i * sa, lda, (float*)b + i * sb, ldb,
+                                            *(float*)beta, (float*)c + i * sc, ldc);
         if (status != CUBLAS_STATUS_SUCCESS) return status;
     }
     return CUBLAS_STATUS_SUCCESS;
@@ -323,19 +343,21 @@ cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t, cublasOperation_t ta, c
     return CUBLAS_STATUS_SUCCESS;
 }
 
-// ---- cuDNN: f32 and f64 in NCHW; an image to read may have any strides
+// ---- cuDNN: f32, f64 and bf16 in NCHW; an image to read may have any strides
 
 struct cudnnTensorStruct {
     int n, c, h, w, step[4];
-    bool wide;
+    cudnnDataType_t type;
 };
 struct cudnnFilterStruct {
     int to, c, h, w;
-    bool wide;
+    cudnnDataType_t type;
 };
 struct cudnnConvolutionStruct {
     int pad[2], stride[2], dilation[2], groups;
 };
+
+static bool known(cudnnDataType_t t) { return t == CUDNN_DATA_FLOAT || t == CUDNN_DATA_DOUBLE || t == CUDNN_DATA_BFLOAT16; }
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t* h) { return *h = (cudnnHandle_t)1, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnDestroy(cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; }
@@ -343,19 +365,19 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t, cudaStream_t) { return CUDNN_STATUS_
 cudnnStatus_t cudnnCreateTensorDescriptor(cudnnTensorDescriptor_t* d) { return *d = new cudnnTensorStruct, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnDestroyTensorDescriptor(cudnnTensorDescriptor_t d) { return delete d, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t d, cudnnTensorFormat_t f, cudnnDataType_t t, int n, int c, int h, int w) {
-    if (f != CUDNN_TENSOR_NCHW || t > CUDNN_DATA_DOUBLE) return CUDNN_STATUS_NOT_SUPPORTED;
-    return *d = {n, c, h, w, {c * h * w, h * w, w, 1}, t == CUDNN_DATA_DOUBLE}, CUDNN_STATUS_SUCCESS;
+    if (f != CUDNN_TENSOR_NCHW || !known(t)) return CUDNN_STATUS_NOT_SUPPORTED;
+    return *d = {n, c, h, w, {c * h * w, h * w, w, 1}, t}, CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnSetTensor4dDescriptorEx(cudnnTensorDescriptor_t d, cudnnDataType_t t, int n, int c, int h, int w, int sn, int sc, int sh,
                                            int sw) {
-    if (t > CUDNN_DATA_DOUBLE) return CUDNN_STATUS_NOT_SUPPORTED;
-    return *d = {n, c, h, w, {sn, sc, sh, sw}, t == CUDNN_DATA_DOUBLE}, CUDNN_STATUS_SUCCESS;
+    if (!known(t)) return CUDNN_STATUS_NOT_SUPPORTED;
+    return *d = {n, c, h, w, {sn, sc, sh, sw}, t}, CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t* d) { return *d = new cudnnFilterStruct, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t d) { return delete d, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t d, cudnnDataType_t t, cudnnTensorFormat_t f, int to, int c, int h, int w) {
-    if (f != CUDNN_TENSOR_NCHW || t > CUDNN_DATA_DOUBLE) return CUDNN_STATUS_NOT_SUPPORTED;
-    return *d = {to, c, h, w, t == CUDNN_DATA_DOUBLE}, CUDNN_STATUS_SUCCESS;
+    if (f != CUDNN_TENSOR_NCHW || !known(t)) return CUDNN_STATUS_NOT_SUPPORTED;
+    return *d = {to, c, h, w, t}, CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t* d) { return *d = new cudnnConvolutionStruct, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnDestroyConvolutionDescriptor(cudnnConvolutionDescriptor_t d) { return delete d, CUDNN_STATUS_SUCCESS; }
@@ -404,18 +426,21 @@ template <class Result, class Algo> cudnnStatus_t offer(int* count, Result* foun
 
 // alpha 1 and beta 0 are all that is asked for; the workspace must be what was said.
 const size_t SPACE = 512;
-cudnnStatus_t plain(const void* alpha, const void* beta, void* space, size_t bytes, bool wide) {
-    bool scaled = wide ? *(double*)alpha != 1.0 || *(double*)beta != 0.0 : *(float*)alpha != 1.0f || *(float*)beta != 0.0f;
+cudnnStatus_t plain(const void* alpha, const void* beta, void* space, size_t bytes, cudnnDataType_t type) {
+    bool scaled = type == CUDNN_DATA_DOUBLE ? *(double*)alpha != 1.0 || *(double*)beta != 0.0 : *(float*)alpha != 1.0f || *(float*)beta != 0.0f;
     if (scaled || bytes != SPACE || !space) return CUDNN_STATUS_BAD_PARAM;
     memset(space, 1, bytes);
     return CUDNN_STATUS_SUCCESS;
 }
 
-double at(const void* data, int i, bool wide) { return wide ? ((double*)data)[i] : ((float*)data)[i]; }
+double at(const void* data, int i, cudnnDataType_t type) {
+    return type == CUDNN_DATA_DOUBLE ? ((double*)data)[i] : type == CUDNN_DATA_BFLOAT16 ? (double)((bfloat*)data)[i] : ((float*)data)[i];
+}
 
-void put(void* data, const std::vector<double>& sums, bool wide) {
+void put(void* data, const std::vector<double>& sums, cudnnDataType_t type) {
     for (size_t i = 0; i < sums.size(); i++) {
-        if (wide) ((double*)data)[i] = sums[i];
+        if (type == CUDNN_DATA_DOUBLE) ((double*)data)[i] = sums[i];
+        else if (type == CUDNN_DATA_BFLOAT16) ((bfloat*)data)[i] = bfloat::of(sums[i]);
         else ((float*)data)[i] = (float)sums[i];
     }
 }
@@ -438,10 +463,10 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t, const void* alpha, const cu
                                       const cudnnFilterDescriptor_t wd, const void* w, const cudnnConvolutionDescriptor_t v,
                                       cudnnConvolutionFwdAlgo_t, void* space, size_t bytes, const void* beta, const cudnnTensorDescriptor_t yd,
                                       void* y) {
-    if (auto bad = plain(alpha, beta, space, bytes, wd->wide)) return bad;
+    if (auto bad = plain(alpha, beta, space, bytes, wd->type)) return bad;
     std::vector<double> sums((size_t)yd->n * yd->c * yd->h * yd->w);
-    auto status = each(xd, wd, v, yd, [&](int i, int k, int o) { sums[o] += at(x, i, wd->wide) * at(w, k, wd->wide); });
-    put(y, sums, wd->wide);
+    auto status = each(xd, wd, v, yd, [&](int i, int k, int o) { sums[o] += at(x, i, wd->type) * at(w, k, wd->type); });
+    put(y, sums, wd->type);
     return status;
 }
 // The algorithms that are offered are those that a caller must not take, since they add in any order.
@@ -459,11 +484,11 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t, const void* alpha, con
                                            const cudnnTensorDescriptor_t yd, const void* dy, const cudnnConvolutionDescriptor_t v,
                                            cudnnConvolutionBwdDataAlgo_t algo, void* space, size_t bytes, const void* beta,
                                            const cudnnTensorDescriptor_t xd, void* dx) {
-    if (auto bad = plain(alpha, beta, space, bytes, wd->wide)) return bad;
+    if (auto bad = plain(alpha, beta, space, bytes, wd->type)) return bad;
     if (algo == CUDNN_CONVOLUTION_BWD_DATA_ALGO_0) return CUDNN_STATUS_NOT_SUPPORTED;
     std::vector<double> sums((size_t)xd->n * xd->c * xd->h * xd->w);
-    auto status = each(xd, wd, v, yd, [&](int i, int k, int o) { sums[i] += at(dy, o, wd->wide) * at(w, k, wd->wide); });
-    put(dx, sums, wd->wide);
+    auto status = each(xd, wd, v, yd, [&](int i, int k, int o) { sums[i] += at(dy, o, wd->type) * at(w, k, wd->type); });
+    put(dx, sums, wd->type);
     return status;
 }
 cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnnHandle_t, const cudnnTensorDescriptor_t, const cudnnTensorDescriptor_t,
@@ -480,11 +505,11 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t, const void* alpha, c
                                              const cudnnTensorDescriptor_t yd, const void* dy, const cudnnConvolutionDescriptor_t v,
                                              cudnnConvolutionBwdFilterAlgo_t algo, void* space, size_t bytes, const void* beta,
                                              const cudnnFilterDescriptor_t wd, void* dw) {
-    if (auto bad = plain(alpha, beta, space, bytes, wd->wide)) return bad;
+    if (auto bad = plain(alpha, beta, space, bytes, wd->type)) return bad;
     if (algo == CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0 || algo == CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3) return CUDNN_STATUS_NOT_SUPPORTED;
     std::vector<double> sums((size_t)wd->to * wd->c * wd->h * wd->w);
-    auto status = each(xd, wd, v, yd, [&](int i, int k, int o) { sums[k] += at(dy, o, wd->wide) * at(x, i, wd->wide); });
-    put(dw, sums, wd->wide);
+    auto status = each(xd, wd, v, yd, [&](int i, int k, int o) { sums[k] += at(dy, o, wd->type) * at(x, i, wd->type); });
+    put(dw, sums, wd->type);
     return status;
 }
 

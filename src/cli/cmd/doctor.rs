@@ -277,8 +277,7 @@ fn gpu() -> Result<String, String> {
     let tried = std::panic::catch_unwind(|| {
         let device = crate::runtime::device::open("cuda:0").map_err(|e| e.to_string())?;
         // The rounding of TF32 is no error, and would hide one.
-        #[cfg(feature = "cuda")]
-        crate::runtime::device::tf32(false);
+        crate::ops::precision::Precision::F32.begin();
         // The first product loads libraries and kernels.
         selftest::compute(&device)?;
         selftest::compute(&device)

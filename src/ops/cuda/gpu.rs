@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::cuda_backend::cudarc::driver::sys::CUdevice_attribute;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaSlice, CudaStream, CudaView, LaunchArgs, LaunchConfig, PushKernelArg,
+    CudaFunction, CudaSlice, CudaStream, CudaView, DeviceRepr, LaunchArgs, LaunchConfig, PushKernelArg,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, DeviceId, WrapErr};
@@ -52,15 +52,9 @@ impl Gpu {
     }
 
     /// Memory for `len` numbers, whose caller writes each before it is read.
-    pub fn buffer(&self, len: usize) -> Result<CudaSlice<f32>> {
-        // SAFETY: any bits are a float, and every caller's kernel writes all of them.
-        unsafe { self.device.alloc::<f32>(len) }
-    }
-
-    /// The same for integers.
-    pub fn places(&self, len: usize) -> Result<CudaSlice<i32>> {
-        // SAFETY: any bits are an integer, and every caller's kernel writes all of them.
-        unsafe { self.device.alloc::<i32>(len) }
+    pub fn buffer<T: DeviceRepr>(&self, len: usize) -> Result<CudaSlice<T>> {
+        // SAFETY: any bits are a number, and every caller's kernel writes all of them.
+        unsafe { self.device.alloc::<T>(len) }
     }
 
     /// A kernel of `kernels.cu`, compiled at the first call for this kind of GPU.

@@ -66,6 +66,21 @@ __global__ void bias_act(float* y, const float* bias, int n, int c, int p, int r
     y[i] = relu && v <= 0.0f ? 0.0f : v;
 }
 
+// ---- bf16: the upper half of an f32
+
+__global__ void narrow(unsigned short* y, const float* x, int n) {
+    int i = flat_index();
+    if (i >= n) return;
+    unsigned bits = __float_as_uint(x[i]);
+    // To the nearest, ties to even; a NaN stays one.
+    y[i] = isnan(x[i]) ? (bits >> 16) | 64u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+}
+
+__global__ void widen(float* y, const unsigned short* x, int n) {
+    int i = flat_index();
+    if (i < n) y[i] = __uint_as_float((unsigned)x[i] << 16);
+}
+
 // ---- sums by channel; grid (splits, c), partial [splits, c]
 
 __global__ void channel_sums(float* partial, const float* x, int n, int c, int p) {

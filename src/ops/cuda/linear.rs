@@ -6,7 +6,7 @@ use candle_core::cuda_backend::{WrapErr, gemm_reduced_precision_f32};
 use candle_core::{Result, Shape};
 
 use super::relu::{finish, masked};
-use super::{Gpu, Kernel, View, size};
+use super::{Gpu, Kernel, View, half, size};
 
 /// `[..., k]` by `[to, k]`, and a bias `[to]` where there are three inputs.
 pub struct Linear {
@@ -35,39 +35,54 @@ struct Factor<'a> {
 }
 
 /// The product as cuBLAS sees it: m x n over k, written as `[n, m]`.
-fn product(gpu: &Gpu, [m, n, k]: [usize; 3], a: Factor<'_>, b: Factor<'_>) -> Result<CudaSlice<f32>> {
+fn product(gpu: &Gpu, sizes: [usize; 3], a: Factor<'_>, b: Factor<'_>) -> Result<CudaSlice<f32>> {
+    let turns = [&a, &b].map(|f| (f.inner, f.turned));
+    if half::is_on() {
+        let (a, b) = (half::narrow(gpu, a.data)?, half::narrow(gpu, b.data)?);
+        return multiply(gpu, sizes, turns, [&a.slice(..), &b.slice(..)], sys::cudaDataType_t::CUDA_R_16BF);
+    }
+    multiply(gpu, sizes, turns, [a.data, b.data], sys::cudaDataType_t::CUDA_R_32F)
+}
+
+/// With factors of that type, and sums of f32.
+fn multiply<T>(
+    gpu: &Gpu,
+    [m, n, k]: [usize; 3],
+    [a, b]: [(usize, bool); 2],
+    factors: [&CudaView<'_, T>; 2],
+    kind: sys::cudaDataType_t,
+) -> Result<CudaSlice<f32>> {
     let mut out = gpu.buffer(m * n)?;
     let stream = gpu.device.cuda_stream();
     let blas = gpu.device.cublas_handle();
-    let turn =
-        |f: &Factor| if f.turned { sys::cublasOperation_t::CUBLAS_OP_T } else { sys::cublasOperation_t::CUBLAS_OP_N };
-    let compute = match gemm_reduced_precision_f32() {
+    let turn = |turned| if turned { sys::cublasOperation_t::CUBLAS_OP_T } else { sys::cublasOperation_t::CUBLAS_OP_N };
+    let compute = match gemm_reduced_precision_f32() && kind == sys::cudaDataType_t::CUDA_R_32F {
         true => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
         false => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
     };
     let real = sys::cudaDataType_t::CUDA_R_32F;
     let (one, zero) = (1f32, 0f32);
     let [rows, columns, inner] = [size(m)?, size(n)?, size(k)?];
-    let (lead_a, lead_b) = (size(a.inner)?, size(b.inner)?);
-    let (left, _read_a) = a.data.device_ptr(&stream);
-    let (right, _read_b) = b.data.device_ptr(&stream);
+    let (lead_a, lead_b) = (size(a.0)?, size(b.0)?);
+    let (left, _read_a) = factors[0].device_ptr(&stream);
+    let (right, _read_b) = factors[1].device_ptr(&stream);
     {
         let (to, _write) = out.device_ptr_mut(&stream);
         // SAFETY: the sizes are those of the factors, and `out` holds m n numbers.
         unsafe {
             result::gemm_ex(
                 *blas.handle(),
-                turn(&a),
-                turn(&b),
+                turn(a.1),
+                turn(b.1),
                 rows,
                 columns,
                 inner,
                 (&raw const one).cast(),
                 left as *const _,
-                real,
+                kind,
                 lead_a,
                 right as *const _,
-                real,
+                kind,
                 lead_b,
                 (&raw const zero).cast(),
                 to as *mut _,

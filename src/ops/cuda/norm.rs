@@ -45,7 +45,7 @@ impl BatchNorm {
         let (m, parts) = (n * p, splits(n * p, c));
         let [rows, channels, pixels] = [size(n)?, size(c)?, size(p)?];
         let (total, split, share) = (size(m)?, size(parts)?, self.momentum as f32);
-        let mut partial = gpu.buffer(2 * parts * c)?;
+        let mut partial = gpu.buffer::<f32>(2 * parts * c)?;
         let f = gpu.function("norm_stats")?;
         let mut launch = f.builder();
         launch.arg(&mut partial).arg(x.data()?).arg(&rows).arg(&channels).arg(&pixels);

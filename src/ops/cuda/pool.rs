@@ -34,7 +34,7 @@ impl Max {
 
     pub fn run(&self, gpu: &Gpu, x: &CudaView<'_, f32>, dims: &[usize]) -> Result<(CudaSlice<f32>, Shape)> {
         let (s, count, shape) = sizes(&self.window, dims)?;
-        let (n, mut y, mut at) = (size(count)?, gpu.buffer(count)?, gpu.places(count)?);
+        let (n, mut y, mut at) = (size(count)?, gpu.buffer(count)?, gpu.buffer::<i32>(count)?);
         size(dims.iter().product())?;
         let f = gpu.function("max_pool")?;
         let mut launch = f.builder();

@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 
-def built(features):
+def built(features=""):
     """The program of benches/train.rs."""
     command = ["cargo", "bench", "--bench", "train", "--no-run", "--message-format", "json"]
     command += ["--features", features] if features else []
@@ -59,8 +59,7 @@ def measure(name, program, args):
     where = ["--device", args.device] + (["--batch", str(args.batch)] if args.batch else [])
     where += ["--precision", args.precision]
     ours = Worker([program, "worker", name, *where], threads)
-    peer = where + (["--compile"] if args.peer == "compile" else [])
-    theirs = Worker([sys.executable, "worker.py", name, str(threads), *peer], threads)
+    theirs = Worker([sys.executable, "worker.py", name, str(threads), *where, "--peer", args.peer], threads)
     for side in (ours, theirs):
         side.run(5 if args.device != "cpu" else 2)
     steps = [max(1, int(seconds / side.run(1)[0])) for side in (ours, theirs)]
@@ -88,7 +87,8 @@ def main():
     parser.add_argument("--device", default="cpu", help="of both: cpu or cuda:N")
     parser.add_argument("--batch", type=int, help="samples a step, instead of each model's own")
     parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32", help="of products on a GPU")
-    parser.add_argument("--peer", choices=["eager", "compile"], default="eager", help="how PyTorch runs")
+    parser.add_argument("--peer", choices=["eager", "tuned", "compile"], default="eager",
+                        help="how PyTorch runs; tuned: eager with channels_last and fused optimisers")
     args = parser.parse_args()
     if args.device == "cpu" and args.precision != "f32":
         parser.error("a CPU has no TF32")

@@ -4,6 +4,9 @@ The supernets are written as LibMTL writes Learning to Branch: every copy runs, 
 times its entry of a straight-through Gumbel-softmax sample.
 """
 
+import functools
+import operator
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -101,7 +104,7 @@ class Supernet(nn.Module):
 
 
 def mixed(gates, values):
-    return sum(gates[j] * values[j] for j in range(len(values)))
+    return functools.reduce(operator.add, (gates[j] * values[j] for j in range(len(values))))
 
 
 class Tree(nn.Module):
@@ -192,30 +195,35 @@ def build(name):
 class Step:
     """A training step as the other side does it."""
 
-    def __init__(self, name, threads, device="cpu", batch=None, precision="f32", compiled=False):
-        """`precision` is `f32`, `tf32` or `bf16` (weights in f32, products in bf16), of which the CPU has the first alone."""
+    def __init__(self, name, threads, device="cpu", batch=None, precision="f32", compiled=False, tuned=False):
+        """`precision` is `f32`, `tf32` or `bf16` (weights in f32, products in bf16), of which the CPU has the first alone.
+        `tuned`: what PyTorch offers beside plain code, images as `channels_last` and fused optimisers."""
         torch.set_num_threads(threads)
         torch.manual_seed(1)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "f32"
         self.model, shape, self.mode = build(name)
         if batch:
             shape = (batch, *shape[1:])
-        self.model.to(device)
+        images = tuned and len(shape) == 4
+        self.model.to(device, memory_format=torch.channels_last if images else torch.preserve_format)
         self.device, self.bf16 = device, precision == "bf16"
         self.forward = torch.compile(self.model) if compiled else self.model
         self.x = (torch.rand(shape) * 2 - 1).to(device)
+        if images:
+            self.x = self.x.contiguous(memory_format=torch.channels_last)
         tasks = len(self.model.heads) if hasattr(self.model, "heads") else 1
         classes = 2 if name.startswith("dmtg") else 10
         self.labels = [torch.randint(0, classes, (shape[0],)).to(device) for _ in range(tasks)]
         weights = [p for n, p in self.model.named_parameters() if n != "alpha"]
+        fused = {"fused": True} if tuned else {}
         if self.mode == "train":
-            self.optimizers = [torch.optim.SGD(weights, lr=0.01, momentum=0.9)]
+            self.optimizers = [torch.optim.SGD(weights, lr=0.01, momentum=0.9, **fused)]
         elif self.mode == "group":
-            self.optimizers = [torch.optim.Adam(self.model.parameters(), lr=8e-4)]
+            self.optimizers = [torch.optim.Adam(self.model.parameters(), lr=8e-4, **fused)]
         else:
-            self.optimizers = [torch.optim.Adam(weights, lr=1e-4, weight_decay=1e-4)]
+            self.optimizers = [torch.optim.Adam(weights, lr=1e-4, weight_decay=1e-4, **fused)]
         if self.mode == "search":
-            self.optimizers.append(torch.optim.Adam([self.model.alpha], lr=1e-2))
+            self.optimizers.append(torch.optim.Adam([self.model.alpha], lr=1e-2, **fused))
 
     def loss(self):
         if self.mode in ("train", "group"):

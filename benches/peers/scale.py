@@ -28,6 +28,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--program")
     args = parser.parse_args()
+    args.threads, args.device, args.batch, args.precision, args.peer = 2, "cpu", None, "f32", "eager"
     program = args.program or built()
     found = {}
     print("| network | tasks | copies | ours ms | PyTorch ms | ratio | spread | memory MiB, ours / PyTorch |\n|---|---|---|---|---|---|---|---|")
@@ -35,7 +36,7 @@ def main():
         for value in values:
             tasks, copies = (other, value) if grows == "copies" else (value, other)
             name = f"{family}_{tasks}x{copies}.search"
-            wall, ratios, _, memory = measure(name, program, args.rounds, 2, args.seconds)
+            wall, ratios, _, memory = measure(name, program, args)
             found[family, grows, value] = (wall, memory)
             cells = [family, tasks, copies, f"{wall[0]:.1f}", f"{wall[1]:.1f}", f"{statistics.median(ratios):.2f}"]
             cells += [f"{ratios[0]:.2f}-{ratios[-1]:.2f}", f"{memory[0]:.0f} / {memory[1]:.0f}"]

@@ -1,6 +1,7 @@
 """Steps of a PyTorch model on request: reads `run N`, answers `wall cpu grown` as benches/train.rs does."""
 
 import argparse
+import gc
 import sys
 import time
 
@@ -16,6 +17,12 @@ def memory(key):
     return 0
 
 
+def forget_peak():
+    """From here on `VmHWM` counts anew."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
@@ -23,10 +30,17 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--peer", choices=["eager", "tuned", "compile"], default="eager")
     args = parser.parse_args()
-    step = Step(args.name, args.threads, args.device, args.batch, args.precision, args.compile)
     gpu = args.device.startswith("cuda")
+    how = (args.precision, args.peer == "compile", args.peer == "tuned")
+    if not gpu:
+        # Code that a first step loads is no memory of a step.
+        Step(args.name, args.threads, args.device, 2, *how)()
+        gc.collect()
+    step = Step(args.name, args.threads, args.device, args.batch, *how)
+    if not gpu:
+        forget_peak()
     # A GPU works behind the processor's back: the clock is read when it has done what it was given.
     settle = (lambda: torch.cuda.synchronize(args.device)) if gpu else (lambda: None)
     before = torch.cuda.memory_reserved(args.device) if gpu else memory("VmRSS")

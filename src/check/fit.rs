@@ -151,7 +151,8 @@ pub fn fit(
             );
             continue;
         }
-        budget(spec, search, stages, heads, diags);
+        let alone = mine.len() == offers.len();
+        budget(spec, search, alone, stages, heads, diags);
         diags.extend((def.check)(spec, network, search));
     }
 }
@@ -179,10 +180,26 @@ fn misfit<'a>(search: &Search, message: String, fitting: impl Iterator<Item = &'
     }
 }
 
-fn budget(spec: &Spec, search: &Search, stages: &[Option<Typed>], heads: &[Option<Typed>], diags: &mut Diagnostics) {
+fn budget(
+    spec: &Spec,
+    search: &Search,
+    alone: bool,
+    stages: &[Option<Typed>],
+    heads: &[Option<Typed>],
+    diags: &mut Diagnostics,
+) {
     // Only strategies that can keep one have the attribute; for the others `budget` is an unknown attribute.
     let Some(budget) = search.args.budget("budget") else { return };
     let span = search.args.span("budget").unwrap_or(search.span);
+    if !alone {
+        let said = format!(
+            "`{}` decides a part of the network here, and a budget bounds the whole",
+            search.strategy.call.name
+        );
+        let d = Diagnostic::new(codes::SEARCH_BUDGET, span, said).label("what the other searches choose counts too");
+        diags.push(d.help("let one search decide the whole space, or give its levels fewer copies instead"));
+        return;
+    }
     let cost = |c: &super::Cost| match budget.of {
         Cost::Params => c.params,
         Cost::Macs => c.macs,

@@ -19,6 +19,8 @@ use args::{Cli, Command, DataCommand};
 use exit::{Exit, Failure, Outcome};
 use terminal::Terminal;
 
+use crate::plan::passes::{self, Switches};
+
 /// The whole program.
 pub fn main() -> ExitCode {
     say_panics_in_one_line();
@@ -31,7 +33,7 @@ pub fn main() -> ExitCode {
         }
     };
     let terminal = Terminal::new(cli.global.quiet, cli.global.json, cli.global.color);
-    let outcome = std::panic::catch_unwind(|| dispatch(&cli.command, &terminal));
+    let outcome = std::panic::catch_unwind(|| known_switches().and_then(|()| dispatch(&cli.command, &terminal)));
     let exit = match outcome {
         Ok(Ok(exit)) => exit,
         Ok(Err(failure)) => {
@@ -47,6 +49,16 @@ pub fn main() -> ExitCode {
         return Exit::Failure.into();
     }
     exit.into()
+}
+
+/// A misspelt pass would be left on without a word.
+fn known_switches() -> Result<(), Failure> {
+    let switches = Switches::chosen();
+    let unknown = switches.unknown();
+    let Some(name) = unknown.first() else { return Ok(()) };
+    let known: Vec<&str> = passes::table().iter().map(|p| p.name).collect();
+    let said = format!("`MTLC_WITHOUT` names `{name}`, which is no pass over the plan");
+    Err(Failure::new(Exit::Usage, said).help(format!("the passes are {}", known.join(" and "))))
 }
 
 fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {

@@ -1,7 +1,8 @@
 //! Memory for tensors. A training step makes and drops the same large blocks over and over, in several threads: asking the system
 //! each time costs page faults, and a general allocator that keeps them per thread holds two or three times what is in use. Here
-//! blocks of 64 KiB and more go back to one store for all threads, and are given out again; what the store holds beside what is in
-//! use stays under a thirtieth or so of the most that was in use of late. Everything smaller is mimalloc's.
+//! blocks of 64 KiB and more go back to one store for all threads, and are given out again; with what is in use it holds no more
+//! than a thirtieth above the most that was in use of late. Between two models all of it goes back ([`give_back`]). Everything smaller
+//! is mimalloc's.
 //!
 //! A program that wants this says `#[global_allocator] static ALLOCATOR: mtlc::runtime::blocks::Blocks = Blocks;`.
 
@@ -75,6 +76,11 @@ unsafe impl GlobalAlloc for Blocks {
             to
         }
     }
+}
+
+/// Gives all that nobody uses back to the system; what was in use before no longer counts.
+pub fn give_back() {
+    store::give_back();
 }
 
 /// Sizes of blocks: eight steps from one power of two to the next. A size and its class.
@@ -183,6 +189,17 @@ mod store {
         }
     }
 
+    pub fn give_back() {
+        release(locked(|s| {
+            s.count = 0;
+            // As if nothing had been in use.
+            s.peak = [0; 2];
+            let all = s.surplus();
+            s.peak = [s.used; 2];
+            all
+        }));
+    }
+
     /// A block of at least that many bytes, and whether it is fresh, which is all zeros. Null where the system has none.
     pub fn take(bytes: usize) -> (*mut u8, bool) {
         let (whole, class) = class(bytes + ALIGN);
@@ -263,6 +280,7 @@ mod store {
         (std::ptr::null_mut(), false)
     }
     pub unsafe fn give(_: *mut u8) {}
+    pub fn give_back() {}
     pub unsafe fn room(_: *mut u8) -> usize {
         0
     }

@@ -9,6 +9,7 @@ use rand_distr::{Distribution, Normal};
 use super::forward::Way;
 use super::tape::{Observer, Tape};
 use super::waves::Waves;
+use super::{blocks, machine};
 use crate::ir::routes;
 use crate::ops::Init;
 use crate::plan::passes::{self, Switches};
@@ -111,16 +112,8 @@ fn alone(plan: &Plan) -> Vec<Option<usize>> {
     alone
 }
 
-/// Bytes that can be had without swapping, where the system tells.
-fn memory_available() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
-}
-
 impl Model {
-    /// Draws initial weights; each is a function of the seed and its name alone. `keys` gives the name that a weight is drawn
-    /// by (for copies that must start alike); usually its own.
+    /// Draws initial weights; each is a function of the seed and its name alone.
     pub fn new(plan: Plan, symbols: Symbols, random: Randomness, device: &Device) -> Result<Model> {
         Model::with(plan, symbols, random, device, &Switches::chosen())
     }
@@ -136,9 +129,11 @@ impl Model {
         passes::rewrite(&mut plan, switches);
         let numbers = plan.weights.iter().flat_map(|w| w.shape.iter().copied().reduce(usize::saturating_mul));
         let bytes = numbers.fold(0usize, usize::saturating_add).saturating_mul(4);
+        // What the model before this one left is of no use to it.
+        blocks::give_back();
         // Said in words before the system ends the program.
-        if let Some(free) = memory_available()
-            && bytes > free
+        if let Some(free) = machine::available_memory()
+            && bytes as u64 > free
             && device.is_cpu()
         {
             candle_core::bail!(

@@ -193,7 +193,7 @@ impl<'a> Grouping<'a> {
     pub fn new(ground: &'a Ground<'a>, model: &'a Model, phase: &str) -> Result<Grouping<'a>, RunError> {
         let (args, spec) = (&ground.search.args, &ground.checked.spec);
         if args.bool("alike") {
-            start::alike(model)?;
+            start::alike(ground, model)?;
         }
         let weights = model.trained();
         let names: Vec<String> =

@@ -195,7 +195,9 @@ fn has_auc(kind: objective::TaskKind) -> bool {
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
     let split = ground.search.args.float("split");
     let rows = ground.feed.dataset.train.rows;
-    let held = ((rows as f64 * split).round() as usize).min(rows.saturating_sub(1));
+    // A share is at least a row, and leaves one.
+    let least = usize::from(split > 0.0);
+    let held = ((rows as f64 * split).round() as usize).max(least).min(rows.saturating_sub(1));
     let mut weights = ground.random.permutation("reward split", [0; 3], rows);
     let rewarded = weights.split_off(rows - held);
     let only = (held > 0).then_some(weights);

@@ -2,13 +2,14 @@
 
 use super::Facts;
 use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::hir::Spec;
 use crate::schema::Args;
 
 /// A strategy, an attribute of it, when that says nothing, why, and what would make it speak.
 struct Idle {
     strategy: &'static str,
     attribute: &'static str,
-    when: fn(&Args) -> bool,
+    when: fn(&Args, &Spec) -> bool,
     why: &'static str,
     help: &'static str,
 }
@@ -17,21 +18,28 @@ static TABLE: &[Idle] = &[
     Idle {
         strategy: "group",
         attribute: "tuner",
-        when: |args| args.get("fine_tune").is_none(),
+        when: |args, _| args.get("fine_tune").is_none(),
         why: "nothing is fine-tuned",
         help: "say for how many epochs (`fine_tune = 10`), or leave `tuner` away",
     },
     Idle {
+        strategy: "group",
+        attribute: "fine_tune",
+        when: |_, spec| spec.searches.len() > 1,
+        why: "several searches leave no supernet that all have trained",
+        help: "let `group` decide alone, or leave it away",
+    },
+    Idle {
         strategy: "affinity",
         attribute: "samples",
-        when: |args| args.is_given("affinities"),
+        when: |args, _| args.is_given("affinities"),
         why: "the affinities are read, not measured",
         help: "leave it away, or leave `affinities` away and measure anew",
     },
     Idle {
         strategy: "expected_cost",
         attribute: "cost",
-        when: |args| args.float("lambda") == 0.0,
+        when: |args, _| args.float("lambda") == 0.0,
         why: "`lambda = 0` gives the cost no weight",
         help: "give it one (`lambda = 0.05`), or leave `cost` away",
     },
@@ -40,7 +48,7 @@ static TABLE: &[Idle] = &[
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     for search in &facts.spec.searches {
         for idle in TABLE.iter().filter(|i| i.strategy == search.strategy.call.name) {
-            if search.args.is_given(idle.attribute) && (idle.when)(&search.args) {
+            if search.args.is_given(idle.attribute) && (idle.when)(&search.args, facts.spec) {
                 let at = search.args.span(idle.attribute).unwrap_or(search.span);
                 let said = format!("`{}` has no effect: {}", idle.attribute, idle.why);
                 diags.push(Diagnostic::new(codes::SEARCH_IDLE, at, said).label("without effect").help(idle.help));

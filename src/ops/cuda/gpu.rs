@@ -145,9 +145,13 @@ pub fn blocks(count: usize) -> LaunchConfig {
     grid(count.div_ceil(THREADS).max(1), 1)
 }
 
-/// A grid of blocks.
-pub fn grid(x: usize, y: usize) -> LaunchConfig {
-    LaunchConfig { grid_dim: (x as u32, y as u32, 1), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 }
+/// A block for every part of every channel.
+pub fn grid(parts: usize, channels: usize) -> LaunchConfig {
+    LaunchConfig {
+        grid_dim: (channels as u32, parts as u32, 1),
+        block_dim: (THREADS as u32, 1, 1),
+        shared_mem_bytes: 0,
+    }
 }
 
 /// Into how many parts the `m` numbers of each of `c` channels are split: a function of sizes alone, and enough blocks for any GPU.

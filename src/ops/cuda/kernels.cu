@@ -81,27 +81,27 @@ __global__ void widen(float* y, const unsigned short* x, int n) {
     if (i < n) y[i] = __uint_as_float((unsigned)x[i] << 16);
 }
 
-// ---- sums by channel; grid (splits, c), partial [splits, c]
+// ---- sums by channel; grid (c, splits), for y ends at 65,535; partial [splits, c]
 
 __global__ void channel_sums(float* partial, const float* x, int n, int c, int p) {
     __shared__ float shared[THREADS];
-    int m = n * p, channel = blockIdx.y;
-    int from = part_start(m, blockIdx.x, gridDim.x), to = part_start(m, blockIdx.x + 1, gridDim.x);
+    int m = n * p, channel = blockIdx.x;
+    int from = part_start(m, blockIdx.y, gridDim.y), to = part_start(m, blockIdx.y + 1, gridDim.y);
     float sum = 0.0f;
     Walk w = walk(from, channel, c, p);
     for (int i = from + threadIdx.x; i < to; i += THREADS, advance(&w)) sum += x[w.at];
     sum = block_sum(sum, shared);
-    if (threadIdx.x == 0) partial[blockIdx.x * c + channel] = sum;
+    if (threadIdx.x == 0) partial[blockIdx.y * c + channel] = sum;
 }
 
 // The same of [rows, c], where neighbours are channels; grid (splits, blocks of THREADS channels).
 __global__ void column_sums(float* partial, const float* x, int rows, int c) {
-    int channel = blockIdx.y * THREADS + threadIdx.x;
+    int channel = blockIdx.x * THREADS + threadIdx.x;
     if (channel >= c) return;
-    int from = part_start(rows, blockIdx.x, gridDim.x), to = part_start(rows, blockIdx.x + 1, gridDim.x);
+    int from = part_start(rows, blockIdx.y, gridDim.y), to = part_start(rows, blockIdx.y + 1, gridDim.y);
     float sum = 0.0f;
     for (int i = from; i < to; i++) sum += x[i * c + channel];
-    partial[blockIdx.x * c + channel] = sum;
+    partial[blockIdx.y * c + channel] = sum;
 }
 
 __global__ void add_partials(float* out, const float* partial, int splits, int c) {
@@ -117,8 +117,8 @@ __global__ void add_partials(float* out, const float* partial, int splits, int c
 // Mean and sum of squared deviations of each part: partial [2, splits, c]; grid (splits, c).
 __global__ void norm_stats(float* partial, const float* x, int n, int c, int p) {
     __shared__ float shared[THREADS];
-    int m = n * p, channel = blockIdx.y, splits = gridDim.x;
-    int from = part_start(m, blockIdx.x, splits), to = part_start(m, blockIdx.x + 1, splits);
+    int m = n * p, channel = blockIdx.x, splits = gridDim.y;
+    int from = part_start(m, blockIdx.y, splits), to = part_start(m, blockIdx.y + 1, splits);
     float sum = 0.0f;
     Walk w = walk(from, channel, c, p);
     for (int i = from + threadIdx.x; i < to; i += THREADS, advance(&w)) sum += x[w.at];
@@ -131,8 +131,8 @@ __global__ void norm_stats(float* partial, const float* x, int n, int c, int p) 
     }
     square = block_sum(square, shared);
     if (threadIdx.x == 0) {
-        partial[blockIdx.x * c + channel] = mean;
-        partial[(splits + blockIdx.x) * c + channel] = square;
+        partial[blockIdx.y * c + channel] = mean;
+        partial[(splits + blockIdx.y) * c + channel] = square;
     }
 }
 
@@ -176,8 +176,8 @@ __global__ void norm_apply(float* y, const float* x, const float* mean, const fl
 __global__ void norm_back_sums(float* partial, const float* x, const float* dy, const float* mean, const float* var,
                                const float* weight, const float* bias, int n, int c, int p, float eps, int relu) {
     __shared__ float shared[THREADS];
-    int m = n * p, k = blockIdx.y;
-    int from = part_start(m, blockIdx.x, gridDim.x), to = part_start(m, blockIdx.x + 1, gridDim.x);
+    int m = n * p, k = blockIdx.x;
+    int from = part_start(m, blockIdx.y, gridDim.y), to = part_start(m, blockIdx.y + 1, gridDim.y);
     float inv = inverse(var[k], eps), slope = weight[k] * inv, sum = 0.0f, product = 0.0f;
     Walk w = walk(from, k, c, p);
     for (int i = from + threadIdx.x; i < to; i += THREADS, advance(&w)) {
@@ -189,8 +189,8 @@ __global__ void norm_back_sums(float* partial, const float* x, const float* dy, 
     sum = block_sum(sum, shared);
     product = block_sum(product, shared);
     if (threadIdx.x == 0) {
-        partial[(blockIdx.x * 2) * c + k] = sum;
-        partial[(blockIdx.x * 2 + 1) * c + k] = product;
+        partial[(blockIdx.y * 2) * c + k] = sum;
+        partial[(blockIdx.y * 2 + 1) * c + k] = product;
     }
 }
 

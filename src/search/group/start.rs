@@ -29,8 +29,11 @@ pub(super) fn logits(start: &str, model: &Model, random: Randomness) -> Result<V
     model.plan.choices.iter().enumerate().map(row).collect()
 }
 
-/// Gives every copy the initial weights of the first: `block.b` those of `block.a`, `heads.t.b` those of `heads.t.a`.
-pub(super) fn alike(model: &Model) -> Result<()> {
+/// Gives every group the initial weights of the first, `block.b` those of `block.a`, and the heads on them, `heads.t.b` those of
+/// `heads.t.a`. Copies of other stages, which another search decides, stay as they were drawn.
+pub(super) fn alike(ground: &Ground, model: &Model) -> Result<()> {
+    let stages = ground.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+    let groups: Vec<&str> = ground.network.choices.iter().map(|c| stages[c.of.0].name.as_str()).collect();
     let name = |i: usize| {
         let label = &model.symbols.units[model.plan.weights[i].unit];
         (label.as_str(), &model.symbols.weights[i][label.len()..])
@@ -39,7 +42,9 @@ pub(super) fn alike(model: &Model) -> Result<()> {
     for (i, var) in model.vars.iter().enumerate() {
         let (label, rest) = name(i);
         let Some((stem, copy)) = label.rsplit_once('.') else { continue };
-        if copy != "a"
+        let own = stem.starts_with("heads.") || groups.contains(&stem);
+        if own
+            && copy != "a"
             && let Some(first) = all.get(&(format!("{stem}.a").as_str(), rest))
         {
             var.set(&model.vars[*first].as_tensor().copy()?)?;

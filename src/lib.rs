@@ -39,7 +39,7 @@
 //! | [`data`] | one file per format; frozen schemas, label expressions, splits, encoding, batches; new rows to predict; a look at all of it (no candle) |
 //! | [`hir`] | names resolved; `hir/schema.rs` is the one table of items and attributes |
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
-//! | [`check`] | shapes, costs, fit of space and strategy, lints |
+//! | [`check`] | shapes, costs, types of the network's nodes, fit of space and strategy, lints |
 //! | [`plan`] | lowering; passes over the plan that make a step cheaper and change no value |
 //! | [`runtime`] | model, the way forward (`forward.rs`, `waves.rs`) and back (`tape.rs`), memory (`blocks.rs`), feeding, training, evaluation, checkpoints |
 //! | [`search`] | one file per strategy: definition (read by checking) and procedure |

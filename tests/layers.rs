@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Uses against the order of the table: room, what it uses, the paths that it may name there, and why.
-const DOORS: [(&str, &str, &[&str], &str); 3] = [
+const DOORS: [(&str, &str, &[&str], &str); 2] = [
     ("hir", "search", &["StrategyDef", "strategy", "strategies"], "reads the definitions of strategies"),
     ("check", "search", &["Offer", "StrategyDef", "strategies"], "reads the definitions of strategies"),
-    // To be mended: the op of a mix is fixed by the types of what it reads, which is known before lowering.
-    ("check", "plan", &["mix_ops"], "counts the weights of a mix"),
 ];
 
 fn source() -> PathBuf {

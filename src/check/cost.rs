@@ -72,7 +72,7 @@ pub struct CostReport {
 /// Cost of the op inside a mix: the gate's linear map, over all that may be read; where the query is to be found, of all gates.
 pub fn mix_cost(checked: &Checked, network: &Network, node: petgraph::graph::NodeIndex) -> Cost {
     let mut cost = Cost::default();
-    for op in crate::plan::mix_ops(checked, network, node).iter().flatten() {
+    for op in super::nodes::mix_ops(checked, network, node).iter().flatten() {
         let activations = cost.activations.filter(|n| *n > 0);
         cost.add_op(&**op);
         // Its value is one, however many gates it may have.

@@ -4,6 +4,7 @@
 pub mod cost;
 mod fit;
 mod lints;
+pub mod nodes;
 mod shapes;
 
 use std::sync::Arc;

@@ -82,7 +82,7 @@ pub enum Standing {
     Worse,
     /// The mean difference is no larger than the spread of the differences.
     WithinSpread,
-    /// One seed has no spread.
+    /// One seed has no spread, and two differ by chance.
     FewSeeds,
 }
 

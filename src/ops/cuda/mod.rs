@@ -20,8 +20,9 @@
 //! # When the processor waits for the GPU
 //!
 //! A training step waits once for its loss, between the way forward and the way back (and every 50 steps for each task's). A step of a
-//! search waits once more for all probabilities' gradients together. Nothing else in a step of a fixed network waits: clipping stays
-//! on the device. Weightings of losses that look at gradients or losses (`optim/weighting`) read them, as their rules ask. Batches go
+//! search waits once more for all probabilities' gradients together; where parents are blended (BMTAS) once for each blend's shares, and
+//! where subsets are relaxed (SNR, DSelect-k) once for each mask's gradient. Nothing else in a step of a fixed network waits: clipping
+//! stays on the device. Weightings of losses that look at gradients or losses (`optim/weighting`) read them, as their rules ask. Batches go
 //! over from pageable memory, and so do the masks of `dropout`, which are drawn on the CPU.
 //!
 //! `precision = bf16` converts the factors of `conv` and `linear` at every product (`half.rs`); what lies between two products stays f32,

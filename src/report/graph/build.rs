@@ -162,7 +162,7 @@ impl Build<'_> {
                         }
                     }
                     let kind = NodeKind::Mix { gate: gate.word(), query };
-                    let ty = crate::plan::node_type(self.checked, self.network, *node);
+                    let ty = crate::check::nodes::node_type(self.checked, self.network, *node);
                     let cost = cost::mix_cost(self.checked, self.network, *node);
                     let label = name.clone().unwrap_or_default();
                     self.add(*node, kind, label, ty.map(|t| t.to_string()), cost, wires);

@@ -118,7 +118,7 @@ impl Bench {
         let feed = synthetic::feed(&checked, batch, Randomness::new(RANDOM)).expect("sizes are known");
         let table = &feed.dataset.train;
         let rows: Vec<u32> = (0..batch as u32).collect();
-        let fed = feed.tensors(table, table.gather(&rows), &device).expect("a batch");
+        let fed = feed.take(table, &rows, &device).expect("a batch");
         Bench { model, checked, network, plan, feed, fed, args, device }
     }
 

@@ -257,7 +257,7 @@ impl Setting {
         let model = Model::with(plan, symbols, Randomness::new(1), device, switches).expect("weights");
         let feed = synthetic::feed(&checked, ROWS as usize, Randomness::new(1)).expect("a feed");
         let table = &feed.dataset.train;
-        let fed = feed.tensors(table, table.gather(&(0..ROWS).collect::<Vec<_>>()), device).expect("a batch");
+        let fed = feed.take(table, &(0..ROWS).collect::<Vec<_>>(), device).expect("a batch");
         Setting { checked, network, feed, fed, model }
     }
 

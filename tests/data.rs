@@ -1,5 +1,7 @@
 //! Every data format on small generated files, oddities included; frozen schemas; labels; encoding; batches.
 
+#[path = "data/celeba.rs"]
+mod celeba;
 #[path = "data/support.rs"]
 mod support;
 
@@ -346,19 +348,6 @@ fn mmoe_synthetic_has_the_correlation_asked_for() {
     }
 }
 
-#[test]
-fn celeba_checks_and_does_not_run() {
-    let (def, args) = attributes("format = celeba, root = \"x\", resize = [64, 48], augment = [flip]");
-    assert!(!def.runs);
-    let known = Known::from_outline("d", (def.outline)(&args));
-    assert_eq!(known.group("attributes").unwrap().len(), 40);
-    assert_eq!(known.shape("image"), Some(vec![3, 64, 48]));
-    assert!(
-        failure("format = celeba, root = \"x\"", folder().path())
-            .starts_with("data format `celeba` checks but does not run yet")
-    );
-}
-
 // ---- schema
 
 #[test]
@@ -423,7 +412,7 @@ fn schema_refuses_what_it_does_not_know() {
         found[0].message.clone()
     };
     assert_eq!(wrong("column a { kind = numeric, mean = 0, std = 1, min = 0 }"), "`max` is missing here");
-    assert_eq!(wrong("column a { kind = text }"), "a column is `numeric` or `category`, not `text`");
+    assert_eq!(wrong("column a { kind = text }"), "a column is `numeric`, `category` or `picture`, not `text`");
     assert_eq!(
         wrong("column a { kind = category, values = [\"x\"], counts = [1], meen = 1 }"),
         "a schema has no fact `meen` here"
@@ -637,7 +626,7 @@ fn batches_deal_every_row_once_and_depend_on_seed_and_epoch_alone() {
     let (at, text) = people("");
     let raw = load(&text, at.path()).unwrap();
     let data = all_of(&raw, &[dense(&["age"], None, false)], &[label("d.age > 40", TaskKind::Binary, &raw)]);
-    let batch = data.train.gather(&[4, 1]);
+    let batch = data.train.gather(&[4, 1], None).expect("no files are read");
     assert_eq!((batch.rows, &batch.inputs[0][..], &batch.labels[0][..]), (2, &[23.0, 41.0][..], &[0.0, 1.0][..]));
     assert_eq!(batch.masks[0], Some(vec![1.0, 1.0]));
 }

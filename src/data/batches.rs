@@ -1,6 +1,8 @@
 //! Dealing a split out: a seeded permutation per epoch, cut into batches, gathered into contiguous memory.
 
-use super::encode::Table;
+use super::DataError;
+use super::album::Drawn;
+use super::encode::{InputData, Table};
 use crate::random::Randomness;
 
 /// How a split is dealt out.
@@ -87,21 +89,70 @@ pub struct Batch {
     pub masks: Vec<Option<Vec<f32>>>,
 }
 
+impl Batch {
+    /// Bytes of its numbers.
+    pub fn bytes(&self) -> usize {
+        let lists = self.inputs.iter().chain(&self.labels).chain(self.masks.iter().flatten());
+        4 * lists.map(Vec::len).sum::<usize>()
+    }
+}
+
 impl Table {
-    /// The samples at `rows`, in that order.
-    pub fn gather(&self, rows: &[u32]) -> Batch {
-        let pick = |values: &[f32], size: usize| {
-            let mut out = Vec::with_capacity(rows.len() * size);
-            for r in rows {
-                out.extend_from_slice(&values[*r as usize * size..(*r as usize + 1) * size]);
-            }
-            out
-        };
-        Batch {
+    /// The samples at `rows`, in that order. Pictures are read here: what is wrong with one names its file. `drawn` is for
+    /// training alone; without it nothing is augmented.
+    pub fn gather(&self, rows: &[u32], drawn: Option<Drawn>) -> Result<Batch, DataError> {
+        Ok(Batch {
             rows: rows.len(),
-            inputs: self.inputs.iter().map(|i| pick(&i.values, i.size)).collect(),
-            labels: self.labels.iter().map(|l| pick(&l.values, l.size)).collect(),
-            masks: self.labels.iter().map(|l| l.mask.as_ref().map(|m| pick(m, 1))).collect(),
+            inputs: self.inputs.iter().map(|i| i.gather(rows, drawn)).collect::<Result<_, _>>()?,
+            labels: self.labels.iter().map(|l| pick(&l.values, l.size, rows)).collect(),
+            masks: self.labels.iter().map(|l| l.mask.as_ref().map(|m| pick(m, 1, rows))).collect(),
+        })
+    }
+
+    /// Whether a batch takes reading files.
+    pub fn reads_files(&self) -> bool {
+        self.inputs.iter().any(|i| !i.pictures.is_empty())
+    }
+
+    /// Bytes of one gathered sample, masks with it.
+    pub fn bytes_per_row(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|l| l.size + usize::from(l.mask.is_some())).sum();
+        4 * (self.inputs.iter().map(|i| i.size).sum::<usize>() + labels)
+    }
+}
+
+fn pick(values: &[f32], size: usize, rows: &[u32]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(rows.len() * size);
+    for r in rows {
+        out.extend_from_slice(&values[*r as usize * size..(*r as usize + 1) * size]);
+    }
+    out
+}
+
+impl InputData {
+    fn gather(&self, rows: &[u32], drawn: Option<Drawn>) -> Result<Vec<f32>, DataError> {
+        if self.pictures.is_empty() {
+            return Ok(pick(&self.values, self.size, rows));
         }
+        let held = self.size - self.pictures.iter().map(|p| p.album.form.elements()).sum::<usize>();
+        let mut out = Vec::with_capacity(rows.len() * self.size);
+        for (i, r) in rows.iter().enumerate() {
+            if i > 0 && rows[i - 1] == *r {
+                // A pass that is filled up repeats its last row.
+                out.extend_from_within(out.len() - self.size..);
+                continue;
+            }
+            let (row, mut done) = (*r as usize, 0);
+            let values = &self.values[row * held..(row + 1) * held];
+            let start = out.len();
+            for p in &self.pictures {
+                let between = p.at - (out.len() - start);
+                out.extend_from_slice(&values[done..done + between]);
+                done += between;
+                out.extend(p.encoded(row, drawn)?);
+            }
+            out.extend_from_slice(&values[done..]);
+        }
+        Ok(out)
     }
 }

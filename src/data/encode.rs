@@ -3,6 +3,7 @@
 //! Statistics and vocabularies are the frozen schema's, so encoding does not depend on which rows are read.
 
 use super::DataError;
+use super::album::Album;
 use super::evaluate::{Bound, Cell};
 use super::freeze::{ColumnFacts, Facts, Schema};
 use super::label::{Label, Term};
@@ -64,10 +65,55 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputData {
     pub name: String,
-    /// Values per sample.
+    /// Values per sample, pictures' with them.
     pub size: usize,
-    /// `[rows * size]`.
+    /// What is held in memory: `[rows * n]`, where n is `size` less the values of pictures.
     pub values: Vec<f32>,
+    /// Columns that are read from files when a batch is gathered, in the order of their places.
+    pub pictures: Vec<Placed>,
+}
+
+/// A column of pictures in an input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed {
+    /// Where its values begin in a sample.
+    pub at: usize,
+    pub album: Album,
+    scaling: Scaling,
+}
+
+impl Placed {
+    /// The encoded values of a row.
+    pub fn encoded(&self, row: usize, drawn: Option<super::Drawn>) -> Result<Vec<f32>, DataError> {
+        let mut values = self.album.read(row, drawn)?;
+        // Pixels and the ends of a scale are finite, so is what comes of them.
+        values.iter_mut().for_each(|v| *v = self.scaling.of(f64::from(*v)));
+        Ok(values)
+    }
+}
+
+/// A linear map, in 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Scaling {
+    shift: f64,
+    factor: f64,
+    base: f64,
+}
+
+impl Scaling {
+    const NONE: Scaling = Scaling { shift: 0.0, factor: 1.0, base: 0.0 };
+
+    /// From the ends `[a, b]` to `[low, high]`.
+    fn ends(column: &str, [a, b]: [f64; 2], [low, high]: [f64; 2]) -> Result<Scaling, DataError> {
+        if a == b {
+            return Err(DataError::Constant { column: column.into(), value: a });
+        }
+        Ok(Scaling { shift: a, factor: (high - low) / (b - a), base: low })
+    }
+
+    fn of(self, v: f64) -> f32 {
+        ((v - self.shift) * self.factor + self.base) as f32
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -156,8 +202,11 @@ fn input(
         None => columns.len(),
         Some(_) => columns.iter().map(|c| raw.columns[c.at].elements()).sum(),
     };
+    let held = |c: &Column| if matches!(c.values, Values::Pictures(_)) { 0 } else { raw.columns[c.at].elements() };
+    let (whole, mut pictures) = (size, Vec::new());
+    let size = if dense.is_some() { columns.iter().map(held).sum() } else { size };
     let mut values = vec![0f32; rows * size];
-    let mut offset = 0;
+    let (mut offset, mut at) = (0, 0);
     for c in &columns {
         let k = raw.columns[c.at].elements();
         let name = &c.facts.name;
@@ -174,22 +223,40 @@ fn input(
                     "declare the input as `fields` to encode categories",
                 ));
             }
-            (_, _, None) if k != 1 => {
+            (_, facts, None) if k != 1 || *facts == Facts::Picture => {
                 return Err(DataError::option(
                     format!("column `{name}` holds {k} numbers per sample; a field is one"),
                     "declare it as an input of its own, `f32[...]`",
                 ));
             }
+            (numbers, Facts::Picture, Some((scale, normalize))) => {
+                if scale.is_none() && normalize {
+                    return Err(DataError::option(
+                        format!(
+                            "input `{}` is to be normalized, and the mean of the pictures `{name}` is not known",
+                            spec.name
+                        ),
+                        "give their pixels ends: `scale = [-1, 1]`",
+                    ));
+                }
+                let scaling = match scale {
+                    Some(ends) => Scaling::ends(name, c.facts.range.unwrap_or([0.0, 255.0]), ends)?,
+                    None => Scaling::NONE,
+                };
+                match numbers {
+                    Values::Pictures(album) => pictures.push(Placed { at, album: album.clone(), scaling }),
+                    // Decoded already: rows to predict.
+                    _ => (0..rows).for_each(|row| {
+                        for i in 0..k {
+                            values[row * size + offset + i] = scaling.of(numbers.number(row * k + i));
+                        }
+                    }),
+                }
+            }
             (numbers, Facts::Numeric { mean, std, min, max }, _) => {
                 let (scale, normalize) = dense.unwrap_or((None, true));
-                let (shift, factor, base) = match scale {
-                    Some([low, high]) => {
-                        let [a, b] = c.facts.range.unwrap_or([*min, *max]);
-                        if a == b {
-                            return Err(DataError::Constant { column: name.clone(), value: a });
-                        }
-                        (a, (high - low) / (b - a), low)
-                    }
+                let scaling = match scale {
+                    Some(ends) => Scaling::ends(name, c.facts.range.unwrap_or([*min, *max]), ends)?,
                     None if normalize && *std == 0.0 => {
                         if dense.is_some() {
                             return Err(DataError::Constant { column: name.clone(), value: *min });
@@ -199,17 +266,17 @@ fn input(
                                 "column `{name}` holds the same number, {min}, in every training row: it is encoded as 0 and says nothing"
                             ));
                         }
-                        (*mean, 0.0, 0.0)
+                        Scaling { shift: *mean, factor: 0.0, base: 0.0 }
                     }
-                    None if normalize => (*mean, 1.0 / std, 0.0),
-                    None => (0.0, 1.0, 0.0),
+                    None if normalize => Scaling { shift: *mean, factor: 1.0 / std, base: 0.0 },
+                    None => Scaling::NONE,
                 };
                 for row in 0..rows {
                     for i in 0..k {
                         let v = numbers.number(row * k + i);
                         // A missing number takes the training mean: 0 once standardised.
                         let v = if v.is_nan() { *mean } else { v };
-                        let encoded = ((v - shift) * factor + base) as f32;
+                        let encoded = scaling.of(v);
                         // Far from all that training showed, or a deviation next to nothing.
                         if !encoded.is_finite() {
                             return Err(DataError::option(
@@ -227,9 +294,10 @@ fn input(
             }
             _ => unreachable!("`column` compared the kinds"),
         }
-        offset += if dense.is_some() { k } else { 1 };
+        offset += if dense.is_some() { held(c) } else { 1 };
+        at += k;
     }
-    Ok(InputData { name: spec.name.clone(), size, values })
+    Ok(InputData { name: spec.name.clone(), size: whole, values, pictures })
 }
 
 fn label(

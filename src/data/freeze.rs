@@ -37,6 +37,8 @@ pub enum Facts {
     /// Training values with their counts, most frequent first, then alphabetical. Category numbers count from 1 in this
     /// order; 0 is "missing, or never seen in training".
     Category { values: Vec<(String, usize)> },
+    /// Files of pixels in the column's range, which are not opened to freeze: nothing is known of their mean.
+    Picture,
 }
 
 impl Schema {
@@ -133,6 +135,15 @@ impl Schema {
 fn difference(was: &ColumnFacts, is: &ColumnFacts) -> String {
     let name = &was.name;
     match (&was.facts, &is.facts) {
+        (Facts::Picture, Facts::Picture) if was.shape == is.shape => {
+            format!("column `{name}` has another range or group")
+        }
+        (Facts::Picture, Facts::Numeric { .. } | Facts::Category { .. }) => {
+            format!("column `{name}` was pictures and is none")
+        }
+        (Facts::Numeric { .. } | Facts::Category { .. }, Facts::Picture) => {
+            format!("column `{name}` was no pictures and is pictures")
+        }
         (Facts::Category { .. }, Facts::Numeric { .. }) => format!("column `{name}` was text and is numeric"),
         (Facts::Numeric { .. }, Facts::Category { .. }) => format!("column `{name}` was numeric and is text"),
         _ if was.shape != is.shape => format!("column `{name}` had shape {:?} and has {:?}", was.shape, is.shape),
@@ -168,6 +179,7 @@ fn column(c: &RawColumn, values: &Values) -> ColumnFacts {
             values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             (Facts::Category { values }, missing)
         }
+        Values::Pictures(_) => (Facts::Picture, 0),
         numbers => numeric(numbers),
     };
     ColumnFacts {

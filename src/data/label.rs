@@ -85,7 +85,7 @@ pub fn classes(label: &Label, data: &Known) -> Option<usize> {
         KnownKind::Numeric(ends) => {
             ends.filter(|[a, b]| *a >= 0.0 && b.fract() == 0.0 && *b < MAX_CLASSES).map(|[_, b]| b as usize + 1)
         }
-        KnownKind::Open => None,
+        KnownKind::Open | KnownKind::Picture => None,
     }
 }
 
@@ -94,7 +94,7 @@ pub fn words(label: &Label, schema: &Schema) -> Option<Vec<String>> {
     let [Term::Column(name, _)] = label.terms.as_slice() else { return None };
     match &schema.column(name)?.facts {
         Facts::Category { values } => Some(values.iter().map(|(v, _)| v.clone()).collect()),
-        Facts::Numeric { .. } => None,
+        Facts::Numeric { .. } | Facts::Picture => None,
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! The way of the data: a format's [`FormatDef::load`] gives [`Raw`] (as read, per split); [`Schema::freeze`] takes the facts
 //! that a spec may rely on; [`label::check_label`] fits label expressions to those facts; [`encode`] turns all of it into a
-//! [`Dataset`] of flat `f32`; [`Batches`] deals it out. Nothing here knows candle or a network. Nothing is downloaded.
+//! [`Dataset`] of flat `f32`; [`Batches`] deals it out. Pictures stay files until a batch of them is gathered
+//! ([`Album`]). Nothing here knows candle or a network. Nothing is downloaded.
 //!
 //! Adding a format: a file here with a `pub static DEF: FormatDef`, and a line in [`table`].
 
+mod album;
 mod batches;
 mod celeba;
 mod csv;
@@ -24,7 +26,9 @@ mod mmoe_synthetic;
 mod multi_mnist;
 mod npy;
 pub mod outline;
+mod picture;
 mod raw;
+mod resize;
 mod schema_text;
 mod split;
 pub mod survey;
@@ -33,11 +37,13 @@ mod zip;
 
 use std::path::Path;
 
+pub use album::{Album, Drawn};
 pub use batches::{Batch, Batches};
 pub use encode::{Dataset, InputData, InputFrom, InputSpec, LabelData, LabelSpec, Table, encode, encode_inputs};
 pub use error::DataError;
 pub use freeze::{ColumnFacts, Facts, Schema};
 pub use outline::{Known, KnownColumn, KnownKind, Outline};
+pub use picture::Form;
 pub use raw::{FileFact, Part, Raw, RawColumn, SPLITS, Split, Values};
 pub use schema_text::{name as name_text, number as number_text, quoted as quoted_text};
 
@@ -96,9 +102,4 @@ pub fn table() -> &'static [&'static FormatDef] {
 
 pub fn find(name: &str) -> Option<&'static FormatDef> {
     table().iter().copied().find(|d| d.call.name == name)
-}
-
-/// For formats whose attributes cannot contradict each other.
-fn nothing_to_check(_: &Args, _: Span) -> Vec<Diagnostic> {
-    Vec::new()
 }

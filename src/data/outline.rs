@@ -33,6 +33,8 @@ pub enum KnownKind {
     Numeric(Option<[f64; 2]>),
     /// With the training vocabulary, where frozen.
     Category(Option<Vec<String>>),
+    /// Pixels from 0 to 255.
+    Picture,
 }
 
 impl KnownColumn {
@@ -43,6 +45,10 @@ impl KnownColumn {
             shape: Some(shape.to_vec()),
             groups: Vec::new(),
         }
+    }
+
+    pub fn picture(name: impl Into<String>, shape: &[usize]) -> KnownColumn {
+        KnownColumn { kind: KnownKind::Picture, ..KnownColumn::numeric(name, shape) }
     }
 
     pub fn open(name: impl Into<String>) -> KnownColumn {
@@ -81,6 +87,7 @@ impl Known {
                     Facts::Category { values, .. } => {
                         KnownKind::Category(Some(values.iter().map(|(v, _)| v.clone()).collect()))
                     }
+                    Facts::Picture => KnownKind::Picture,
                 },
                 shape: Some(c.shape.clone()),
                 groups: c.groups.clone(),

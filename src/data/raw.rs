@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::album::Album;
+
 /// The three splits, in this order everywhere.
 pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
@@ -81,6 +83,8 @@ pub enum Values {
     F32(Vec<f32>),
     /// NaN is a missing cell; a NaN in a file is refused while reading.
     F64(Vec<f64>),
+    /// Files, whose pixels from 0 to 255 are read when a batch is gathered and not before.
+    Pictures(Album),
 }
 
 impl Values {
@@ -96,6 +100,7 @@ impl Values {
             Values::I64(v) => v.len(),
             Values::F32(v) => v.len(),
             Values::F64(v) => v.len(),
+            Values::Pictures(a) => a.rows() * a.form.elements(),
         }
     }
 
@@ -103,7 +108,7 @@ impl Values {
         self.len() == 0
     }
 
-    /// Element `i` as a number; NaN where missing. Text gives its dictionary index.
+    /// Element `i` as a number; NaN where missing. Text gives its dictionary index. Of a picture, which is not read here, NaN.
     pub fn number(&self, i: usize) -> f64 {
         match self {
             Values::Text(v) if v[i] == MISSING => f64::NAN,
@@ -112,6 +117,7 @@ impl Values {
             Values::I64(v) => v[i] as f64,
             Values::F32(v) => v[i] as f64,
             Values::F64(v) => v[i],
+            Values::Pictures(_) => f64::NAN,
         }
     }
 
@@ -130,6 +136,7 @@ impl Values {
             Values::I64(v) => Values::I64(gather(v, rows, elements)),
             Values::F32(v) => Values::F32(gather(v, rows, elements)),
             Values::F64(v) => Values::F64(gather(v, rows, elements)),
+            Values::Pictures(a) => Values::Pictures(a.take(rows)),
         }
     }
 }

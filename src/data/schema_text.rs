@@ -96,6 +96,10 @@ fn column_text(c: &ColumnFacts) -> String {
                 first.push(format!("{key} = {}", number(*v)));
             }
         }
+        Facts::Picture => {
+            first.push("kind = picture".to_string());
+            first.push(format!("shape = {}", list(c.shape.iter().map(|s| s.to_string()))));
+        }
         Facts::Category { values } => {
             first.push("kind = category".to_string());
             lists.push(format!("values = {}", list(values.iter().map(|(v, _)| quoted(v)))));
@@ -244,13 +248,23 @@ impl Read {
                 _ => return self.wrong(head(n), "a range has two ends"),
             },
         };
-        let mut shape = Vec::new();
+        let shape = match kind.as_str() {
+            "numeric" => e.maybe(self, "shape", |e| list_of(e, size)).unwrap_or_default(),
+            "picture" => e.need(self, "shape", head(n), |e| list_of(e, size))?,
+            _ => Vec::new(),
+        };
+        if shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)) > MAX_NUMBERS {
+            return self.wrong(head(n), "a sample of this shape has more than 2^40 numbers");
+        }
         let facts = match kind.as_str() {
-            "numeric" => {
-                shape = e.maybe(self, "shape", |e| list_of(e, size)).unwrap_or_default();
-                if shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)) > MAX_NUMBERS {
-                    return self.wrong(head(n), "a sample of this shape has more than 2^40 numbers");
+            "picture" => match shape.as_slice() {
+                [1 | 3, _, _] => Facts::Picture,
+                _ => {
+                    return self
+                        .wrong(head(n), "the shape of a picture is `[channels, height, width]`, of 1 or 3 channels");
                 }
+            },
+            "numeric" => {
                 let [mean, std, min, max] = ["mean", "std", "min", "max"].map(|k| e.need(self, k, head(n), float));
                 Facts::Numeric { mean: mean?, std: std?, min: min?, max: max? }
             }
@@ -268,7 +282,9 @@ impl Read {
                 }
                 Facts::Category { values: pairs }
             }
-            other => return self.wrong(head(n), format!("a column is `numeric` or `category`, not `{other}`")),
+            other => {
+                return self.wrong(head(n), format!("a column is `numeric`, `category` or `picture`, not `{other}`"));
+            }
         };
         e.rest(self, &kind);
         Some(ColumnFacts { name: column, shape, facts, missing, range, groups })

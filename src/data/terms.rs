@@ -16,6 +16,7 @@ pub enum Type {
     Text,
     /// This many numbers (`None` while open).
     Array(Option<usize>),
+    Picture,
 }
 
 impl Type {
@@ -27,6 +28,7 @@ impl Type {
             Type::Text => "text".into(),
             Type::Array(Some(n)) => format!("{n} numbers"),
             Type::Array(None) => "an array".into(),
+            Type::Picture => "a picture".into(),
         }
     }
 }
@@ -370,6 +372,7 @@ fn type_of(c: &KnownColumn) -> Type {
     match (&c.kind, &c.shape) {
         (KnownKind::Open, _) => Type::Open,
         (KnownKind::Category(_), _) => Type::Text,
+        (KnownKind::Picture, _) => Type::Picture,
         (KnownKind::Numeric(_), Some(shape)) if shape.is_empty() => Type::Number,
         (KnownKind::Numeric(_), Some(shape)) => {
             Type::Array(Some(shape.iter().fold(1, |n: usize, d| n.saturating_mul(*d))))

@@ -146,7 +146,7 @@ pub fn profile(
     let feed = synthetic::feed(checked, batch, random)?;
     let rows: Vec<u32> = (0..batch as u32).collect();
     let table = &feed.dataset.train;
-    let fed = feed.tensors(table, table.gather(&rows), device).map_err(RunError::from)?;
+    let fed = feed.take(table, &rows, device)?;
 
     let job = Job { spec: &checked.spec, feed: &feed, args: &args, random };
     let mut procedure: Box<dyn Procedure> = match (which, checked.spec.searches.first()) {

@@ -195,6 +195,9 @@ impl Builder<'_> {
             }
             let Some(ty_expr) = &item.ty else { continue };
             let Some(ty) = self.tensor_type(ty_expr, from.as_ref()) else { continue };
+            if let Some(picture) = from.as_ref().and_then(|c| self.picture(c)) {
+                self.diags.extend(as_picture(&picture, &ty, ty_expr, &fields.args));
+            }
             self.spec.inputs.push(Input {
                 name: item.names[0].text.clone(),
                 span: item.names[0].span,
@@ -205,6 +208,13 @@ impl Builder<'_> {
                 args: fields.args,
             });
         }
+    }
+
+    /// The first of these columns that holds pictures.
+    fn picture(&self, columns: &Columns) -> Option<String> {
+        let known = &self.spec.data[columns.data.0].known;
+        let is = |n: &&String| known.column(n).is_some_and(|c| c.kind == data::KnownKind::Picture);
+        columns.names.iter().flatten().find(is).cloned()
     }
 
     /// `f32[3, 64, 64]` or `fields`.
@@ -253,4 +263,23 @@ impl Builder<'_> {
         }
         None
     }
+}
+
+/// What an input cannot do with a column of pictures.
+fn as_picture(column: &str, ty: &TensorType, ty_expr: &Expr, args: &Args) -> Option<Diagnostic> {
+    if matches!(ty, TensorType::Fields(_)) {
+        let message = format!("a field is one number or word, and the column `{column}` holds pictures");
+        let help = format!(
+            "read it by an input of its own, `f32[channels, height, width]`, and leave it out here: `except = [{column}]`"
+        );
+        return Some(Diagnostic::new(codes::TYPE_MISMATCH, ty_expr.span, message).help(help));
+    }
+    if args.bool("normalize") && args.get("scale").is_none() {
+        let message =
+            format!("the mean of the pictures `{column}` is not known: they are not opened to freeze a schema");
+        let span = args.span("normalize").unwrap_or(ty_expr.span);
+        let help = "give their pixels ends instead: `scale = [-1, 1]`";
+        return Some(Diagnostic::new(codes::TYPE_MISMATCH, span, message).help(help));
+    }
+    None
 }

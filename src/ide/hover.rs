@@ -194,6 +194,7 @@ fn column(analysis: &Analysis, data: DefId, span: Span) -> Option<String> {
         KnownKind::Open => "open until the schema is frozen".to_string(),
         KnownKind::Numeric(None) => "numeric".to_string(),
         KnownKind::Numeric(Some([low, high])) => format!("numeric, {low} to {high}"),
+        KnownKind::Picture => "pictures, pixels from 0 to 255".to_string(),
         KnownKind::Category(None) => "categories".to_string(),
         KnownKind::Category(Some(values)) => format!("{} categories", values.len()),
     };

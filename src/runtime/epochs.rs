@@ -8,9 +8,10 @@ use super::RunError;
 use super::control::{Control, Why};
 use super::feed::{Fed, Feed};
 use super::keeper::{Due, Keeper};
+use super::reader::Deal;
 use super::record::{EpochEvent, Listener, SplitScores};
 use super::state::{Header, Position, State};
-use crate::data::Batches;
+use crate::data::{Batches, Drawn};
 
 /// What is trained, and how. All that it carries from one step to the next it gives to [`Procedure::save`] and takes back in
 /// [`Procedure::load`]; then a run that was killed ends with the same bytes.
@@ -89,24 +90,32 @@ pub fn train(
     };
     while at.epoch <= epochs {
         let (start, before) = (Instant::now(), at.seconds);
-        for mut rows in course.batches.epoch(at.epoch as u64).into_iter().skip(at.cursor) {
-            at.step += 1;
-            if let Some(only) = &course.only {
-                rows.iter_mut().for_each(|r| *r = only[*r as usize]);
+        let epoch = at.epoch as u64;
+        let mut lists: Vec<Vec<u32>> = course.batches.epoch(epoch).into_iter().skip(at.cursor).collect();
+        if let Some(only) = &course.only {
+            lists.iter_mut().flatten().for_each(|r| *r = only[*r as usize]);
+        }
+        let drawn = course.batches.shuffle.map(|random| Drawn { random, epoch });
+        let why = feed.deal(&Deal { table, lists: &lists, drawn }, course.device, |dealer| {
+            while let Some(fed) = dealer.batch()? {
+                at.step += 1;
+                let value = procedure.step(&fed, &mut at)?;
+                at.loss_sum += value * fed.rows as f64;
+                at.cursor += 1;
+                at.seconds = before + start.elapsed().as_secs_f64();
+                listener.step(&phase, at.epoch, at.step, &|| Some(value));
+                let due = keeper.after_step();
+                if due != Due::Nothing {
+                    save(&*procedure, &at, &validation, keeper, listener)?;
+                }
+                if let Due::Stop(why) = due {
+                    return Ok(Some(why));
+                }
             }
-            let fed = feed.tensors(table, table.gather(&rows), course.device)?;
-            let value = procedure.step(&fed, &mut at)?;
-            at.loss_sum += value * fed.rows as f64;
-            at.cursor += 1;
-            at.seconds = before + start.elapsed().as_secs_f64();
-            listener.step(&phase, at.epoch, at.step, &|| Some(value));
-            let due = keeper.after_step();
-            if due != Due::Nothing {
-                save(&*procedure, &at, &validation, keeper, listener)?;
-            }
-            if let Due::Stop(why) = due {
-                return Ok(stop(why, &at, validation));
-            }
+            Ok(None)
+        })?;
+        if let Some(why) = why {
+            return Ok(stop(why, &at, validation));
         }
         let began = Instant::now();
         let scores = match procedure.evaluate(keeper.control) {

@@ -6,6 +6,7 @@ use super::RunError;
 use super::control::Control;
 use super::feed::Feed;
 use super::model::{Decided, Model};
+use super::reader::Deal;
 use super::record::{MetricScore, SplitScores, TaskScores};
 use crate::data::{Batches, LabelData, Table};
 use crate::hir::{Spec, Task};
@@ -96,18 +97,22 @@ pub fn predictions(
 ) -> Result<Vec<Vec<f32>>, RunError> {
     let mut out: Vec<Vec<f32>> = vec![Vec::new(); model.plan.outputs.len()];
     let block = rows_per_pass(feed);
-    for mut rows in Batches::in_order(table.rows, block).epoch(0) {
-        if control.asked() {
-            return Err(RunError::Interrupted);
+    let mut lists = Batches::in_order(table.rows, block).epoch(0);
+    let asked: Vec<usize> = lists.iter().map(Vec::len).collect();
+    lists.iter_mut().for_each(|rows| rows.resize(block, rows[rows.len() - 1]));
+    feed.deal(&Deal { table, lists: &lists, drawn: None }, &model.device, |dealer| {
+        for asked in asked {
+            if control.asked() {
+                return Err(RunError::Interrupted);
+            }
+            let Some(fed) = dealer.batch()? else { break };
+            for (list, t) in out.iter_mut().zip(model.predict(&fed.inputs, decided)?) {
+                let values = t.flatten_all()?.to_vec1::<f32>()?;
+                list.extend(&values[..values.len() / block * asked]);
+            }
         }
-        let asked = rows.len();
-        rows.resize(block, rows[asked - 1]);
-        let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
-        for (list, t) in out.iter_mut().zip(model.predict(&fed.inputs, decided)?) {
-            let values = t.flatten_all()?.to_vec1::<f32>()?;
-            list.extend(&values[..values.len() / block * asked]);
-        }
-    }
+        Ok(())
+    })?;
     Ok(out)
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use candle_core::{Device, Tensor};
 
 use super::RunError;
+use super::reader::readers;
 use crate::check::Checked;
 use crate::data::{self, Batch, Batches, Dataset, InputFrom, InputSpec, LabelSpec, LoadContext, Raw, Schema, Table};
 use crate::hir::{Data, Spec};
@@ -40,6 +41,8 @@ pub struct Feed {
     pub tasks: Vec<usize>,
     /// Per split, the line or sample of its file that each row was; empty where rows are generated or counted from 0.
     pub origin: [Vec<u32>; 3],
+    /// Threads that read ahead.
+    pub readers: usize,
 }
 
 /// Spec input of each encoded input, its sizes per sample, and how it is encoded.
@@ -170,7 +173,7 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         }
     }
     let origin = raw.splits.map(|s| s.origin);
-    Ok(Feed { dataset, inputs, tasks, origin })
+    Ok(Feed { dataset, inputs, tasks, origin, readers: readers() })
 }
 
 /// A feed of no samples, for rows that come one piece at a time: how the inputs are encoded, and the name of the data set that
@@ -189,7 +192,7 @@ pub fn feed_inputs(spec: &Spec) -> Result<(Feed, Vec<InputSpec>, &Data), RunErro
     let (inputs, specs) = intake(spec, schema)?;
     let none = || Table::default();
     let dataset = Dataset { train: none(), validation: none(), test: none(), notes: Vec::new() };
-    Ok((Feed { dataset, inputs, tasks: Vec::new(), origin: Default::default() }, specs, data))
+    Ok((Feed { dataset, inputs, tasks: Vec::new(), origin: Default::default(), readers: readers() }, specs, data))
 }
 
 /// One batch as tensors.
@@ -224,7 +227,7 @@ impl Feed {
         &self.inputs[input].1
     }
 
-    pub fn tensors(&self, table: &Table, batch: Batch, device: &Device) -> candle_core::Result<Fed> {
+    pub(super) fn tensors(&self, table: &Table, batch: Batch, device: &Device) -> candle_core::Result<Fed> {
         let mut inputs = HashMap::new();
         for ((input, sizes), values) in self.inputs.iter().zip(batch.inputs) {
             let mut shape = vec![batch.rows];

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::RunError;
 use super::feed::Feed;
 use super::model::{Decided, Model};
 
@@ -16,12 +17,12 @@ pub struct Latency {
 }
 
 /// Times forward passes (all tasks) over rows of the validation split: one to warm up, then at least `ROUNDS`.
-pub fn measure(model: &Model, feed: &Feed, decided: &[Decided], batch: usize) -> candle_core::Result<Latency> {
+pub fn measure(model: &Model, feed: &Feed, decided: &[Decided], batch: usize) -> Result<Latency, RunError> {
     const ROUNDS: usize = 15;
     // Any rows will do; training has some, or nothing would have been trained.
     let table = if feed.dataset.validation.rows > 0 { &feed.dataset.validation } else { &feed.dataset.train };
     let rows: Vec<u32> = (0..batch).map(|i| (i % table.rows.max(1)) as u32).collect();
-    let fed = feed.tensors(table, table.gather(&rows), &model.device)?;
+    let fed = feed.take(table, &rows, &model.device)?;
     model.predict(&fed.inputs, decided)?;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {

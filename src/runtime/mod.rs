@@ -16,6 +16,7 @@ pub mod latency;
 pub mod machine;
 pub mod memory;
 pub mod model;
+pub mod reader;
 pub mod record;
 pub mod seal;
 pub mod selftest;

@@ -4,6 +4,7 @@ use rand::RngExt;
 
 use super::RunError;
 use super::feed::Feed;
+use super::reader::readers;
 use crate::check::Checked;
 use crate::data::{Dataset, InputData, LabelData, Table};
 use crate::objective::TaskKind;
@@ -27,7 +28,8 @@ pub fn feed(checked: &Checked, rows: usize, random: Randomness) -> Result<Feed, 
             Field::Category { values } => rng.random_range(0..values.max(1)) as f32,
             Field::Numeric => rng.random_range(-1.0..1.0f32),
         };
-        encoded.push(InputData { name: input.name.clone(), size, values: (0..rows * size).map(draw).collect() });
+        let (name, values) = (input.name.clone(), (0..rows * size).map(draw).collect());
+        encoded.push(InputData { name, size, values, pictures: Vec::new() });
         inputs.push((i, sizes));
     }
     for (t, task) in spec.tasks.iter().enumerate() {
@@ -52,7 +54,7 @@ pub fn feed(checked: &Checked, rows: usize, random: Randomness) -> Result<Feed, 
     }
     let train = Table { rows, inputs: encoded, labels };
     let dataset = Dataset { train, validation: Table::default(), test: Table::default(), notes: Vec::new() };
-    Ok(Feed { dataset, inputs, tasks: (0..spec.tasks.len()).collect(), origin: Default::default() })
+    Ok(Feed { dataset, inputs, tasks: (0..spec.tasks.len()).collect(), origin: Default::default(), readers: readers() })
 }
 
 fn open(what: &str, name: &str) -> RunError {

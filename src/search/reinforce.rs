@@ -284,7 +284,7 @@ impl<'a> Reinforcing<'a> {
     }
 
     /// The batch of reward data of the `n`-th step of the choices, counted from 0.
-    fn reward_batch(&mut self, n: u64) -> candle_core::Result<Fed> {
+    fn reward_batch(&mut self, n: u64) -> Result<Fed, RunError> {
         let data = &self.ground.feed.dataset;
         let table: &Table = if self.rewarded.is_empty() { &data.validation } else { &data.train };
         let rows = if self.rewarded.is_empty() { table.rows } else { self.rewarded.len() };
@@ -297,7 +297,7 @@ impl<'a> Reinforcing<'a> {
         }
         let of = |r: &u32| self.rewarded.get(*r as usize).copied().unwrap_or(*r);
         let rows: Vec<u32> = self.dealt.1[at * batch..][..batch].iter().map(of).collect();
-        self.ground.feed.tensors(table, table.gather(&rows), &self.model.device)
+        self.ground.feed.take(table, &rows, &self.model.device)
     }
 
     /// The reward of a network on a batch, and which choices it used. `None` where no task has both classes.

@@ -41,7 +41,7 @@ impl Setting {
         let model = Model::with(plan, symbols, Randomness::new(state), &Device::Cpu, switches).expect("weights");
         let feed = synthetic::feed(&checked, 6, Randomness::new(state)).expect("a feed");
         let table = &feed.dataset.train;
-        let fed = feed.tensors(table, table.gather(&[0, 1, 2, 3, 4, 5]), &Device::Cpu).expect("a batch");
+        let fed = feed.take(table, &[0, 1, 2, 3, 4, 5], &Device::Cpu).expect("a batch");
         Setting { checked, feed, fed, model }
     }
 
@@ -333,7 +333,7 @@ fn a_copy_keeps_the_statistics_of_all_its_tasks() {
         let model = Model::with(unrolled.plan, unrolled.symbols, random, &Device::Cpu, switches).expect("weights");
         let feed = synthetic::feed(&checked, 6, random).expect("a feed");
         let table = &feed.dataset.train;
-        let fed = feed.tensors(table, table.gather(&[0, 1, 2, 3, 4, 5]), &Device::Cpu).expect("a batch");
+        let fed = feed.take(table, &[0, 1, 2, 3, 4, 5], &Device::Cpu).expect("a batch");
         let s = Setting { checked, feed, fed, model };
         by_tape(&s, 1);
         s.model.named().into_iter().map(|(n, v)| (n.to_string(), values(v.as_tensor()))).collect::<Vec<_>>()

@@ -29,7 +29,7 @@ fn unrolled(prepared: &Prepared) -> (Model, Vec<(usize, usize)>) {
 fn first_batch(prepared: &Prepared) -> mtlc::runtime::feed::Fed {
     let feed = &prepared.feed;
     let rows = feed.training(12, Randomness::new(0)).epoch(1).remove(0);
-    feed.tensors(&feed.dataset.train, feed.dataset.train.gather(&rows), &Device::Cpu).expect("a batch")
+    feed.take(&feed.dataset.train, &rows, &Device::Cpu).expect("a batch")
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod expectations;
 
 mod affinity;
 mod branch;
+mod celeba;
 mod choices;
 mod commands;
 mod compare;

@@ -44,7 +44,7 @@ fn batches(prepared: &Prepared, random: Randomness, count: usize) -> Vec<(Fed, P
                 return out;
             }
             let table = &feed.dataset.train;
-            let fed = feed.tensors(table, table.gather(&rows), &Device::Cpu).expect("a batch");
+            let fed = feed.take(table, &rows, &Device::Cpu).expect("a batch");
             out.push((fed, Position { epoch, step: out.len() as u64 + 1, ..Position::default() }));
         }
     }

@@ -5,7 +5,6 @@
 
 mod arrays;
 mod pictures;
-mod resize;
 mod table;
 
 use std::collections::BTreeMap;
@@ -89,7 +88,7 @@ impl Wanted {
         let columns = self.columns.iter().map(|c| RawColumn {
             dictionary: match &c.facts {
                 super::Facts::Category { values } => values.iter().map(|(v, _)| v.clone()).collect(),
-                super::Facts::Numeric { .. } => Vec::new(),
+                super::Facts::Numeric { .. } | super::Facts::Picture => Vec::new(),
             },
             ..RawColumn::new(c.name.clone(), &c.shape)
         });

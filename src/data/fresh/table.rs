@@ -46,7 +46,7 @@ impl<'a> Table<'a> {
         }
         let words = wanted.columns.iter().map(|c| match &c.facts {
             Facts::Category { values } => values.iter().zip(0..).map(|((w, _), i)| (w.as_str(), i)).collect(),
-            Facts::Numeric { .. } => HashMap::new(),
+            Facts::Numeric { .. } | Facts::Picture => HashMap::new(),
         });
         let mut table = Table {
             wanted,
@@ -203,7 +203,7 @@ impl Source for Table<'_> {
             .iter()
             .map(|c| match &c.facts {
                 Facts::Category { .. } => Values::Text(Vec::with_capacity(rows)),
-                Facts::Numeric { .. } => Values::F64(Vec::with_capacity(rows)),
+                Facts::Numeric { .. } | Facts::Picture => Values::F64(Vec::with_capacity(rows)),
             })
             .collect();
         let mut ids: Option<Vec<String>> = self.wanted.id.as_ref().map(|_| Vec::new());

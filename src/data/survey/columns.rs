@@ -11,9 +11,9 @@ use crate::data::raw::{MISSING, RawColumn, Values};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColumnSurvey {
     pub column: String,
-    /// "number", "text", or "array".
+    /// "number", "text", "array", or "pictures".
     pub kind: &'static str,
-    /// Sizes per row of an array.
+    /// Sizes per row of an array or a picture.
     pub shape: Vec<usize>,
     pub splits: Vec<ColumnSplit>,
     /// The largest move of a later split from training: of numbers in training deviations of the mean, of texts the share of rows
@@ -48,6 +48,12 @@ pub fn survey(of: &Subject, findings: &mut Vec<Finding>) -> Vec<ColumnSurvey> {
         let column = &of.raw.columns[at];
         let values: Vec<&Values> = of.raw.splits.iter().map(|s| &s.columns[at]).collect();
         let surveyed = match &facts.facts {
+            // Nothing is known of pixels that are not read.
+            Facts::Picture => {
+                let splits = vec![ColumnSplit::default(); values.len()];
+                let (column, shape) = (name.clone(), column.shape.clone());
+                ColumnSurvey { column, kind: "pictures", shape, splits, shift: None }
+            }
             Facts::Numeric { mean, std, .. } => numbers(of, column, facts, &values, [*mean, *std], findings),
             Facts::Category { .. } => texts(of, column, facts, &values, findings),
         };

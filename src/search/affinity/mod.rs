@@ -28,6 +28,7 @@ use crate::hir::{Search, Spec, StageId, TaskId};
 use crate::ir::{Network, Node, NodeIndex, partition};
 use crate::plan::lower_with;
 use crate::runtime::model::Model;
+use crate::runtime::reader::Deal;
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::{RunError, checkpoint};
 use crate::schema::{AttrDef, COUNT, CallDef, Need, Ty};
@@ -397,16 +398,24 @@ fn features(
     checkpoint::load_model(weights, &model)?;
     let table = &ground.feed.dataset.validation;
     let mut out = vec![Vec::new(); stages];
-    for chosen in Batches::in_order(rows.len(), BLOCK).epoch(0) {
+    let passes = Batches::in_order(rows.len(), BLOCK).epoch(0);
+    let filled = |chosen: &Vec<u32>| {
         let mut at: Vec<u32> = chosen.iter().map(|i| rows[*i as usize]).collect();
-        let asked = at.len();
-        at.resize(BLOCK, at[asked - 1]);
-        let fed = ground.feed.tensors(table, table.gather(&at), ground.device)?;
-        let values = model.predict(&fed.inputs, &[])?;
-        for (list, t) in out.iter_mut().zip(&values[values.len() - stages..]) {
-            let values = t.flatten_all()?.to_vec1::<f32>()?;
-            list.extend(&values[..values.len() / BLOCK * asked]);
+        at.resize(BLOCK, at[at.len() - 1]);
+        at
+    };
+    let lists: Vec<Vec<u32>> = passes.iter().map(filled).collect();
+    let deal = Deal { table, lists: &lists, drawn: None };
+    ground.feed.deal(&deal, ground.device, |dealer| {
+        for asked in passes.iter().map(Vec::len) {
+            let Some(fed) = dealer.batch()? else { break };
+            let values = model.predict(&fed.inputs, &[])?;
+            for (list, t) in out.iter_mut().zip(&values[values.len() - stages..]) {
+                let values = t.flatten_all()?.to_vec1::<f32>()?;
+                list.extend(&values[..values.len() / BLOCK * asked]);
+            }
         }
-    }
+        Ok(())
+    })?;
     Ok(out)
 }

@@ -8,7 +8,7 @@ use crate::cli::args::{PreviewArgs, SplitName};
 use crate::cli::cmd::session::{self, Stop};
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
-use crate::data::{InputFrom, InputSpec, SPLITS, Table, Values};
+use crate::data::{Batch, InputFrom, InputSpec, SPLITS, Table, Values};
 use crate::objective::TaskKind;
 use crate::report::picture;
 use crate::report::table::{self, Column};
@@ -35,8 +35,10 @@ fn go(args: &PreviewArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         return Err(Stop::Failed(f.help("give the `data` item one, or look at another split with `--split`")));
     }
     let rows = args.rows.min(table.rows);
+    let shown: Vec<u32> = (0..rows as u32).collect();
+    let batch = table.gather(&shown, None).map_err(|e| session::failed(e.into()))?;
     let (_, specs, _) = feed::feed_inputs(read.spec()).map_err(session::failed)?;
-    let view = View { read: &read, table, s, rows };
+    let view = View { read: &read, table, batch, s, rows };
     if terminal.json {
         (0..rows).for_each(|row| terminal.object(&view.json(row, &specs)));
         return Ok(Ok(Exit::Ok));
@@ -57,6 +59,8 @@ fn go(args: &PreviewArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
 struct View<'a> {
     read: &'a Read,
     table: &'a Table,
+    /// The rows that are shown.
+    batch: Batch,
     s: usize,
     rows: usize,
 }
@@ -86,8 +90,8 @@ impl View<'_> {
     }
 
     fn values(&self, input: usize, row: usize) -> &[f32] {
-        let data = &self.table.inputs[input];
-        &data.values[row * data.size..(row + 1) * data.size]
+        let size = self.table.inputs[input].size;
+        &self.batch.inputs[input][row * size..(row + 1) * size]
     }
 
     fn fields(&self, input: usize, columns: &[String]) -> String {

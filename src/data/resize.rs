@@ -4,20 +4,20 @@
 /// `pixels` are `[height, width, channels]` of size `from` (width, height); so is the result, of size `to`.
 pub fn bilinear(pixels: &[u8], channels: usize, from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
     let [across, down] = [weights(from[0], to[0]), weights(from[1], to[1])];
-    // First rows, then columns.
+    // First rows, then columns; a pixel's parts are added in their order, for all channels or a whole line at a time.
     let mut narrow = vec![0f32; from[1] * to[0] * channels];
     for (row, out) in pixels.chunks_exact(from[0] * channels).zip(narrow.chunks_exact_mut(to[0] * channels)) {
         for ((start, parts), cell) in across.iter().zip(out.chunks_exact_mut(channels)) {
-            for (c, v) in cell.iter_mut().enumerate() {
-                *v = parts.iter().enumerate().map(|(i, w)| w * f32::from(row[(start + i) * channels + c])).sum();
+            for (old, w) in row[start * channels..].chunks_exact(channels).zip(parts) {
+                cell.iter_mut().zip(old).for_each(|(v, p)| *v += w * f32::from(*p));
             }
         }
     }
     let line = to[0] * channels;
     let mut out = vec![0f32; to[1] * line];
     for ((start, parts), row) in down.iter().zip(out.chunks_exact_mut(line)) {
-        for (x, v) in row.iter_mut().enumerate() {
-            *v = parts.iter().enumerate().map(|(i, w)| w * narrow[(start + i) * line + x]).sum();
+        for (old, w) in narrow[start * line..].chunks_exact(line).zip(parts) {
+            row.iter_mut().zip(old).for_each(|(v, p)| *v += w * p);
         }
     }
     out

@@ -53,7 +53,6 @@ pub static DEF: FormatDef = FormatDef {
     },
     check,
     load,
-    runs: true,
 };
 
 /// What images are brought to; `None` if `resize` has neither one number nor two.

@@ -72,7 +72,6 @@ pub static DEF: FormatDef = FormatDef {
     outline,
     check,
     load,
-    runs: true,
 };
 
 /// The names in a list attribute.

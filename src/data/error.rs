@@ -36,8 +36,6 @@ pub enum DataError {
     Column { column: String, context: String, help: String },
     #[error("{message}")]
     Option { message: String, help: String },
-    #[error("data format `{format}` checks but does not run yet")]
-    Unavailable { format: &'static str },
 }
 
 fn at(line: u64) -> String {
@@ -118,9 +116,6 @@ impl DataError {
                 format!("a constant says nothing: leave `{column}` out with `except = [{column}]` or `drop`")
             }
             DataError::Column { help, .. } | DataError::Option { help, .. } if !help.is_empty() => help.clone(),
-            DataError::Unavailable { .. } => {
-                "the spec can be checked; to run it, export the columns as `.npy` and use `format = npy`".into()
-            }
             _ => return None,
         })
     }

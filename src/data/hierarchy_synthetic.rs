@@ -79,7 +79,6 @@ pub static DEF: FormatDef = FormatDef {
         generated::check(args, item, inputs + tasks * outputs, maps).into_iter().collect()
     },
     load,
-    runs: true,
 };
 
 /// `t_0_1_0`: family, group, number.

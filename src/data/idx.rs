@@ -53,7 +53,6 @@ pub static DEF: FormatDef = FormatDef {
     },
     check,
     load,
-    runs: true,
 };
 
 fn check(args: &Args, item: Span) -> Vec<Diagnostic> {

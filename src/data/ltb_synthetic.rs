@@ -79,7 +79,6 @@ pub static DEF: FormatDef = FormatDef {
     },
     check,
     load,
-    runs: true,
 };
 
 fn check(args: &Args, item: Span) -> Vec<Diagnostic> {

@@ -70,7 +70,6 @@ pub static DEF: FormatDef = FormatDef {
         generated::check(args, item, dim + 2, 2 * terms).into_iter().collect()
     },
     load,
-    runs: true,
 };
 
 fn load(args: &Args, _: &LoadContext) -> Result<Raw, DataError> {

@@ -67,8 +67,6 @@ pub struct FormatDef {
     /// Mistakes between attributes that each are legal. The span is the data item's, for what has no better place.
     pub check: fn(&Args, Span) -> Vec<Diagnostic>,
     pub load: fn(&Args, &LoadContext) -> Result<Raw, DataError>,
-    /// False: specs check, and `load` refuses by name.
-    pub runs: bool,
 }
 
 impl std::fmt::Debug for FormatDef {

@@ -71,7 +71,6 @@ pub static DEF: FormatDef = FormatDef {
         generated::check(args, item, ((SIDE + MARGIN) * (SIDE + MARGIN)) as u64, 0).into_iter().collect()
     },
     load,
-    runs: true,
 };
 
 /// Height and width of a digit.

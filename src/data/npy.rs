@@ -53,7 +53,6 @@ pub static DEF: FormatDef = FormatDef {
     },
     check,
     load,
-    runs: true,
 };
 
 /// Column names, unless an `.npz` holds them.

@@ -35,7 +35,6 @@ impl Stop {
 
 pub fn failed(e: RunError) -> Stop {
     let exit = match &e {
-        RunError::Data(DataError::Unavailable { .. }) => Exit::Program,
         RunError::Data(_) => Exit::Data,
         RunError::Diverged { .. } => Exit::Diverged,
         RunError::NotYet(_) => Exit::Program,

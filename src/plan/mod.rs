@@ -1,6 +1,7 @@
 //! A checked network to something that runs: concrete and ordered, no names and no unknown shapes. Names stand beside it, in
 //! [`Symbols`], for checkpoints and logs. A supernet's choices stay, as data for `runtime`; a fixed network has none.
 
+pub mod memory;
 pub mod passes;
 mod per_task;
 

@@ -16,7 +16,7 @@ use crate::ops::grad::Grad;
 use crate::ops::kernel::record::{Call, recording};
 use crate::ops::select::{self, Numbers};
 use crate::ops::{Op, Pass, Way};
-use crate::optim::{Gradients, Step};
+use crate::optim::{Gradient, Gradients, Step};
 use crate::plan::ValueId;
 
 /// Told how long each step of the plan took, forward and back.
@@ -310,7 +310,7 @@ impl<'a> Tape<'a> {
                     if let Some(place) = self.model.alone[*w]
                         && let Some(grad) = found.weights[*w].take()
                     {
-                        step.take(place, &grad.tensor(&self.model.device)?)?;
+                        step.take(place, &Gradient::of(grad, &self.model.device)?)?;
                     }
                 }
             }
@@ -517,8 +517,8 @@ impl Found {
             }
         }
         let trained = model.trained_indices();
-        let list = trained.map(|w| self.weights[w].take().map(|g| g.tensor(&model.device)).transpose());
-        Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices: self.choices })
+        let list = trained.map(|w| self.weights[w].take().map(|g| Gradient::of(g, &model.device)).transpose());
+        Ok(Learned { weights: Gradients::of(list.collect::<Result<_>>()?), choices: self.choices })
     }
 }
 

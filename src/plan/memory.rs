@@ -327,9 +327,8 @@ impl<'p> Ledger<'p> {
                         if !in_place {
                             count.add(bytes);
                         }
-                        match std::mem::replace(&mut grads[*v], true) {
-                            true => twice += bytes,
-                            false => {}
+                        if std::mem::replace(&mut grads[*v], true) {
+                            twice += bytes;
                         }
                     }
                     for w in s.weights.iter().filter(|w| plan.weights[**w].trained) {

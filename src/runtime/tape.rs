@@ -32,7 +32,7 @@ pub struct Tape<'a> {
     /// In the order of the steps.
     parts: Vec<Part>,
     /// With what the forward pass ran, if some of it is to run again.
-    ran: Option<Ran>,
+    ran: Option<Box<Ran>>,
     /// By value: whether a gradient is of use.
     wanted: Vec<bool>,
     /// The outputs as the loss reads them.
@@ -117,7 +117,7 @@ impl<'a> Tape<'a> {
 
     /// What follows is a stretch of its own, until [`Tape::forget`].
     pub(super) fn begin(&mut self, decided: &[Decided], mode: Mode, reached: &[bool]) {
-        self.ran.get_or_insert_with(|| Ran { decided: decided.to_vec(), mode, reached: reached.to_vec() });
+        self.ran.get_or_insert_with(|| Box::new(Ran { decided: decided.to_vec(), mode, reached: reached.to_vec() }));
         self.parts.push(Part::Kept(Vec::new()));
     }
 

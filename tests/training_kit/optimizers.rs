@@ -275,7 +275,7 @@ fn arguments_that_rule_each_other_out_are_refused() {
 
 /// A gradient of some rows of a table, and the same with its zeros.
 fn some_rows(table: [usize; 2], step: usize, dtype: DType) -> (Gradient, Gradient) {
-    let rows: Vec<usize> = (0..table[0]).filter(|r| (r * 7 + step * 5) % 61 == 0 || *r / 3 == step).collect();
+    let rows: Vec<usize> = (0..table[0]).filter(|r| (r * 7 + step * 5).is_multiple_of(61) || *r / 3 == step).collect();
     let values = numbers(rows.len() * table[1], step as u64);
     let rows = match dtype {
         DType::F64 => Rows::new(rows, values, (&table).into()),

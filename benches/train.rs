@@ -2,6 +2,7 @@
 //! ...]` tells how long their products would take at the best rate.
 //! `benches/peers/compare.py` runs this program and PyTorch in turns, by the lines that `worker` reads, and prints the ratios.
 //! `--device cuda:0` and `--batch N` say where, and with how many samples a step; on a GPU the clock is read when it has finished.
+//! `--memory N` lets a step take N MiB by the plan's account, and compute again what does not fit.
 
 mod models;
 
@@ -17,7 +18,8 @@ use mtlc::ir::Network;
 use mtlc::ops::kernel::linear::Linear;
 use mtlc::ops::kernel::{Kernel, View};
 use mtlc::ops::precision::Precision;
-use mtlc::plan::passes::Switches;
+use mtlc::plan::memory::Pace;
+use mtlc::plan::passes::{Switches, recompute};
 use mtlc::plan::{Kind, lower};
 use mtlc::random::Randomness;
 use mtlc::runtime::epochs::Procedure;
@@ -53,10 +55,12 @@ struct Bench {
 struct Place {
     device: Device,
     batch: Option<usize>,
+    /// MiB of a step.
+    memory: Option<u64>,
 }
 
 impl Place {
-    const CPU: Place = Place { device: Device::Cpu, batch: None };
+    const CPU: Place = Place { device: Device::Cpu, batch: None, memory: None };
 
     /// Takes `--device`, `--precision` and `--batch` out of the arguments.
     fn taken(args: &mut Vec<String>) -> Place {
@@ -71,7 +75,8 @@ impl Place {
             take("--precision").map_or(Precision::F32, |p| Precision::named(&p).expect("f32, tf32 or bf16"));
         precision.begin();
         let batch = take("--batch").map(|n| n.parse().expect("a number of samples"));
-        Place { device, batch }
+        let memory = take("--memory").map(|n| n.parse().expect("a number of MiB"));
+        Place { device, batch, memory }
     }
 }
 
@@ -109,12 +114,24 @@ impl Bench {
             _ => panic!("{name} has no space"),
         };
         let (plan, symbols) = lower(&checked, &network).expect("all sizes are known");
-        let plan = Model::with(plan, symbols, Randomness::new(RANDOM), &device, switches).expect("weights fit");
+        let mut plan = Model::with(plan, symbols, Randomness::new(RANDOM), &device, switches).expect("weights fit");
         let args = match model.step {
             models::Step::Train => train_args(&checked),
             _ => checked.spec.searches[0].args.clone(),
         };
         let batch = args.size("batch");
+        if let Some(memory) = place.memory {
+            let pace = Pace { batch: batch as u64, early: device.is_cpu(), losses: 1 };
+            let chosen = recompute::run(&mut plan.plan, pace, Some(memory << 20), switches);
+            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+            eprintln!(
+                "{name}: {:.0} MiB in place of {:.0}, {:.0}% of the way forward twice: {:?}",
+                mib(chosen.most),
+                mib(chosen.plain),
+                100.0 * chosen.again,
+                plan.plan.forgotten
+            );
+        }
         let feed = synthetic::feed(&checked, batch, Randomness::new(RANDOM)).expect("sizes are known");
         let table = &feed.dataset.train;
         let rows: Vec<u32> = (0..batch as u32).collect();
@@ -422,7 +439,7 @@ fn main() {
         ["worker", name] => {
             if place.device.is_cpu() {
                 // Code that a first step loads is no memory of a step.
-                let small = Bench::new(name, &Place { device: Device::Cpu, batch: Some(2) });
+                let small = Bench::new(name, &Place { batch: Some(2), ..Place::CPU });
                 small
                     .with(|p| p.step(&small.fed, &mut Position { epoch: 1, step: 1, ..Position::default() }).map(drop))
                     .expect("a step");

@@ -1,6 +1,6 @@
 //! The digest of a spec's meaning. It changes with every change of meaning and with nothing else: layout, comments, names of
 //! parameters and blocks, the order of independent items, defaults written or not, what stands in which file, where data lie and
-//! provenance do not count. The order of tasks and of stages counts: copies are named and weights are drawn in it.
+//! provenance do not count, nor does the memory that a training may take. The order of tasks and of stages counts: copies are named and weights are drawn in it.
 
 use sha2::{Digest, Sha256};
 
@@ -16,6 +16,9 @@ use crate::ops::{Dim, TensorType};
 
 /// Says how the digest is made, so that it may be made otherwise one day.
 const PREFIX: &str = "mtl1:sha256:";
+
+/// Attributes of a training that change no number of it.
+const NO_NUMBER: &[&str] = &["memory"];
 
 /// `mtl1:sha256:` and 64 hexadecimal digits.
 pub fn digest(spec: &Spec) -> String {
@@ -99,7 +102,7 @@ fn train(e: &mut Encoder, spec: &Spec) {
             &defaults
         }
     };
-    e.list("train", |e| e.args(args, &[]));
+    e.list("train", |e| e.args(args, NO_NUMBER));
 }
 
 /// Items whose order has no meaning.
@@ -305,7 +308,7 @@ fn search(e: &mut Encoder, spec: &Spec, s: &Search) {
         e.word(s.strategy.call.name);
         e.args(&s.args, &[]);
         if let Some(single) = &s.single {
-            e.list("single", |e| e.args(single, &[]));
+            e.list("single", |e| e.args(single, NO_NUMBER));
         }
         sorted(e, &s.stages, |e, stage| read(e, spec, Read::Stage(*stage)));
         if s.heads {

@@ -3,8 +3,8 @@
 use super::run::Command;
 use super::{Failure, Prepared, baselines, network_of, train_args};
 use crate::diag::numbers::human_bytes;
-use crate::plan::{lower, lower_per_task};
-use crate::runtime::memory::Estimate;
+use crate::plan::{Plan, lower, lower_per_task};
+use crate::runtime::memory::{Estimate, Training};
 use crate::runtime::{RunError, machine};
 
 /// The phase that takes most, and how much.
@@ -20,20 +20,23 @@ pub struct Need {
 pub fn need(prepared: &Prepared, command: Command) -> Result<Option<Need>, Failure> {
     let checked = prepared.checked();
     let feed = &prepared.feed;
+    let train = train_args(checked);
     let mut all: Vec<(String, usize, Estimate)> = Vec::new();
+    let mut add = |phase: &str, training: Training, plan: &Plan| {
+        all.push((phase.to_string(), training.pace.batch as usize, training.estimate(plan)));
+    };
     if command != Command::Train
         && let Some(network) = &checked.supernet
     {
         for search in &checked.spec.searches {
-            let Some(weights) = search.args.opt_call("weights") else { continue };
+            let Some(training) = Training::search(search, &checked.spec, feed) else { continue };
             // Every task runs every copy in a search by expected cost.
             let plan = match search.strategy.call.name {
                 "expected_cost" => lower_per_task(checked, network).map(|unrolled| unrolled.plan),
                 _ => lower(checked, network).map(|(plan, _)| plan),
             };
             let plan = plan.map_err(|e| RunError::NotYet(e.to_string()))?;
-            let batch = search.args.size("batch");
-            all.push(("search".into(), batch, Estimate::training(&plan, batch, weights, false, feed)));
+            add("search", training, &plan);
         }
     }
     let topologies: Vec<_> = match (command, &checked.spec.topology) {
@@ -41,12 +44,10 @@ pub fn need(prepared: &Prepared, command: Command) -> Result<Option<Need>, Failu
         (Command::Train, Some(t)) => vec![("trained".to_string(), t.clone())],
         _ => baselines(checked).into_iter().map(|c| (c.name, c.topology)).collect(),
     };
-    let args = train_args(checked);
-    let (batch, kept) = (args.size("batch"), args.str("select") == "best");
     for (name, topology) in topologies {
         let network = network_of(checked, &topology)?;
         let (plan, _) = lower(checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
-        all.push((name, batch, Estimate::training(&plan, batch, args.call("optimizer"), kept, feed)));
+        add(&name, Training::of(&train, feed, true), &plan);
     }
     let most = all.into_iter().max_by_key(|(_, _, e)| e.total());
     Ok(most.map(|(phase, batch, estimate)| {

@@ -18,7 +18,7 @@ use crate::runtime::epochs::Stopped;
 use crate::runtime::fit::{Job, fit};
 use crate::runtime::model::Model;
 use crate::runtime::record::Listener;
-use crate::runtime::{RunError, checkpoint, device};
+use crate::runtime::{RunError, checkpoint, device, memory};
 use crate::schema::Args;
 
 /// What a run comes to.
@@ -221,6 +221,8 @@ pub(super) fn network(
             let args = args.clone().unwrap_or_else(|| train_args(checked));
             let job = Job { spec: &checked.spec, feed: &prepared.feed, args: &args, random };
             start(&mut model)?;
+            let memory = memory::Training::of(&args, &prepared.feed, run.device.is_cpu()).within(&checked.spec);
+            model.keep_within(&memory, listener);
             let began = Instant::now();
             let mut keeper = run.keeper(name, listener);
             keeper.best = Some((weights.clone(), binding.clone()));

@@ -133,6 +133,13 @@ const TRAIN_ATTRS: &[AttrDef] = &[
         "Stop after this many epochs without a lower validation loss; absent: never.",
     ),
     WEIGHTING,
+    attr(
+        "memory",
+        COUNT,
+        Need::Optional,
+        "Bytes that a training may take in all, a search's too (`2G`). Where it would take more, a step keeps less of its way forward and \
+         computes it again on its way back: slower, and the same numbers to the last bit. Absent: nothing is computed twice.",
+    ),
 ];
 
 /// Of the item `train` alone: what holds for all that a program trains.

@@ -160,9 +160,6 @@ pub fn call(c: &CallDef, heading: &str) -> String {
             suggest::listing(metrics)
         );
     }
-    if data::find(c.name).is_some_and(|f| f.call.name == c.name && !f.runs) {
-        out += "\nChecks; does not load yet.\n";
-    }
     out + &attributes(c.args)
 }
 

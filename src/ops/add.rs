@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, input};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -27,6 +27,10 @@ impl Op for Add {
 
     fn forward(&self, inputs: &[Tensor], _: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         inputs[1..].iter().try_fold(inputs[0].clone(), |sum, x| sum + x)
+    }
+
+    fn held(&self) -> Held {
+        Held::NOTHING
     }
 
     fn way(&self, _: &[Tensor]) -> Way {

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::input::{PADDING, STEP, Window};
 use super::kernel::{self, window};
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, path, pooling};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, path, pooling};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -69,6 +69,10 @@ impl Op for AvgPool {
             return super::cuda::apply1(kernel, x);
         }
         pooling::average(&self.window, x, self.count_padding)
+    }
+
+    fn held(&self) -> Held {
+        Held::NOTHING
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

@@ -8,7 +8,7 @@ use candle_core::{DType, Result, Tensor};
 use super::input::Window;
 use super::kernel::{self, batch, batch_pool};
 use super::max_pool::MaxPool;
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input, path, pooling, relu};
+use super::{Arity, Dim, Held, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input, path, pooling, relu};
 use crate::schema::{AttrDef, CallDef, FRACTION, Need, POSITIVE};
 
 const MOMENTUM: f64 = 0.1;
@@ -132,6 +132,10 @@ impl Op for BatchNorm {
         // A place within the window is one byte.
         (plain && window.kernel < 16)
             .then(|| Arc::new(BatchNorm { pool: Some(window), ty: next.output(), ..self.clone() }) as Arc<dyn Op>)
+    }
+
+    fn held(&self) -> Held {
+        Held::INPUT
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

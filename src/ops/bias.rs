@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::kernel::{self, rows};
-use super::{Arity, Dim, Init, Op, OpDef, Pass, TensorType, Way, WeightDef, input, path};
+use super::{Arity, Dim, Held, Init, Op, OpDef, Pass, TensorType, Way, WeightDef, input, path};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -43,6 +43,10 @@ impl Op for Bias {
             return kernel::apply2(rows::Shift, &inputs[0], &weights[0]);
         }
         inputs[0].broadcast_add(&weights[0])
+    }
+
+    fn held(&self) -> Held {
+        Held::NOTHING
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

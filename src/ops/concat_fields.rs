@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::flatten::per_sample;
-use super::{Arity, Op, OpDef, OpError, Pass, TensorType, Way, input};
+use super::{Arity, Held, Op, OpDef, OpError, Pass, TensorType, Way, input};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -39,6 +39,10 @@ impl Op for ConcatFields {
 
     fn forward(&self, inputs: &[Tensor], _: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         per_sample(&inputs[0])
+    }
+
+    fn held(&self) -> Held {
+        Held::VIEW
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

@@ -8,7 +8,7 @@ use candle_core::{Result, Tensor};
 use super::input::{self, PADDING, SIZE, STEP, Window};
 use super::kernel::{self, conv, conv_pool};
 use super::max_pool::MaxPool;
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, path, pooling, relu};
+use super::{Arity, Dim, Held, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, path, pooling, relu};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -178,6 +178,20 @@ impl Op for Conv {
         let window = (next as &dyn Any).downcast_ref::<MaxPool>()?.window;
         let pool = Some((window, next.output()));
         self.pool.is_none().then(|| Arc::new(Conv { pool, ..self.clone() }) as Arc<dyn Op>)
+    }
+
+    fn held(&self) -> Held {
+        match (&self.pool, self.relu) {
+            // The place of each maximum.
+            (Some((_, output)), _) => {
+                // The image before the pool, and its gradient.
+                let image = TensorType::Dense(vec![self.to.into(), self.out[0], self.out[1]]);
+                let room = 4 * image.elements().unwrap_or(0) as u64;
+                Held { room, ..Held::BOTH.and(output.elements().map(|n| 4 * n)) }
+            }
+            (None, true) => Held::BOTH,
+            (None, false) => Held::INPUT,
+        }
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

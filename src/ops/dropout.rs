@@ -5,7 +5,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::kernel::{self, Kernel, Real, View};
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, input, path};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input, path};
 use crate::random::Randomness;
 use crate::schema::{AttrDef, CallDef, FRACTION, Need};
 
@@ -72,6 +72,14 @@ impl Op for Dropout {
         let keep: Vec<u8> = keep.into_iter().map(u8::from).collect();
         let mask = (Tensor::from_vec(keep, x.shape(), x.device())?.to_dtype(x.dtype())? * self.factor())?;
         x * mask
+    }
+
+    fn held(&self) -> Held {
+        if self.p == 0.0 {
+            return Held::VIEW;
+        }
+        // A byte a number.
+        Held::NOTHING.and(self.ty.elements())
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

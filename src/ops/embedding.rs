@@ -4,8 +4,8 @@ use candle_core::{DType, Result, Tensor};
 
 use super::input::{self, SIZE};
 use super::kernel::table::{self, Column};
-use super::kernel::{self};
-use super::{Arity, Dim, Field, Fields, Init, Op, OpDef, Pass, TensorType, WeightDef, path};
+use super::kernel::{self, record};
+use super::{Arity, Dim, Field, Fields, Held, Init, Op, OpDef, Pass, TensorType, Way, WeightDef, path};
 use crate::schema::{AttrDef, CallDef, Need};
 
 pub static DEF: OpDef = OpDef {
@@ -71,6 +71,13 @@ impl Op for Embedding {
         }
         let batch = x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
         let kernel = table::Embed { columns, batch };
+        if record::is_on() {
+            let given: Vec<(usize, &Tensor)> = match weights {
+                [weight, bias] => vec![(1, weight), (2, bias)],
+                _ => weights.iter().enumerate().collect(),
+            };
+            return kernel.run(&given, self.size);
+        }
         // A kernel has a fixed number of inputs: rows that nothing reads stand for what is not there.
         let none = || Tensor::zeros((1, self.size), first.dtype(), first.device());
         match weights {
@@ -78,6 +85,15 @@ impl Op for Embedding {
             [weight, bias] => kernel::apply3(kernel, &none()?, weight, bias),
             _ => kernel::apply3(kernel, first, &none()?, &none()?),
         }
+    }
+
+    fn held(&self) -> Held {
+        // The batch in f64.
+        Held::NOTHING.and(self.fields.0.as_ref().map(|f| 8 * f.len()))
+    }
+
+    fn way(&self, inputs: &[Tensor]) -> Way {
+        Way::by_kernel(inputs)
     }
 }
 

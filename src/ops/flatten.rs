@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, input};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -34,6 +34,10 @@ impl Op for Flatten {
 
     fn forward(&self, inputs: &[Tensor], _: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         per_sample(&inputs[0])
+    }
+
+    fn held(&self) -> Held {
+        Held::VIEW
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::kernel::{self, window};
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, input, path};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input, path};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -42,6 +42,10 @@ impl Op for GlobalAvgPool {
             return super::cuda::apply1(super::cuda::pool::Global, &inputs[0]);
         }
         inputs[0].flatten_from(2)?.mean(2)
+    }
+
+    fn held(&self) -> Held {
+        Held::NOTHING
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

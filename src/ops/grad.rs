@@ -5,11 +5,14 @@ use rayon::prelude::*;
 
 use super::kernel::BLOCK;
 use super::kernel::record::Host;
+use super::rows::Rows;
 
 #[derive(Debug, Clone)]
 pub enum Grad {
     Host(Host),
     Held(Tensor),
+    /// Of a table, in main memory.
+    Rows(Rows),
 }
 
 impl Grad {
@@ -35,6 +38,7 @@ impl Grad {
         let dims = match self {
             Grad::Host(h) => h.shape.dims(),
             Grad::Held(t) => t.dims(),
+            Grad::Rows(r) => r.shape().dims(),
         };
         dims.first().copied().unwrap_or(1)
     }
@@ -44,14 +48,16 @@ impl Grad {
             Grad::Host(h) => Ok(h),
             Grad::Held(t) => match Grad::of(&t)? {
                 Grad::Host(h) => Ok(h),
-                Grad::Held(_) => bail!("a kernel of the CPU was given a gradient of another device"),
+                _ => bail!("a kernel of the CPU was given a gradient of another device"),
             },
+            Grad::Rows(r) => Grad::of(&r.tensor(&Device::Cpu)?)?.host(),
         }
     }
 
     pub fn tensor(self, device: &Device) -> Result<Tensor> {
         match self {
             Grad::Held(t) => Ok(t),
+            Grad::Rows(r) => r.tensor(device),
             Grad::Host(Host { values: CpuStorage::F32(v), shape }) => Tensor::from_vec(v, shape, device),
             Grad::Host(Host { values: CpuStorage::F64(v), shape }) => Tensor::from_vec(v, shape, device),
             Grad::Host(_) => bail!("gradients are f32 or f64"),
@@ -62,6 +68,7 @@ impl Grad {
         match self {
             Grad::Host(h) => Ok(Grad::Host(Host { values: h.values, shape })),
             Grad::Held(t) => Ok(Grad::Held(t.reshape(shape)?)),
+            Grad::Rows(r) => Grad::Held(r.tensor(&Device::Cpu)?).reshape(shape),
         }
     }
 
@@ -75,6 +82,7 @@ impl Grad {
         match self {
             Grad::Host(h) => Ok(Grad::Host(Host { values: times(&h.values)?, shape: h.shape.clone() })),
             Grad::Held(t) => Ok(Grad::Held((t * factor)?)),
+            Grad::Rows(r) => Ok(Grad::Rows(r.times(factor)?)),
         }
     }
 
@@ -87,6 +95,13 @@ impl Grad {
                 _ => bail!("gradients of one value differ in type"),
             },
             (Grad::Held(a), Grad::Held(b)) => *a = (&*a + b)?,
+            (Grad::Rows(a), Grad::Rows(b)) => *a = a.plus(&b)?,
+            (a @ Grad::Host(_), Grad::Rows(b)) => a.add(Grad::of(&b.tensor(&Device::Cpu)?)?)?,
+            (a @ Grad::Rows(_), b @ Grad::Host(_)) => {
+                let Grad::Rows(rows) = &*a else { unreachable!("matched above") };
+                *a = Grad::of(&rows.tensor(&Device::Cpu)?)?;
+                a.add(b)?;
+            }
             _ => bail!("gradients of one value lie on several devices"),
         }
         Ok(())

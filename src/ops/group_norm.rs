@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::input::{self, SIZE};
 use super::kernel::segment;
 use super::normalise::normalise;
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef};
+use super::{Arity, Dim, Held, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef};
 use crate::schema::{AttrDef, CallDef, Need, POSITIVE};
 
 pub static DEF: OpDef = OpDef {
@@ -67,6 +67,10 @@ impl Op for GroupNorm {
             pixels: x.dims()[2..].iter().product(),
         };
         normalise(shape, x, &weights[0], &weights[1])
+    }
+
+    fn held(&self) -> Held {
+        Held::BOTH
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

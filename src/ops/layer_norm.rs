@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::kernel::segment;
 use super::normalise::normalise;
-use super::{Arity, Dim, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input};
+use super::{Arity, Dim, Held, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input};
 use crate::schema::{AttrDef, CallDef, Need, POSITIVE};
 
 pub static DEF: OpDef = OpDef {
@@ -50,6 +50,10 @@ impl Op for LayerNorm {
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         let shape = segment::Normalise { eps: self.eps, groups: 1, channels: weights[0].elem_count(), pixels: 1 };
         normalise(shape, &inputs[0], &weights[0], &weights[1])
+    }
+
+    fn held(&self) -> Held {
+        Held::BOTH
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

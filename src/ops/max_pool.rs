@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::input::{PADDING, STEP, Window};
 use super::kernel::{self, window};
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, path, pooling};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, path, pooling};
 use crate::schema::{AttrDef, CallDef, Need};
 
 pub static DEF: OpDef = OpDef {
@@ -59,6 +59,11 @@ impl Op for MaxPool {
             return super::cuda::apply1(super::cuda::pool::Max::new(self.window), x);
         }
         pooling::max(&self.window, x)
+    }
+
+    fn held(&self) -> Held {
+        // The place of each maximum.
+        Held::NOTHING.and(self.output.elements().map(|n| 4 * n))
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

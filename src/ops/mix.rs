@@ -8,7 +8,7 @@ use super::flatten::per_sample;
 use super::kernel::{self, Kernel, Real, View};
 use super::sigmoid::{composed as sigmoid_composed, sigmoid};
 use super::softmax::softmax;
-use super::{Arity, Dim, Fields, Init, Op, OpDef, OpError, Pass, TensorType, WeightDef, input, path};
+use super::{Arity, Dim, Fields, Held, Init, Op, OpDef, OpError, Pass, TensorType, WeightDef, input, path};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -106,6 +106,12 @@ impl Op for Mix {
             Some(query) => input::count([self.values.into(), query]),
             None => Some(0),
         }
+    }
+
+    fn held(&self) -> Held {
+        // Values times their gates.
+        let parts = if self.gate.has_query() { self.values } else { 0 };
+        Held::GRAPH.and(self.output.elements().map(|n| 4 * n * parts))
     }
 
     fn forward(&self, inputs: &[Tensor], weights: &[Tensor], _: &mut Pass) -> Result<Tensor> {

@@ -21,6 +21,7 @@ mod gelu;
 mod global_avg_pool;
 pub mod grad;
 mod group_norm;
+pub mod held;
 mod identity;
 pub mod input;
 pub mod kernel;
@@ -39,6 +40,7 @@ mod pointwise;
 mod pooling;
 pub mod precision;
 mod relu;
+pub mod rows;
 mod scale;
 pub mod select;
 mod sigmoid;
@@ -56,6 +58,7 @@ use candle_core::{Result, Tensor};
 
 use crate::random::Randomness;
 use crate::schema::{Args, CallDef};
+pub use held::Held;
 pub use types::{Dim, Field, Fields, TensorType};
 
 /// How many values an op takes.
@@ -133,6 +136,11 @@ pub trait Op: Any + Debug + Send + Sync {
     /// next one's.
     fn fuse(&self, _next: &dyn Op) -> Option<Arc<dyn Op>> {
         None
+    }
+
+    /// What is held of [`Op::forward`] in a training step until the way back has passed it.
+    fn held(&self) -> Held {
+        Held::GRAPH
     }
 
     /// How to come back from [`Op::forward`] of these inputs.

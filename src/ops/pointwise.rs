@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use candle_core::{Result, Shape, Tensor};
 
 use super::kernel::{self, Kernel, Real, View};
-use super::{Made, Op, Pass, TensorType, Way, input, path};
+use super::{Held, Made, Op, Pass, TensorType, Way, input, path};
 
 /// A function of one number, applied to every element.
 pub(super) trait Curve: Debug + Clone + Send + Sync + 'static {
@@ -48,6 +48,10 @@ impl<C: Curve> Op for Pointwise<C> {
         } else {
             self.curve.composed(&inputs[0])
         }
+    }
+
+    fn held(&self) -> Held {
+        if C::FROM_OUTPUT { Held::OUTPUT } else { Held::BOTH }
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

@@ -5,7 +5,7 @@ use std::any::Any;
 use candle_core::{Result, Tensor};
 
 use super::kernel::{self, relu};
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, input, path};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input, path};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -41,6 +41,10 @@ impl Op for Relu {
             return super::cuda::apply1(super::cuda::relu::Relu, x);
         }
         composed(x)
+    }
+
+    fn held(&self) -> Held {
+        Held { in_place: true, ..Held::OUTPUT }
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

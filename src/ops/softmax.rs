@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 
 use super::kernel::{self, segment};
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, input, path};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input, path};
 use crate::schema::CallDef;
 
 pub static DEF: OpDef = OpDef {
@@ -31,6 +31,10 @@ impl Op for Softmax {
 
     fn forward(&self, inputs: &[Tensor], _: &[Tensor], _: &mut Pass) -> Result<Tensor> {
         softmax(&inputs[0])
+    }
+
+    fn held(&self) -> Held {
+        Held::BOTH
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

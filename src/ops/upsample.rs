@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::input::{self, STEP};
 use super::kernel::{self, resample};
-use super::{Arity, Op, OpDef, Pass, TensorType, Way, path};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, path};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -58,6 +58,10 @@ impl Op for Upsample {
         }
         let f = self.factor;
         x.reshape((n, c, h, 1, w, 1))?.broadcast_as((n, c, h, f, w, f))?.reshape((n, c, h * f, w * f))
+    }
+
+    fn held(&self) -> Held {
+        Held::BOTH
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {

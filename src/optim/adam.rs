@@ -128,6 +128,11 @@ impl Rule for Adam {
         self.host(at, weight, grad, slots);
     }
 
+    fn rests(&self) -> bool {
+        // Without eps 0 is divided by 0.
+        self.weight_decay == 0.0 && self.eps > 0.0
+    }
+
     #[cfg(feature = "cuda")]
     fn cuda(&self, at: Moment) -> super::cuda::Update {
         let f = self.factors(at);

@@ -1,14 +1,62 @@
 //! Gradients in the order of the weights, and clipping by their global norm.
 
+use std::sync::OnceLock;
+
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var, WithDType};
 use rayon::prelude::*;
+
+use crate::ops::grad::Grad;
+use crate::ops::rows::Rows;
+
+/// The gradient of one weight.
+#[derive(Debug, Clone)]
+pub struct Gradient {
+    dense: OnceLock<Tensor>,
+    /// Of a large table.
+    rows: Option<Rows>,
+}
+
+impl Gradient {
+    pub fn dense(tensor: Tensor) -> Gradient {
+        Gradient { dense: OnceLock::from(tensor), rows: None }
+    }
+
+    /// Zero in all other rows.
+    pub fn of_rows(rows: Rows) -> Gradient {
+        Gradient { dense: OnceLock::new(), rows: Some(rows) }
+    }
+
+    /// From the way back.
+    pub fn of(grad: Grad, device: &Device) -> Result<Gradient> {
+        match grad {
+            Grad::Rows(rows) if device.is_cpu() => Ok(Gradient::of_rows(rows)),
+            grad => grad.tensor(device).map(Gradient::dense),
+        }
+    }
+
+    pub fn dims(&self) -> &[usize] {
+        self.rows.as_ref().map_or_else(|| self.tensor().dims(), |r| r.shape().dims())
+    }
+
+    /// All of it; of rows it is made when it is first asked for.
+    pub fn tensor(&self) -> &Tensor {
+        self.dense.get_or_init(|| {
+            let rows = self.rows.as_ref().expect("one of the two is there");
+            rows.tensor(&Device::Cpu).expect("numbers in the shape of the table")
+        })
+    }
+
+    pub fn rows(&self) -> Option<&Rows> {
+        self.rows.as_ref()
+    }
+}
 
 /// The gradients of one step, in the order of the weights. Clipping reads them once and rewrites nothing: the factor is
 /// applied inside [`super::Optimizer::step`].
 #[derive(Debug, Clone)]
 pub struct Gradients {
-    list: Vec<Option<Tensor>>,
+    list: Vec<Option<Gradient>>,
     scale: f64,
     /// A further factor, one number on the gradients' device.
     #[cfg(feature = "cuda")]
@@ -18,6 +66,11 @@ pub struct Gradients {
 impl Gradients {
     /// One per weight, in their order.
     pub fn new(list: Vec<Option<Tensor>>) -> Gradients {
+        Gradients::of(list.into_iter().map(|g| g.map(Gradient::dense)).collect())
+    }
+
+    /// The same, some of them of rows.
+    pub fn of(list: Vec<Option<Gradient>>) -> Gradients {
         Gradients {
             list,
             scale: 1.0,
@@ -46,6 +99,11 @@ impl Gradients {
 
     /// The i-th weight's gradient, before clipping.
     pub fn get(&self, i: usize) -> Option<&Tensor> {
+        self.list[i].as_ref().map(Gradient::tensor)
+    }
+
+    /// The same, rows as they are.
+    pub fn gradient(&self, i: usize) -> Option<&Gradient> {
         self.list[i].as_ref()
     }
 
@@ -59,6 +117,14 @@ impl Gradients {
     pub fn norm(&self) -> Result<f64> {
         let (mut host, mut device) = (0.0, Vec::new());
         for grad in self.list.iter().flatten() {
+            if let Some(rows) = grad.rows() {
+                host += match rows.dtype() {
+                    DType::F64 => rows_square_sum::<f64>(rows)?,
+                    _ => rows_square_sum::<f32>(rows)?,
+                };
+                continue;
+            }
+            let grad = grad.tensor();
             match (grad.device().is_cpu(), grad.dtype()) {
                 (true, DType::F64) => host += square_sum(&grad.flatten_all()?.to_vec1::<f64>()?),
                 (true, dtype) => {
@@ -91,8 +157,8 @@ impl Gradients {
     /// The same, without the norm from before: on a GPU the factor stays there, and nothing waits for it.
     pub fn clip(&mut self, max: f64) -> Result<()> {
         #[cfg(feature = "cuda")]
-        if super::cuda::can_clip(self.list.iter().flatten()) {
-            self.on_device = Some(super::cuda::clip(self.list.iter().flatten(), max)?);
+        if super::cuda::can_clip(self.list.iter().flatten().map(Gradient::tensor)) {
+            self.on_device = Some(super::cuda::clip(self.list.iter().flatten().map(Gradient::tensor), max)?);
             return Ok(());
         }
         self.clip_norm(max).map(|_| ())
@@ -109,6 +175,27 @@ impl Gradients {
     }
 }
 
+/// Of the numbers that are added as one by [`square_sum`].
+const CHUNK: usize = 1 << 16;
+
+/// What [`square_sum`] gives of the rows with their zeros: the same numbers into the same sums, in the same order.
+fn rows_square_sum<T: WithDType + Into<f64>>(rows: &Rows) -> Result<f64> {
+    let (size, values) = (rows.size(), rows.values::<T>()?);
+    let (mut all, mut lanes, mut chunk) = (0.0, [0.0f64; 8], 0);
+    for (row, values) in rows.rows().iter().zip(values.chunks_exact(size.max(1))) {
+        for (i, v) in values.iter().enumerate() {
+            let at = row * size + i;
+            if at / CHUNK != chunk {
+                all += lanes.iter().sum::<f64>();
+                (lanes, chunk) = ([0.0; 8], at / CHUNK);
+            }
+            let v: f64 = (*v).into();
+            lanes[at % 8] += v * v;
+        }
+    }
+    Ok(all + lanes.iter().sum::<f64>())
+}
+
 /// In f64, eight sums side by side within chunks of a fixed size.
 fn square_sum<T: Copy + Into<f64> + Sync>(values: &[T]) -> f64 {
     let chunk = |chunk: &[T]| {
@@ -121,7 +208,6 @@ fn square_sum<T: Copy + Into<f64> + Sync>(values: &[T]) -> f64 {
         }
         lanes.iter().sum::<f64>()
     };
-    const CHUNK: usize = 1 << 16;
     if values.len() <= CHUNK {
         chunk(values)
     } else {

@@ -22,7 +22,7 @@ use std::fmt::Debug;
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 
 use crate::schema::{Args, AttrDef, Call, CallDef, NON_NEGATIVE, Need};
-pub use gradients::Gradients;
+pub use gradients::{Gradient, Gradients};
 use host::Host;
 pub use schedule::{Schedule, ScheduleDef, find_schedule, schedules};
 
@@ -99,6 +99,9 @@ trait Rule: Debug + Send + Sync {
 
     /// See [`Rule::f32`].
     fn f64(&self, at: Moment, weight: &mut [f64], grad: &[f64], slots: [&mut [f64]; 2]);
+
+    /// Whether a weight without a gradient stays to the last bit as long as its state is all zeros, which stay too.
+    fn rests(&self) -> bool;
 
     /// The same by tensor operations, for any device: gives the new weight and replaces the slots.
     fn tensors(&self, at: Moment, weight: &Tensor, grad: &Tensor, slots: &mut [Tensor]) -> Result<Tensor>;
@@ -194,7 +197,7 @@ impl Optimizer {
         &mut self,
         i: usize,
         (name, var): (&str, &Var),
-        grad: Option<&Tensor>,
+        grad: Option<&Gradient>,
         lr: f64,
         scale: f64,
     ) -> Result<()> {
@@ -208,21 +211,21 @@ impl Optimizer {
         };
         let state = &mut self.states[at];
         if state.shape != var.dims() || grad.is_some_and(|g| g.dims() != var.dims()) {
-            let grad = grad.map(|g| g.dims());
+            let grad = grad.map(Gradient::dims);
             bail!("weight {name}: state is {:?}, weight {:?}, gradient {grad:?}", state.shape, var.dims())
         }
         state.step += 1;
         let moment = Moment { lr, step: state.step, scale };
         let rule = self.rule.as_ref();
         match &mut state.slots {
-            Slots::F32(slots) => slots.update(var, grad, |w, g, s| rule.f32(moment, w, g, s)),
-            Slots::F64(slots) => slots.update(var, grad, |w, g, s| rule.f64(moment, w, g, s)),
+            Slots::F32(slots) => slots.update(var, grad, rule.rests(), |w, g, s| rule.f32(moment, w, g, s)),
+            Slots::F64(slots) => slots.update(var, grad, rule.rests(), |w, g, s| rule.f64(moment, w, g, s)),
             #[cfg(feature = "cuda")]
-            Slots::Cuda(slots) => self.together.add(var, grad, slots, rule.cuda(moment)),
+            Slots::Cuda(slots) => self.together.add(var, grad.map(Gradient::tensor), slots, rule.cuda(moment)),
             Slots::Tensors(slots) => {
                 let weight = var.as_tensor().detach();
                 let grad = match grad {
-                    Some(g) => g.detach().to_dtype(weight.dtype())?,
+                    Some(g) => g.tensor().detach().to_dtype(weight.dtype())?,
                     None => weight.zeros_like()?,
                 };
                 let grad = if moment.scale == 1.0 { grad } else { grad.affine(moment.scale, 0.0)? };
@@ -304,7 +307,7 @@ pub struct Step<'a> {
 impl Step<'_> {
     /// The i-th weight makes its step; nothing may read its old value any more. Its gradient need not be kept. On a GPU it waits
     /// for the others, and clipping may not follow.
-    pub fn take(&mut self, i: usize, grad: &Tensor) -> Result<()> {
+    pub fn take(&mut self, i: usize, grad: &Gradient) -> Result<()> {
         self.done[i] = true;
         self.optimizer.update(i, self.weights[i], Some(grad), self.lr, 1.0)
     }
@@ -315,7 +318,7 @@ impl Step<'_> {
             bail!("{} gradients for {} weights", grads.len(), self.weights.len())
         }
         for (i, weight) in self.weights.iter().enumerate() {
-            let grad = grads.get(i);
+            let grad = grads.gradient(i);
             if !self.done[i] && (grad.is_some() || missing == Missing::Zero) {
                 self.optimizer.update(i, *weight, grad, self.lr, grads.scale())?;
             }

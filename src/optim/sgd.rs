@@ -104,6 +104,10 @@ impl Rule for Sgd {
         self.host(at, weight, grad, slots);
     }
 
+    fn rests(&self) -> bool {
+        self.weight_decay == 0.0
+    }
+
     #[cfg(feature = "cuda")]
     fn cuda(&self, at: Moment) -> super::cuda::Update {
         let (keep, take) = self.factors(at);

@@ -1,10 +1,12 @@
 //! A checked network to something that runs: concrete and ordered, no names and no unknown shapes. Names stand beside it, in
 //! [`Symbols`], for checkpoints and logs. A supernet's choices stay, as data for `runtime`; a fixed network has none.
 
+pub mod memory;
 pub mod passes;
 mod per_task;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
@@ -33,6 +35,9 @@ pub struct Plan {
     pub values: usize,
     /// Parameters per sample-independent unit (a stage copy, a head), for costs by unit.
     pub units: Vec<Unit>,
+    /// Stretches of steps, in order and apart, that a training step computes again on its way back instead of keeping what their
+    /// gradients need.
+    pub forgotten: Vec<Range<usize>>,
 }
 
 impl Plan {
@@ -145,6 +150,7 @@ pub fn lower_with(checked: &Checked, network: &Network, taps: &[NodeIndex]) -> R
         outputs: Vec::new(),
         values: 0,
         units: Vec::new(),
+        forgotten: Vec::new(),
     };
     let mut l = Lowering { checked, network, plan, symbols: Symbols::default(), values: HashMap::new() };
     l.symbols.tasks = checked.spec.tasks.iter().map(|t| t.name.clone()).collect();

@@ -1,12 +1,13 @@
 //! The forward pass: which steps a batch needs, and those that do not wait for one another at once.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Instant;
 
 use candle_core::{DType, Result, Tensor};
 
 use super::model::{Decided, Mode, Model, Outputs};
-use super::tape::{Back, Observer, Tape};
+use super::tape::{Back, Gone, Observer, Tape};
 use crate::ops::mix::{self, Taken};
 use crate::ops::select::straight_through;
 use crate::ops::{Op, Pass};
@@ -50,6 +51,20 @@ struct Ran {
     back: Option<Back>,
     /// Running statistics, by place among the op's weights.
     buffers: Vec<(usize, Tensor)>,
+}
+
+/// A pass over the plan on its way.
+struct Going<'r> {
+    decided: &'r [Decided],
+    mode: Mode,
+    /// Steps that run.
+    needed: &'r [bool],
+    /// Those on a decided path.
+    reached: &'r [bool],
+    last_use: Vec<usize>,
+    values: Vec<Option<Tensor>>,
+    /// What runs has run before: running statistics have advanced already.
+    again: bool,
 }
 
 impl Model {
@@ -119,63 +134,28 @@ impl Model {
         for (input, value) in &self.plan.inputs {
             values[*value] = inputs.get(input).cloned();
         }
-        // Values are dropped after their last reader, unless the backward pass holds them.
-        let mut last_use = vec![usize::MAX; self.plan.values];
-        for (i, s) in self.plan.steps.iter().enumerate().filter(|(i, _)| needed[*i]) {
-            s.inputs.iter().for_each(|v| last_use[*v] = i);
-        }
+        let mut last_use = self.last_uses(|i| needed[i]);
         for o in &self.plan.outputs {
             o.heads.iter().for_each(|v| last_use[*v] = usize::MAX);
         }
+        let mut going = Going { decided, mode, needed: &needed, reached: &reached, last_use, values, again: false };
         let mut next = 0;
-        while next < self.plan.steps.len() {
-            // One by one where somebody looks on, and where candle's graph is built.
-            let alone = observer.is_some() || matches!(way, Way::Graph);
-            let wave = if alone { next..next + 1 } else { self.waves.from(next) };
-            next = wave.end;
-            let steps: Vec<usize> = wave.filter(|i| needed[*i]).collect();
-            let Some(first) = steps.first().copied() else { continue };
-            let start = observer.is_some().then(Instant::now);
-            if !matches!(self.plan.steps[first].kind, Kind::Op(_)) {
-                let out = self.choose(first, &values, decided, reached[first], way)?;
-                values[self.plan.steps[first].output] = Some(out);
-            } else {
-                let mut jobs = Vec::with_capacity(steps.len());
-                for i in &steps {
-                    jobs.push(self.job(*i, &values, mode)?);
-                }
-                let batch = jobs[0].args.first().and_then(|a| a.dims().first().copied()).unwrap_or(1);
-                let look = &*way;
-                let ran = self.at_once(&steps, batch, jobs, |job| {
-                    let reached = reached[job.step];
-                    self.op(job, reached, look)
-                });
-                for ran in ran {
-                    let Ran { step, output, back, buffers } = ran?;
-                    if reached[step] || mode.idle {
-                        for (at, value) in buffers {
-                            self.vars[self.plan.steps[step].weights[at]].set(&value.detach())?;
-                        }
-                    }
-                    if let Way::Tape(tape) = way as &mut Way {
-                        tape.note(step, back);
-                    }
-                    values[self.plan.steps[step].output] = Some(output);
-                }
-            }
-            if let (Some(observer), Some(start)) = (&mut observer, start) {
-                self.device.synchronize()?;
-                let out = values[self.plan.steps[first].output].as_ref().expect("computed above");
-                observer.forward(first, start.elapsed().as_secs_f64(), out);
-            }
-            for i in &steps {
-                for v in &self.plan.steps[*i].inputs {
-                    if last_use[*v] == *i {
-                        values[*v] = None;
-                    }
-                }
+        if matches!(way, Way::Tape(_)) && !self.plan.forgotten.is_empty() {
+            // Copies that run for their statistics alone are not computed again.
+            let wanted = self.needed(decided, false).0;
+            for stretch in &self.plan.forgotten {
+                self.go(next..stretch.start, &mut going, way, &mut observer)?;
+                let read = self.read_from_before(stretch.clone(), &wanted, &going.values);
+                let Way::Tape(tape) = way as &mut Way else { unreachable!("seen above") };
+                tape.begin(decided, mode, &reached);
+                self.go(stretch.clone(), &mut going, way, &mut observer)?;
+                let Way::Tape(tape) = way as &mut Way else { unreachable!("seen above") };
+                tape.forget(stretch.clone(), &wanted, read);
+                next = stretch.end;
             }
         }
+        self.go(next..self.plan.steps.len(), &mut going, way, &mut observer)?;
+        let Going { values, .. } = going;
         let mut heads = Vec::with_capacity(self.plan.outputs.len());
         for o in &self.plan.outputs {
             let read = |v: &usize| match (&values[*v], way as &mut Way) {
@@ -196,6 +176,112 @@ impl Model {
         }
         self.plan.outputs.iter().filter_map(|o| o.choice).for_each(|c| chosen[c] = true);
         Ok(Outputs { heads, reached: units, chosen })
+    }
+
+    /// Runs some of the plan's steps.
+    fn go<'a>(
+        &'a self,
+        steps: Range<usize>,
+        going: &mut Going,
+        way: &mut Way<'a>,
+        observer: &mut Option<&mut dyn Observer>,
+    ) -> Result<()> {
+        let mut next = steps.start;
+        while next < steps.end {
+            // One by one where somebody looks on, and where candle's graph is built.
+            let alone = observer.is_some() || matches!(way, Way::Graph);
+            let wave = if alone { next..next + 1 } else { next..self.waves.from(next).end.min(steps.end) };
+            next = wave.end;
+            let steps: Vec<usize> = wave.filter(|i| going.needed[*i]).collect();
+            let Some(first) = steps.first().copied() else { continue };
+            let start = observer.is_some().then(Instant::now);
+            if !matches!(self.plan.steps[first].kind, Kind::Op(_)) {
+                let out = self.choose(first, &going.values, going.decided, going.reached[first], way)?;
+                going.values[self.plan.steps[first].output] = Some(out);
+            } else {
+                let mut jobs = Vec::with_capacity(steps.len());
+                for i in &steps {
+                    jobs.push(self.job(*i, &going.values, going.mode)?);
+                }
+                let batch = jobs[0].args.first().and_then(|a| a.dims().first().copied()).unwrap_or(1);
+                let look = &*way;
+                let ran = self.at_once(&steps, batch, jobs, |job| {
+                    let reached = going.reached[job.step];
+                    self.op(job, reached, look)
+                });
+                for ran in ran {
+                    let Ran { step, output, back, buffers } = ran?;
+                    if !going.again && (going.reached[step] || going.mode.idle) {
+                        for (at, value) in buffers {
+                            self.vars[self.plan.steps[step].weights[at]].set(&value.detach())?;
+                        }
+                    }
+                    if let Way::Tape(tape) = way as &mut Way {
+                        tape.note(step, back);
+                    }
+                    going.values[self.plan.steps[step].output] = Some(output);
+                }
+            }
+            if let (Some(observer), Some(start)) = (observer.as_deref_mut(), start) {
+                self.device.synchronize()?;
+                let out = going.values[self.plan.steps[first].output].as_ref().expect("computed above");
+                observer.forward(first, start.elapsed().as_secs_f64(), out);
+            }
+            for i in &steps {
+                for v in &self.plan.steps[*i].inputs {
+                    if going.last_use[*v] == *i {
+                        going.values[*v] = None;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// By value, the last of these steps that reads it: values are dropped after it, unless the backward pass holds them.
+    fn last_uses(&self, runs: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut last = vec![usize::MAX; self.plan.values];
+        for (i, s) in self.plan.steps.iter().enumerate().filter(|(i, _)| runs(*i)) {
+            s.inputs.iter().for_each(|v| last[*v] = i);
+        }
+        last
+    }
+
+    /// What a stretch reads of what was computed before it.
+    fn read_from_before(
+        &self,
+        stretch: Range<usize>,
+        wanted: &[bool],
+        values: &[Option<Tensor>],
+    ) -> Vec<(usize, Tensor)> {
+        let mut read: Vec<usize> =
+            stretch.filter(|i| wanted[*i]).flat_map(|i| self.plan.steps[i].inputs.iter().copied()).collect();
+        read.sort_unstable();
+        read.dedup();
+        read.into_iter().filter_map(|v| Some((v, values[v].clone()?))).collect()
+    }
+
+    /// Runs a stretch that was forgotten once more, and records it. Running statistics stay as they are.
+    pub(super) fn again<'a>(
+        &'a self,
+        tape: Tape<'a>,
+        gone: &Gone,
+        decided: &[Decided],
+        (mode, reached): (Mode, &[bool]),
+        observer: &mut Option<&mut dyn Observer>,
+    ) -> Result<Tape<'a>> {
+        let mut needed = vec![false; self.plan.steps.len()];
+        gone.steps.iter().for_each(|i| needed[*i] = true);
+        let mut values: Vec<Option<Tensor>> = vec![None; self.plan.values];
+        for (value, tensor) in &gone.read {
+            values[*value] = Some(tensor.clone());
+        }
+        let last_use = self.last_uses(|i| needed[i]);
+        let mut way = Way::Tape(tape);
+        let mut going = Going { decided, mode, needed: &needed, reached, last_use, values, again: true };
+        self.go(gone.stretch.clone(), &mut going, &mut way, observer)?;
+        let Way::Tape(tape) = way else { unreachable!("given above") };
+        Ok(tape)
     }
 
     fn job(&self, i: usize, values: &[Option<Tensor>], mode: Mode) -> Result<Job<'_>> {

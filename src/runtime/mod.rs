@@ -86,7 +86,7 @@ impl RunError {
                 Some("lower the learning rate, or limit the gradient with `clip = 1.0`; the checkpoints written so far are kept".into())
             }
             RunError::Memory { activations, .. } => Some(match activations {
-                true => "make `batch` smaller, or stages narrower; `--ignore-memory` runs it all the same".into(),
+                true => "make `batch` smaller, or stages narrower, or let steps compute again what does not fit: `train { memory = 2G }`; `--ignore-memory` runs it all the same".into(),
                 false => "make stages narrower or copies fewer; `--ignore-memory` runs it all the same".into(),
             }),
             _ => None,

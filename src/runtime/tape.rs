@@ -1,16 +1,22 @@
 //! The way back through a plan: gradients of weights and choices from those of the outputs, step by step in reverse. Each step's
 //! record goes as soon as it is passed, and with it what only its gradient needed.
+//!
+//! Of the stretches that a plan forgets (`plan::passes::recompute`) no records stay but what they read from before: they run again
+//! when the way back comes to them (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost). They draw what they drew, by
+//! seed, step and site; running statistics have advanced already and stay; and no weight of theirs has made its step, because those
+//! that do so early have been passed. The numbers are the same, bit by bit.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use candle_core::{Result, Shape, Tensor, TensorId, Var, bail};
 
-use super::model::{Model, Outputs};
+use super::model::{Decided, Mode, Model, Outputs};
 use crate::ops::grad::Grad;
 use crate::ops::kernel::record::{Call, recording};
 use crate::ops::select::{self, Numbers};
 use crate::ops::{Op, Pass, Way};
-use crate::optim::{Gradients, Step};
+use crate::optim::{Gradient, Gradients, Step};
 use crate::plan::ValueId;
 
 /// Told how long each step of the plan took, forward and back.
@@ -23,7 +29,10 @@ pub trait Observer {
 pub struct Tape<'a> {
     model: &'a Model,
     pub outputs: Outputs,
-    entries: Vec<Entry>,
+    /// In the order of the steps.
+    parts: Vec<Part>,
+    /// With what the forward pass ran, if some of it is to run again.
+    ran: Option<Box<Ran>>,
     /// By value: whether a gradient is of use.
     wanted: Vec<bool>,
     /// The outputs as the loss reads them.
@@ -44,6 +53,28 @@ pub(super) type Combine<'c> = dyn Fn(&[Option<Tensor>], &[Tensor], Option<&Tenso
 struct Entry {
     step: usize,
     back: Back,
+}
+
+/// Neighbours in the plan.
+enum Part {
+    Kept(Vec<Entry>),
+    Gone(Gone),
+}
+
+/// A stretch of the plan whose records are to be made again.
+pub(super) struct Gone {
+    pub stretch: Range<usize>,
+    /// Those of its steps that run again: the recorded ones, and what they read.
+    pub steps: Vec<usize>,
+    /// What they read from before the stretch.
+    pub read: Vec<(ValueId, Tensor)>,
+}
+
+#[derive(Clone)]
+struct Ran {
+    decided: Vec<Decided>,
+    mode: Mode,
+    reached: Vec<bool>,
 }
 
 /// How a step is gone back through.
@@ -67,7 +98,73 @@ pub(super) enum Back {
 impl<'a> Tape<'a> {
     pub(super) fn new(model: &'a Model) -> Tape<'a> {
         let outputs = Outputs { heads: Vec::new(), reached: Vec::new(), chosen: Vec::new() };
-        Tape { model, outputs, entries: Vec::new(), wanted: vec![false; model.plan.values], leaves: Vec::new() }
+        Tape {
+            model,
+            outputs,
+            parts: Vec::new(),
+            ran: None,
+            wanted: vec![false; model.plan.values],
+            leaves: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        match self.parts.last_mut() {
+            Some(Part::Kept(entries)) => entries.push(entry),
+            _ => self.parts.push(Part::Kept(vec![entry])),
+        }
+    }
+
+    /// What follows is a stretch of its own, until [`Tape::forget`].
+    pub(super) fn begin(&mut self, decided: &[Decided], mode: Mode, reached: &[bool]) {
+        self.ran.get_or_insert_with(|| Box::new(Ran { decided: decided.to_vec(), mode, reached: reached.to_vec() }));
+        self.parts.push(Part::Kept(Vec::new()));
+    }
+
+    /// Lets the records of a stretch go. `wanted` are steps whose values are of use, `read` what those of the stretch read from
+    /// before it.
+    pub(super) fn forget(&mut self, stretch: Range<usize>, wanted: &[bool], mut read: Vec<(ValueId, Tensor)>) {
+        let Some(Part::Kept(entries)) = self.parts.pop() else { unreachable!("begun before") };
+        let (plan, producer) = (&self.model.plan, &self.model.producer);
+        let mut runs = vec![false; stretch.len()];
+        entries.iter().for_each(|e| runs[e.step - stretch.start] = true);
+        let mut reads = vec![false; plan.values];
+        for i in stretch.clone().rev().filter(|i| wanted[*i]) {
+            if !runs[i - stretch.start] {
+                continue;
+            }
+            for v in &plan.steps[i].inputs {
+                reads[*v] = true;
+                if let Some(p) = producer[*v].filter(|p| stretch.contains(p) && wanted[*p]) {
+                    runs[p - stretch.start] = true;
+                }
+            }
+        }
+        read.retain(|(v, _)| reads[*v]);
+        let steps: Vec<usize> = stretch.clone().filter(|i| runs[i - stretch.start]).collect();
+        if !entries.is_empty() {
+            self.parts.push(Part::Gone(Gone { stretch, steps, read }));
+        }
+    }
+
+    /// The records of a part, made again where they are gone.
+    fn again(&self, gone: &Gone, observer: &mut Option<&mut dyn Observer>) -> Result<Vec<Entry>> {
+        let ran = self.ran.as_ref().expect("noted when it was forgotten");
+        let tape = Tape { wanted: self.wanted.clone(), ..Tape::new(self.model) };
+        let mut tape = self.model.again(tape, gone, &ran.decided, (ran.mode, &ran.reached), observer)?;
+        match tape.parts.pop() {
+            Some(Part::Kept(entries)) => Ok(entries),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The last part's records, which are on the tape no more.
+    fn last(&mut self, observer: &mut Option<&mut dyn Observer>) -> Result<Option<Vec<Entry>>> {
+        Ok(match self.parts.pop() {
+            None => None,
+            Some(Part::Kept(entries)) => Some(entries),
+            Some(Part::Gone(gone)) => Some(self.again(&gone, observer)?),
+        })
     }
 
     /// Runs an op; what [`Tape::note`] takes, if a gradient is of use beyond it.
@@ -132,7 +229,7 @@ impl<'a> Tape<'a> {
     pub(super) fn note(&mut self, step: usize, back: Option<Back>) {
         if let Some(back) = back {
             self.wanted[self.model.plan.steps[step].output] = true;
-            self.entries.push(Entry { step, back });
+            self.push(Entry { step, back });
         }
     }
 
@@ -141,7 +238,7 @@ impl<'a> Tape<'a> {
         let s = &self.model.plan.steps[step];
         if !candidates.is_empty() || self.wanted[s.inputs[index]] {
             self.wanted[s.output] = true;
-            self.entries.push(Entry { step, back: Back::Choice { choice, index, candidates } });
+            self.push(Entry { step, back: Back::Choice { choice, index, candidates } });
         }
     }
 
@@ -177,14 +274,14 @@ impl<'a> Tape<'a> {
         leaves.extend(vars.map(Some));
         self.wanted[s.output] = true;
         let value = output.detach();
-        self.entries.push(Entry { step, back: Back::Route { choice, leaves, mask, output } });
+        self.push(Entry { step, back: Back::Route { choice, leaves, mask, output } });
         Ok(value)
     }
 
     /// Records a sum of candidates by their shares.
     pub(super) fn blend(&mut self, step: usize, choice: usize, candidates: Vec<Tensor>, shares: Vec<f64>) {
         self.wanted[self.model.plan.steps[step].output] = true;
-        self.entries.push(Entry { step, back: Back::Blend { choice, candidates, shares } });
+        self.push(Entry { step, back: Back::Blend { choice, candidates, shares } });
     }
 
     /// A head as the loss reads it.
@@ -204,15 +301,17 @@ impl<'a> Tape<'a> {
     /// cache, and never are all there at once.
     pub fn backward_into(mut self, loss: &Tensor, step: &mut Step) -> Result<Learned> {
         let mut found = Found::of(&self, loss)?;
-        while !self.entries.is_empty() {
-            let last = self.entries.split_off(self.together(&self.entries));
-            found.pass(&self, &last, true)?;
-            for w in last.iter().flat_map(|e| &self.model.plan.steps[e.step].weights) {
-                // One that several steps read still waits for the others.
-                if let Some(place) = self.model.alone[*w]
-                    && let Some(grad) = found.weights[*w].take()
-                {
-                    step.take(place, &grad.tensor(&self.model.device)?)?;
+        while let Some(mut entries) = self.last(&mut None)? {
+            while !entries.is_empty() {
+                let last = entries.split_off(self.together(&entries));
+                found.pass(&self, &last, true)?;
+                for w in last.iter().flat_map(|e| &self.model.plan.steps[e.step].weights) {
+                    // One that several steps read still waits for the others.
+                    if let Some(place) = self.model.alone[*w]
+                        && let Some(grad) = found.weights[*w].take()
+                    {
+                        step.take(place, &Gradient::of(grad, &self.model.device)?)?;
+                    }
                 }
             }
         }
@@ -220,37 +319,48 @@ impl<'a> Tape<'a> {
     }
 
     /// Gradients of several numbers computed from the outputs, each by itself: a way back for each, and the records stay until the
-    /// last.
+    /// last. What was forgotten runs again on each of them.
     pub fn backward_each(self, losses: &[Tensor]) -> Result<Vec<Learned>> {
         let one = |loss: &Tensor| {
             let mut found = Found::of(&self, loss)?;
-            let mut left = self.entries.as_slice();
-            while !left.is_empty() {
-                let (before, last) = left.split_at(self.together(left));
-                found.pass(&self, last, false)?;
-                left = before;
+            for part in self.parts.iter().rev() {
+                let made;
+                let mut left = match part {
+                    Part::Kept(entries) => entries.as_slice(),
+                    Part::Gone(gone) => {
+                        made = self.again(gone, &mut None)?;
+                        made.as_slice()
+                    }
+                };
+                while !left.is_empty() {
+                    let (before, last) = left.split_at(self.together(left));
+                    found.pass(&self, last, false)?;
+                    left = before;
+                }
             }
             found.finish(self.model)
         };
         losses.iter().map(one).collect()
     }
 
+    /// The same as [`Tape::backward`], watched: what runs again is told as forward.
     pub fn backward_observed(mut self, loss: &Tensor, mut observer: Option<&mut dyn Observer>) -> Result<Learned> {
         let mut found = Found::of(&self, loss)?;
-        while let Some(last) = self.entries.last() {
-            let Some(observer) = &mut observer else {
-                let first = self.together(&self.entries);
-                let last = self.entries.split_off(first);
-                found.pass(&self, &last, true)?;
-                continue;
-            };
-            let (start, step) = (Instant::now(), last.step);
-            let last = self.entries.split_off(self.entries.len() - 1);
-            let passed = found.pass(&self, &last, true)?;
-            drop(last);
-            if passed {
-                self.model.device.synchronize()?;
-                observer.backward(step, start.elapsed().as_secs_f64());
+        while let Some(mut entries) = self.last(&mut observer)? {
+            while let Some(last) = entries.last() {
+                let Some(observer) = &mut observer else {
+                    let last = entries.split_off(self.together(&entries));
+                    found.pass(&self, &last, true)?;
+                    continue;
+                };
+                let (start, step) = (Instant::now(), last.step);
+                let last = entries.split_off(entries.len() - 1);
+                let passed = found.pass(&self, &last, true)?;
+                drop(last);
+                if passed {
+                    self.model.device.synchronize()?;
+                    observer.backward(step, start.elapsed().as_secs_f64());
+                }
             }
         }
         found.finish(self.model)
@@ -407,8 +517,8 @@ impl Found {
             }
         }
         let trained = model.trained_indices();
-        let list = trained.map(|w| self.weights[w].take().map(|g| g.tensor(&model.device)).transpose());
-        Ok(Learned { weights: Gradients::new(list.collect::<Result<_>>()?), choices: self.choices })
+        let list = trained.map(|w| self.weights[w].take().map(|g| Gradient::of(g, &model.device)).transpose());
+        Ok(Learned { weights: Gradients::of(list.collect::<Result<_>>()?), choices: self.choices })
     }
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::model::Model;
 use crate::ops::kernel::record::apart;
-use crate::plan::{Kind, Plan};
+use crate::plan::{Plan, memory};
 
 /// Neighbours in a plan none of which reads another.
 pub(super) struct Waves {
@@ -18,40 +18,9 @@ pub(super) struct Waves {
 
 /// Work below which a thread is not woken, in multiplications: some 20 microseconds.
 const WORTH: u64 = 1 << 20;
-/// What a number that an op gives costs beside its multiplications.
-const EACH: u64 = 16;
-
 impl Waves {
     pub fn new(plan: &Plan) -> Waves {
-        let mut starts = Vec::new();
-        let mut from = vec![usize::MAX; plan.values];
-        // By weight: the last step that keeps statistics in it.
-        let mut kept = vec![usize::MAX; plan.weights.len()];
-        for (i, step) in plan.steps.iter().enumerate() {
-            let start = starts.last().copied().unwrap_or(0);
-            let op = |i: usize| matches!(plan.steps[i].kind, Kind::Op(_));
-            let before = |at: usize| at == usize::MAX || at < start;
-            let buffers = || step.weights.iter().filter(|w| !plan.weights[**w].trained);
-            // Of steps with the same statistics, as copies have them that several tasks run, each goes on from what the last one left.
-            let alone = buffers().all(|w| before(kept[*w]));
-            let joins = i > 0 && op(i) && op(i - 1) && alone && step.inputs.iter().all(|v| before(from[*v]));
-            buffers().for_each(|w| kept[*w] = i);
-            starts.push(if joins { start } else { i });
-            from[step.output] = i;
-        }
-        let mut of: Vec<Range<usize>> = Vec::with_capacity(starts.len());
-        for (i, start) in starts.iter().enumerate() {
-            let end = i + starts[i..].iter().take_while(|s| *s == start).count();
-            of.push(*start..end);
-        }
-        let work = |kind: &Kind| match kind {
-            Kind::Op(op) => {
-                let numbers = op.output().elements().unwrap_or(0) as u64;
-                op.macs().unwrap_or(0).saturating_add(numbers.saturating_mul(EACH))
-            }
-            _ => 0,
-        };
-        Waves { of, work: plan.steps.iter().map(|s| work(&s.kind)).collect() }
+        Waves { of: memory::waves(plan), work: plan.steps.iter().map(|s| memory::work(&s.kind)).collect() }
     }
 
     /// What is left of a step's wave from it on.

@@ -20,6 +20,7 @@ use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::Feed;
 use crate::runtime::fit::{Job, fit};
 use crate::runtime::keeper::Keeper;
+use crate::runtime::memory::Training;
 use crate::runtime::model::Model;
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::{RunError, checkpoint};
@@ -129,7 +130,7 @@ pub fn train_part(
     args: &Args,
 ) -> Result<Ended<Part>, RunError> {
     let (plan, symbols) = lower(ground.checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let model = Model::new(plan, symbols, ground.random, ground.device)?;
+    let mut model = Model::new(plan, symbols, ground.random, ground.device)?;
     let path = bench.weights(phase);
     let trained = match bench.done(phase) {
         Some(trained) => {
@@ -139,6 +140,8 @@ pub fn train_part(
         }
         None => {
             let job = Job { spec: &ground.checked.spec, feed: ground.feed, args, random: ground.random };
+            let training = Training::of(args, ground.feed, ground.device.is_cpu()).within(&ground.checked.spec);
+            model.keep_within(&training, listener);
             let start = std::time::Instant::now();
             let mut keeper = bench.keeper(phase, listener);
             let fitted = fit(&model, &job, &mut keeper, listener)?;

@@ -9,6 +9,7 @@ use crate::runtime::RunError;
 use crate::runtime::control::Why;
 use crate::runtime::epochs::{self, Course, Procedure};
 use crate::runtime::evaluate::evaluate;
+use crate::runtime::memory::Training;
 use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::Listener;
 
@@ -34,7 +35,10 @@ pub fn train(
 ) -> Result<Ended<Outcome>, RunError> {
     let &Ground { checked, network, search, feed, random, device } = ground;
     let (plan, symbols) = lower(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let model = Model::new(plan, symbols, random, device)?;
+    let mut model = Model::new(plan, symbols, random, device)?;
+    if let Some(training) = Training::search(search, &checked.spec, feed) {
+        model.keep_within(&training, listener);
+    }
     let mut keeper = bench.keeper("search", listener);
     let mut chooser = make(ground, &model, &keeper.phase)?;
     let batches = match &only {

@@ -35,6 +35,7 @@ fn a_digest_ignores_what_has_no_meaning() {
         ("level first  { copies = 1 }", "level first { copies = 1, reads = one }"),
         ("every = 15 epochs", "every = 15"),
         ("= 32 in 8..512", "= 64 / 2"),
+        ("train {", "train { memory = 2G,"),
         ("width", "breadth"),
         ("residual", "skip"),
         (

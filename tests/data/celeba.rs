@@ -77,7 +77,6 @@ fn edit(at: &Path, name: &str, change: impl Fn(String) -> String) {
 #[test]
 fn the_outline_is_known_without_files() {
     let (def, args) = attributes("format = celeba, root = \"x\", resize = [64, 48], augment = [flip]");
-    assert!(def.runs);
     let known = Known::from_outline("d", (def.outline)(&args));
     assert_eq!(known.group("attributes").unwrap().len(), 40);
     assert_eq!(known.shape("image"), Some(vec![3, 64, 48]));

@@ -2,6 +2,9 @@
 //! weights that do not depend on the number of threads.
 
 mod programs;
+mod recompute;
+
+use std::ops::Range;
 
 use candle_core::{Device, Tensor};
 use mtlc::check::Checked;
@@ -284,9 +287,15 @@ fn early_steps_give_the_same_weights() {
 
 /// The weights after some steps of training, or of a search where there is one, with so many threads.
 fn trained(text: &str, threads: usize, steps: u64) -> Vec<(String, Vec<f32>)> {
+    trained_by(text, threads, steps, &[])
+}
+
+/// The same, with some stretches of the plan forgotten.
+fn trained_by(text: &str, threads: usize, steps: u64, forgotten: &[Range<usize>]) -> Vec<(String, Vec<f32>)> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     pool.install(|| {
-        let s = Setting::new(text, 5);
+        let mut s = Setting::new(text, 5);
+        s.model.plan.forgotten = forgotten.to_vec();
         let random = Randomness::new(5);
         let args = mtlc::experiment::train_args(&s.checked);
         let job = Job { spec: &s.checked.spec, feed: &s.feed, args: &args, random };

@@ -8,7 +8,7 @@ use mtlc::experiment::network_of;
 use mtlc::ir::Network;
 use mtlc::ir::partition::all_shared;
 
-pub const ALL: [(&str, &str); 9] = [
+pub const ALL: [(&str, &str); 10] = [
     ("branching", BRANCHING),
     ("residual", RESIDUAL),
     ("decoder", DECODER),
@@ -18,6 +18,7 @@ pub const ALL: [(&str, &str); 9] = [
     ("wide", WIDE),
     ("pools", POOLS),
     ("beside", BESIDE),
+    ("table", TABLE),
 ];
 
 /// A search with batch norms: idle copies, choices, several readers of one copy.
@@ -189,4 +190,31 @@ space s over net {
   heads { per = task, reads = one }
 }
 search learn_to_branch { epochs = 2 }
+";
+
+/// A table with more rows than a batch reads.
+const TABLE: &str = "mtl 1
+data people {
+  format = csv
+  train = \"people.csv\"
+  validation = share(0.2, of = train)
+  test = share(0.2, of = train)
+}
+input x: fields { from = people, except = [income] }
+task rich: binary { label = people.income == \"high\" }
+backbone net(x) {
+  stage embed = embedding(5) -> concat_fields
+  stage body = linear(12) -> relu -> dropout(0.1)
+}
+head for * = linear(outputs)
+schema people {
+  format = csv
+  file \"people.csv\" { bytes = 1309, sha256 = \"5859f6a7334f678b6e31320bf5c89ca0fb48d61b5a3cb5ae889524d0f82fc467\" }
+  split train { rows = 48 }
+  split validation { rows = 12 }
+  split test { rows = 12 }
+  column age { kind = numeric, mean = 48.5, std = 20.0, min = 18, max = 80 }
+  column place { kind = category, values = [\"v00\", \"v01\", \"v02\", \"v03\", \"v04\", \"v05\", \"v06\", \"v07\", \"v08\", \"v09\", \"v10\", \"v11\", \"v12\", \"v13\", \"v14\", \"v15\", \"v16\", \"v17\", \"v18\", \"v19\", \"v20\", \"v21\", \"v22\", \"v23\"], counts = [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2] }
+  column income { kind = category, values = [\"high\", \"low\"], counts = [24, 24] }
+}
 ";

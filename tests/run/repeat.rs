@@ -133,4 +133,19 @@ train { epochs = 2, batch = 8 }
     place.run_with("run net.mtl -o one --device cpu", &[("RAYON_NUM_THREADS", "1")]).ok();
     place.run_with("run net.mtl -o two --device cpu", &[("RAYON_NUM_THREADS", "2")]).ok();
     same(&files(&place, "one"), &files(&place, "two"));
+
+    // With less memory than there can be, steps compute again; nothing else changes.
+    place.write("little.mtl", spec.replace("train { ", "train { memory = 1, ").as_bytes());
+    let said = place.run("run little.mtl -o little --device cpu").ok().err;
+    assert!(said.contains("of the way forward computed twice, in place of"), "{said}");
+    assert!(said.contains("`memory` allows 1 B"), "{said}");
+    let (one, little) = (files(&place, "one"), files(&place, "little"));
+    let mut seen = 0;
+    for (name, bytes) in one.iter().filter(|(n, _)| n.starts_with("checkpoints") || **n == *Path::new("search.jsonl")) {
+        assert!(little[name] == *bytes, "{} differs", name.display());
+        seen += 1;
+    }
+    assert!(seen >= 5, "{seen} files");
+    let plain = place.run_with("run little.mtl -o plain --device cpu", &[("MTLC_WITHOUT", "recompute")]).ok().err;
+    assert!(!plain.contains("computed twice"), "{plain}");
 }

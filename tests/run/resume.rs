@@ -76,6 +76,19 @@ fn undisturbed() -> Place {
     place
 }
 
+/// A run that computes again what it does not keep goes on to the weights of one that keeps all.
+#[test]
+fn a_budget_of_memory_changes_no_weight_of_a_resumed_run() {
+    let (plain, place) = (undisturbed(), Place::table());
+    place.write("net.mtl", SPEC.replace("lr = lr) }\n", "lr = lr), memory = 1 }\n").as_bytes());
+    stopped(&place);
+    place.run("run --resume run --quiet").ok();
+    for name in ENDS.iter().filter(|n| !n.ends_with(".mtl")) {
+        let read = |p: &Place| std::fs::read(p.path("run").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(read(&place) == read(&plain), "{name} differs");
+    }
+}
+
 #[test]
 fn a_signal_saves_and_the_run_goes_on() {
     let place = Place::table();

@@ -1,7 +1,8 @@
 //! Optimisers against the published steps, written out one scalar at a time in f64.
 
 use candle_core::{DType, Device, Tensor, Var};
-use mtlc::optim::{Gradients, Missing, Optimizer, find_optimizer};
+use mtlc::ops::rows::Rows;
+use mtlc::optim::{Gradient, Gradients, Missing, Optimizer, find_optimizer};
 use mtlc::schema::{Call, Value};
 
 use crate::calls::{call, number};
@@ -270,4 +271,81 @@ fn arguments_that_rule_each_other_out_are_refused() {
         assert_eq!((def.check)(&make(name, o).args).unwrap_err().argument, argument);
         assert!(Optimizer::new(&make(name, o), &[]).is_err());
     }
+}
+
+/// A gradient of some rows of a table, and the same with its zeros.
+fn some_rows(table: [usize; 2], step: usize, dtype: DType) -> (Gradient, Gradient) {
+    let rows: Vec<usize> = (0..table[0]).filter(|r| (r * 7 + step * 5).is_multiple_of(61) || *r / 3 == step).collect();
+    let values = numbers(rows.len() * table[1], step as u64);
+    let rows = match dtype {
+        DType::F64 => Rows::new(rows, values, (&table).into()),
+        _ => Rows::new(rows, values.iter().map(|v| *v as f32).collect(), (&table).into()),
+    };
+    let rows = rows.unwrap();
+    let dense = rows.tensor(&Device::Cpu).unwrap();
+    (Gradient::of_rows(rows), Gradient::dense(dense))
+}
+
+/// Rows alone give what the table's gradient with its zeros gives, to the last bit: with moments that move without a gradient,
+/// decay, clipping, a step without a gradient and a dense one between, and a state that is saved and loaded.
+#[test]
+fn rows_are_updated_as_their_table_is() {
+    let eps = ("adam", &[("lr", 0.01), ("eps", 0.0)] as &[(&str, f64)]);
+    for (name, o) in CASES.iter().copied().chain([eps]) {
+        for (table, dtype) in [([700, 24], DType::F32), ([700, 24], DType::F64), ([3000, 1], DType::F32)] {
+            let run = |as_rows: bool| {
+                let start = numbers(table[0] * table[1], 3);
+                let w = Var::from_tensor(&var(&start, dtype).reshape(&table).unwrap()).unwrap();
+                let weights = [("w", &w)];
+                let mut optimizer = Optimizer::new(&make(name, o), &weights).unwrap();
+                let mut norms = Vec::new();
+                for step in 0..12 {
+                    let (rows, dense) = some_rows(table, step, dtype);
+                    let given = match step {
+                        4 => None,
+                        7 => Some(dense),
+                        _ => Some(if as_rows { rows } else { dense }),
+                    };
+                    let mut grads = Gradients::of(vec![given]);
+                    if step % 3 == 2 {
+                        norms.push(grads.clip_norm(0.5).unwrap().to_bits());
+                    }
+                    optimizer.step(&weights, &grads, 0.05, Missing::Zero).unwrap();
+                    if step == 9 {
+                        let saved = optimizer.state().unwrap();
+                        optimizer = Optimizer::new(&make(name, o), &weights).unwrap();
+                        optimizer.load_state(&saved).unwrap();
+                    }
+                }
+                let state = optimizer.state().unwrap();
+                let all = state.iter().map(|(_, t)| t).chain([w.as_tensor()]).flat_map(values).map(f64::to_bits);
+                (norms, all.collect::<Vec<u64>>())
+            };
+            assert!(run(true) == run(false), "{name} {o:?} {table:?} {dtype:?}");
+        }
+    }
+}
+
+#[test]
+fn norms_of_rows_are_those_of_their_table() {
+    for table in [[10, 3], [30_000, 7], [9, 20_000]] {
+        for step in 0..3 {
+            let (rows, dense) = some_rows(table, step, DType::F32);
+            assert!(!rows.rows().unwrap().rows().is_empty());
+            let norm = |g: Gradient| Gradients::of(vec![Some(g)]).norm().unwrap();
+            assert_eq!(norm(rows).to_bits(), norm(dense).to_bits(), "{table:?}");
+        }
+    }
+}
+
+#[test]
+fn sums_of_rows_are_those_of_their_tables() {
+    let ((a, wide), (b, other)) = (some_rows([200, 5], 1, DType::F32), some_rows([200, 5], 2, DType::F32));
+    let sum = a.rows().unwrap().plus(b.rows().unwrap()).unwrap();
+    let expected = (wide.tensor() + other.tensor()).unwrap();
+    assert_eq!(values(&sum.tensor(&Device::Cpu).unwrap()), values(&expected));
+    assert!(sum.rows().len() > a.rows().unwrap().rows().len());
+    assert!(Rows::new(vec![1, 1], vec![0f32; 4], (3, 2).into()).is_err(), "a row twice");
+    assert!(Rows::new(vec![3], vec![0f32; 2], (3, 2).into()).is_err(), "a row that is not there");
+    assert!(Rows::new(vec![2], vec![0f32; 3], (3, 2).into()).is_err(), "too many numbers");
 }

@@ -8,7 +8,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
 use crate::cli::terminal::Terminal;
 use crate::cli::{results, signals};
-use crate::data::DataError;
 use crate::diag::render::{MessageFormat, render, summary};
 use crate::driver::Compiled;
 use crate::experiment::phases::{self, Outcome};

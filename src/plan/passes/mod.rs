@@ -1,10 +1,13 @@
 //! Rewritings of a plan that keep its values: what a compiler knows of the network and a framework does not. One file each; all of
 //! them are on unless `MTLC_WITHOUT` in the environment names them, separated by commas.
 //!
+//! [`recompute`] stands beside the table: it knows the batch and a budget, and says what a training step forgets.
+//!
 //! Adding one: a file with a `pub static PASS: Rewrite`, and a line in [`table`].
 
 mod fuse;
 mod level;
+pub mod recompute;
 
 use super::Plan;
 
@@ -48,16 +51,17 @@ impl Switches {
 
     /// Names that no pass has.
     pub fn unknown(&self) -> Vec<&str> {
-        self.off.iter().map(String::as_str).filter(|n| !table().iter().any(|p| p.name == *n)).collect()
+        let known = |n: &str| n == recompute::NAME || table().iter().any(|p| p.name == n);
+        self.off.iter().map(String::as_str).filter(|n| !known(n)).collect()
     }
 
-    fn is_on(&self, pass: &Rewrite) -> bool {
-        !self.off.iter().any(|n| n == pass.name)
+    fn is_on(&self, name: &str) -> bool {
+        !self.off.iter().any(|n| n == name)
     }
 }
 
 pub fn rewrite(plan: &mut Plan, switches: &Switches) {
-    for pass in table().iter().filter(|p| switches.is_on(p)) {
+    for pass in table().iter().filter(|p| switches.is_on(p.name)) {
         (pass.run)(plan);
     }
 }

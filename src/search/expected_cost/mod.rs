@@ -35,6 +35,7 @@ use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::Fed;
 use crate::runtime::fit::{Watch, losses};
 use crate::runtime::keeper;
+use crate::runtime::memory::Training;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
@@ -147,7 +148,10 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let &Ground { checked, network, search, feed, random, device } = ground;
     let PerTask { plan, symbols, places } =
         lower_per_task(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
-    let model = Model::new(plan, symbols, random, device)?;
+    let mut model = Model::new(plan, symbols, random, device)?;
+    if let Some(training) = Training::search(search, &checked.spec, feed) {
+        model.keep_within(&training, listener);
+    }
     let mut keeper = bench.keeper("search", listener);
     let args = &search.args;
     let epochs = args.size("epochs");

@@ -11,16 +11,16 @@
     "epochs" "eps" "every" "except" "factor" "families" "fine_tune" "format"
     "fraction" "from" "gain" "gamma" "gate" "groups" "header" "held_out"
     "hidden" "idle" "images" "inputs" "k" "kernel" "label" "label_smoothing"
-    "labels" "lambda" "loss" "lr" "mask" "measure" "metrics" "missing"
-    "mode" "momentum" "nesterov" "noise_std" "noises" "normalize" "numeric" "of"
-    "optimizer" "outputs" "over" "p" "padding" "parts" "patience" "penalty"
-    "per" "place" "pos_weight" "precision" "query" "range" "rate" "reads"
-    "resize" "reward" "root" "sampler" "samples" "scale" "scale_gradients" "schedule"
-    "searched" "seed" "select" "self" "shared" "shift" "size" "slope"
-    "smooth" "split" "split_seed" "start" "steps" "strategy" "stride" "tasks"
-    "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then" "threshold"
-    "to" "tool" "train" "tuner" "units" "validation" "validation_samples" "value"
-    "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
+    "labels" "lambda" "loss" "lr" "mask" "measure" "memory" "metrics"
+    "missing" "mode" "momentum" "nesterov" "noise_std" "noises" "normalize" "numeric"
+    "of" "optimizer" "outputs" "over" "p" "padding" "parts" "patience"
+    "penalty" "per" "place" "pos_weight" "precision" "query" "range" "rate"
+    "reads" "resize" "reward" "root" "sampler" "samples" "scale" "scale_gradients"
+    "schedule" "searched" "seed" "select" "self" "shared" "shift" "size"
+    "slope" "smooth" "split" "split_seed" "start" "steps" "strategy" "stride"
+    "tasks" "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then"
+    "threshold" "to" "tool" "train" "tuner" "units" "validation" "validation_samples"
+    "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
 (attribute key: (identifier) @variable)
 (argument name: (identifier) @property)
 (parameter name: (identifier) @variable.parameter)
@@ -136,14 +136,14 @@
     "epochs" "eps" "every" "except" "factor" "families" "fine_tune" "format"
     "fraction" "from" "gain" "gamma" "gate" "groups" "header" "held_out"
     "hidden" "idle" "images" "inputs" "k" "kernel" "label" "label_smoothing"
-    "labels" "lambda" "loss" "lr" "mask" "measure" "metrics" "missing"
-    "mode" "momentum" "nesterov" "noise_std" "noises" "normalize" "numeric" "of"
-    "optimizer" "outputs" "over" "p" "padding" "parts" "patience" "penalty"
-    "per" "place" "pos_weight" "precision" "query" "range" "rate" "reads"
-    "resize" "reward" "root" "sampler" "samples" "scale" "scale_gradients" "schedule"
-    "searched" "seed" "select" "self" "shared" "shift" "size" "slope"
-    "smooth" "split" "split_seed" "start" "steps" "strategy" "stride" "tasks"
-    "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then" "threshold"
-    "to" "tool" "train" "tuner" "units" "validation" "validation_samples" "value"
-    "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
+    "labels" "lambda" "loss" "lr" "mask" "measure" "memory" "metrics"
+    "missing" "mode" "momentum" "nesterov" "noise_std" "noises" "normalize" "numeric"
+    "of" "optimizer" "outputs" "over" "p" "padding" "parts" "patience"
+    "penalty" "per" "place" "pos_weight" "precision" "query" "range" "rate"
+    "reads" "resize" "reward" "root" "sampler" "samples" "scale" "scale_gradients"
+    "schedule" "searched" "seed" "select" "self" "shared" "shift" "size"
+    "slope" "smooth" "split" "split_seed" "start" "steps" "strategy" "stride"
+    "tasks" "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then"
+    "threshold" "to" "tool" "train" "tuner" "units" "validation" "validation_samples"
+    "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
 (edge (path (identifier) @variable))

@@ -128,6 +128,7 @@ impl Observer for Count {
 fn what_is_forgotten_runs_twice_and_nothing_else() {
     let mut s = Setting::new(programs::ALL[1].1, 1);
     let steps = s.model.plan.steps.len();
+    #[allow(clippy::single_range_in_vec_init)]
     for (forgotten, again) in [(vec![], 0), (vec![2..9], 7), (vec![0..4, 6..8], 6), (vec![0..steps], steps)] {
         s.model.plan.forgotten = forgotten;
         let mut count = Count(0);

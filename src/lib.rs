@@ -41,7 +41,7 @@
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
 //! | [`check`] | shapes, costs, types of the network's nodes, fit of space and strategy, lints |
 //! | [`plan`] | lowering; passes over the plan that make a step cheaper and change no value |
-//! | [`runtime`] | model, the way forward (`forward.rs`, `waves.rs`) and back (`tape.rs`), memory (`blocks.rs`), feeding, reading ahead (`reader.rs`), training, evaluation, checkpoints |
+//! | [`runtime`] | model, the way forward (`forward.rs`, `waves.rs`) and back (`tape.rs`, `back.rs`), memory (`blocks.rs`), feeding, reading ahead (`reader.rs`), training, evaluation, checkpoints |
 //! | [`search`] | one file per strategy: definition (read by checking) and procedure |
 //! | [`artifact`] | canonical topologies, digests of meaning, derived files |
 //! | [`driver`] | text to checked spec, in one page |

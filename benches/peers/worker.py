@@ -1,6 +1,7 @@
 """Steps of a PyTorch model on request: reads `run N`, answers `wall cpu grown` as benches/train.rs does."""
 
 import argparse
+import ctypes
 import gc
 import sys
 import time
@@ -18,7 +19,9 @@ def memory(key):
 
 
 def forget_peak():
-    """From here on `VmHWM` counts anew."""
+    """From here on `VmHWM` counts anew; what was freed before is the system's, as on the other side."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
 
@@ -37,7 +40,6 @@ def main():
     if not gpu:
         # Code that a first step loads is no memory of a step.
         Step(args.name, args.threads, args.device, 2, *how)()
-        gc.collect()
     step = Step(args.name, args.threads, args.device, args.batch, *how)
     if not gpu:
         forget_peak()

@@ -2,6 +2,7 @@
 //! `objective`, `optim` and `search`; a spec error can no longer happen, so an error here is data, device, disk or a bug.
 
 pub mod answers;
+pub mod back;
 pub mod blocks;
 pub mod checkpoint;
 pub mod control;

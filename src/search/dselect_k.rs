@@ -15,7 +15,7 @@
 use rand::RngExt;
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::{argmax, softmax};
+use super::choices::{argmax, softmax};
 use super::relaxed::{self, Masks};
 use super::{Offer, StrategyDef};
 use crate::hir::schema::{optimizers, schedules};

@@ -22,7 +22,7 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use self::sample::{Sampler, entropy, entropy_gradient, through_samples};
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::{argmax, choices_event, named, read};
+use super::choices::{Choices, choices_event};
 use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
@@ -169,11 +169,8 @@ pub struct Grouping<'a> {
     factors: Option<Vec<f64>>,
     optimizer: Optimizer,
     weigher: Weigher,
-    chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
-    /// Of the choices, by their names in states.
-    names: Vec<String>,
-    logits: Vec<Var>,
+    choices: Choices,
     tasks: Vec<String>,
     watch: Watch,
 }
@@ -196,8 +193,6 @@ impl<'a> Grouping<'a> {
             start::alike(ground, model)?;
         }
         let weights = model.trained();
-        let names: Vec<String> =
-            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
         let logits = start::logits(args.str("start"), model, ground.random)?;
         let chooser = args.opt_call("choices").unwrap_or(args.call("weights"));
         Ok(Grouping {
@@ -213,10 +208,8 @@ impl<'a> Grouping<'a> {
             factors: args.bool("scale_gradients").then(|| start::factors(ground, model)),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
             weigher: Weigher::new(args, args.call("weights"), spec, model, ground.random)?,
-            chooser: Optimizer::new(chooser, &named(&names, &logits))?,
+            choices: Choices::new(model, logits, chooser)?,
             weights,
-            names,
-            logits,
             tasks: model.plan.outputs.iter().map(|o| spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
         })
@@ -230,7 +223,7 @@ impl<'a> Grouping<'a> {
         sampled: &[Vec<f64>],
         observer: Option<&mut dyn Observer>,
     ) -> Result<Pull, RunError> {
-        let logits = read(&self.logits)?;
+        let logits = self.choices.read()?;
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         let mode = Mode { train: true, idle: false, random: self.ground.random, step: at.step };
@@ -325,11 +318,11 @@ impl<'a> Grouping<'a> {
 
 impl Chooser for Grouping<'_> {
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
-        Ok(read(&self.logits)?)
+        Ok(self.choices.read()?)
     }
 
     fn decisions(&self) -> Result<Vec<usize>, RunError> {
-        Ok(read(&self.logits)?.iter().map(|r| argmax(r)).collect())
+        Ok(self.choices.modes()?)
     }
 }
 
@@ -337,15 +330,10 @@ impl Procedure for Grouping<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         at.temperature = tau;
-        let sampled = self.sampler.draw(&read(&self.logits)?, tau, self.ground.random, at.step, fed.rows);
+        let sampled = self.sampler.draw(&self.choices.read()?, tau, self.ground.random, at.step, fed.rows);
         let Pull { total, weights: found, logits } = self.pull(fed, at, &sampled, None)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
-        let choices = named(&self.names, &self.logits);
-        let mut rows = logits.into_iter();
-        let of_choices = Gradients::from_fn(&choices, |_, v| {
-            Tensor::from_vec(rows.next().expect("one per choice"), v.dims(), &Device::Cpu).ok()
-        });
-        self.chooser.step(&choices, &of_choices, self.chooser.lr() * factor, Missing::Zero)?;
+        self.choices.step(logits.into_iter().map(Some).collect(), factor, Missing::Zero)?;
         let mut scales = self.factors.iter().flatten();
         let mut places = 0..;
         let mut grads = Gradients::from_fn(&self.weights, |_, _| {
@@ -368,32 +356,29 @@ impl Procedure for Grouping<'_> {
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
-        let hard: Vec<Decided> = read(&self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
+        let hard = self.choices.hard()?;
         let (spec, feed) = (&self.ground.checked.spec, self.ground.feed);
         evaluate(self.model, spec, feed, &feed.dataset.validation, &hard, control)
     }
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         self.watch.check_validation(scores, at)?;
-        let rows = read(&self.logits)?;
+        let rows = self.choices.read()?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
         Ok(true)
     }
 
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
-        let choices = named(&self.names, &self.logits);
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
-        tensors.extend(keeper::prefixed("choice", choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
-        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
         Ok(tensors)
     }
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
-        keeper::set(&state.part("choice"), &named(&self.names, &self.logits))?;
-        self.chooser.load_state(&state.part("chooser"))?;
+        self.choices.load(state)?;
         self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())

@@ -9,6 +9,7 @@
 //!   result is the noise-free argmax (equation 7), pruned, and retrained from scratch.
 
 use super::bench::{Bench, Ended, Ground, Outcome};
+use super::choices::{Choices, choices_event, softmax};
 use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
@@ -139,11 +140,8 @@ pub struct Branching<'a> {
     size: Option<SizeTerm>,
     optimizer: Optimizer,
     weigher: Weigher,
-    chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
-    /// Of the choices, by their names in states.
-    names: Vec<String>,
-    logits: Vec<Var>,
+    choices: Choices,
     tasks: Vec<String>,
     watch: Watch,
 }
@@ -162,10 +160,6 @@ impl<'a> Branching<'a> {
         let per_epoch = feed.training(args.size("batch"), random).per_epoch();
         let advance = args.str("idle") == "advance";
         let weights = model.trained();
-        let names: Vec<String> =
-            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
-        let zeros = |n: &usize| Var::zeros(*n, candle_core::DType::F64, &Device::Cpu);
-        let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
         Ok(Branching {
             checked,
             model,
@@ -183,18 +177,11 @@ impl<'a> Branching<'a> {
             size: SizeTerm::new(checked, network, args.float("size")),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
             weigher: Weigher::new(args, args.call("weights"), &checked.spec, model, random)?,
-            chooser: Optimizer::new(args.call("choices"), &named(&names, &logits))?,
+            choices: Choices::even(model, args.call("choices"))?,
             weights,
-            names,
-            logits,
             tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
         })
-    }
-
-    /// The choices' logits by name.
-    fn choices(&self) -> Vec<(&str, &Var)> {
-        named(&self.names, &self.logits)
     }
 
     /// One sample per choice and batch (equation 4), and its relaxation (equation 5) where the choices learn from it.
@@ -228,11 +215,11 @@ impl<'a> Branching<'a> {
 
 impl Chooser for Branching<'_> {
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
-        Ok(read(&self.logits)?)
+        Ok(self.choices.read()?)
     }
 
     fn decisions(&self) -> Result<Vec<usize>, RunError> {
-        Ok(read(&self.logits)?.iter().map(|r| argmax(r)).collect())
+        Ok(self.choices.modes()?)
     }
 }
 
@@ -241,7 +228,7 @@ impl Procedure for Branching<'_> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         at.temperature = tau;
         let update = at.step > self.warmup;
-        let logits = read(&self.logits)?;
+        let logits = self.choices.read()?;
         let (decided, soft) = self.sample(&logits, at.step, tau, update)?;
         let mode = Mode { train: true, idle: self.idle, random: self.random, step: at.step };
         let tape = self.model.record(&fed.inputs, &decided, mode)?;
@@ -271,13 +258,7 @@ impl Procedure for Branching<'_> {
                     row.iter_mut().zip(extra).for_each(|(a, b)| *a += b);
                 }
             }
-            let mut rows = grads.into_iter();
-            let choices = named(&self.names, &self.logits);
-            let gradients = Gradients::from_fn(&choices, |_, v| {
-                let row = rows.next().expect("one per choice");
-                Tensor::from_vec(row, v.dims(), &Device::Cpu).ok()
-            });
-            self.chooser.step(&choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
+            self.choices.step(grads.into_iter().map(Some).collect(), factor, Missing::Zero)?;
         }
         let mut grads = learned.weights;
         if let Some(c) = self.clip {
@@ -294,13 +275,13 @@ impl Procedure for Branching<'_> {
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
-        let hard: Vec<Decided> = read(&self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect();
+        let hard = self.choices.hard()?;
         evaluate(self.model, &self.checked.spec, self.feed, &self.feed.dataset.validation, &hard, control)
     }
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         self.watch.check_validation(scores, at)?;
-        let rows = read(&self.logits)?;
+        let rows = self.choices.read()?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
         Ok(true)
     }
@@ -308,48 +289,20 @@ impl Procedure for Branching<'_> {
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
-        tensors.extend(keeper::prefixed("choice", self.choices().iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
-        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
         Ok(tensors)
     }
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
-        keeper::set(&state.part("choice"), &self.choices())?;
-        self.chooser.load_state(&state.part("chooser"))?;
+        self.choices.load(state)?;
         self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
 }
 
-pub fn named<'a>(names: &'a [String], logits: &'a [Var]) -> Vec<(&'a str, &'a Var)> {
-    names.iter().map(String::as_str).zip(logits).collect()
-}
-
-pub fn read(logits: &[Var]) -> candle_core::Result<Vec<Vec<f64>>> {
-    logits.iter().map(|v| v.to_vec1::<f64>()).collect()
-}
-
-/// What is logged of the choices after an epoch.
-pub fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u64, temperature: f64) -> ChoicesEvent {
-    let mut choices = Vec::new();
-    let mut shares = Vec::new();
-    for (c, row) in rows.iter().enumerate() {
-        let probabilities = softmax(row);
-        let entropy: f64 = probabilities.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
-        shares.push(entropy / (row.len() as f64).ln());
-        choices.push(ChoiceState {
-            reader: symbols.choices[c].clone(),
-            candidates: symbols.candidates[c].clone(),
-            probabilities,
-            entropy,
-        });
-    }
-    let entropy = if shares.is_empty() { 0.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 };
-    ChoicesEvent { epoch, step, temperature, entropy, choices }
-}
 
 /// The expected-size term: lambda times the expected parameters of the sampled network over those of the all-shared one, with
 /// choices taken as independent: a copy is used unless none of its used readers chooses it.
@@ -423,25 +376,4 @@ impl SizeTerm {
             .map(|(v, row)| store.get(v).map_or_else(|| Ok(vec![0.0; row.len()]), |g| g.to_vec1::<f64>()))
             .collect()
     }
-}
-
-fn log_softmax(row: &[f64]) -> Vec<f64> {
-    let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = row.iter().map(|v| (v - max).exp()).sum();
-    row.iter().map(|v| v - max - sum.ln()).collect()
-}
-
-pub fn softmax(row: &[f64]) -> Vec<f64> {
-    log_softmax(row).into_iter().map(f64::exp).collect()
-}
-
-/// Index of the largest; the first of equals.
-pub fn argmax(row: &[f64]) -> usize {
-    let mut best = 0;
-    for (i, v) in row.iter().enumerate() {
-        if *v > row[best] {
-            best = i;
-        }
-    }
-    best
 }

@@ -16,7 +16,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::{argmax, read, softmax};
+use super::choices::{Choices, argmax, softmax};
 use super::supernet::{Chooser, option_name, train};
 use super::{Offer, StrategyDef};
 use crate::data::Table;
@@ -227,10 +227,8 @@ pub struct Reinforcing<'a> {
     schedule: Schedule,
     clip: Option<f64>,
     optimizer: Optimizer,
-    chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
-    names: Vec<String>,
-    logits: Vec<Var>,
+    choices: Choices,
     /// The moving average, from the first reward on.
     baseline: Option<f64>,
     tasks: Vec<String>,
@@ -248,10 +246,6 @@ impl<'a> Reinforcing<'a> {
         let args = &ground.search.args;
         let spec = &ground.checked.spec;
         let weights = model.trained();
-        let names: Vec<String> =
-            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
-        let zeros = |n: &usize| Var::zeros(*n, DType::F64, &Device::Cpu);
-        let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
         let baseline = args.call("baseline");
         Ok(Reinforcing {
             ground,
@@ -273,10 +267,8 @@ impl<'a> Reinforcing<'a> {
             schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
             clip: args.opt_float("clip"),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
-            chooser: Optimizer::new(args.call("choices"), &named(&names, &logits))?,
+            choices: Choices::even(model, args.call("choices"))?,
             weights,
-            names,
-            logits,
             baseline: None,
             tasks: model.plan.outputs.iter().map(|o| spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
@@ -332,7 +324,7 @@ impl<'a> Reinforcing<'a> {
 
     /// One step of the choices.
     fn reinforce(&mut self, at: &Position, factor: f64) -> Result<(), RunError> {
-        let rows = read(&self.logits)?;
+        let rows = self.choices.read()?;
         let fed = self.reward_batch((at.step - self.warmup) / self.every - 1)?;
         let mut drawn = Vec::new();
         for s in 0..self.samples {
@@ -350,20 +342,13 @@ impl<'a> Reinforcing<'a> {
         let mut gradient = estimate(&rows, &drawn, baseline);
         add_entropy(&mut gradient, &rows, self.entropy);
         self.baseline = self.decay.map(|d| self.baseline.map_or(mean, |b| d * b + (1.0 - d) * mean));
-        let choices = named(&self.names, &self.logits);
-        let mut gradient = gradient.into_iter();
-        let gradients = Gradients::from_fn(&choices, |_, v| {
-            let row = gradient.next().expect("one per choice")?;
-            Tensor::from_vec(row, v.dims(), &Device::Cpu).ok()
-        });
-        self.chooser.step(&choices, &gradients, self.chooser.lr() * factor, Missing::Skip)?;
-        Ok(())
+        Ok(self.choices.step(gradient, factor, Missing::Skip)?)
     }
 
     /// The most probable option of every choice.
     fn modes(&self) -> candle_core::Result<Vec<usize>> {
         let choices = &self.ground.network.choices;
-        Ok(read(&self.logits)?.iter().zip(choices).map(|(row, c)| mode(row, c.is_route(), c.queries())).collect())
+        Ok(self.choices.read()?.iter().zip(choices).map(|(row, c)| mode(row, c.is_route(), c.queries())).collect())
     }
 }
 
@@ -434,14 +419,10 @@ fn mode(logits: &[f64], route: bool, queries: usize) -> usize {
     argmax(&p)
 }
 
-fn named<'a>(names: &'a [String], logits: &'a [Var]) -> Vec<(&'a str, &'a Var)> {
-    names.iter().map(String::as_str).zip(logits).collect()
-}
-
 impl Procedure for Reinforcing<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let random = self.ground.random;
-        let sampled = sample(&read(&self.logits)?, random, "route", [at.step, 0]);
+        let sampled = sample(&self.choices.read()?, random, "route", [at.step, 0]);
         let decided: Vec<Decided> = sampled.into_iter().map(Decided::hard).collect();
         let mode = Mode { train: true, idle: false, random, step: at.step };
         let tape = self.model.record(&fed.inputs, &decided, mode)?;
@@ -475,7 +456,7 @@ impl Procedure for Reinforcing<'_> {
         let spec = &self.ground.checked.spec;
         let mut choices = Vec::new();
         let mut shares = 0.0;
-        for (c, row) in read(&self.logits)?.iter().enumerate() {
+        for (c, row) in self.choices.read()?.iter().enumerate() {
             let p = softmax(row);
             let entropy: f64 = p.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
             shares += entropy / (p.len() as f64).ln();
@@ -501,9 +482,7 @@ impl Procedure for Reinforcing<'_> {
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
-        let choices = named(&self.names, &self.logits);
-        tensors.extend(keeper::prefixed("choice", choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
-        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.choices.save()?);
         if let Some(b) = self.baseline {
             tensors.push(("reward/baseline".into(), Tensor::new(&[b], &Device::Cpu)?));
         }
@@ -512,8 +491,7 @@ impl Procedure for Reinforcing<'_> {
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
-        keeper::set(&state.part("choice"), &named(&self.names, &self.logits))?;
-        self.chooser.load_state(&state.part("chooser"))?;
+        self.choices.load(state)?;
         let baseline = state.part("reward").into_iter().find(|(n, _)| n == "baseline");
         self.baseline = baseline.map(|(_, t)| Ok::<f64, RunError>(t.to_vec1::<f64>()?[0])).transpose()?;
         self.watch.last = state.header.last_losses.clone();
@@ -523,7 +501,7 @@ impl Procedure for Reinforcing<'_> {
 
 impl Chooser for Reinforcing<'_> {
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
-        Ok(read(&self.logits)?)
+        Ok(self.choices.read()?)
     }
 
     fn decisions(&self) -> Result<Vec<usize>, RunError> {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use candle_core::{Device, Tensor, Var};
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::read;
+use super::choices::Choices;
 use super::supernet::{Chooser, train};
 use crate::diag::{Diagnostic, codes};
 use crate::hir::{Search, Spec};
@@ -90,10 +90,8 @@ struct Relaxing<'a> {
     schedule: Schedule,
     clip: Option<f64>,
     optimizer: Optimizer,
-    chooser: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
-    names: Vec<String>,
-    rows: Vec<Var>,
+    choices: Choices,
     tasks: Vec<String>,
     watch: Watch,
 }
@@ -108,15 +106,11 @@ impl<'a> Relaxing<'a> {
         let args = &ground.search.args;
         let per_epoch = ground.feed.training(args.size("batch"), ground.random).per_epoch();
         let weights = model.trained();
-        let names: Vec<String> =
-            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
         let mut rows = Vec::new();
         for (i, c) in ground.network.choices.iter().enumerate() {
             let start = masks.start(c.candidates, ground.random, i);
             rows.push(Var::from_vec(start.clone(), start.len(), &Device::Cpu)?);
         }
-        let choices: Vec<(&str, &Var)> = names.iter().map(String::as_str).zip(&rows).collect();
-        let chooser = Optimizer::new(args.call("choices"), &choices)?;
         Ok(Relaxing {
             ground,
             model,
@@ -127,17 +121,11 @@ impl<'a> Relaxing<'a> {
             schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
             clip: args.opt_float("clip"),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
-            chooser,
+            choices: Choices::new(model, rows, args.call("choices"))?,
             weights,
-            names,
-            rows,
             tasks: model.plan.outputs.iter().map(|o| ground.checked.spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
         })
-    }
-
-    fn choices(&self) -> Vec<(&str, &Var)> {
-        self.names.iter().map(String::as_str).zip(&self.rows).collect()
     }
 
     fn candidates(&self, choice: usize) -> usize {
@@ -148,7 +136,7 @@ impl<'a> Relaxing<'a> {
 impl Procedure for Relaxing<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let random = self.ground.random;
-        let rows = read(&self.rows)?;
+        let rows = self.choices.read()?;
         let draw = |c: usize| [at.step, c as u64, 0];
         let mut decided = Vec::new();
         for (c, row) in rows.iter().enumerate() {
@@ -167,13 +155,8 @@ impl Procedure for Relaxing<'_> {
             let row = |(c, row): (usize, &Vec<f64>)| {
                 self.masks.gradient(row, self.candidates(c), random, draw(c), learned.choices[c].as_deref())
             };
-            let mut gradients = rows.iter().enumerate().map(row).collect::<Vec<_>>().into_iter();
-            let choices: Vec<(&str, &Var)> = self.names.iter().map(String::as_str).zip(&self.rows).collect();
-            let gradients = Gradients::from_fn(&choices, |_, v| {
-                let row = gradients.next().expect("one per choice");
-                Tensor::from_vec(row, v.dims(), &Device::Cpu).ok()
-            });
-            self.chooser.step(&choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
+            let gradients = rows.iter().enumerate().map(row).map(Some).collect();
+            self.choices.step(gradients, factor, Missing::Zero)?;
         }
         let mut grads = learned.weights;
         if let Some(c) = self.clip {
@@ -194,7 +177,7 @@ impl Procedure for Relaxing<'_> {
         self.watch.check_validation(scores, at)?;
         let mut choices = Vec::new();
         let mut shares = 0.0;
-        for (c, row) in read(&self.rows)?.iter().enumerate() {
+        for (c, row) in self.choices.read()?.iter().enumerate() {
             // Each candidate for itself: these add up to no particular number.
             let (_, taken) = self.masks.subset(row, self.candidates(c));
             let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
@@ -215,15 +198,13 @@ impl Procedure for Relaxing<'_> {
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
-        tensors.extend(keeper::prefixed("choice", self.choices().iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
-        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.choices.save()?);
         Ok(tensors)
     }
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
-        keeper::set(&state.part("choice"), &self.choices())?;
-        self.chooser.load_state(&state.part("chooser"))?;
+        self.choices.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
@@ -231,12 +212,12 @@ impl Procedure for Relaxing<'_> {
 
 impl Chooser for Relaxing<'_> {
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
-        Ok(read(&self.rows)?)
+        Ok(self.choices.read()?)
     }
 
     fn decisions(&self) -> Result<Vec<usize>, RunError> {
         let subset = |(c, row): (usize, &Vec<f64>)| routes::number(&self.masks.subset(row, self.candidates(c)).0, 0, 1);
-        Ok(read(&self.rows)?.iter().enumerate().map(subset).collect())
+        Ok(self.choices.read()?.iter().enumerate().map(subset).collect())
     }
 }
 

@@ -11,7 +11,7 @@
 //! result, without any connection is not in the paper either: the one of largest log alpha is then taken whole.
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::argmax;
+use super::choices::argmax;
 use super::relaxed::{self, Masks};
 use super::{Offer, StrategyDef};
 use crate::hir::schema::{optimizers, schedules};

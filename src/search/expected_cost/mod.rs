@@ -19,7 +19,7 @@ mod cost;
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::learn_to_branch::{argmax, choices_event, read, softmax};
+use super::choices::{Choices, choices_event, softmax};
 use super::{Offer, StrategyDef};
 use crate::check;
 use crate::diag::{Diagnostic, codes};
@@ -208,11 +208,9 @@ struct Searching<'a> {
     schedule: Schedule,
     clip: Option<f64>,
     optimizer: Optimizer,
-    chooser: Optimizer,
     weigher: Weigher,
     weights: Vec<(&'a str, &'a Var)>,
-    names: Vec<String>,
-    logits: Vec<Var>,
+    choices: Choices,
     tasks: Vec<String>,
     watch: Watch,
 }
@@ -242,10 +240,6 @@ impl<'a> Searching<'a> {
             exact: cost::is_exact(checked.spec.tasks.len(), &copies),
         };
         let weights = model.trained();
-        let names: Vec<String> =
-            model.symbols.choices.iter().enumerate().map(|(i, n)| format!("choice {i} {n}")).collect();
-        let zeros = |n: &usize| Var::zeros(*n, DType::F64, &Device::Cpu);
-        let logits: Vec<Var> = model.plan.choices.iter().map(zeros).collect::<candle_core::Result<_>>()?;
         let (per_epoch, epochs) = (batches.per_epoch(), args.size("epochs"));
         let warmup = match args.get("warmup") {
             Some(_) => args.duration("warmup").steps(per_epoch).round() as u64,
@@ -265,11 +259,9 @@ impl<'a> Searching<'a> {
             schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
             clip: args.opt_float("clip"),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
-            chooser: Optimizer::new(args.call("choices"), &named(&names, &logits))?,
+            choices: Choices::even(model, args.call("choices"))?,
             weigher: Weigher::new(args, args.call("weights"), &checked.spec, model, ground.random)?,
             weights,
-            names,
-            logits,
             tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
         })
@@ -287,14 +279,14 @@ impl<'a> Searching<'a> {
     /// The partition of the tasks at each stage that the logits come to.
     fn chain(&self) -> Result<Vec<Vec<usize>>, RunError> {
         let rows: Vec<Vec<f64>> =
-            read(&self.logits)?.iter().map(|r| softmax(r).into_iter().map(f64::ln).collect()).collect();
+            self.choices.read()?.iter().map(|r| softmax(r).into_iter().map(f64::ln).collect()).collect();
         let tree = cost::tree(&self.by_stage(&rows, 0.0), &cost::limits(&self.copies));
         Ok(tree.into_iter().map(|k| k.into_iter().map(usize::from).collect()).collect())
     }
 
     /// Every task on its likeliest copies.
     fn hard(&self) -> Result<Vec<Decided>, RunError> {
-        Ok(read(&self.logits)?.iter().map(|r| Decided::hard(argmax(r))).collect())
+        Ok(self.choices.hard()?)
     }
 
     fn expected(&self, logits: &[Vec<f64>], step: u64) -> Expected {
@@ -308,7 +300,7 @@ impl<'a> Searching<'a> {
     }
 
     fn record(&self, chain: &[Vec<usize>]) -> Result<String, RunError> {
-        let logits = read(&self.logits)?;
+        let logits = self.choices.read()?;
         let choices: Vec<serde_json::Value> = self
             .model
             .symbols
@@ -367,14 +359,14 @@ impl Procedure for Searching<'_> {
         let tau = self.temperature.value(after.max(1), self.per_epoch, rest).max(1e-6);
         at.temperature = tau;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
-        let logits = read(&self.logits)?;
+        let logits = self.choices.read()?;
         let shares = self.sample(&logits, at.step, tau);
         let decided = self.decided(&shares)?;
         let mode = Mode { train: true, idle: false, random, step: at.step };
         let of = |outputs: &crate::runtime::model::Outputs| losses(spec, feed, model, fed, outputs, |_| 0);
         if at.cursor < self.held {
             if at.cursor == 0 {
-                self.chooser = Optimizer::new(search.args.call("choices"), &named(&self.names, &self.logits))?;
+                self.choices.begin_anew(search.args.call("choices"))?;
             }
             let Some(shares) = shares else {
                 let (total, each) = of(&model.look(&fed.inputs, &decided, mode)?)?;
@@ -397,12 +389,7 @@ impl Procedure for Searching<'_> {
                 row.iter_mut().zip(p.iter().zip(g)).for_each(|(r, (p, g))| *r += self.costs.lambda * p * (g - mean));
                 rows.push(row);
             }
-            let choices = named(&self.names, &self.logits);
-            let mut rows = rows.into_iter();
-            let gradients = Gradients::from_fn(&choices, |_, v| {
-                Tensor::from_vec(rows.next().expect("one per choice"), v.dims(), &Device::Cpu).ok()
-            });
-            self.chooser.step(&choices, &gradients, self.chooser.lr() * factor, Missing::Zero)?;
+            self.choices.step(rows.into_iter().map(Some).collect(), factor, Missing::Zero)?;
             return Ok(value);
         }
         if at.cursor == self.held {
@@ -431,7 +418,7 @@ impl Procedure for Searching<'_> {
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         self.watch.check_validation(scores, at)?;
-        let rows = read(&self.logits)?;
+        let rows = self.choices.read()?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
         Ok(true)
     }
@@ -439,23 +426,16 @@ impl Procedure for Searching<'_> {
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
-        let choices = named(&self.names, &self.logits);
-        tensors.extend(keeper::prefixed("choice", choices.iter().map(|(n, v)| (*n, v.as_tensor().clone()))));
-        tensors.extend(self.chooser.state()?.into_iter().map(|(n, t)| (format!("chooser/{n}"), t)));
+        tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
         Ok(tensors)
     }
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
-        keeper::set(&state.part("choice"), &named(&self.names, &self.logits))?;
-        self.chooser.load_state(&state.part("chooser"))?;
+        self.choices.load(state)?;
         self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
-}
-
-fn named<'n>(names: &'n [String], logits: &'n [Var]) -> Vec<(&'n str, &'n Var)> {
-    names.iter().map(String::as_str).zip(logits).collect()
 }

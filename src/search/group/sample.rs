@@ -1,7 +1,7 @@
 //! The relaxed samples that weigh DMTG's losses, and the gradients of their logits.
 
 use crate::random::Randomness;
-use crate::search::learn_to_branch::{argmax, softmax};
+use crate::search::choices::{argmax, softmax};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sampler {

@@ -230,7 +230,7 @@ impl Seen {
             }
             let noise = random.gumbel("profile", [step, c as u64, 0], *n);
             let probs = Tensor::from_vec(vec![1.0 / *n as f32; *n], *n, &model.device)?;
-            Ok(Decided { index: crate::search::learn_to_branch::argmax(&noise), probs: Some(probs), mask: None })
+            Ok(Decided { index: crate::search::choices::argmax(&noise), probs: Some(probs), mask: None })
         };
         let decided: Vec<Decided> =
             model.plan.choices.iter().enumerate().map(decide).collect::<candle_core::Result<_>>()?;

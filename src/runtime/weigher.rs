@@ -3,10 +3,10 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::RunError;
+use super::back::Learned;
 use super::feed::{Fed, Feed};
 use super::model::Model;
 use super::state::{Position, State};
-use super::back::Learned;
 use super::tape::Tape;
 use crate::hir::Spec;
 use crate::optim::weighting::{Factors, Goal, Needs, Over, Products, Rule, Seen, Setting, find_weighting};

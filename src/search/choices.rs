@@ -103,7 +103,7 @@ pub fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u
     ChoicesEvent { epoch, step, temperature, entropy, choices }
 }
 
-fn log_softmax(row: &[f64]) -> Vec<f64> {
+pub fn log_softmax(row: &[f64]) -> Vec<f64> {
     let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = row.iter().map(|v| (v - max).exp()).sum();
     row.iter().map(|v| v - max - sum.ln()).collect()

@@ -18,7 +18,7 @@
 mod sample;
 mod start;
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 
 use self::sample::{Sampler, entropy, entropy_gradient, through_samples};
 use super::bench::{Bench, Ended, Ground, Outcome};

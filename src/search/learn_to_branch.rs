@@ -9,7 +9,7 @@
 //!   result is the noise-free argmax (equation 7), pruned, and retrained from scratch.
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::choices::{Choices, choices_event, softmax};
+use super::choices::{Choices, argmax, choices_event, log_softmax, softmax};
 use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
@@ -100,8 +100,7 @@ use candle_core::{Device, Tensor, Var};
 use crate::check::Checked;
 use crate::hir::{Search, StageId};
 use crate::ir::{Choice, Network, Reader};
-use crate::optim::{Gradients, Missing, Optimizer, Schedule};
-use crate::plan::Symbols;
+use crate::optim::{Missing, Optimizer, Schedule};
 use crate::random::Randomness;
 use crate::runtime::RunError;
 use crate::runtime::control::Control;
@@ -111,7 +110,7 @@ use crate::runtime::feed::{Fed, Feed};
 use crate::runtime::fit::{Watch, losses};
 use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
-use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
+use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
 use crate::runtime::weigher::Weigher;
 
@@ -302,7 +301,6 @@ impl Procedure for Branching<'_> {
         Ok(())
     }
 }
-
 
 /// The expected-size term: lambda times the expected parameters of the sampled network over those of the all-shared one, with
 /// choices taken as independent: a copy is used unless none of its used readers chooses it.

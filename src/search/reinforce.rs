@@ -25,7 +25,7 @@ use crate::hir::schema::{optimizers, schedules};
 use crate::hir::{Search, Spec};
 use crate::ir::{Network, routes};
 use crate::objective::{self, Labelled, Meter};
-use crate::optim::{Gradients, Missing, Optimizer, Schedule};
+use crate::optim::{Missing, Optimizer, Schedule};
 use crate::random::{Randomness, open_unit};
 use crate::runtime::RunError;
 use crate::runtime::control::Control;

@@ -11,7 +11,7 @@ use super::supernet::{Chooser, train};
 use crate::diag::{Diagnostic, codes};
 use crate::hir::{Search, Spec};
 use crate::ir::{Network, routes};
-use crate::optim::{Gradients, Missing, Optimizer, Schedule};
+use crate::optim::{Missing, Optimizer, Schedule};
 use crate::random::Randomness;
 use crate::runtime::RunError;
 use crate::runtime::control::Control;

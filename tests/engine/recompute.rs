@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
+use mtlc::runtime::back::Learned;
 use mtlc::runtime::fit::losses;
 use mtlc::runtime::model::{Decided, Mode};
-use mtlc::runtime::back::Learned;
 use mtlc::runtime::tape::Observer;
 
 use super::{ROUTE_GATES, Setting, by_tape, hard, programs, trained_by, values};

@@ -203,7 +203,7 @@ pub fn tree(scores: &[Vec<Vec<f64>>], limits: &[usize]) -> Vec<Labels> {
     let mut above: Labels = vec![0; tasks];
     let mut out = Vec::with_capacity(scores.len());
     for (rows, limit) in scores.iter().zip(limits) {
-        let best: Labels = rows.iter().map(|r| crate::search::learn_to_branch::argmax(r) as u16).collect();
+        let best: Labels = rows.iter().map(|r| crate::search::choices::argmax(r) as u16).collect();
         let mut k = meet(&above, &canonical_pairs(best.iter().map(|l| u32::from(*l))));
         while blocks(&k) > *limit {
             let Some((a, b)) = cheapest(&k, &above, rows) else { break };
@@ -260,7 +260,7 @@ mod tests {
         for (l, copies) in copies.iter().enumerate() {
             let row = |t: usize| {
                 let logits = random.gumbel("test", [l as u64, t as u64, 0], *copies);
-                crate::search::learn_to_branch::softmax(&logits)
+                crate::search::choices::softmax(&logits)
             };
             p.push((0..tasks).map(row).collect());
         }

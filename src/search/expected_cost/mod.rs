@@ -16,17 +16,17 @@
 
 mod cost;
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::choices::{Choices, choices_event, softmax};
+use super::choices::{Choices, argmax, choices_event, softmax};
 use super::{Offer, StrategyDef};
 use crate::check;
 use crate::diag::{Diagnostic, codes};
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::hir::{Search, Spec};
 use crate::ir::{Network, partition};
-use crate::optim::{Gradients, Missing, Optimizer, Schedule};
+use crate::optim::{Missing, Optimizer, Schedule};
 use crate::plan::{PerTask, lower_per_task};
 use crate::runtime::RunError;
 use crate::runtime::control::{Control, Why};

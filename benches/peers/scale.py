@@ -48,7 +48,7 @@ def draw(out, found):
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "mtlc", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    matplotlib.rcParams.update({"svg.hashsalt": "mtlc", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(2, len(SERIES), figsize=(12, 5.2), constrained_layout=True)

@@ -303,8 +303,11 @@ impl Builder<'_> {
                         let of = &self.spec.backbone.as_ref()?.stages[p.0].name;
                         let most = routes::MOST_MEMBERS;
                         let message = format!("a subset of {} copies of `{of}` is to be chosen", candidates.len());
-                        let d =
+                        let mut d =
                             Diagnostic::new(codes::SPACE_COPIES, mix.span, format!("{message}; {most} are the most"));
+                        if let Some(level) = self.spec.space.as_ref().and_then(|s| s.levels.get(p.0)) {
+                            d = d.also(level.span, format!("`copies = {}` here", candidates.len()));
+                        }
                         diags.push(d.help(format!("give `{of}` fewer copies, or let it be read by `all` or `one`")));
                         return None;
                     }

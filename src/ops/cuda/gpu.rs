@@ -142,7 +142,7 @@ pub fn size(n: usize) -> Result<i32> {
 
 /// A thread per number.
 pub fn blocks(count: usize) -> LaunchConfig {
-    grid(count.div_ceil(THREADS).max(1), 1)
+    grid(1, count.div_ceil(THREADS).max(1))
 }
 
 /// A block for every part of every channel.

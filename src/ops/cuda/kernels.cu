@@ -94,7 +94,7 @@ __global__ void channel_sums(float* partial, const float* x, int n, int c, int p
     if (threadIdx.x == 0) partial[blockIdx.y * c + channel] = sum;
 }
 
-// The same of [rows, c], where neighbours are channels; grid (splits, blocks of THREADS channels).
+// The same of [rows, c], where neighbours are channels; grid (blocks of THREADS channels, splits).
 __global__ void column_sums(float* partial, const float* x, int rows, int c) {
     int channel = blockIdx.x * THREADS + threadIdx.x;
     if (channel >= c) return;
@@ -114,7 +114,7 @@ __global__ void add_partials(float* out, const float* partial, int splits, int c
 
 // ---- batch norm
 
-// Mean and sum of squared deviations of each part: partial [2, splits, c]; grid (splits, c).
+// Mean and sum of squared deviations of each part: partial [2, splits, c]; grid (c, splits).
 __global__ void norm_stats(float* partial, const float* x, int n, int c, int p) {
     __shared__ float shared[THREADS];
     int m = n * p, channel = blockIdx.x, splits = gridDim.y;
@@ -172,7 +172,7 @@ __global__ void norm_apply(float* y, const float* x, const float* mean, const fl
     y[i] = relu && v <= 0.0f ? 0.0f : v;
 }
 
-// Sums of dz and of dz times the normalised x, dz the gradient before ReLU: partial [splits, 2, c]; grid (splits, c).
+// Sums of dz and of dz times the normalised x, dz the gradient before ReLU: partial [splits, 2, c]; grid (c, splits).
 __global__ void norm_back_sums(float* partial, const float* x, const float* dy, const float* mean, const float* var,
                                const float* weight, const float* bias, int n, int c, int p, float eps, int relu) {
     __shared__ float shared[THREADS];

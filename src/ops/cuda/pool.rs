@@ -157,7 +157,7 @@ impl Kernel<1> for Global {
         let mut launch = f.builder();
         launch.arg(&mut y).arg(x.data()?).arg(&pixels);
         // SAFETY: a block per plane of x, and y holds as many numbers.
-        unsafe { launch.launch(grid(planes, 1)) }.w()?;
+        unsafe { launch.launch(grid(1, planes)) }.w()?;
         Ok((y, (x.dims[0], x.dims[1]).into()))
     }
 

@@ -121,13 +121,15 @@ fn told(budget: Option<u64>, estimate: &Estimate, chosen: &Chosen) -> Option<Str
         (true, false) => None,
         (true, true) => Some(format!("about {} with {computed}, in place of {plain}", human_bytes(total))),
         (false, true) => Some(format!(
-            "about {} with {computed}, in place of {plain}; `memory` allows {}, and no way to compute again needs less",
+            "about {} with {computed}, in place of {plain}; `memory` allows {}, which no way to compute again reaches: raise it, make \
+             the batch smaller, or leave it away and save the time",
             human_bytes(total),
             human_bytes(budget)
         )),
-        (false, false) => {
-            Some(format!("about {plain}; `memory` allows {}, and computing again would not help", human_bytes(budget)))
-        }
+        (false, false) => Some(format!(
+            "about {plain}; `memory` allows {}, and computing again would not help: make the batch smaller",
+            human_bytes(budget)
+        )),
     }
 }
 

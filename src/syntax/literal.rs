@@ -59,7 +59,9 @@ fn number_help(text: &str) -> Option<&'static str> {
     } else if text.contains("__") || text.ends_with('_') {
         Some("a `_` stands between two digits")
     } else if text.bytes().any(|b| b.is_ascii_alphabetic()) {
-        Some("a name that begins with a digit is written in quotes; the scales are `k`, `M` and `G`")
+        Some(
+            "a name that begins with a digit is written in quotes; the scales are `k`, `M` and `G`, of bytes too (`2G`)",
+        )
     } else {
         None
     }

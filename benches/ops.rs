@@ -129,7 +129,7 @@ fn measure(name: &str, s: &[usize]) -> [f64; 2] {
 
 fn main() {
     let threads = environment("THREADS", 2.0) as usize;
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first pool");
+    rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global().expect("the first pool");
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     println!("{:36}|   forward  backward", "ms");
     for line in include_str!("ops.txt").lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {

@@ -88,6 +88,7 @@ fn time(rows: usize, optimizer_name: &str, as_rows: bool, warm: usize) -> [f64; 
 }
 
 fn main() {
+    mtlc::runtime::threads::join();
     let rows = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1_000_000);
     println!("{:<10} {:<8} {:>6} {:>10} {:>10} {:>10}", "optimiser", "gradient", "after", "ms a step", "least", "most");
     for name in ["sgd", "momentum", "adam"] {

@@ -432,6 +432,7 @@ fn worker(bench: &Bench) {
 }
 
 fn main() {
+    mtlc::runtime::threads::join();
     let mut args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let place = Place::taken(&mut args);
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {

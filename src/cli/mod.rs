@@ -20,6 +20,7 @@ use exit::{Exit, Failure, Outcome};
 use terminal::Terminal;
 
 use crate::plan::passes::{self, Switches};
+use crate::runtime::threads;
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -33,6 +34,10 @@ pub fn main() -> ExitCode {
         }
     };
     let terminal = Terminal::new(cli.global.quiet, cli.global.json, cli.global.color);
+    // The server of an editor computes on another thread.
+    if !matches!(cli.command, Command::Lsp(_)) {
+        threads::join();
+    }
     let outcome = std::panic::catch_unwind(|| known_switches().and_then(|()| dispatch(&cli.command, &terminal)));
     let exit = match outcome {
         Ok(Ok(exit)) => exit,

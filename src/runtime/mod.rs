@@ -24,6 +24,7 @@ pub mod selftest;
 pub mod state;
 pub mod synthetic;
 pub mod tape;
+pub mod threads;
 mod waves;
 pub mod weigher;
 

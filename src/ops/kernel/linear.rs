@@ -1,5 +1,7 @@
 //! `linear`: products of matrices over the inner loop of [`super::micro`].
 
+use std::ops::Range;
+
 use candle_core::{Result, Shape, bail};
 
 use super::micro::{LANES, Offsets, Out, Start, accumulate, depth, rows as tile};
@@ -34,35 +36,88 @@ impl<T> Finish<'_, T> {
     const NONE: Self = Finish { bias: None, relu: false };
 }
 
+/// Rows that are packed side by side: whole tiles of every size of panel.
+const SIDE: usize = 24;
+/// Terms that are packed at once.
+const TERMS: usize = 512;
+
+/// Panels from which on it is worth it to pack the left factor too.
+const MANY: usize = 8;
+
+/// Rows of a task: even shares for two, four or eight threads.
+fn share(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(64).next_multiple_of(8)).max(12)
+}
+
+/// Some rows and terms of a left factor as `[rows / SIDE][terms][SIDE]`: rows that lie a power of two apart push each other out of
+/// the first cache, and a column has each of its numbers in another line.
+fn pack_left<T: Real>(left: &Left<T>, rows: Range<usize>, terms: Range<usize>) -> Vec<T> {
+    // Rows that are not there are never read.
+    let mut out = buffer(rows.len().next_multiple_of(SIDE) * terms.len());
+    for (i, out) in rows.step_by(SIDE).zip(out.chunks_exact_mut(SIDE * terms.len())) {
+        let count = SIDE.min(left.rows - i);
+        if left.column == 1 {
+            let data = &left.data[i * left.row + terms.start..];
+            transpose(Rows { data, stride: left.row, rows: count, columns: terms.len() }, out, SIDE);
+        } else {
+            let from = |k: usize| &left.data[i + k * left.column..];
+            let (sides, _) = out.as_chunks_mut::<SIDE>();
+            for (k, out) in terms.clone().zip(sides) {
+                match from(k).first_chunk() {
+                    // Of a length that is known, without a call.
+                    Some(all) if count == SIDE => *out = *all,
+                    _ => out[..count].copy_from_slice(&from(k)[..count]),
+                }
+            }
+        }
+    }
+    out
+}
+
 /// `left` times packed panels: `[rows, width]`.
 fn product<T: Real>(left: &Left<T>, panels: &Panels, packed: &[T], finish: Finish<T>) -> Vec<T> {
     let (width, k) = (panels.width, left.terms);
     let mut out = buffer(left.rows * width);
-    // A few tiles per task; whole tiles of every size of panel.
-    let block = left.rows.div_ceil(8).next_multiple_of(24).clamp(24, 144);
-    let off = Offsets::new((0..k).map(|i| (i * left.column) as u32).collect());
-    let at: Vec<usize> = (0..left.rows).map(|i| i * left.row).collect();
     if out.is_empty() {
         return out;
     }
+    // What few panels read is read where it lies.
+    let once = panels.len() < MANY;
+    let block =
+        if once { left.rows.div_ceil(8).next_multiple_of(SIDE).clamp(SIDE, 6 * SIDE) } else { share(left.rows) };
+    let step = if once { left.column } else { SIDE };
     chunks(&mut out, block * width, left.rows * width * k / LANES, |i, out| {
-        let at = &at[i * block..][..out.len() / width];
-        for (i, panel) in panels.iter().enumerate() {
-            let (vectors, step) = (panel.vectors, depth(panel.vectors));
-            let packed = &packed[panels.place(i, k)];
-            let bias = finish.bias.map(|b| &b[panel.from..][..panel.columns]);
-            for from in (0..k.max(1)).step_by(step) {
-                let to = (from + step).min(k);
-                let start = match bias {
-                    _ if from > 0 => Start::Kept,
-                    Some(bias) => Start::Row(bias),
-                    None => Start::Zero,
-                };
-                let packed = &packed[from * vectors * LANES..to * vectors * LANES];
-                for (at, out) in at.chunks(tile(vectors)).zip(out.chunks_mut(tile(vectors) * width)) {
-                    let data = &mut out[panel.from..];
-                    let out = Out { data, stride: width, columns: panel.columns, relu: finish.relu && to == k };
-                    accumulate(left.data, at, off.part(from..to), packed, vectors, start, out);
+        let rows = i * block..i * block + out.len() / width;
+        let most = if once { k.max(1) } else { TERMS };
+        for first in (0..k.max(1)).step_by(most) {
+            let terms = first..(first + most).min(k);
+            let off = Offsets::new((0..terms.len()).map(|i| (i * step) as u32).collect());
+            let beside = if once { Vec::new() } else { pack_left(left, rows.clone(), terms.clone()) };
+            let place = |i: usize| match once {
+                true => (rows.start + i) * left.row,
+                false => i / SIDE * SIDE * terms.len() + i % SIDE,
+            };
+            let at: Vec<usize> = (0..rows.len()).map(place).collect();
+            let data = if once { left.data } else { &beside };
+            for (i, panel) in panels.iter().enumerate() {
+                let (vectors, step) = (panel.vectors, depth(panel.vectors));
+                let packed = &packed[panels.place(i, k)];
+                let bias = finish.bias.map(|b| &b[panel.from..][..panel.columns]);
+                for from in (terms.start..terms.end.max(1)).step_by(step) {
+                    let to = (from + step).min(terms.end);
+                    let start = match bias {
+                        _ if from > 0 => Start::Kept,
+                        Some(bias) => Start::Row(bias),
+                        None => Start::Zero,
+                    };
+                    let packed = &packed[from * vectors * LANES..to * vectors * LANES];
+                    let off = off.part(from - first..to - first);
+                    for (at, out) in at.chunks(tile(vectors)).zip(out.chunks_mut(tile(vectors) * width)) {
+                        let out = &mut out[panel.from..];
+                        let relu = finish.relu && to == k;
+                        let out = Out { data: out, stride: width, columns: panel.columns, relu };
+                        accumulate(data, at, off, packed, vectors, start, out);
+                    }
                 }
             }
         }

@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 
 use super::input::{self, SIZE};
 use super::kernel::{self, linear};
-use super::{Arity, Dim, Held, Init, Op, OpDef, Pass, TensorType, Way, WeightDef, path, relu};
+use super::{Arity, Dim, Held, Init, Joined, Op, OpDef, Pass, TensorType, Way, WeightDef, path, relu};
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 
 pub static DEF: OpDef = OpDef {
@@ -90,6 +90,15 @@ impl Op for Linear {
 
     fn fuse(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
         (!self.relu && relu::is_relu(next)).then(|| Arc::new(Linear { relu: true, ..self.clone() }) as Arc<dyn Op>)
+    }
+
+    fn kin(&self) -> Option<String> {
+        let Linear { dims, bias, relu, .. } = self;
+        Some(format!("linear {dims:?} {bias} {relu}"))
+    }
+
+    fn siblings(&self, x: &Tensor, weights: &[Vec<Tensor>]) -> Result<Option<Joined>> {
+        if path::own_kernel(x) { kernel::siblings::forward(x, weights, self.relu) } else { Ok(None) }
     }
 
     fn held(&self) -> Held {

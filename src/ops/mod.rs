@@ -24,6 +24,7 @@ mod group_norm;
 pub mod held;
 mod identity;
 pub mod input;
+pub mod joint;
 pub mod kernel;
 mod layer_norm;
 mod leaky_relu;
@@ -59,6 +60,7 @@ use candle_core::{Result, Tensor};
 use crate::random::Randomness;
 use crate::schema::{Args, CallDef};
 pub use held::Held;
+pub use joint::Joined;
 pub use types::{Dim, Field, Fields, TensorType};
 
 /// How many values an op takes.
@@ -136,6 +138,17 @@ pub trait Op: Any + Debug + Send + Sync {
     /// next one's.
     fn fuse(&self, _next: &dyn Op) -> Option<Arc<dyn Op>> {
         None
+    }
+
+    /// What ops have in common that can run as one if they read one value ([`Op::siblings`]); `None`: it runs by itself.
+    fn kin(&self) -> Option<String> {
+        None
+    }
+
+    /// This op and others of its [`Op::kin`] as one, on the value that all of them read; `weights` by sibling. `None` where there is no
+    /// kernel for it, or each by itself is cheaper.
+    fn siblings(&self, _x: &Tensor, _weights: &[Vec<Tensor>]) -> Result<Option<Joined>> {
+        Ok(None)
     }
 
     /// What is held of [`Op::forward`] in a training step until the way back has passed it.

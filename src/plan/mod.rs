@@ -36,7 +36,7 @@ pub struct Plan {
     /// Parameters per sample-independent unit (a stage copy, a head), for costs by unit.
     pub units: Vec<Unit>,
     /// Stretches of steps, in order and apart, that a training step computes again on its way back instead of keeping what their
-    /// gradients need.
+    /// gradients need. They begin and end where waves do, so that siblings are not parted.
     pub forgotten: Vec<Range<usize>>,
 }
 
@@ -66,6 +66,8 @@ pub struct Step {
     pub unit: Option<usize>,
     /// What its random draws differ by from those of other steps; no pass over the plan changes it.
     pub site: u64,
+    /// Steps of one number that run do so as one ([`Op::siblings`]).
+    pub siblings: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -200,6 +202,7 @@ impl Lowering<'_> {
                     weights: vec![],
                     unit: None,
                     site: self.plan.steps.len() as u64,
+                    siblings: None,
                 });
                 self.values.insert(node, output);
             }
@@ -255,7 +258,8 @@ impl Lowering<'_> {
         let route = Route { choice, gate, queries: queries.len(), whole };
         let output = self.value();
         let site = self.plan.steps.len() as u64;
-        self.plan.steps.push(Step { kind: Kind::Route(route), inputs, output, weights, unit: Some(unit), site });
+        let kind = Kind::Route(route);
+        self.plan.steps.push(Step { kind, inputs, output, weights, unit: Some(unit), site, siblings: None });
         self.values.insert(node, output);
         Ok(())
     }
@@ -298,7 +302,8 @@ impl Lowering<'_> {
         let weights = self.weights(&*op, unit, label)?;
         let output = self.value();
         let site = self.plan.steps.len() as u64;
-        self.plan.steps.push(Step { kind: Kind::Op(op), inputs, output, weights, unit: Some(unit), site });
+        let kind = Kind::Op(op);
+        self.plan.steps.push(Step { kind, inputs, output, weights, unit: Some(unit), site, siblings: None });
         Ok(output)
     }
 

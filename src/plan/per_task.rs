@@ -148,7 +148,7 @@ impl Unrolling {
 
     fn step(&mut self, kind: Kind, inputs: Vec<ValueId>, output: ValueId, weights: Vec<usize>, unit: Option<usize>) {
         let site = self.plan.steps.len() as u64;
-        self.plan.steps.push(Step { kind, inputs, output, weights, unit, site });
+        self.plan.steps.push(Step { kind, inputs, output, weights, unit, site, siblings: None });
     }
 
     /// A stage copy or a head on these values, with the weights that the supernet gives it.

@@ -8,6 +8,7 @@ use candle_core::{Result, Tensor};
 use super::model::Model;
 use super::tape::{Back, Entry, Observer, Part, Tape};
 use crate::ops::grad::Grad;
+use crate::ops::joint::Joint;
 use crate::ops::select::{self, Numbers};
 use crate::optim::{Gradient, Gradients, Step};
 use crate::plan::ValueId;
@@ -34,7 +35,8 @@ impl Tape<'_> {
             while !entries.is_empty() {
                 let last = entries.split_off(self.together(&entries));
                 found.pass(&self, &last, true)?;
-                for w in last.iter().flat_map(|e| &self.model.plan.steps[e.step].weights) {
+                let steps = last.iter().flat_map(|e| &e.steps);
+                for w in steps.flat_map(|i| &self.model.plan.steps[*i].weights) {
                     // One that several steps read still waits for the others.
                     if let Some(place) = self.model.alone[*w]
                         && let Some(grad) = found.weights[*w].take()
@@ -82,7 +84,7 @@ impl Tape<'_> {
                     found.pass(&self, &last, true)?;
                     continue;
                 };
-                let (start, step) = (Instant::now(), last.step);
+                let (start, step) = (Instant::now(), last.steps[0]);
                 let last = entries.split_off(entries.len() - 1);
                 let passed = found.pass(&self, &last, true)?;
                 drop(last);
@@ -99,15 +101,35 @@ impl Tape<'_> {
     /// there at once.
     fn together(&self, entries: &[Entry]) -> usize {
         let last = entries.len() - 1;
-        let wave = |e: &Entry| self.model.wave(e.step);
+        let wave = |e: &Entry| self.model.wave(e.steps[0]);
         let same = entries[..last].iter().rev().take_while(|e| wave(e) == wave(&entries[last]));
         last - same.take(rayon::current_num_threads().max(4) - 1).count()
     }
 
-    /// Goes back through a step, given the gradient of its output; for the last time or not.
-    fn back(&self, entry: &Entry, grad: Grad, last: bool) -> Result<Vec<Given>> {
+    /// Goes back through siblings, given the gradients of some of their outputs by place.
+    fn back_siblings(&self, steps: &[usize], joint: &dyn Joint, grads: Grads, last: bool) -> Result<Vec<Given>> {
         let plan = &self.model.plan;
-        let s = &plan.steps[entry.step];
+        let x = plan.steps[steps[0]].inputs[0];
+        let trained = |w: &usize| plan.weights[*w].trained;
+        let of = |at: usize| &plan.steps[steps[at]].weights;
+        let learns = grads.iter().any(|(at, _)| of(*at).iter().any(trained));
+        let found = joint.backward(grads, [self.wanted[x], learns], last)?;
+        let mut given: Vec<Given> = found.x.into_iter().map(|grad| Given::Value(x, grad)).collect();
+        for (at, grads) in found.weights {
+            let trained = of(at).iter().zip(grads).filter(|(w, _)| trained(w));
+            given.extend(trained.filter_map(|(w, grad)| Some(Given::Weight(*w, grad?))));
+        }
+        Ok(given)
+    }
+
+    /// Goes back through an entry, given gradients of its outputs by place; for the last time or not.
+    fn back(&self, entry: &Entry, mut grads: Grads, last: bool) -> Result<Vec<Given>> {
+        if let Back::Siblings(joint) = &entry.back {
+            return self.back_siblings(&entry.steps, &**joint, grads, last);
+        }
+        let Some((_, grad)) = grads.pop() else { return Ok(Vec::new()) };
+        let plan = &self.model.plan;
+        let s = &plan.steps[entry.steps[0]];
         let count = s.inputs.len();
         let wanted = |i: usize| match i.checked_sub(count) {
             None => self.wanted[s.inputs[i]],
@@ -121,6 +143,7 @@ impl Tape<'_> {
             })
         };
         match &entry.back {
+            Back::Siblings(_) => {}
             Back::Reshape(shape) => give(0, grad.reshape(shape.clone())?),
             Back::Sum => {
                 let readers: Vec<usize> = (0..count).filter(|i| wanted(*i)).collect();
@@ -178,6 +201,9 @@ impl Tape<'_> {
     }
 }
 
+/// Gradients of an entry's outputs, those that there are, by the place of their step in it.
+type Grads = Vec<(usize, Grad)>;
+
 /// What a step gives to what it read.
 enum Given {
     Value(ValueId, Grad),
@@ -217,12 +243,16 @@ impl Found {
     /// `last` if no other way back follows.
     fn pass<'e>(&mut self, tape: &Tape, entries: &'e [Entry], last: bool) -> Result<bool> {
         let plan = &tape.model.plan;
-        let mut of = |e: &'e Entry| Some((e, self.values[plan.steps[e.step].output].take()?));
-        let jobs: Vec<(&Entry, Grad)> = entries.iter().rev().filter_map(&mut of).collect();
+        let mut of = |e: &'e Entry| {
+            let grad = |(at, i): (usize, &usize)| Some((at, self.values[plan.steps[*i].output].take()?));
+            let grads: Grads = e.steps.iter().enumerate().filter_map(grad).collect();
+            (!grads.is_empty()).then_some((e, grads))
+        };
+        let jobs: Vec<(&Entry, Grads)> = entries.iter().rev().filter_map(&mut of).collect();
         let passed = !jobs.is_empty();
-        let steps: Vec<usize> = jobs.iter().map(|(e, _)| e.step).collect();
-        let batch = jobs.first().map_or(0, |(_, g)| g.batch());
-        let given = tape.model.at_once(&steps, batch, jobs, |(entry, grad)| tape.back(entry, grad, last));
+        let steps: Vec<usize> = jobs.iter().flat_map(|(e, _)| e.steps.iter().copied()).collect();
+        let batch = jobs.first().map_or(0, |(_, g)| g[0].1.batch());
+        let given = tape.model.at_once(&steps, batch, jobs, |(entry, grads)| tape.back(entry, grads, last));
         for given in given {
             for given in given? {
                 match given {

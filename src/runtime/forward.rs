@@ -44,10 +44,10 @@ struct Job<'p> {
     pass: Pass,
 }
 
-/// An op that ran.
+/// Ops that ran: one, or siblings as one.
 struct Ran {
-    step: usize,
-    output: Tensor,
+    steps: Vec<usize>,
+    outputs: Vec<Tensor>,
     back: Option<Back>,
     /// Running statistics, by place among the op's weights.
     buffers: Vec<(usize, Tensor)>,
@@ -199,27 +199,38 @@ impl Model {
                 let out = self.choose(first, &going.values, going.decided, going.reached[first], way)?;
                 going.values[self.plan.steps[first].output] = Some(out);
             } else {
-                let mut jobs = Vec::with_capacity(steps.len());
+                let mut jobs: Vec<Vec<Job>> = Vec::with_capacity(steps.len());
                 for i in &steps {
-                    jobs.push(self.job(*i, &going.values, going.mode)?);
+                    let job = self.job(*i, &going.values, going.mode)?;
+                    let kin = |other: &&mut Vec<Job>| {
+                        let other = other[0].step;
+                        let number = self.plan.steps[*i].siblings;
+                        number.is_some()
+                            && number == self.plan.steps[other].siblings
+                            && going.reached[*i] == going.reached[other]
+                    };
+                    match jobs.iter_mut().find(kin) {
+                        Some(siblings) => siblings.push(job),
+                        None => jobs.push(vec![job]),
+                    }
                 }
-                let batch = jobs[0].args.first().and_then(|a| a.dims().first().copied()).unwrap_or(1);
+                let batch = jobs[0][0].args.first().and_then(|a| a.dims().first().copied()).unwrap_or(1);
                 let look = &*way;
-                let ran = self.at_once(&steps, batch, jobs, |job| {
-                    let reached = going.reached[job.step];
-                    self.op(job, reached, look)
-                });
+                let ran = self.at_once(&steps, batch, jobs, |jobs| self.ops(jobs, going.reached, look));
                 for ran in ran {
-                    let Ran { step, output, back, buffers } = ran?;
-                    if !going.again && (going.reached[step] || going.mode.idle) {
-                        for (at, value) in buffers {
-                            self.vars[self.plan.steps[step].weights[at]].set(&value.detach())?;
+                    for Ran { steps, outputs, back, buffers } in ran? {
+                        if !going.again && (going.reached[steps[0]] || going.mode.idle) {
+                            for (at, value) in buffers {
+                                self.vars[self.plan.steps[steps[0]].weights[at]].set(&value.detach())?;
+                            }
+                        }
+                        for (step, output) in steps.iter().zip(outputs) {
+                            going.values[self.plan.steps[*step].output] = Some(output);
+                        }
+                        if let Way::Tape(tape) = way as &mut Way {
+                            tape.note(steps, back);
                         }
                     }
-                    if let Way::Tape(tape) = way as &mut Way {
-                        tape.note(step, back);
-                    }
-                    going.values[self.plan.steps[step].output] = Some(output);
                 }
             }
             if let (Some(observer), Some(start)) = (observer.as_deref_mut(), start) {
@@ -294,15 +305,32 @@ impl Model {
         Ok(Job { step: i, op: &**op, args, pass })
     }
 
-    fn op(&self, mut job: Job, reached: bool, way: &Way) -> Result<Ran> {
+    /// Siblings as one where they can be, or each by itself; all of them are reached, or none.
+    fn ops(&self, jobs: Vec<Job>, reached: &[bool], way: &Way) -> Result<Vec<Ran>> {
+        if let [first, _, ..] = jobs.as_slice() {
+            let steps: Vec<usize> = jobs.iter().map(|j| j.step).collect();
+            let x = &first.args[0];
+            let found = match way {
+                Way::Tape(tape) if reached[first.step] => tape.siblings(&steps, first.op, x)?,
+                Way::Graph => None,
+                _ => first.op.siblings(x, &self.weights_of(&steps))?.map(|j| (j.outputs, None)),
+            };
+            if let Some((outputs, back)) = found {
+                return Ok(vec![Ran { steps, outputs, back, buffers: Vec::new() }]);
+            }
+        }
+        jobs.into_iter().map(|job| self.op(job, reached, way)).collect()
+    }
+
+    fn op(&self, mut job: Job, reached: &[bool], way: &Way) -> Result<Ran> {
         let Job { step, op, ref args, ref mut pass } = job;
         let weights = || self.plan.steps[step].weights.iter().map(|w| self.vars[*w].as_tensor());
         let (output, back) = match way {
-            Way::Tape(tape) if reached => tape.op(step, op, args, pass)?,
+            Way::Tape(tape) if reached[step] => tape.op(step, op, args, pass)?,
             Way::Graph => (op.forward(args, &weights().cloned().collect::<Vec<_>>(), pass)?, None),
             _ => (op.forward(args, &weights().map(Tensor::detach).collect::<Vec<_>>(), pass)?, None),
         };
-        Ok(Ran { step, output, back, buffers: job.pass.buffers })
+        Ok(Ran { steps: vec![step], outputs: vec![output], back, buffers: job.pass.buffers })
     }
 
     /// The value of a step that is no op: what its choice makes of what it reads.

@@ -198,6 +198,12 @@ impl Model {
         self.symbols.weights.iter().map(String::as_str).zip(&self.vars).collect()
     }
 
+    /// The weights of some steps, outside of candle's graph.
+    pub(super) fn weights_of(&self, steps: &[usize]) -> Vec<Vec<Tensor>> {
+        let of = |i: &usize| self.plan.steps[*i].weights.iter().map(|w| self.vars[*w].as_tensor().detach()).collect();
+        steps.iter().map(of).collect()
+    }
+
     /// Copies of all values, to come back to.
     pub fn snapshot(&self) -> Result<Vec<Tensor>> {
         self.vars.iter().map(|v| v.as_tensor().copy()).collect()

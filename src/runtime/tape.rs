@@ -10,8 +10,9 @@ use std::ops::Range;
 use candle_core::{Result, Shape, Tensor, TensorId, Var, bail};
 
 use super::model::{Decided, Mode, Model, Outputs};
+use crate::ops::joint::Joint;
 use crate::ops::kernel::record::{Call, recording};
-use crate::ops::{Op, Pass, Way};
+use crate::ops::{Joined, Op, Pass, Way};
 use crate::plan::ValueId;
 
 /// Told how long each step of the plan took, forward and back.
@@ -38,7 +39,8 @@ pub struct Tape<'a> {
 pub(super) type Combine<'c> = dyn Fn(&[Option<Tensor>], &[Tensor], Option<&Tensor>) -> Result<Tensor> + 'c;
 
 pub(super) struct Entry {
-    pub step: usize,
+    /// One, or siblings that ran as one.
+    pub steps: Vec<usize>,
     pub back: Back,
 }
 
@@ -68,6 +70,8 @@ struct Ran {
 pub(super) enum Back {
     /// By a kernel's own gradient; for each of its arguments the place among the step's inputs and weights.
     Kernel { call: Box<dyn Call>, places: Vec<usize> },
+    /// Through siblings, by what they have in common.
+    Siblings(Box<dyn Joint>),
     /// The same numbers in this shape.
     Reshape(Shape),
     /// To every input as it is.
@@ -114,7 +118,7 @@ impl<'a> Tape<'a> {
         let Some(Part::Kept(entries)) = self.parts.pop() else { unreachable!("begun before") };
         let (plan, producer) = (&self.model.plan, &self.model.producer);
         let mut runs = vec![false; stretch.len()];
-        entries.iter().for_each(|e| runs[e.step - stretch.start] = true);
+        entries.iter().flat_map(|e| &e.steps).for_each(|i| runs[i - stretch.start] = true);
         let mut reads = vec![false; plan.values];
         for i in stretch.clone().rev().filter(|i| wanted[*i]) {
             if !runs[i - stretch.start] {
@@ -212,11 +216,25 @@ impl<'a> Tape<'a> {
         Ok((output, Some(back)))
     }
 
-    /// Records an op that ran.
-    pub(super) fn note(&mut self, step: usize, back: Option<Back>) {
+    /// Runs siblings, if they can run as one; what [`Tape::note`] takes, if a gradient is of use beyond them.
+    pub(super) fn siblings(
+        &self,
+        steps: &[usize],
+        op: &dyn Op,
+        x: &Tensor,
+    ) -> Result<Option<(Vec<Tensor>, Option<Back>)>> {
+        let plan = &self.model.plan;
+        let Some(Joined { outputs, back }) = op.siblings(x, &self.model.weights_of(steps))? else { return Ok(None) };
+        let trained = || steps.iter().flat_map(|i| &plan.steps[*i].weights).any(|w| plan.weights[*w].trained);
+        let wanted = self.wanted[plan.steps[steps[0]].inputs[0]] || trained();
+        Ok(Some((outputs, wanted.then_some(Back::Siblings(back)))))
+    }
+
+    /// Records an op that ran, or siblings that ran as one.
+    pub(super) fn note(&mut self, steps: Vec<usize>, back: Option<Back>) {
         if let Some(back) = back {
-            self.wanted[self.model.plan.steps[step].output] = true;
-            self.push(Entry { step, back });
+            steps.iter().for_each(|i| self.wanted[self.model.plan.steps[*i].output] = true);
+            self.push(Entry { steps, back });
         }
     }
 
@@ -225,7 +243,7 @@ impl<'a> Tape<'a> {
         let s = &self.model.plan.steps[step];
         if !candidates.is_empty() || self.wanted[s.inputs[index]] {
             self.wanted[s.output] = true;
-            self.push(Entry { step, back: Back::Choice { choice, index, candidates } });
+            self.push(Entry { steps: vec![step], back: Back::Choice { choice, index, candidates } });
         }
     }
 
@@ -261,14 +279,14 @@ impl<'a> Tape<'a> {
         leaves.extend(vars.map(Some));
         self.wanted[s.output] = true;
         let value = output.detach();
-        self.push(Entry { step, back: Back::Route { choice, leaves, mask, output } });
+        self.push(Entry { steps: vec![step], back: Back::Route { choice, leaves, mask, output } });
         Ok(value)
     }
 
     /// Records a sum of candidates by their shares.
     pub(super) fn blend(&mut self, step: usize, choice: usize, candidates: Vec<Tensor>, shares: Vec<f64>) {
         self.wanted[self.model.plan.steps[step].output] = true;
-        self.push(Entry { step, back: Back::Blend { choice, candidates, shares } });
+        self.push(Entry { steps: vec![step], back: Back::Blend { choice, candidates, shares } });
     }
 
     /// A head as the loss reads it.

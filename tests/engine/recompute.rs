@@ -3,6 +3,9 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
+use mtlc::plan::Plan;
+use mtlc::plan::memory::waves;
+use mtlc::plan::passes::Switches;
 use mtlc::runtime::back::Learned;
 use mtlc::runtime::fit::losses;
 use mtlc::runtime::model::{Decided, Mode};
@@ -10,8 +13,21 @@ use mtlc::runtime::tape::Observer;
 
 use super::{ROUTE_GATES, Setting, by_tape, hard, programs, trained_by, values};
 
-/// Ways to forget a plan of so many steps: all at once, all but the end, step by step, and in thirds with gaps.
-fn stretches(steps: usize) -> Vec<Vec<Range<usize>>> {
+/// Ways to forget a plan: all at once, all but the end, step by step, and in thirds with gaps. Siblings, which run as one, are not
+/// parted: stretches then end where waves do, as those that `recompute` chooses always do.
+fn stretches(plan: &Plan) -> Vec<Vec<Range<usize>>> {
+    let lists = any_stretches(plan.steps.len());
+    if plan.steps.iter().all(|s| s.siblings.is_none()) {
+        return lists;
+    }
+    let waves = waves(plan);
+    let whole = |at: usize| waves.get(at).map_or(at, |w| if w.start == at { at } else { w.end });
+    let list =
+        |list: Vec<Range<usize>>| list.into_iter().map(|s| whole(s.start)..whole(s.end)).filter(|s| !s.is_empty());
+    lists.into_iter().map(|l| list(l).collect()).collect()
+}
+
+fn any_stretches(steps: usize) -> Vec<Vec<Range<usize>>> {
     let every = |size: usize| (0..steps).step_by(size).map(|i| i..(i + size).min(steps)).collect::<Vec<_>>();
     let gaps = every(3).into_iter().step_by(2).collect();
     vec![vec![0..steps], vec![0..steps * 2 / 3], every(1), every(4), every(7), gaps]
@@ -23,14 +39,17 @@ fn bits(v: &[f32]) -> Vec<u32> {
 
 #[test]
 fn forgotten_stretches_change_no_bit_of_a_step() {
-    for (name, text) in programs::ALL {
-        let mut s = Setting::new(text, 1);
+    let each = |(name, text)| [Switches::all(), Switches::without(["siblings"])].map(|s| (name, text, s));
+    for (name, text, switches) in programs::ALL.into_iter().flat_map(each) {
+        let checked = programs::check(text);
+        let network = programs::network(&checked);
+        let mut s = Setting::with(checked, &network, 1, &switches);
         let start = s.model.snapshot().expect("a copy");
         for state in 0..4 {
             s.model.plan.forgotten.clear();
             let (loss, expected) = by_tape(&s, state);
             let after = s.model.snapshot().expect("a copy");
-            for forgotten in stretches(s.model.plan.steps.len()) {
+            for forgotten in stretches(&s.model.plan) {
                 s.model.restore(&start).expect("restored");
                 s.model.plan.forgotten = forgotten.clone();
                 let (found_loss, found) = by_tape(&s, state);
@@ -68,7 +87,7 @@ fn several_ways_back_run_them_again_each() {
         let decided: Vec<Decided> =
             s.decided(1).into_iter().map(|(index, _)| Decided { index, probs: None, mask: None }).collect();
         let expected = each(&s, &decided, s.mode(1));
-        for forgotten in stretches(s.model.plan.steps.len()) {
+        for forgotten in stretches(&s.model.plan) {
             s.model.plan.forgotten = forgotten.clone();
             assert!(each(&s, &decided, s.mode(1)) == expected, "{name}, without {forgotten:?}");
         }
@@ -91,7 +110,7 @@ fn routes_run_again_as_they_ran() {
             s.model.plan.forgotten.clear();
             let expected = each(&s, &decided, mode);
             assert!(expected.iter().flatten().any(|v| *v != 0.0), "{gate}: no gradient at all");
-            for forgotten in stretches(s.model.plan.steps.len()) {
+            for forgotten in stretches(&s.model.plan) {
                 s.model.plan.forgotten = forgotten.clone();
                 assert!(each(&s, &decided, mode) == expected, "{gate}, without {forgotten:?}");
             }
@@ -103,9 +122,9 @@ fn routes_run_again_as_they_ran() {
 #[test]
 fn training_comes_to_the_same_weights() {
     for (name, text) in programs::ALL {
-        let steps = Setting::new(text, 5).model.plan.steps.len();
+        let plan = Setting::new(text, 5).model.plan;
         let expected = trained_by(text, 2, 12, &[]);
-        for (i, forgotten) in stretches(steps).into_iter().enumerate() {
+        for (i, forgotten) in stretches(&plan).into_iter().enumerate() {
             let found = trained_by(text, [1, 2, 4][i % 3], 12, &forgotten);
             for ((weight, a), (_, b)) in expected.iter().zip(&found) {
                 assert!(bits(a) == bits(b), "{name}, without {forgotten:?}: `{weight}`");

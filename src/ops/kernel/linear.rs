@@ -17,7 +17,7 @@ pub struct Linear {
 }
 
 /// The left factor where it lies: element (i, k) is `data[i * row + k * column]`.
-struct Left<'a, T> {
+pub(super) struct Left<'a, T> {
     data: &'a [T],
     rows: usize,
     row: usize,
@@ -25,22 +25,30 @@ struct Left<'a, T> {
     column: usize,
 }
 
-/// What happens to a sum beside.
-#[derive(Clone, Copy)]
-struct Finish<'a, T> {
-    bias: Option<&'a [T]>,
-    relu: bool,
+impl<'a, T> Left<'a, T> {
+    /// `[rows, terms]` as it lies.
+    pub(super) fn rows(data: &'a [T], rows: usize, terms: usize) -> Left<'a, T> {
+        Left { data, rows, row: terms, terms, column: 1 }
+    }
+
+    /// Of `[terms, rows]`, whose columns are rows here.
+    pub(super) fn columns(data: &'a [T], rows: usize, terms: usize) -> Left<'a, T> {
+        Left { data, rows, row: 1, terms, column: rows }
+    }
 }
 
-impl<T> Finish<'_, T> {
-    const NONE: Self = Finish { bias: None, relu: false };
+/// The right factor packed, and what happens to a sum beside.
+pub(super) struct Right<'a, T> {
+    panels: Panels,
+    packed: Vec<T>,
+    bias: Option<&'a [T]>,
+    relu: bool,
 }
 
 /// Rows that are packed side by side: whole tiles of every size of panel.
 const SIDE: usize = 24;
 /// Terms that are packed at once.
 const TERMS: usize = 512;
-
 /// Panels from which on it is worth it to pack the left factor too.
 const MANY: usize = 8;
 
@@ -74,21 +82,28 @@ fn pack_left<T: Real>(left: &Left<T>, rows: Range<usize>, terms: Range<usize>) -
     out
 }
 
-/// `left` times packed panels: `[rows, width]`.
-fn product<T: Real>(left: &Left<T>, panels: &Panels, packed: &[T], finish: Finish<T>) -> Vec<T> {
-    let (width, k) = (panels.width, left.terms);
-    let mut out = buffer(left.rows * width);
-    if out.is_empty() {
-        return out;
+/// `left` times each of the right factors: `[rows, width]` of each.
+pub(super) fn products<T: Real>(left: &Left<T>, rights: &[Right<T>]) -> Vec<Vec<T>> {
+    let k = left.terms;
+    let mut all: Vec<Vec<T>> = rights.iter().map(|r| buffer(left.rows * r.panels.width)).collect();
+    let width: usize = rights.iter().map(|r| r.panels.width).sum();
+    if left.rows * width == 0 {
+        return all;
     }
     // What few panels read is read where it lies.
-    let once = panels.len() < MANY;
+    let once = rights.iter().map(|r| r.panels.len()).sum::<usize>() < MANY;
     let block =
         if once { left.rows.div_ceil(8).next_multiple_of(SIDE).clamp(SIDE, 6 * SIDE) } else { share(left.rows) };
-    let step = if once { left.column } else { SIDE };
-    chunks(&mut out, block * width, left.rows * width * k / LANES, |i, out| {
-        let rows = i * block..i * block + out.len() / width;
-        let most = if once { k.max(1) } else { TERMS };
+    // By block of rows, its part of each result.
+    let mut tasks: Vec<Vec<&mut [T]>> = (0..left.rows.div_ceil(block)).map(|_| Vec::new()).collect();
+    for (out, right) in all.iter_mut().zip(rights).filter(|(_, r)| r.panels.width > 0) {
+        for (task, out) in tasks.iter_mut().zip(out.chunks_mut(block * right.panels.width)) {
+            task.push(out);
+        }
+    }
+    chunks(&mut tasks, 1, left.rows * width * k / LANES, |i, task| {
+        let rows = i * block..((i + 1) * block).min(left.rows);
+        let (most, step) = if once { (k.max(1), left.column) } else { (TERMS, SIDE) };
         for first in (0..k.max(1)).step_by(most) {
             let terms = first..(first + most).min(k);
             let off = Offsets::new((0..terms.len()).map(|i| (i * step) as u32).collect());
@@ -98,52 +113,85 @@ fn product<T: Real>(left: &Left<T>, panels: &Panels, packed: &[T], finish: Finis
                 false => i / SIDE * SIDE * terms.len() + i % SIDE,
             };
             let at: Vec<usize> = (0..rows.len()).map(place).collect();
-            let data = if once { left.data } else { &beside };
-            for (i, panel) in panels.iter().enumerate() {
-                let (vectors, step) = (panel.vectors, depth(panel.vectors));
-                let packed = &packed[panels.place(i, k)];
-                let bias = finish.bias.map(|b| &b[panel.from..][..panel.columns]);
-                for from in (terms.start..terms.end.max(1)).step_by(step) {
-                    let to = (from + step).min(terms.end);
-                    let start = match bias {
-                        _ if from > 0 => Start::Kept,
-                        Some(bias) => Start::Row(bias),
-                        None => Start::Zero,
-                    };
-                    let packed = &packed[from * vectors * LANES..to * vectors * LANES];
-                    let off = off.part(from - first..to - first);
-                    for (at, out) in at.chunks(tile(vectors)).zip(out.chunks_mut(tile(vectors) * width)) {
-                        let out = &mut out[panel.from..];
-                        let relu = finish.relu && to == k;
-                        let out = Out { data: out, stride: width, columns: panel.columns, relu };
-                        accumulate(data, at, off, packed, vectors, start, out);
-                    }
-                }
+            let from = Gathered { data: if once { left.data } else { &beside }, at: &at, off: &off, first, terms, k };
+            for (right, out) in rights.iter().zip(&mut *task[0]) {
+                from.times(right, out);
             }
         }
     });
-    out
+    all
 }
 
-/// Rows become panels as they lie: element (k, j) is `data[k * width + j]`.
-fn pack_rows<T: Real>(data: &[T], terms: usize, width: usize) -> (Panels, Vec<T>) {
-    let panels = Panels::new(width);
-    let packed = panels.pack(1, terms, |_, Panel { from, vectors, columns }, out| {
-        for (row, out) in data.chunks_exact(width).zip(out.chunks_exact_mut(vectors * LANES)) {
-            out[..columns].copy_from_slice(&row[from..][..columns]);
+/// Some rows and terms of a left factor, where they are read.
+struct Gathered<'a, T> {
+    data: &'a [T],
+    at: &'a [usize],
+    off: &'a Offsets,
+    first: usize,
+    terms: Range<usize>,
+    /// All terms of the product.
+    k: usize,
+}
+
+impl<T: Real> Gathered<'_, T> {
+    /// Adds these terms to what the terms before them came to.
+    fn times(&self, right: &Right<T>, out: &mut [T]) {
+        let Right { panels, packed, bias, relu } = right;
+        let width = panels.width;
+        for (i, panel) in panels.iter().enumerate() {
+            let (vectors, step) = (panel.vectors, depth(panel.vectors));
+            let packed = &packed[panels.place(i, self.k)];
+            let bias = bias.map(|b| &b[panel.from..][..panel.columns]);
+            for from in (self.terms.start..self.terms.end.max(1)).step_by(step) {
+                let to = (from + step).min(self.terms.end);
+                let start = match bias {
+                    _ if from > 0 => Start::Kept,
+                    Some(bias) => Start::Row(bias),
+                    None => Start::Zero,
+                };
+                let packed = &packed[from * vectors * LANES..to * vectors * LANES];
+                let off = self.off.part(from - self.first..to - self.first);
+                for (at, out) in self.at.chunks(tile(vectors)).zip(out.chunks_mut(tile(vectors) * width)) {
+                    let out = &mut out[panel.from..];
+                    let out = Out { data: out, stride: width, columns: panel.columns, relu: *relu && to == self.k };
+                    accumulate(self.data, at, off, packed, vectors, start, out);
+                }
+            }
         }
-    });
-    (panels, packed)
+    }
 }
 
-/// Columns become panels: element (k, j) is `data[j * terms + k]`.
-fn pack_columns<T: Real>(data: &[T], terms: usize, width: usize) -> (Panels, Vec<T>) {
-    let panels = Panels::new(width);
-    let packed = panels.pack(1, terms, |_, panel, out| {
-        let rows = Rows { data: &data[panel.from * terms..], stride: terms, rows: panel.columns, columns: terms };
-        transpose(rows, out, panel.vectors * LANES);
-    });
-    (panels, packed)
+/// `left` times one right factor: `[rows, width]`.
+fn product<T: Real>(left: &Left<T>, right: Right<T>) -> Vec<T> {
+    products(left, &[right]).pop().expect("one for one")
+}
+
+impl<'a, T: Real> Right<'a, T> {
+    /// Of rows as they lie: element (k, j) is the j-th number of the k-th row.
+    pub(super) fn rows(rows: &[&[T]], terms: usize, width: usize) -> Right<'a, T> {
+        let panels = Panels::new(width);
+        let packed = panels.pack(1, terms, |_, Panel { from, vectors, columns }, out| {
+            let rows = rows.iter().flat_map(|r| r.chunks_exact(width));
+            for (row, out) in rows.zip(out.chunks_exact_mut(vectors * LANES)) {
+                out[..columns].copy_from_slice(&row[from..][..columns]);
+            }
+        });
+        Right { panels, packed, bias: None, relu: false }
+    }
+
+    /// Of columns: element (k, j) is `data[j * terms + k]`.
+    pub(super) fn columns(data: &[T], terms: usize, width: usize) -> Right<'a, T> {
+        let panels = Panels::new(width);
+        let packed = panels.pack(1, terms, |_, panel, out| {
+            let rows = Rows { data: &data[panel.from * terms..], stride: terms, rows: panel.columns, columns: terms };
+            transpose(rows, out, panel.vectors * LANES);
+        });
+        Right { panels, packed, bias: None, relu: false }
+    }
+
+    pub(super) fn then(self, bias: Option<&'a [T]>, relu: bool) -> Right<'a, T> {
+        Right { bias, relu, ..self }
+    }
 }
 
 /// `[columns, rows]` of `[rows, columns]`.
@@ -162,14 +210,14 @@ fn turned<T: Real>(data: &[T], rows: usize, columns: usize) -> Vec<T> {
 
 /// Sizes of one call.
 #[derive(Clone, Copy)]
-struct Sizes {
-    rows: usize,
-    k: usize,
-    to: usize,
+pub(super) struct Sizes {
+    pub rows: usize,
+    pub k: usize,
+    pub to: usize,
 }
 
 impl Sizes {
-    fn new<T>(x: &View<T>, weight: &View<T>) -> Result<Sizes> {
+    pub fn new<T>(x: &View<T>, weight: &View<T>) -> Result<Sizes> {
         let s = Sizes { rows: x.dims[..x.dims.len() - 1].iter().product(), k: weight.dims[1], to: weight.dims[0] };
         // Offsets within a factor are 32 bits wide.
         let most = s.to.max(s.rows).saturating_mul(s.k.max(s.to));
@@ -180,7 +228,7 @@ impl Sizes {
     }
 
     /// The batch is packed rather than the weights, which are read where they lie: the smaller of both is packed.
-    fn turned(&self) -> bool {
+    pub fn turned(&self) -> bool {
         self.rows < self.to && self.rows < self.k
     }
 }
@@ -188,11 +236,9 @@ impl Sizes {
 fn forward<T: Real>(s: Sizes, x: &[T], weight: &[T], bias: Option<&[T]>, relu: bool) -> Vec<T> {
     let Sizes { rows, k, to } = s;
     if !s.turned() {
-        let (panels, packed) = pack_columns(weight, k, to);
-        return product(&Left { data: x, rows, row: k, terms: k, column: 1 }, &panels, &packed, Finish { bias, relu });
+        return product(&Left::rows(x, rows, k), Right::columns(weight, k, to).then(bias, relu));
     }
-    let (panels, packed) = pack_columns(x, k, rows);
-    let y = product(&Left { data: weight, rows: to, row: k, terms: k, column: 1 }, &panels, &packed, Finish::NONE);
+    let y = product(&Left::rows(weight, to, k), Right::columns(x, k, rows));
     let mut y = turned(&y, to, rows);
     if bias.is_some() || relu {
         for y in y.chunks_exact_mut(to) {
@@ -211,23 +257,18 @@ fn backward<T: Real>(s: Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 3
     let Sizes { rows, k, to } = s;
     let dx = || {
         if !s.turned() {
-            let (panels, packed) = pack_rows(weight, to, k);
-            return product(&Left { data: dy, rows, row: to, terms: to, column: 1 }, &panels, &packed, Finish::NONE);
+            return product(&Left::rows(dy, rows, to), Right::rows(&[weight], to, k));
         }
-        let (panels, packed) = pack_columns(dy, to, rows);
-        let dx = product(&Left { data: weight, rows: k, row: 1, terms: to, column: k }, &panels, &packed, Finish::NONE);
+        let dx = product(&Left::columns(weight, k, to), Right::columns(dy, to, rows));
         turned(&dx, k, rows)
     };
-    let dweight = || {
-        let (panels, packed) = pack_rows(x, rows, k);
-        product(&Left { data: dy, rows: to, row: 1, terms: rows, column: to }, &panels, &packed, Finish::NONE)
-    };
+    let dweight = || product(&Left::columns(dy, to, rows), Right::rows(&[x], rows, k));
     let work = rows * k * to / LANES;
     let (dx, dweight) = both(work, || wanted[0].then(dx), || wanted[1].then(dweight));
     [dx, dweight, wanted[2].then(|| sum_rows(dy, to))]
 }
 
-fn output<T>(x: &View<T>, to: usize) -> Shape {
+pub(super) fn output<T>(x: &View<T>, to: usize) -> Shape {
     let mut shape = x.dims.to_vec();
     *shape.last_mut().expect("linear reads at least one dimension") = to;
     shape.into()

@@ -25,6 +25,7 @@ pub mod relu;
 pub mod resample;
 pub mod rows;
 pub mod segment;
+pub mod siblings;
 pub mod simd;
 pub mod table;
 pub mod window;

@@ -48,5 +48,6 @@ fn both(first: &Step, second: &Step) -> Option<Step> {
         unit: first.unit,
         // Draws nothing itself: what draws is not fused.
         site: first.site,
+        siblings: None,
     })
 }

@@ -8,6 +8,7 @@
 mod fuse;
 mod level;
 pub mod recompute;
+mod siblings;
 
 use super::Plan;
 
@@ -18,7 +19,7 @@ pub struct Rewrite {
     pub run: fn(&mut Plan),
 }
 
-static TABLE: &[&Rewrite] = &[&fuse::PASS, &level::PASS];
+static TABLE: &[&Rewrite] = &[&fuse::PASS, &level::PASS, &siblings::PASS];
 
 /// In the order in which they run.
 pub fn table() -> &'static [&'static Rewrite] {

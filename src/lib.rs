@@ -41,7 +41,7 @@
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
 //! | [`check`] | shapes, costs, types of the network's nodes, fit of space and strategy, lints |
 //! | [`plan`] | lowering; passes over the plan that make a step cheaper and change no value |
-//! | [`runtime`] | model, the way forward (`forward.rs`, `waves.rs`) and back (`tape.rs`, `back.rs`), memory (`blocks.rs`), feeding, reading ahead (`reader.rs`), training, evaluation, checkpoints |
+//! | [`runtime`] | model, the way forward (`forward.rs`, `waves.rs`) and back (`tape.rs`, `back.rs`), memory (`blocks.rs`), threads (`threads.rs`), feeding, reading ahead (`reader.rs`), training, evaluation, checkpoints |
 //! | [`search`] | one file per strategy: definition (read by checking) and procedure |
 //! | [`artifact`] | canonical topologies, digests of meaning, derived files |
 //! | [`driver`] | text to checked spec, in one page |
@@ -68,7 +68,7 @@
 //!
 //! - **an op**: a file in `ops/` with a `pub static DEF: OpDef`, a line in its table, a case in `tests/ops/`.
 //! - **a pass over the plan**: a file in `plan/passes/` with a `pub static PASS: Rewrite` and a line in its table; `tests/engine` runs
-//!   it on and off. Two ops as one: [`ops::Op::fuse`] of the first.
+//!   it on and off. Two ops as one: [`ops::Op::fuse`] of the first; several that read one value: [`ops::Op::siblings`].
 //! - **a loss, metric, optimiser, schedule, loss weighting**: a file with its `DEF` and a line in the table of its folder.
 //! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table.
 //! - **a strategy**: a file in `search/` with a `pub static DEF: StrategyDef` (what it decides, its attributes, its procedure) and a

@@ -98,7 +98,14 @@ impl Op for Linear {
     }
 
     fn siblings(&self, x: &Tensor, weights: &[Vec<Tensor>]) -> Result<Option<Joined>> {
-        if path::own_kernel(x) { kernel::siblings::forward(x, weights, self.relu) } else { Ok(None) }
+        if path::own_kernel(x) {
+            return kernel::siblings::forward(x, weights, self.relu);
+        }
+        #[cfg(feature = "cuda")]
+        if path::on_cuda(x) {
+            return super::cuda::siblings::forward(x, weights, self.relu);
+        }
+        Ok(None)
     }
 
     fn held(&self) -> Held {

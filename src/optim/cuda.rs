@@ -5,7 +5,7 @@ use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, LaunchConfig, PushKernelArg};
 use candle_core::{DType, Result, Tensor, Var, bail};
 
-use crate::ops::cuda::{Gpu, THREADS, size, takes, tensor, with};
+use crate::ops::cuda::{Gpu, THREADS, address, size, takes, tensor};
 
 /// Numbers that a block takes; `kernels.cu` counts on it.
 const CHUNK: usize = 2048;
@@ -106,15 +106,6 @@ impl Together {
 
 fn config(blocks: usize) -> LaunchConfig {
     LaunchConfig { grid_dim: (blocks as u32, 1, 1), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 }
-}
-
-/// Where a contiguous tensor's numbers are.
-fn address(t: &Tensor) -> Result<u64> {
-    let gpu = Gpu::of(t)?;
-    with(&[Some(t)], |views| {
-        let Some(view) = &views[0] else { bail!("given above") };
-        Ok(view.data()?.device_ptr(&gpu.device.cuda_stream()).0)
-    })
 }
 
 /// Whether all gradients lie on one GPU as f32, so that [`clip`] takes them.

@@ -3,5 +3,6 @@
 mod cases;
 mod gradients;
 mod run;
+mod siblings;
 mod types;
 mod values;

@@ -66,6 +66,40 @@ __global__ void bias_act(float* y, const float* bias, int n, int c, int p, int r
     y[i] = relu && v <= 0.0f ? 0.0f : v;
 }
 
+// ---- matrices side by side: siblings
+
+// One of them, [rows, width], whose columns begin at `first`.
+struct Part {
+    float* data;
+    const float* beside;
+    long long first, width;
+};
+
+__device__ Part part_at(const Part* parts, int count, int column) {
+    int i = 0;
+    while (i + 1 < count && parts[i + 1].first <= column) i++;
+    return parts[i];
+}
+
+// All of them as one, [rows, width]; 0 where a number of `beside`, if it is there, is not above 0.
+__global__ void gather(float* all, const Part* parts, int count, int rows, int width) {
+    int i = flat_index();
+    if (i >= rows * width) return;
+    Part p = part_at(parts, count, i % width);
+    long long at = (i / width) * p.width + i % width - p.first;
+    all[i] = p.beside != 0 && p.beside[at] <= 0.0f ? 0.0f : p.data[at];
+}
+
+// And back; `beside`, if it is there, is added to every row, then ReLU if asked.
+__global__ void scatter(const float* all, const Part* parts, int count, int rows, int width, int relu) {
+    int i = flat_index();
+    if (i >= rows * width) return;
+    Part p = part_at(parts, count, i % width);
+    long long column = i % width - p.first;
+    float v = all[i] + (p.beside != 0 ? p.beside[column] : 0.0f);
+    p.data[(i / width) * p.width + column] = relu && v <= 0.0f ? 0.0f : v;
+}
+
 // ---- bf16: the upper half of an f32
 
 __global__ void narrow(unsigned short* y, const float* x, int n) {

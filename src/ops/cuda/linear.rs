@@ -28,14 +28,14 @@ impl Sizes {
 }
 
 /// A factor as it lies in memory, `[outer, inner]`: for cuBLAS, which goes by columns, a matrix of `inner` rows.
-struct Factor<'a> {
-    data: &'a CudaView<'a, f32>,
-    inner: usize,
-    turned: bool,
+pub(super) struct Factor<'a> {
+    pub data: &'a CudaView<'a, f32>,
+    pub inner: usize,
+    pub turned: bool,
 }
 
 /// The product as cuBLAS sees it: m x n over k, written as `[n, m]`.
-fn product(gpu: &Gpu, sizes: [usize; 3], a: Factor<'_>, b: Factor<'_>) -> Result<CudaSlice<f32>> {
+pub(super) fn product(gpu: &Gpu, sizes: [usize; 3], a: Factor<'_>, b: Factor<'_>) -> Result<CudaSlice<f32>> {
     let turns = [&a, &b].map(|f| (f.inner, f.turned));
     if half::is_on() {
         let (a, b) = (half::narrow(gpu, a.data)?, half::narrow(gpu, b.data)?);

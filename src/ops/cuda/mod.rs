@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `conv` (bias, ReLU) | cuDNN forward, backward-data, backward-filter by algorithms that add in one order; bias and ReLU in one pass |
 //! | `linear` (bias, ReLU) | cuBLAS, three products; bias and ReLU in one pass |
+//! | `linear` layers that read one value | the same three products for all of them, their factors gathered and results parted in one launch each |
 //! | `batch_norm` (ReLU, max pool) | own kernels; running statistics in the pass that merges the sums |
 //! | `relu`, `max_pool`, `avg_pool`, `global_avg_pool` | own kernels |
 //! | optimisers, clipping | own kernels, all weights in one launch (`optim/cuda.rs`) |
@@ -45,8 +46,9 @@ pub mod linear;
 pub mod norm;
 pub mod pool;
 pub mod relu;
+pub mod siblings;
 
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DevicePtr};
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, TensorId,
     bail,
@@ -153,6 +155,15 @@ pub fn with<R>(tensors: &[Option<&Tensor>], f: impl FnOnce(&[Option<View<'_>>]) 
         });
     }
     f(&views)
+}
+
+/// Where a contiguous tensor's numbers are.
+pub fn address(t: &Tensor) -> Result<u64> {
+    let gpu = Gpu::of(t)?;
+    with(&[Some(t)], |views| {
+        let Some(view) = &views[0] else { bail!("given above") };
+        Ok(view.data()?.device_ptr(&gpu.device.cuda_stream()).0)
+    })
 }
 
 /// Gradients as tensors; `kept[i]` of the inputs of these shapes, then the output.

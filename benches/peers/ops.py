@@ -93,7 +93,7 @@ def main():
     if len(sys.argv) > 1:
         for line in open(sys.argv[1]):
             case, _, times = line.rpartition("|")
-            if times.split():
+            if times.split() and case.strip() != "ms":
                 ours[case.strip()] = [float(t) for t in times.split()]
     print(f"{'ms':36}{'forward':>20}{'backward':>20}{'both':>20}" if ours else f"{'ms':36}|   forward  backward")
     for line in (pathlib.Path(__file__).parent.parent / "ops.txt").read_text().splitlines():

@@ -67,12 +67,35 @@ impl Split {
                     let len = self.w.min(self.pitch - first);
                     row[first..first + len].copy_from_slice(&x[..len]);
                 } else {
-                    for (o, v) in row[first..].iter_mut().zip(x[skip..].iter().step_by(self.stride)) {
-                        *o = *v;
-                    }
+                    every(&x[skip..], self.stride, &mut row[first..]);
                 }
             }
         }
+    }
+}
+
+/// `to[i] = from[i * stride]`, as many as both have. Two is the stride of nearly all such convolutions.
+fn every<T: Real>(from: &[T], stride: usize, to: &mut [T]) {
+    if stride != 2 {
+        return to.iter_mut().zip(from.chunks(stride)).for_each(|(to, from)| *to = from[0]);
+    }
+    let (pairs, rest) = from.as_chunks::<2>();
+    to.iter_mut().zip(pairs).for_each(|(to, [v, _])| *to = *v);
+    if let (Some(to), Some(v)) = (to.get_mut(pairs.len()), rest.first()) {
+        *to = *v;
+    }
+}
+
+/// `to[i * stride] = from[i]`, as many as both have.
+fn apart<T: Real>(from: &[T], stride: usize, to: &mut [T]) {
+    if stride != 2 {
+        return to.chunks_mut(stride).zip(from).for_each(|(to, v)| to[0] = *v);
+    }
+    let (pairs, rest) = to.as_chunks_mut::<2>();
+    let count = pairs.len();
+    pairs.iter_mut().zip(from).for_each(|([to, _], v)| *to = *v);
+    if let (Some(to), Some(v)) = (rest.first_mut(), from.get(count)) {
+        *to = *v;
     }
 }
 
@@ -105,10 +128,12 @@ pub fn forward<T: Real>(s: &Sizes, x: &[T], weight: &[T], bias: Option<&[T]>, re
     chunks(y, p * some, work, |i, y| {
         let mut wide = vec![T::zero(); split.len() + SOME];
         let mut out = buffer(outputs.next_multiple_of(SOME));
+        let mut taps: Vec<(usize, T)> = Vec::new();
         for (j, y) in y.chunks_exact_mut(p).enumerate() {
             let (sample, c) = ((i * some + j) / s.co, (i * some + j) % s.co);
             split.fill(&x[(sample * s.ci + c / m) * hw..][..hw], &mut wide);
-            let taps: Vec<(usize, T)> = offsets.iter().copied().zip(weight[c * k2..][..k2].iter().copied()).collect();
+            taps.clear();
+            taps.extend(offsets.iter().copied().zip(weight[c * k2..][..k2].iter().copied()));
             shifted(&wide, &taps, bias.map_or(T::zero(), |b| b[c]), &mut out);
             for (y, out) in y.chunks_exact_mut(s.ow).zip(out.chunks(split.pitch)) {
                 y.copy_from_slice(&out[..s.ow]);
@@ -129,10 +154,20 @@ fn backward_input<T: Real>(s: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
     let (p, hw, k2, m, stride) = (s.p(), s.h * s.w, s.window.kernel * s.window.kernel, s.co / s.ci, s.window.stride);
     let (frame, before) = s.back();
     let some = planes(hw);
+    // By rest: which weights of the channels that read this one, and where their gradients lie.
+    let rests = (0..stride.min(s.h)).flat_map(|top| (0..stride.min(s.w)).map(move |left| (top, left)));
+    let reached = |(top, left)| {
+        let (taps, offsets) = reach(s, before, frame.pitch, [top, left]);
+        let of = |c: usize| taps.iter().zip(&offsets).map(move |(tap, at)| (c * k2 + tap, c * frame.plane + at));
+        let [rows, columns] = [(s.h - top).div_ceil(stride), (s.w - left).div_ceil(stride)];
+        ((top, left), (rows, columns), (0..m).flat_map(of).collect::<Vec<_>>())
+    };
+    let rests: Vec<_> = rests.map(reached).collect();
     let mut dx = buffer(s.n * s.image());
     chunks(&mut dx, hw * some, s.n * s.co * hw * k2 / 8, |i, dx| {
         let mut wide = vec![T::zero(); m * frame.plane + 2 * SOME];
         let mut out = buffer((s.h.div_ceil(stride) * frame.pitch).next_multiple_of(SOME));
+        let mut taps: Vec<(usize, T)> = Vec::new();
         for (j, dx) in dx.chunks_exact_mut(hw).enumerate() {
             let (sample, ci) = ((i * some + j) / s.ci, (i * some + j) % s.ci);
             let first = ci * m;
@@ -141,16 +176,10 @@ fn backward_input<T: Real>(s: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
             {
                 frame.one(dy, wide);
             }
-            for (top, left) in (0..stride).flat_map(|top| (0..stride).map(move |left| (top, left))) {
-                if top >= s.h || left >= s.w {
-                    continue;
-                }
-                let (taps, offsets) = reach(s, before, frame.pitch, [top, left]);
-                let taps: Vec<(usize, T)> = (0..m)
-                    .flat_map(|c| taps.iter().zip(&offsets).map(move |(tap, at)| (c, *tap, *at)))
-                    .map(|(c, tap, at)| (c * frame.plane + at, weight[(first + c) * k2 + tap]))
-                    .collect();
-                let (rows, columns) = ((s.h - top).div_ceil(stride), (s.w - left).div_ceil(stride));
+            for ((top, left), (rows, columns), reached) in &rests {
+                let (top, left, rows, columns) = (*top, *left, *rows, *columns);
+                taps.clear();
+                taps.extend(reached.iter().map(|(tap, at)| (*at, weight[first * k2 + tap])));
                 let len = ((rows - 1) * frame.pitch + columns).next_multiple_of(SOME);
                 shifted(&wide, &taps, T::zero(), &mut out[..len]);
                 for (dx, out) in dx[top * s.w..].chunks_mut(s.w * stride).zip(out.chunks(frame.pitch)) {
@@ -158,7 +187,7 @@ fn backward_input<T: Real>(s: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
                     if stride == 1 {
                         row.copy_from_slice(&out[..columns]);
                     } else {
-                        row.iter_mut().step_by(stride).zip(out).for_each(|(x, v)| *x = *v);
+                        apart(out, stride, row);
                     }
                 }
             }

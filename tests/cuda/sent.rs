@@ -64,7 +64,7 @@ fn what_is_sent_keeps_its_numbers() {
 fn what_is_sent_early_arrives_before_it_is_read() {
     let device = gpu();
     let mut all = Vec::new();
-    let mut held = Tensor::zeros(5000, DType::F32, &*device).unwrap();
+    let mut held = Tensor::zeros(5000, DType::F32, &device).unwrap();
     for i in 0..60 {
         let lists = [counted(3 * i, 5000), counted(3 * i + 1, 5000), counted(3 * i + 2, 70)];
         let busy = occupy(&device);

@@ -1,4 +1,5 @@
-//! A GPU against the CPU: every op forward and back, every optimiser, whole training steps, and going on from a saved state.
+//! A GPU against the CPU: every op forward and back, every optimiser, whole training steps, going on from a saved state, and what is
+//! sent over (`cuda/sent.rs`).
 //!
 //!     cargo test --release --features cuda,cudnn --test cuda
 //!
@@ -18,6 +19,8 @@ mod programs;
 #[allow(dead_code)]
 #[path = "ops/run.rs"]
 mod run;
+#[path = "cuda/sent.rs"]
+mod sent;
 
 use std::sync::{RwLock, RwLockReadGuard};
 

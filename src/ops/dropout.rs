@@ -5,7 +5,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::kernel::{self, Kernel, Real, View};
-use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input, path};
+use super::{Arity, Held, Op, OpDef, Pass, TensorType, Way, input, path, send};
 use crate::random::Randomness;
 use crate::schema::{AttrDef, CallDef, FRACTION, Need};
 
@@ -70,7 +70,7 @@ impl Op for Dropout {
             return kernel::apply1(Mask { keep, factor: self.factor() }, x);
         }
         let keep: Vec<u8> = keep.into_iter().map(u8::from).collect();
-        let mask = (Tensor::from_vec(keep, x.shape(), x.device())?.to_dtype(x.dtype())? * self.factor())?;
+        let mask = (send::tensor(keep, x.shape(), x.device())?.to_dtype(x.dtype())? * self.factor())?;
         x * mask
     }
 

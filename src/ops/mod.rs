@@ -44,6 +44,7 @@ mod relu;
 pub mod rows;
 mod scale;
 pub mod select;
+pub mod send;
 mod sigmoid;
 mod silu;
 mod softmax;

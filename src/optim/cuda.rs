@@ -5,7 +5,7 @@ use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, LaunchConfig, PushKernelArg};
 use candle_core::{DType, Result, Tensor, Var, bail};
 
-use crate::ops::cuda::{Gpu, THREADS, address, size, takes, tensor};
+use crate::ops::cuda::{Gpu, THREADS, address, pinned, size, takes, tensor};
 
 /// Numbers that a block takes; `kernels.cu` counts on it.
 const CHUNK: usize = 2048;
@@ -90,8 +90,8 @@ impl Together {
     /// Updates them. `scale`, one number on the device, is a factor on all gradients.
     pub fn run(&self, scale: Option<&Tensor>) -> Result<()> {
         let Some(gpu) = self.gpu.as_ref().filter(|_| self.blocks > 0) else { return Ok(()) };
-        let items = gpu.device.clone_htod(&self.items.concat())?;
-        let factors = gpu.device.clone_htod(&self.factors)?;
+        let items = pinned::send(gpu, &self.items.concat())?;
+        let factors = pinned::send(gpu, &self.factors)?;
         let scale = scale.map(address).transpose()?.unwrap_or(0);
         let count = size(self.items.len())?;
         let f = gpu.function(self.kernel)?;
@@ -124,7 +124,7 @@ pub(super) fn clip<'a>(grads: impl Iterator<Item = &'a Tensor>, most: f64) -> Re
         items.push([0, address(grad)?, 0, 0, grad.elem_count() as u64, blocks as u64]);
         blocks += grad.elem_count().div_ceil(CHUNK);
     }
-    let table = gpu.device.clone_htod(&items.concat())?;
+    let table = pinned::send(&gpu, &items.concat())?;
     let mut partial = gpu.buffer::<f32>(blocks)?;
     let (count, parts, most) = (size(items.len())?, size(blocks)?, most as f32);
     let f = gpu.function("square_sums")?;

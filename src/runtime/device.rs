@@ -51,7 +51,8 @@ fn cuda(ordinal: usize) -> candle_core::Result<Device> {
     let device = Device::new_cuda(ordinal)?;
     #[cfg(feature = "cuda")]
     if let Device::Cuda(gpu) = &device {
-        // SAFETY: all work of a device goes to one stream, from one thread, so its order needs no events.
+        // SAFETY: all work of a device goes to one stream, from one thread, so its order needs no events; but batches ahead of their
+        // step, which `ops::cuda::pinned` sends by another stream and orders by events of its own.
         unsafe { gpu.disable_event_tracking() };
         keep_memory(gpu)?;
     }

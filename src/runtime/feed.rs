@@ -9,7 +9,7 @@ use super::reader::readers;
 use crate::check::Checked;
 use crate::data::{self, Batch, Batches, Dataset, InputFrom, InputSpec, LabelSpec, LoadContext, Raw, Schema, Table};
 use crate::hir::{Data, Spec};
-use crate::ops::TensorType;
+use crate::ops::{TensorType, send};
 use crate::random::Randomness;
 use crate::schema::Value;
 
@@ -232,15 +232,15 @@ impl Feed {
         for ((input, sizes), values) in self.inputs.iter().zip(batch.inputs) {
             let mut shape = vec![batch.rows];
             shape.extend(sizes);
-            inputs.insert(*input, Tensor::from_vec(values, shape, device)?);
+            inputs.insert(*input, send::tensor(values, shape, device)?);
         }
         let mut labels = Vec::new();
         for (values, column) in batch.labels.into_iter().zip(&table.labels) {
-            labels.push(Tensor::from_vec(values, (batch.rows, column.size), device)?);
+            labels.push(send::tensor(values, (batch.rows, column.size), device)?);
         }
         let mut masks = Vec::new();
         for m in batch.masks {
-            masks.push(m.map(|m| Tensor::from_vec(m, batch.rows, device)).transpose()?);
+            masks.push(m.map(|m| send::tensor(m, batch.rows, device)).transpose()?);
         }
         Ok(Fed { rows: batch.rows, inputs, labels, masks })
     }

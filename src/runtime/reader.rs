@@ -3,15 +3,17 @@
 //!
 //! Reader `r` of n gathers batches r, r + n, r + 2n, and hands them over through a channel of its own that holds one: the order is
 //! that of the lists, and which thread gathered a batch changes no bit of it, since augmentation is drawn by seed, epoch and row.
-//! Kernels run on rayon's threads, which no reader ever takes.
+//! Kernels run on rayon's threads, which no reader ever takes. A batch that a reader has ready goes over to a GPU while the GPU computes
+//! with the one before it.
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use candle_core::Device;
 
 use super::RunError;
 use super::feed::{Fed, Feed};
 use crate::data::{Batch, DataError, Drawn, Table};
+use crate::ops::send::{Early, early};
 
 /// What is dealt: lists of rows of a table, and what augmentation is drawn by, if this is training.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +86,7 @@ impl Feed {
                     }
                 }
             }
-            body(&mut Dealer { feed: self, deal, device, at: 0, ahead })
+            body(&mut Dealer { feed: self, deal, device, at: 0, ahead, next: None })
         })
     }
 
@@ -102,21 +104,47 @@ pub struct Dealer<'a> {
     at: usize,
     /// By reader; none if batches are gathered in place.
     ahead: Vec<Receiver<Result<Batch, DataError>>>,
+    /// The next batch, where it is on its way already, or why there is none.
+    next: Option<Result<Early<Fed>, RunError>>,
+}
+
+/// It has panicked, which the scope passes on, or has told of an error before.
+fn ended() -> RunError {
+    RunError::Device("a thread that reads data has ended".into())
 }
 
 impl Dealer<'_> {
     /// The next batch; `None` after the last.
     pub fn batch(&mut self) -> Result<Option<Fed>, RunError> {
         let Some(rows) = self.deal.lists.get(self.at) else { return Ok(None) };
-        let batch = match self.ahead.len() {
-            0 => self.deal.gather(rows)?,
-            n => match self.ahead[self.at % n].recv() {
-                Ok(batch) => batch?,
-                // It has panicked, which the scope passes on, or has told of an error before.
-                Err(_) => return Err(RunError::Device("a thread that reads data has ended".into())),
-            },
+        let fed = match self.next.take() {
+            Some(next) => next?.arrived(),
+            None => {
+                let batch = match self.ahead.len() {
+                    0 => self.deal.gather(rows)?,
+                    n => self.ahead[self.at % n].recv().map_err(|_| ended())??,
+                };
+                self.feed.tensors(self.deal.table, batch, self.device)?
+            }
         };
         self.at += 1;
-        Ok(Some(self.feed.tensors(self.deal.table, batch, self.device)?))
+        self.next = self.start();
+        Ok(Some(fed))
+    }
+
+    /// Sends the next batch to a GPU, if a reader has it: nothing waits. What is wrong with it is told when it is asked for.
+    fn start(&self) -> Option<Result<Early<Fed>, RunError>> {
+        if self.device.is_cpu() || self.ahead.is_empty() || self.at >= self.deal.lists.len() {
+            return None;
+        }
+        let batch = match self.ahead[self.at % self.ahead.len()].try_recv() {
+            Ok(Ok(batch)) => batch,
+            Ok(Err(e)) => return Some(Err(e.into())),
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) => return Some(Err(ended())),
+        };
+        early(self.device, || self.feed.tensors(self.deal.table, batch, self.device))
+            .map_err(RunError::from)
+            .transpose()
     }
 }

@@ -1,12 +1,14 @@
 // A stand-in for the CUDA driver, cuBLAS, cuRAND and cuDNN: memory of the GPU is main memory, a kernel is a function of this library
 // that is called once per thread, one after the other, and a product or convolution is a loop. For checking indices, arithmetic
-// and the order of arguments where there is no GPU. It sees no race between threads, and nothing of the real libraries.
+// and the order of arguments where there is no GPU. It sees no race between threads, and nothing of the real libraries. Copies out of
+// page-locked memory happen as late as a GPU may make them: when their stream is waited for or does something else.
 #include <dlfcn.h>
 #include <ucontext.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <sstream>
 #include <string>
@@ -191,6 +193,60 @@ Module* read_ptx(const char* text) {
 
 int failing = getenv("EMULATED_NO_GPU") != nullptr;
 
+// ---- copies that are still to happen, in the order in which they were asked for
+
+struct Copy {
+    CUstream stream;
+    void* to;
+    const void* from;
+    size_t bytes, number;
+};
+std::deque<Copy> copies;
+size_t asked = 0;
+struct Event {
+    CUstream stream;
+    // Of the copies that it is behind, the last.
+    size_t number;
+};
+std::map<const char*, size_t> locked;
+// As where a system lets nobody have more.
+const size_t LOCKED = 64 << 20;
+size_t locked_bytes = 0;
+// The one that cuBLAS and cuDNN work on.
+CUstream libraries = nullptr;
+
+const size_t ALL = (size_t)-1;
+
+// Makes those of a stream up to one of them, at most so many; whether there were any.
+bool reach(CUstream stream, size_t number = ALL, size_t most = ALL) {
+    bool any = false;
+    for (auto c = copies.begin(); c != copies.end() && most > 0;) {
+        if (c->stream != stream || c->number > number) {
+            ++c;
+            continue;
+        }
+        memcpy(c->to, c->from, c->bytes);
+        c = copies.erase(c);
+        any = true;
+        most--;
+    }
+    return any;
+}
+
+void reach_all() {
+    while (!copies.empty()) reach(copies.front().stream);
+}
+
+bool is_locked(const void* p) {
+    auto after = locked.upper_bound((const char*)p);
+    return after != locked.begin() && (const char*)p < (--after)->first + after->second;
+}
+
+[[noreturn]] void wrong(const char* what) {
+    fprintf(stderr, "emulated: %s\n", what);
+    abort();
+}
+
 }  // namespace
 
 extern "C" {
@@ -213,14 +269,37 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* c, CUdevice) { return *c = (CUconte
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) { return CUDA_SUCCESS; }
 CUresult cuCtxSetCurrent(CUcontext) { return CUDA_SUCCESS; }
 CUresult cuCtxGetCurrent(CUcontext* c) { return *c = (CUcontext)1, CUDA_SUCCESS; }
-CUresult cuCtxSynchronize() { return CUDA_SUCCESS; }
-CUresult cuStreamSynchronize(CUstream) { return CUDA_SUCCESS; }
-CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned) { return CUDA_SUCCESS; }
+CUresult cuCtxSynchronize() { return reach_all(), CUDA_SUCCESS; }
+CUresult cuStreamCreate(CUstream* s, unsigned) { return *s = (CUstream) new char, CUDA_SUCCESS; }
+CUresult cuStreamDestroy_v2(CUstream s) { return reach(s), delete (char*)s, CUDA_SUCCESS; }
+CUresult cuStreamSynchronize(CUstream s) { return reach(s), CUDA_SUCCESS; }
+// What a stream waits for happens at once, which is one of the times when it may.
+CUresult cuStreamWaitEvent(CUstream, CUevent e, unsigned) { return reach(((Event*)e)->stream, ((Event*)e)->number), CUDA_SUCCESS; }
 CUresult cuStreamIsCapturing(CUstream, CUstreamCaptureStatus* s) { return *s = CU_STREAM_CAPTURE_STATUS_NONE, CUDA_SUCCESS; }
-CUresult cuEventCreate(CUevent* e, unsigned) { return *e = (CUevent)1, CUDA_SUCCESS; }
-CUresult cuEventDestroy_v2(CUevent) { return CUDA_SUCCESS; }
-CUresult cuEventRecord(CUevent, CUstream) { return CUDA_SUCCESS; }
-CUresult cuEventSynchronize(CUevent) { return CUDA_SUCCESS; }
+CUresult cuEventCreate(CUevent* e, unsigned) { return *e = (CUevent) new Event{nullptr, 0}, CUDA_SUCCESS; }
+CUresult cuEventDestroy_v2(CUevent e) { return delete (Event*)e, CUDA_SUCCESS; }
+CUresult cuEventRecord(CUevent e, CUstream s) { return *(Event*)e = {s, asked}, CUDA_SUCCESS; }
+CUresult cuEventSynchronize(CUevent e) { return reach(((Event*)e)->stream, ((Event*)e)->number), CUDA_SUCCESS; }
+// Who asks again and again sees it happen, a copy at a time.
+CUresult cuEventQuery(CUevent e) {
+    return reach(((Event*)e)->stream, ((Event*)e)->number, 1) ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
+}
+CUresult cuMemHostAlloc(void** p, size_t n, unsigned) {
+    if (locked_bytes + n > LOCKED || posix_memalign(p, 4096, n)) return CUDA_ERROR_OUT_OF_MEMORY;
+    memset(*p, 0xff, n);
+    locked[(const char*)*p] = n;
+    locked_bytes += n;
+    return CUDA_SUCCESS;
+}
+CUresult cuMemFreeHost(void* p) {
+    auto found = locked.find((const char*)p);
+    if (found == locked.end()) return CUDA_ERROR_INVALID_VALUE;
+    for (const Copy& c : copies)
+        if (c.from == p) wrong("page-locked memory is given back that a copy still reads");
+    locked_bytes -= found->second;
+    locked.erase(found);
+    return free(p), CUDA_SUCCESS;
+}
 // Filled with NaN, so that what a kernel leaves out is seen.
 CUresult cuMemAlloc_v2(CUdeviceptr* p, size_t n) {
     void* at = nullptr;
@@ -234,12 +313,22 @@ CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* p, CUdevice) { return *p = (CUm
 CUresult cuMemPoolSetAttribute(CUmemoryPool, CUmemPool_attribute a, void* v) {
     return a == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD && *(uint64_t*)v == UINT64_MAX ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
-CUresult cuMemFree_v2(CUdeviceptr p) { return free((void*)p), CUDA_SUCCESS; }
-CUresult cuMemFreeAsync(CUdeviceptr p, CUstream) { return cuMemFree_v2(p); }
-CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, CUstream) { return memcpy((void*)to, from, n), CUDA_SUCCESS; }
-CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t n, CUstream) { return memcpy(to, (void*)from, n), CUDA_SUCCESS; }
-CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, CUstream) { return memcpy((void*)to, (void*)from, n), CUDA_SUCCESS; }
-CUresult cuMemsetD8Async(CUdeviceptr p, unsigned char v, size_t n, CUstream) { return memset((void*)p, v, n), CUDA_SUCCESS; }
+CUresult cuMemFreeAsync(CUdeviceptr p, CUstream s) {
+    reach(s);
+    for (const Copy& c : copies)
+        if (c.to == (void*)p) wrong("memory is given back that a copy of another stream still writes");
+    return free((void*)p), CUDA_SUCCESS;
+}
+CUresult cuMemFree_v2(CUdeviceptr p) { return reach_all(), cuMemFreeAsync(p, nullptr); }
+CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, CUstream s) {
+    if (is_locked(from)) return copies.push_back({s, (void*)to, from, n, ++asked}), CUDA_SUCCESS;
+    return reach(s), memcpy((void*)to, from, n), CUDA_SUCCESS;
+}
+CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t n, CUstream s) { return reach(s), memcpy(to, (void*)from, n), CUDA_SUCCESS; }
+CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, CUstream s) {
+    return reach(s), memcpy((void*)to, (void*)from, n), CUDA_SUCCESS;
+}
+CUresult cuMemsetD8Async(CUdeviceptr p, unsigned char v, size_t n, CUstream s) { return reach(s), memset((void*)p, v, n), CUDA_SUCCESS; }
 CUresult cuMemGetInfo_v2(size_t* free, size_t* all) { return *free = *all = 1ul << 33, CUDA_SUCCESS; }
 CUresult cuModuleLoadData(CUmodule* m, const void* text) { return *m = (CUmodule)read_ptx((const char*)text), CUDA_SUCCESS; }
 CUresult cuModuleUnload(CUmodule) { return CUDA_SUCCESS; }
@@ -252,9 +341,10 @@ CUresult cuModuleGetFunction(CUfunction* f, CUmodule m, const char* name) {
     }
     return *f = (CUfunction)found->second, CUDA_SUCCESS;
 }
-CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, CUstream,
+CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, CUstream s,
                         void** arguments, void**) {
     if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || bx * by * bz > 1024 || !bx) return CUDA_ERROR_INVALID_VALUE;
+    reach(s);
     return launch(*(Function*)f, {gx, gy, gz}, {bx, by, bz}, arguments);
 }
 CUresult cuGetErrorName(CUresult, const char** s) { return *s = "EMULATED", CUDA_SUCCESS; }
@@ -270,7 +360,7 @@ curandStatus_t curandSetStream(curandGenerator_t, cudaStream_t) { return CURAND_
 curandStatus_t curandDestroyGenerator(curandGenerator_t) { return CURAND_STATUS_SUCCESS; }
 cublasStatus_t cublasCreate_v2(cublasHandle_t* h) { return *h = (cublasHandle_t)1, CUBLAS_STATUS_SUCCESS; }
 cublasStatus_t cublasDestroy_v2(cublasHandle_t) { return CUBLAS_STATUS_SUCCESS; }
-cublasStatus_t cublasSetStream_v2(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasSetStream_v2(cublasHandle_t, cudaStream_t s) { return libraries = s, CUBLAS_STATUS_SUCCESS; }
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void*, size_t) { return CUBLAS_STATUS_SUCCESS; }
 
 }  // extern "C"
@@ -297,6 +387,7 @@ struct bfloat {
 template <class T, class F>
 cublasStatus_t product(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, T alpha, const F* a, int lda, const F* b, int ldb,
                        T beta, T* c, int ldc) {
+    reach(libraries);
     if (lda < (ta == CUBLAS_OP_N ? m : k) || ldb < (tb == CUBLAS_OP_N ? k : n) || ldc < m) return CUBLAS_STATUS_INVALID_VALUE;
     for (long j = 0; j < n; j++)
         for (long i = 0; i < m; i++) {
@@ -361,7 +452,7 @@ static bool known(cudnnDataType_t t) { return t == CUDNN_DATA_FLOAT || t == CUDN
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t* h) { return *h = (cudnnHandle_t)1, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnDestroy(cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; }
-cudnnStatus_t cudnnSetStream(cudnnHandle_t, cudaStream_t) { return CUDNN_STATUS_SUCCESS; }
+cudnnStatus_t cudnnSetStream(cudnnHandle_t, cudaStream_t s) { return libraries = s, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnCreateTensorDescriptor(cudnnTensorDescriptor_t* d) { return *d = new cudnnTensorStruct, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnDestroyTensorDescriptor(cudnnTensorDescriptor_t d) { return delete d, CUDNN_STATUS_SUCCESS; }
 cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t d, cudnnTensorFormat_t f, cudnnDataType_t t, int n, int c, int h, int w) {
@@ -429,6 +520,7 @@ const size_t SPACE = 512;
 cudnnStatus_t plain(const void* alpha, const void* beta, void* space, size_t bytes, cudnnDataType_t type) {
     bool scaled = type == CUDNN_DATA_DOUBLE ? *(double*)alpha != 1.0 || *(double*)beta != 0.0 : *(float*)alpha != 1.0f || *(float*)beta != 0.0f;
     if (scaled || bytes != SPACE || !space) return CUDNN_STATUS_BAD_PARAM;
+    reach(libraries);
     memset(space, 1, bytes);
     return CUDNN_STATUS_SUCCESS;
 }

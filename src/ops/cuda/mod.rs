@@ -23,20 +23,24 @@
 //! A training step waits once for its loss, between the way forward and the way back (and every 50 steps for each task's). A step of a
 //! search waits once more for all probabilities' gradients together; where parents are blended (BMTAS) once for each blend's shares, and
 //! where subsets are relaxed (SNR, DSelect-k) once for each mask's gradient. Nothing else in a step of a fixed network waits: clipping
-//! stays on the device. Weightings of losses that look at gradients or losses (`optim/weighting`) read them, as their rules ask. Batches go
-//! over from pageable memory, and so do the masks of `dropout`, which are drawn on the CPU.
+//! stays on the device. Weightings of losses that look at gradients or losses (`optim/weighting`) read them, as their rules ask. Batches, the
+//! masks of `dropout`, which are drawn on the CPU, and the tables of optimisers go over from page-locked memory (`pinned.rs`), and the next
+//! batch, where a reader has it ready, by a stream of its own while the GPU computes with the present one: two batches lie there then.
+//! What candle's ops send comes from pageable memory still: sizes and strides of what is not contiguous, and the tables of composed
+//! ops, such as `embedding`.
 //!
 //! `precision = bf16` converts the factors of `conv` and `linear` at every product (`half.rs`); what lies between two products stays f32,
 //! so it saves arithmetic and no memory.
 //!
-//! Missing, and known to be: losses that are read later than their step, steps captured as a CUDA graph, pinned and
-//! prefetched batches, and kernels for activations other than ReLU, layer and group norm, embeddings and losses.
+//! Missing, and known to be: losses that are read later than their step, steps captured as a CUDA graph, batches that
+//! readers gather in page-locked memory right away, and kernels for activations other than ReLU, layer and group norm, embeddings and losses.
 //!
 //! # What has never run
 //!
 //! No machine with a GPU has run any of this. The sources compile with the toolkit of `benches/gpu/toolkit.sh`; arithmetic, indices
 //! and the order of arguments were run by `benches/gpu/emulate`, a stand-in for driver and libraries that runs blocks one after
-//! the other on the CPU, and so sees no race, no wrong alignment, and nothing of cuDNN's and cuBLAS's own.
+//! the other on the CPU, and so sees no race (but for page-locked memory that is written too early), no wrong alignment, and nothing
+//! of cuDNN's and cuBLAS's own.
 
 #[cfg(feature = "cudnn")]
 pub mod conv;
@@ -44,6 +48,7 @@ mod gpu;
 pub mod half;
 pub mod linear;
 pub mod norm;
+pub mod pinned;
 pub mod pool;
 pub mod relu;
 pub mod siblings;

@@ -6,7 +6,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, PushKernelArg};
 use candle_core::{Result, Tensor, bail};
 
 use super::linear::{Factor, product};
-use super::{Gpu, address, blocks, size, tensor, with};
+use super::{Gpu, address, blocks, pinned, size, tensor, with};
 use crate::ops::grad::Grad;
 use crate::ops::joint::{Found, Joined, Joint};
 
@@ -35,7 +35,7 @@ fn parts(list: impl Iterator<Item = Result<(u64, u64, usize)>>) -> Result<(Vec<P
 /// Matrices side by side as one, `[rows, width of all]`.
 fn gather(gpu: &Gpu, (parts, width): (Vec<Part>, usize), rows: usize) -> Result<CudaSlice<f32>> {
     let mut all = gpu.buffer(rows * width)?;
-    let table = gpu.device.clone_htod(&parts.concat())?;
+    let table = pinned::send(gpu, &parts.concat())?;
     let (count, n, columns) = (size(parts.len())?, size(rows)?, size(width)?);
     size(rows * width)?;
     let f = gpu.function("gather")?;
@@ -63,7 +63,7 @@ fn scatter(
         Ok((address(t)?, bias.map(address).transpose()?.unwrap_or(0), t.elem_count() / rows.max(1)))
     };
     let (parts, width) = parts(tensors.iter().zip(shapes).map(part))?;
-    let table = gpu.device.clone_htod(&parts.concat())?;
+    let table = pinned::send(gpu, &parts.concat())?;
     let (count, n, columns, relu) = (size(parts.len())?, size(rows)?, size(width)?, i32::from(relu));
     let f = gpu.function("scatter")?;
     let mut launch = f.builder();

@@ -44,6 +44,11 @@ struct Job<'p> {
     pass: Pass,
 }
 
+/// Samples that it reads.
+fn batch(job: &Job) -> usize {
+    job.args.first().and_then(|a| a.dims().first().copied()).unwrap_or(1)
+}
+
 /// Ops that ran: one, or siblings as one.
 struct Ran {
     steps: Vec<usize>,
@@ -214,7 +219,7 @@ impl Model {
                         None => jobs.push(vec![job]),
                     }
                 }
-                let batch = jobs[0][0].args.first().and_then(|a| a.dims().first().copied()).unwrap_or(1);
+                let batch = batch(&jobs[0][0]);
                 let look = &*way;
                 let ran = self.at_once(&steps, batch, jobs, |jobs| self.ops(jobs, going.reached, look));
                 for ran in ran {
@@ -305,7 +310,7 @@ impl Model {
         Ok(Job { step: i, op: &**op, args, pass })
     }
 
-    /// Siblings as one where they can be, or each by itself; all of them are reached, or none.
+    /// Siblings as one where they can be, or each by itself, at once; all of them are reached, or none.
     fn ops(&self, jobs: Vec<Job>, reached: &[bool], way: &Way) -> Result<Vec<Ran>> {
         if let [first, _, ..] = jobs.as_slice() {
             let steps: Vec<usize> = jobs.iter().map(|j| j.step).collect();
@@ -319,7 +324,9 @@ impl Model {
                 return Ok(vec![Ran { steps, outputs, back, buffers: Vec::new() }]);
             }
         }
-        jobs.into_iter().map(|job| self.op(job, reached, way)).collect()
+        let steps: Vec<usize> = jobs.iter().map(|j| j.step).collect();
+        let batch = batch(&jobs[0]);
+        self.at_once(&steps, batch, jobs, |job| self.op(job, reached, way)).into_iter().collect()
     }
 
     fn op(&self, mut job: Job, reached: &[bool], way: &Way) -> Result<Ran> {

@@ -9,13 +9,13 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::run::{close, numbers, uniform};
 
-/// Samples, what they read, and the outputs of each: few and many panels, few rows, one sibling that is wide.
+/// Samples, what they read, and the outputs of each: few and many panels, many terms, few rows.
 const SIZES: [(&[usize], &[usize]); 5] = [
     (&[70, 33], &[1, 10, 3]),
-    (&[300, 40], &[512, 130]),
+    (&[300, 40], &[63, 50, 63, 60, 63, 48, 63, 63, 17]),
     (&[65, 600], &[16, 16, 16, 16]),
     (&[4, 9, 20], &[7, 5]),
-    (&[256, 256], &[256, 256, 256]),
+    (&[256, 600], &[32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32]),
 ];
 
 fn one(x: &Tensor, w: &[Tensor], relu: bool) -> Tensor {
@@ -82,7 +82,9 @@ fn siblings_are_what_each_is_alone() {
     }
     assert!(checked > 50, "{checked} gradients");
     // Where each alone is cheaper, there are no siblings.
-    let few = Tensor::ones((2, 512), DType::F32, &Device::Cpu).unwrap();
-    let wide = vec![vec![Tensor::ones((512, 512), DType::F32, &Device::Cpu).unwrap()]; 2];
-    assert!(siblings::forward(&few, &wide, false).unwrap().is_none());
+    for (rows, outputs) in [(2, 40), (600, 512)] {
+        let x = Tensor::ones((rows, 512), DType::F32, &Device::Cpu).unwrap();
+        let maps = vec![vec![Tensor::ones((outputs, 512), DType::F32, &Device::Cpu).unwrap()]; 2];
+        assert!(siblings::forward(&x, &maps, false).unwrap().is_none());
+    }
 }

@@ -13,6 +13,10 @@ use super::{Real, View, buffer, chunks, relu, with};
 use crate::ops::grad::Grad;
 use crate::ops::joint::{Found, Joined, Joint};
 
+/// Outputs of a map from which on it is quicker by itself, and holds less: its gradients are taken by the optimiser before those of the
+/// next are there.
+const WIDE: usize = 64;
+
 /// The maps, as far as their gradients need them.
 struct Siblings {
     x: Tensor,
@@ -22,7 +26,8 @@ struct Siblings {
     sides: Mutex<Vec<Option<Tensor>>>,
 }
 
-/// `x W_i^T + b_i` of every sibling, then ReLU if asked; x `[..., k]`. `None` where one by itself is cheaper: if there are few rows.
+/// `x W_i^T + b_i` of every sibling, then ReLU if asked; x `[..., k]`. `None` where each by itself is cheaper: of
+/// few rows, or to many outputs.
 pub fn forward(x: &Tensor, weights: &[Vec<Tensor>], relu: bool) -> Result<Option<Joined>> {
     let x = x.contiguous()?.detach();
     let outputs = match x.dtype() {
@@ -46,7 +51,7 @@ fn sizes(x: &Tensor, weights: &[Vec<Tensor>]) -> Result<Vec<Sizes>> {
 
 fn values<T: Real>(x: &Tensor, weights: &[Vec<Tensor>], relu: bool) -> Result<Option<Vec<Tensor>>> {
     let sizes = sizes(x, weights)?;
-    if sizes.iter().any(Sizes::turned) {
+    if sizes.iter().any(|s| s.turned() || s.to >= WIDE) {
         return Ok(None);
     }
     let (rows, k) = (sizes[0].rows, sizes[0].k);

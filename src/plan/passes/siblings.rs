@@ -1,6 +1,6 @@
-//! Ops of one kind that read one value are marked, and those of them that a step needs run as one: heads of one trunk, copies of a stage
-//! that all read the input. Copies that choose their parents each want a gradient of their own for what they read, and run at once
-//! (`level`).
+//! Ops of one kind that read one value are marked, and those of them that a step needs run as one where that is worth it, which their op
+//! knows ([`crate::ops::Op::siblings`]): heads of one trunk; on a GPU also copies of a stage that all read the input. Copies that choose
+//! their parents each want a gradient of their own for what they read: they run at once (`level`).
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::plan::{Kind, Plan};
 
 pub static PASS: Rewrite = Rewrite {
     name: "siblings",
-    doc: "Linear layers that read one value, the heads of a trunk or copies of a first stage, are one product, and what they read gets \
+    doc: "Linear layers that read one value, as the heads of a trunk do, are one product, and what they read gets \
           one gradient in place of a sum.",
     run,
 };

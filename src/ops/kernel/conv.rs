@@ -209,11 +209,13 @@ fn backward<T: Real>(s: &Sizes, x: &[T], weight: &[T], dy: &[T], wanted: [bool; 
     if s.depthwise() {
         return depthwise::backward(s, x, weight, dy, wanted);
     }
-    let (dx, dweight) = both(
-        s.work(),
-        || wanted[0].then(|| backward_input(s, weight, dy)),
-        || wanted[1].then(|| conv_weight::gradient(s, x, dy)),
-    );
+    let dx = || wanted[0].then(|| backward_input(s, weight, dy));
+    let dweight = || wanted[1].then(|| conv_weight::gradient(s, x, dy));
+    // Where weights are most of what there is, both at once would hold two more of them.
+    if weight.len() > x.len() + dy.len() {
+        return [dx(), dweight()];
+    }
+    let (dx, dweight) = both(s.work(), dx, dweight);
     [dx, dweight]
 }
 

@@ -44,6 +44,9 @@ pub fn gradient<T: Real>(s: &Sizes, x: &[T], dy: &[T]) -> Vec<T> {
     } else {
         taps.whole(x, dy)
     };
+    if s.cog().is_multiple_of(LANES) {
+        return turned(sums, &taps.panels, k);
+    }
     let mut dweight = buffer(s.co * k);
     for (group, dweight) in dweight.chunks_exact_mut(s.cog() * k).enumerate() {
         for (i, panel) in taps.panels.iter().enumerate() {
@@ -54,6 +57,19 @@ pub fn gradient<T: Real>(s: &Sizes, x: &[T], dy: &[T]) -> Vec<T> {
         }
     }
     dweight
+}
+
+/// Panels `[k, columns]` as `[columns, k]`, each in its own place: a second copy of all would be the most that a large layer takes.
+fn turned<T: Real>(mut sums: Vec<T>, panels: &Panels, k: usize) -> Vec<T> {
+    for group in sums.chunks_exact_mut(panels.packed(k)) {
+        for (i, panel) in panels.iter().enumerate() {
+            let place = &mut group[panels.place(i, k)];
+            let beside = place.to_vec();
+            let from = Rows { data: &beside, stride: panel.columns, rows: k, columns: panel.columns };
+            transpose(from, place, k);
+        }
+    }
+    sums
 }
 
 /// The first plus the second plus the third.

@@ -61,9 +61,9 @@ fn known_switches() -> Result<(), Failure> {
     let switches = Switches::chosen();
     let unknown = switches.unknown();
     let Some(name) = unknown.first() else { return Ok(()) };
-    let known: Vec<&str> = passes::table().iter().map(|p| p.name).collect();
+    let known: Vec<&str> = passes::table().iter().map(|p| p.name).chain([passes::recompute::NAME]).collect();
     let said = format!("`MTLC_WITHOUT` names `{name}`, which is no pass over the plan");
-    Err(Failure::new(Exit::Usage, said).help(format!("the passes are {}", known.join(" and "))))
+    Err(Failure::new(Exit::Usage, said).help(format!("the passes are {}", known.join(", "))))
 }
 
 fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {

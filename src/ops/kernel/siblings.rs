@@ -89,6 +89,10 @@ impl Siblings {
         };
         // What they read, by the sum over the outputs of all of them.
         let x = if wanted[0] { Some(host(self.input(&masked, &sizes)?, &self.x)) } else { None };
+        if !wanted[1] {
+            let none = |(i, _): (usize, Vec<T>)| (i, vec![None; self.weights[i].len()]);
+            return Ok(Found { x, weights: masked.into_iter().map(none).collect() });
+        }
         // Each weight by itself; what they read is packed once.
         let right = with::<T, _>(&self.x, |x| Right::rows(&[x], rows, k))?;
         let right = std::slice::from_ref(&right);
@@ -96,11 +100,9 @@ impl Siblings {
             let to = sizes[i].to;
             let of = |place: usize, values: Vec<T>| Some(host(values, &self.weights[i][place]));
             let mut found = vec![None; self.weights[i].len()];
-            if wanted[1] {
-                let dw = products(&Left::columns(&dy, to, rows), right).pop();
-                found[0] = of(0, dw.expect("one for one"));
-            }
-            if wanted[1] && found.len() > 1 {
+            let dw = products(&Left::columns(&dy, to, rows), right).pop();
+            found[0] = of(0, dw.expect("one for one"));
+            if found.len() > 1 {
                 found[1] = of(1, sum_rows(&dy, to));
             }
             (i, found)

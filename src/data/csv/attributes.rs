@@ -1,0 +1,103 @@
+//! What the attributes say without the data, and mistakes between them.
+
+use std::collections::HashMap;
+
+use crate::data::{KnownColumn, KnownKind, Outline, schema_text};
+use crate::diag::{Diagnostic, codes, suggest};
+use crate::schema::{Args, Value};
+use crate::source::{Span, Spanned};
+
+/// The names in a list attribute.
+pub fn names(args: &Args, attribute: &str) -> Vec<Spanned<String>> {
+    let text = |v: &Spanned<Value>| {
+        let text = match &v.value {
+            Value::Name(parts) => parts.join("."),
+            Value::Str(s) | Value::Path(s) => s.clone(),
+            other => panic!("`{attribute}` holds {other:?}, not names"),
+        };
+        Spanned { value: text, span: v.span }
+    };
+    args.list(attribute).iter().map(text).collect()
+}
+
+pub fn plain(args: &Args, attribute: &str) -> Vec<String> {
+    names(args, attribute).into_iter().map(|n| n.value).collect()
+}
+
+pub fn outline(args: &Args) -> Outline {
+    let drop = plain(args, "drop");
+    let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
+    let categories = plain(args, "categories");
+    let columns = args.get("columns").map(|_| {
+        let kind = |name: &String| match &numeric {
+            _ if categories.contains(name) => KnownKind::Category(None),
+            None => KnownKind::Open,
+            Some(n) if n.contains(name) => KnownKind::Numeric(None),
+            Some(_) => KnownKind::Category(None),
+        };
+        let known =
+            |name: &String| KnownColumn { kind: kind(name), shape: Some(vec![]), ..KnownColumn::open(name.clone()) };
+        plain(args, "columns").iter().filter(|n| !drop.contains(n)).map(known).collect()
+    });
+    Outline { columns, missing: plain(args, "missing") }
+}
+
+pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let columns = names(args, "columns");
+    if !args.bool("header") && columns.is_empty() {
+        let span = args.span("header").unwrap_or(item);
+        found.push(
+            Diagnostic::new(
+                codes::TYPE_MISSING_ATTRIBUTE,
+                span,
+                "a table without a header needs names for its columns",
+            )
+            .help("add `columns = [...]`, one name per column in the file's order"),
+        );
+    }
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for c in &columns {
+        if let Some(first) = seen.insert(&c.value, c.span) {
+            found.push(
+                Diagnostic::new(codes::NAME_DUPLICATE, c.span, format!("column `{}` is named twice", c.value))
+                    .also(first, "first here"),
+            );
+        }
+    }
+    if !columns.is_empty() {
+        let all = || columns.iter().map(|c| c.value.as_str());
+        for name in ["numeric", "categories", "drop"].into_iter().flat_map(|a| names(args, a)) {
+            if !all().any(|c| c == name.value) {
+                found.push(
+                    Diagnostic::new(codes::DATA_COLUMN, name.span, format!("`columns` has no `{}`", name.value))
+                        .label("no such column")
+                        .help(format!("the columns are {}", suggest::listing(all())))
+                        .nearest(&name.value, name.span, all(), schema_text::name),
+                );
+            }
+        }
+    }
+    let numeric = plain(args, "numeric");
+    for name in names(args, "categories") {
+        if numeric.contains(&name.value) {
+            found.push(
+                Diagnostic::new(
+                    codes::NAME_DUPLICATE,
+                    name.span,
+                    format!("column `{}` is in `numeric` and in `categories`", name.value),
+                )
+                .help("take it out of one of them"),
+            );
+        }
+    }
+    if args.str("delimiter").len() != 1 {
+        let span = args.span("delimiter").unwrap_or(item);
+        found.push(
+            Diagnostic::new(codes::TYPE_RANGE, span, "a delimiter is one ASCII character")
+                .help("for example \",\" or \";\", and \"\\t\" for a tab"),
+        );
+    }
+    found
+}
+

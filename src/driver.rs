@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::artifact;
 use crate::check::{self, Checked, Partly};
-use crate::diag::{Diagnostic, Diagnostics, suggest};
+use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::hir::{self, Options};
 use crate::source::{FileId, SourceMap, read_bytes};
 use crate::syntax::{self, Parse};
@@ -24,6 +24,12 @@ pub struct Compiled {
 impl Compiled {
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// Whether the program itself reads well, and the data are not what it says: arrays of other sizes, labels of other classes.
+    pub fn is_about_data(&self) -> bool {
+        let of_data = |d: &Diagnostic| [codes::DATA_SHAPE, codes::TASK_RANGE].contains(&d.code);
+        self.has_errors() && self.diagnostics.iter().filter(|d| d.is_error()).all(of_data)
     }
 }
 

@@ -1,12 +1,19 @@
 //! Every data format on small generated files, oddities included; frozen schemas; labels; encoding; batches.
 
+#[path = "data/arrays.rs"]
+mod arrays;
 #[path = "data/celeba.rs"]
 mod celeba;
+#[path = "data/pixels.rs"]
+mod pixels;
 #[path = "data/support.rs"]
 mod support;
 
+use mtlc::data::axes::Order;
 use mtlc::data::label::{check_label, check_mask, classes};
-use mtlc::data::{Batches, Dataset, Facts, InputFrom, InputSpec, Known, LabelSpec, Raw, Schema, Values, encode};
+use mtlc::data::{
+    Batches, Dataset, Facts, InputFrom, InputSpec, Known, LabelSpec, Mask, Raw, Reading, Schema, Values, encode,
+};
 use mtlc::objective::TaskKind;
 use mtlc::random::Randomness;
 use support::*;
@@ -32,17 +39,18 @@ fn problem(result: Result<mtlc::data::label::Label, Vec<mtlc::diag::Diagnostic>>
 }
 
 fn label(text: &str, kind: TaskKind, raw: &Raw) -> LabelSpec {
-    let label = check_label(&expr(text), kind, &known(raw)).expect("a label");
-    LabelSpec { task: "t".into(), kind, label, mask: None }
+    let label = check_label(&expr(text), kind, false, &known(raw)).expect("a label");
+    LabelSpec { task: "t".into(), kind, label, mask: None, reading: Reading::default(), pixels: None }
 }
 
 fn all_of(raw: &Raw, inputs: &[InputSpec], labels: &[LabelSpec]) -> Dataset {
     encode(raw, &Schema::freeze(raw), inputs, labels).expect("encodes")
 }
 
-fn dense(columns: &[&str], scale: Option<[f64; 2]>, normalize: bool) -> InputSpec {
-    let columns = columns.iter().map(|c| c.to_string()).collect();
-    InputSpec { name: "x".into(), from: InputFrom::Dense { columns, scale, normalize } }
+fn dense(columns: &[&str], sizes: &[usize], scale: Option<[f64; 2]>, normalize: bool) -> InputSpec {
+    let (columns, sizes) = (columns.iter().map(|c| c.to_string()).collect(), sizes.to_vec());
+    let from = InputFrom::Dense { columns, sizes, order: Order::Chw, scale, normalize, exif: true };
+    InputSpec { name: "x".into(), from }
 }
 
 // ---- csv
@@ -83,7 +91,7 @@ fn csv_read_with_another_delimiter() {
     let at = folder();
     write(at.path(), "t.tsv", b"user\tstars\n1\t5\n2\t3\n3\t1\n4\t1\n");
     let raw = load("format = csv, train = \"t.tsv\", validation = share(0.5)", at.path()).unwrap();
-    let report = problem(check_label(&expr("d.stars"), TaskKind::Regression(1), &known(&raw)));
+    let report = problem(check_label(&expr("d.stars"), TaskKind::Regression(1), false, &known(&raw)));
     assert!(report.contains("the whole line is one column"), "{report}");
     assert!(report.contains("write `delimiter = \"\\t\"`"), "{report}");
 }
@@ -221,16 +229,20 @@ fn npy_files_and_npz_give_the_same_columns() {
     let archive = load("format = npy, train = \"both.npz\", validation = share(0.5)", at.path()).unwrap();
     assert_eq!((&files.columns, &files.splits[0].columns), (&archive.columns, &archive.splits[0].columns));
     assert_eq!(files.columns[0].shape, [3]);
-    let doubles: Vec<u8> = (0..8).flat_map(|i| (i as f64).to_le_bytes()).collect();
-    write(at.path(), "f.npy", &npy("<f8", true, &[4, 2], &doubles));
     write(at.path(), "three.npy", &npy("|u1", false, &[3], &[1, 2, 3]));
-    write(at.path(), "big.npy", &npy(">f4", false, &[1], &[0; 4]));
+    write(at.path(), "text.npy", &npy("<U3", false, &[1], &[0; 12]));
+    let fields = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n";
+    write(
+        at.path(),
+        "fields.npy",
+        &[b"\x93NUMPY\x01\0".to_vec(), vec![fields.len() as u8, 0], fields.into(), vec![0; 4]].concat(),
+    );
     write(at.path(), "inf.npy", &npy("<f4", false, &[1], &f32::INFINITY.to_le_bytes()));
     write(at.path(), "cut.npy", &npy("<f4", false, &[2], &[0; 4]));
     let fail = |files: &str| failure(&format!("format = npy, train = [{files}]"), at.path());
-    assert!(fail("\"f.npy\"").contains("Fortran order"));
     assert!(fail("\"x.npy\", \"three.npy\"").contains("`x.npy` has 4 samples and `three.npy` has 3"));
-    assert!(fail("\"big.npy\"").contains("type `>f4`"));
+    assert!(fail("\"text.npy\"").contains("type `<U3`; read are bool, whole numbers, f16, f32 and f64"));
+    assert!(fail("\"fields.npy\"").contains("a structured type"));
     assert!(fail("\"inf.npy\"").starts_with("`inf.npy`, sample 0, column `inf`: inf is not a finite number"));
     assert!(fail("\"cut.npy\"").contains("shape [2] needs 8 bytes, and 4 follow the header"));
 }
@@ -447,7 +459,7 @@ fn labels_are_checked_by_kind_and_vocabulary() {
     let (at, text) = people("");
     let raw = load(&text, at.path()).unwrap();
     let data = known(&raw);
-    let bad = |text: &str, kind| problem(check_label(&expr(text), kind, &data));
+    let bad = |text: &str, kind| problem(check_label(&expr(text), kind, false, &data));
     let binary = TaskKind::Binary;
     assert_eq!(
         bad("d.jobb == \"clerk\"", binary),
@@ -472,23 +484,24 @@ fn labels_are_checked_by_kind_and_vocabulary() {
     assert!(bad("1 < 2", binary).contains("reads no column"));
     assert!(bad("d.age % 0 == 1", binary).contains("division by zero"));
     assert!(bad("not d.age", binary).contains("`not` takes true or false"));
-    assert!(problem(check_mask(&expr("d.age"), &data)).contains("a mask is true or false"));
-    let job = check_label(&expr("d.job"), TaskKind::Classes(None), &data).unwrap();
-    assert_eq!(classes(&job, &data[0]), Some(2));
+    assert!(problem(check_mask(&expr("d.age"), binary, &data)).contains("a mask is true or false"));
+    let job = check_label(&expr("d.job"), TaskKind::Classes(None), false, &data).unwrap();
+    assert_eq!(classes(&job, &[], &data[0]), Some(2));
 }
 
 #[test]
 fn open_columns_pass_until_frozen() {
     let (def, args) = attributes("format = csv, train = \"x\"");
     let open = [Known::from_outline("d", (def.outline)(&args))];
-    check_label(&expr("d.anything == \"at all\""), TaskKind::Binary, &open).unwrap();
+    check_label(&expr("d.anything == \"at all\""), TaskKind::Binary, false, &open).unwrap();
     let (def, args) = attributes("format = csv, train = \"x\", columns = [a, b], numeric = [a]");
     let named = [Known::from_outline("d", (def.outline)(&args))];
-    assert!(problem(check_label(&expr("d.c == 1"), TaskKind::Binary, &named)).contains("no column `c`"));
+    assert!(problem(check_label(&expr("d.c == 1"), TaskKind::Binary, false, &named)).contains("no column `c`"));
     assert!(
-        problem(check_label(&expr("d.b == 1"), TaskKind::Binary, &named)).contains("text is compared with a number")
+        problem(check_label(&expr("d.b == 1"), TaskKind::Binary, false, &named))
+            .contains("text is compared with a number")
     );
-    check_label(&expr("d.b == \"any\""), TaskKind::Binary, &named).unwrap();
+    check_label(&expr("d.b == \"any\""), TaskKind::Binary, false, &named).unwrap();
 }
 
 #[test]
@@ -502,7 +515,8 @@ fn labels_are_computed_and_missing_cells_mask() {
     };
     // ages 30 41 ? 52 23; jobs clerk cook clerk ? clerk; pays 1.5 ? 2.5 0 1
     let all = |v: [f32; 5]| (v.to_vec(), None);
-    let masked = |v: [f32; 5], m: [f32; 5]| (v.to_vec(), Some(m.to_vec()));
+    let marks = |m: &[f32]| Some(Mask { size: 1, marks: m.iter().map(|m| *m as u8).collect() });
+    let masked = |v: [f32; 5], m: [f32; 5]| (v.to_vec(), marks(&m));
     assert_eq!(column("d.age % 2 == 1", TaskKind::Binary), masked([0., 1., 0., 0., 1.], [1., 1., 0., 1., 1.]));
     assert_eq!(column("d.age in 30..45", TaskKind::Binary), masked([1., 1., 0., 0., 0.], [1., 1., 0., 1., 1.]));
     assert_eq!(column("d.job == \"?\"", TaskKind::Binary), all([0., 0., 0., 1., 0.]));
@@ -515,13 +529,15 @@ fn labels_are_computed_and_missing_cells_mask() {
         masked([-14., -19.5, 0., -25., -10.5], [1., 1., 0., 1., 1.])
     );
     let many = all_of(&raw, &[], &[label("[d.age > 35, d.job == \"clerk\"]", TaskKind::Multilabel(Some(2)), &raw)]);
-    assert_eq!(many.train.labels[0].values, [0., 1., 1., 0., 0., 0., 0., 0., 0., 1.]);
+    // Of two labels, one may be there without the other.
+    assert_eq!(many.train.labels[0].values, [0., 1., 1., 0., 0., 1., 1., 0., 0., 1.]);
+    assert_eq!(many.train.labels[0].mask, Some(Mask { size: 2, marks: vec![1, 1, 1, 1, 0, 1, 1, 0, 1, 1] }));
     let mut with_mask = label("d.age > 25", TaskKind::Binary, &raw);
-    with_mask.mask = Some(check_mask(&expr("d.\"the pay\" > 1"), &known(&raw)).unwrap());
-    assert_eq!(all_of(&raw, &[], &[with_mask]).train.labels[0].mask, Some(vec![1., 0., 0., 0., 0.]));
+    with_mask.mask = Some(check_mask(&expr("d.\"the pay\" > 1"), TaskKind::Binary, &known(&raw)).unwrap());
+    assert_eq!(all_of(&raw, &[], &[with_mask]).train.labels[0].mask, marks(&[1., 0., 0., 0., 0.]));
     // "pilot" is never seen in training: masked, and said.
     let jobs = all_of(&raw, &[], &[label("d.job", TaskKind::Classes(Some(2)), &raw)]);
-    assert_eq!(jobs.test.labels[0].mask, Some(vec![0., 1.]));
+    assert_eq!(jobs.test.labels[0].mask, marks(&[0., 1.]));
     assert!(
         jobs.notes.iter().any(|n| n.contains("1 test rows hold a class that training never shows")),
         "{:?}",
@@ -593,7 +609,7 @@ fn images_are_scaled_from_the_storage_range() {
     let text = "format = idx, images = \"i\", labels = \"l\"";
     let raw = load(text, at.path()).unwrap();
     let scaled = |raw: &Raw, scale, normalize| {
-        all_of(raw, &[dense(&["image"], scale, normalize)], &[]).train.inputs[0].values[..4].to_vec()
+        all_of(raw, &[dense(&["image"], &[1, 2, 2], scale, normalize)], &[]).train.inputs[0].values[..4].to_vec()
     };
     assert_eq!(scaled(&raw, Some([-1.0, 1.0]), false), [-1.0, -1.0 / 3.0, 1.0 / 3.0, 1.0]);
     assert_eq!(scaled(&raw, None, false), [0.0, 4.0, 8.0, 12.0]);
@@ -603,7 +619,8 @@ fn images_are_scaled_from_the_storage_range() {
     assert_eq!(scaled(&ranged, Some([0.0, 1.0]), false), [0.0, 0.25, 0.5, 0.75]);
     write(at.path(), "flat", &idx(&[10, 2, 2], &[7; 40]));
     let flat = load("format = idx, images = \"flat\", labels = \"l\"", at.path()).unwrap();
-    let e = encode(&flat, &Schema::freeze(&flat), &[dense(&["image"], Some([0.0, 1.0]), false)], &[]).unwrap_err();
+    let e = encode(&flat, &Schema::freeze(&flat), &[dense(&["image"], &[1, 2, 2], Some([0.0, 1.0]), false)], &[])
+        .unwrap_err();
     assert_eq!(e.to_string(), "column `image` holds the same number, 7, in every training row");
 }
 
@@ -625,7 +642,7 @@ fn batches_deal_every_row_once_and_depend_on_seed_and_epoch_alone() {
     assert_eq!(Batches::in_order(3, 8).drop_last(true).per_epoch(), 1);
     let (at, text) = people("");
     let raw = load(&text, at.path()).unwrap();
-    let data = all_of(&raw, &[dense(&["age"], None, false)], &[label("d.age > 40", TaskKind::Binary, &raw)]);
+    let data = all_of(&raw, &[dense(&["age"], &[1], None, false)], &[label("d.age > 40", TaskKind::Binary, &raw)]);
     let batch = data.train.gather(&[4, 1], None).expect("no files are read");
     assert_eq!((batch.rows, &batch.inputs[0][..], &batch.labels[0][..]), (2, &[23.0, 41.0][..], &[0.0, 1.0][..]));
     assert_eq!(batch.masks[0], Some(vec![1.0, 1.0]));
@@ -642,7 +659,7 @@ fn the_excerpts_load() {
     assert_eq!(raw.splits.each_ref().map(|s| s.rows), [1168, 270, 359]);
     let data = all_of(
         &raw,
-        &[dense(&["image"], Some([0.0, 1.0]), false)],
+        &[dense(&["image"], &[1, 2, 2], Some([0.0, 1.0]), false)],
         &[label("d.label", TaskKind::Classes(Some(10)), &raw)],
     );
     assert!(data.train.inputs[0].values.iter().all(|v| (0.0..=1.0).contains(v)));

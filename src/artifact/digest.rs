@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use super::canonical::canonical;
 use super::encode::Encoder;
 use super::topology_text;
+use crate::data::Reading;
+use crate::data::axes::Order;
 use crate::hir::{
     Body, Columns, Data, Flow, Head, Input, Level, Mix, Query, Read, Reads, Search, Space, Spec, Stage, StageId, Task,
     Topology,
@@ -193,6 +195,16 @@ fn aim(e: &mut Encoder, t: &Task) {
     }
     if let Some(m) = &t.mask {
         e.list("mask", |e| e.label(&m.label));
+    }
+    let Reading { ignore, order, resize } = &t.reading;
+    if !ignore.is_empty() {
+        sorted(e, ignore, |e, v| e.list("ignore", |e| e.number(*v)));
+    }
+    if *order != Order::Chw {
+        e.list("layout", |e| e.word(order.word()));
+    }
+    if let Some(how) = resize {
+        e.list("resize", |e| e.word(how.word()));
     }
     e.list("loss", |e| e.call(&t.loss));
     e.list("metrics", |e| t.metrics.iter().for_each(|m| e.call(m)));

@@ -3,6 +3,7 @@
 
 pub mod cost;
 mod fit;
+mod labels;
 mod lints;
 pub mod nodes;
 mod shapes;
@@ -92,6 +93,7 @@ pub fn examine(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partl
     }
     let stages = shapes::stages(&spec, diags);
     let heads = shapes::heads(&spec, &stages, diags);
+    labels::labels(&spec, &heads, diags);
     let supernet = spec.space.as_ref().and_then(|s| ir::supernet(&spec, s, diags));
     let fixed = spec.topology.as_ref().and_then(|t| ir::fixed(&spec, t, diags));
     fit::fit(&spec, supernet.as_ref(), &stages, &heads, diags);

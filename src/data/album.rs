@@ -19,6 +19,8 @@ pub struct Album {
     names: Arc<[Box<str>]>,
     /// Training images are mirrored with probability one half.
     flip: bool,
+    /// Pictures are turned as their EXIF data ask.
+    exif: bool,
 }
 
 /// What augmentation is drawn by.
@@ -30,12 +32,17 @@ pub struct Drawn {
 
 impl Album {
     pub fn new(form: Form, folder: &Path, names: Vec<Box<str>>) -> Album {
-        Album { form, folder: folder.into(), names: names.into(), flip: false }
+        Album { form, folder: folder.into(), names: names.into(), flip: false, exif: true }
     }
 
     /// With training images mirrored, or not.
     pub fn flipped(self, flip: bool) -> Album {
         Album { flip, ..self }
+    }
+
+    /// With pictures turned as their EXIF data ask, or not.
+    pub fn turned(self, exif: bool) -> Album {
+        Album { exif, ..self }
     }
 
     pub fn rows(&self) -> usize {
@@ -63,7 +70,7 @@ impl Album {
     pub fn read(&self, row: usize, drawn: Option<Drawn>) -> Result<Vec<f32>, DataError> {
         let path: PathBuf = self.folder.join(self.name(row));
         let bytes = std::fs::read(&path).map_err(|e| DataError::read(&path, e))?;
-        let mut pixels = self.form.read(&path, &bytes)?;
+        let mut pixels = self.form.read(&path, &bytes, self.exif)?;
         if self.mirrored(row, drawn) {
             pixels.chunks_exact_mut(self.form.width).for_each(<[f32]>::reverse);
         }

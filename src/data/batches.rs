@@ -2,7 +2,7 @@
 
 use super::DataError;
 use super::album::Drawn;
-use super::encode::{InputData, Table};
+use super::encode::{InputData, Mask, Table};
 use crate::random::Randomness;
 
 /// How a split is dealt out.
@@ -85,7 +85,7 @@ pub struct Batch {
     pub inputs: Vec<Vec<f32>>,
     /// Per task: `[rows * size]`.
     pub labels: Vec<Vec<f32>>,
-    /// Per task: `[rows]`, 1 where the label counts; `None` if all do.
+    /// Per task: 1 where a label counts and 0 where it does not, one number per row or one per label; `None` if all count.
     pub masks: Vec<Option<Vec<f32>>>,
 }
 
@@ -105,7 +105,7 @@ impl Table {
             rows: rows.len(),
             inputs: self.inputs.iter().map(|i| i.gather(rows, drawn)).collect::<Result<_, _>>()?,
             labels: self.labels.iter().map(|l| pick(&l.values, l.size, rows)).collect(),
-            masks: self.labels.iter().map(|l| l.mask.as_ref().map(|m| pick(m, 1, rows))).collect(),
+            masks: self.labels.iter().map(|l| l.mask.as_ref().map(|m| m.gather(rows))).collect(),
         })
     }
 
@@ -116,7 +116,7 @@ impl Table {
 
     /// Bytes of one gathered sample, masks with it.
     pub fn bytes_per_row(&self) -> usize {
-        let labels: usize = self.labels.iter().map(|l| l.size + usize::from(l.mask.is_some())).sum();
+        let labels: usize = self.labels.iter().map(|l| l.size + l.mask.as_ref().map_or(0, |m| m.size)).sum();
         4 * (self.inputs.iter().map(|i| i.size).sum::<usize>() + labels)
     }
 }
@@ -127,6 +127,12 @@ fn pick(values: &[f32], size: usize, rows: &[u32]) -> Vec<f32> {
         out.extend_from_slice(&values[*r as usize * size..(*r as usize + 1) * size]);
     }
     out
+}
+
+impl Mask {
+    fn gather(&self, rows: &[u32]) -> Vec<f32> {
+        rows.iter().flat_map(|r| self.row(*r as usize).iter().map(|m| f32::from(*m))).collect()
+    }
 }
 
 impl InputData {

@@ -31,7 +31,7 @@ pub enum DataError {
     #[error("column `{}` holds the same number, {value}, in every training row", excerpt(column))]
     Constant { column: String, value: f64 },
     #[error("{place}: the label of task `{task}` is {value}, and {allowed}")]
-    Label { place: String, task: String, value: String, allowed: String },
+    Label { place: String, task: String, value: String, allowed: String, help: String },
     #[error("no column `{}`{context}", excerpt(column))]
     Column { column: String, context: String, help: String },
     #[error("{message}")]
@@ -107,7 +107,8 @@ impl DataError {
                 "take `{column}` out of `numeric` to read it as categories, or add the text to `missing` if it means that"
             ),
             DataError::NotFinite { .. } => {
-                "remove or replace the value; in tables a missing cell is an empty one, or a text that `missing` lists"
+                "remove or replace the value; in tables a missing cell is an empty one, or a text that `missing` lists; in an array of labels \
+                 a NaN is a missing one"
                     .into()
             }
             DataError::Lengths { .. } => "both need the same samples in the same order".into(),
@@ -115,7 +116,11 @@ impl DataError {
             DataError::Constant { column, .. } => {
                 format!("a constant says nothing: leave `{column}` out with `except = [{column}]` or `drop`")
             }
-            DataError::Column { help, .. } | DataError::Option { help, .. } if !help.is_empty() => help.clone(),
+            DataError::Column { help, .. } | DataError::Option { help, .. } | DataError::Label { help, .. }
+                if !help.is_empty() =>
+            {
+                help.clone()
+            }
             _ => return None,
         })
     }

@@ -52,40 +52,61 @@ fn place(term: &mut Term, raw: &Raw, data: &str) -> Result<(), DataError> {
 }
 
 impl<'a> Bound<'a> {
-    pub fn cell(&'a self, term: &'a Term, split: usize, row: usize) -> Cell<'a> {
+    /// The sizes of the arrays that a term is computed from, as they are held; empty where all its columns are single values. They
+    /// agree, which checking has seen to.
+    pub fn sizes(&self, term: &Term) -> &'a [usize] {
         match term {
-            Term::Column(_, at) => match &self.raw.splits[split].columns[*at] {
+            Term::Column(_, at) | Term::IsMissing(_, at) => match &self.raw.columns[*at] {
+                c if c.elements() == 1 => &[],
+                c => &c.shape,
+            },
+            Term::Not(t) | Term::Neg(t) | Term::Within(t, ..) | Term::OneOf(t, _) => self.sizes(t),
+            Term::Binary(_, l, r) => match self.sizes(l) {
+                [] => self.sizes(r),
+                sizes => sizes,
+            },
+            Term::Number(_) | Term::Text(_) | Term::Bool(_) => &[],
+        }
+    }
+
+    /// The term on one row; of arrays, the value at `at`. A single value goes with each of an array.
+    pub fn cell(&'a self, term: &'a Term, split: usize, row: usize, at: usize) -> Cell<'a> {
+        let place = |column: usize| match self.raw.columns[column].elements() {
+            1 => row,
+            n => row * n + at,
+        };
+        match term {
+            Term::Column(_, column) => match &self.raw.splits[split].columns[*column] {
                 Values::Text(codes) if codes[row] == MISSING => Cell::Missing,
-                Values::Text(codes) => Cell::Text(&self.raw.columns[*at].dictionary[codes[row] as usize]),
-                // A column of several values per sample is read by `encode` as a whole; its first value serves here.
-                values => match values.number(row * self.raw.columns[*at].elements()) {
+                Values::Text(codes) => Cell::Text(&self.raw.columns[*column].dictionary[codes[row] as usize]),
+                values => match values.number(place(*column)) {
                     v if v.is_nan() => Cell::Missing,
                     v => Cell::Number(v),
                 },
             },
-            Term::IsMissing(_, at) => {
-                Cell::Bool(self.raw.splits[split].columns[*at].number(row * self.raw.columns[*at].elements()).is_nan())
+            Term::IsMissing(_, column) => {
+                Cell::Bool(self.raw.splits[split].columns[*column].number(place(*column)).is_nan())
             }
             Term::Number(v) => Cell::Number(*v),
             Term::Text(s) => Cell::Text(s),
             Term::Bool(b) => Cell::Bool(*b),
-            Term::Not(t) => match self.cell(t, split, row) {
+            Term::Not(t) => match self.cell(t, split, row, at) {
                 Cell::Bool(b) => Cell::Bool(!b),
                 _ => Cell::Missing,
             },
-            Term::Neg(t) => match self.cell(t, split, row) {
+            Term::Neg(t) => match self.cell(t, split, row, at) {
                 Cell::Number(v) => Cell::Number(-v),
                 _ => Cell::Missing,
             },
-            Term::Within(t, a, b) => match self.cell(t, split, row) {
+            Term::Within(t, a, b) => match self.cell(t, split, row, at) {
                 Cell::Number(v) => Cell::Bool(*a <= v && v <= *b),
                 _ => Cell::Missing,
             },
-            Term::OneOf(t, values) => match self.cell(t, split, row) {
+            Term::OneOf(t, values) => match self.cell(t, split, row, at) {
                 Cell::Missing => Cell::Missing,
-                cell => Cell::Bool(values.iter().any(|v| self.cell(v, split, row) == cell)),
+                cell => Cell::Bool(values.iter().any(|v| self.cell(v, split, row, at) == cell)),
             },
-            Term::Binary(op, l, r) => binary(*op, self.cell(l, split, row), || self.cell(r, split, row)),
+            Term::Binary(op, l, r) => binary(*op, self.cell(l, split, row, at), || self.cell(r, split, row, at)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! big-endian in C order.
 
 use super::error::LARGEST;
+use super::numbers::{Kind, Stored};
 use super::raw::{Part, Raw, RawColumn, Values};
 use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
 use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, files};
@@ -144,14 +145,17 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
         return Err(magic(format!("sizes {sizes:?}, whose samples hold no values")));
     }
     let count = sizes.iter().product::<usize>();
-    let width = match b[2] {
-        0x08 | 0x09 => 1,
-        0x0b => 2,
-        0x0c | 0x0d => 4,
-        0x0e => 8,
+    let kind = match b[2] {
+        0x08 => Kind::U8,
+        0x09 => Kind::I8,
+        0x0b => Kind::I16,
+        0x0c => Kind::I32,
+        0x0d => Kind::F32,
+        0x0e => Kind::F64,
         other => return Err(magic(format!("type code {other:#04x} does not exist"))),
     };
-    let wanted = count * width;
+    let stored = Stored { kind, big: true };
+    let wanted = count * stored.width();
     let body = &b[start..];
     if body.len() < wanted {
         let detail = format!("the header promises {sizes:?} values ({wanted} bytes), and {} bytes follow", body.len());
@@ -160,35 +164,21 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     if body.len() > wanted {
         return Err(magic(format!("{} bytes follow after the last value", body.len() - wanted)));
     }
-    let values = match b[2] {
-        0x08 => Values::U8(body.to_vec()),
-        0x09 => Values::I64(body.iter().map(|v| *v as i8 as i64).collect()),
-        0x0b => Values::I64(body.chunks_exact(2).map(|c| i16::from_be_bytes([c[0], c[1]]) as i64).collect()),
-        0x0c => Values::I64(
-            body.chunks_exact(4).map(|c| i32::from_be_bytes(c.try_into().expect("four bytes")) as i64).collect(),
-        ),
-        0x0d => {
-            Values::F32(body.chunks_exact(4).map(|c| f32::from_be_bytes(c.try_into().expect("four bytes"))).collect())
-        }
-        _ => {
-            Values::F64(body.chunks_exact(8).map(|c| f64::from_be_bytes(c.try_into().expect("eight bytes"))).collect())
-        }
-    };
-    refuse_not_finite(&values, count / sizes[0].max(1), &path, "the array")?;
+    let values = stored.read(body);
+    refuse_infinite(&values, count / sizes[0].max(1), &path, "the array")?;
     Ok(Array { sizes, values, path, fact: file.fact })
 }
 
-/// Arrays have no cells that may be missing: a NaN is an error.
-pub(super) fn refuse_not_finite(
+/// Refuses what is infinite or too large. A NaN passes: it may mark a label that is missing, and inputs refuse it.
+pub(super) fn refuse_infinite(
     v: &Values,
     elements: usize,
     path: &std::path::Path,
     column: &str,
 ) -> Result<(), DataError> {
     let bad = match v {
-        Values::F32(v) => v.iter().position(|x| !x.is_finite()),
-        // NaN is not within either.
-        Values::F64(v) => v.iter().position(|x| !(-LARGEST..=LARGEST).contains(x)),
+        Values::F32(v) => v.iter().position(|x| x.is_infinite()),
+        Values::F64(v) => v.iter().position(|x| x.abs() > LARGEST),
         _ => None,
     };
     match bad {

@@ -3,6 +3,7 @@
 //! [`check_label`] and [`check_mask`] resolve an expression against what is known of the data (more once the schema is
 //! frozen) and give a [`Label`], which `evaluate.rs` computes row by row.
 
+use super::axes;
 use super::freeze::{Facts, Schema};
 use super::outline::{Known, KnownKind};
 use super::terms::{Check, Type};
@@ -17,6 +18,9 @@ pub struct Label {
     /// The data set whose columns it reads.
     pub data: String,
     pub terms: Vec<Term>,
+    /// Values per sample, as the columns hold them: empty for one, `[n]` for a list of n, else the sizes of the array. `None` while
+    /// open.
+    pub sizes: Option<Vec<usize>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,54 +41,109 @@ pub enum Term {
     IsMissing(String, usize),
 }
 
-/// Checks a task's label against its kind. What is open passes; check again with a frozen schema.
+/// Checks a task's label against its kind. What is open passes; check again with a frozen schema. With `excused`, some values mean
+/// "no label" and are taken out later, by a mask or `ignore`, so the column's extremes say nothing about the labels.
 pub fn check_label<'a>(
+    expr: &Expr,
+    kind: TaskKind,
+    excused: bool,
+    data: impl IntoIterator<Item = &'a Known>,
+) -> Result<Label, Vec<Diagnostic>> {
+    let mut check = Check::new(data);
+    let terms = listed(&mut check, expr);
+    if check.errors.is_empty()
+        && let Err(d) = fits(&check, expr, kind, excused, &terms)
+    {
+        check.errors.push(*d);
+    }
+    finish(check, expr, terms)
+}
+
+/// Checks a mask: true where a label counts for the task. One for the whole sample, or one for each of several labels or pixels, as an
+/// array or a list; numbers that are 0 or 1 serve too.
+pub fn check_mask<'a>(
     expr: &Expr,
     kind: TaskKind,
     data: impl IntoIterator<Item = &'a Known>,
 ) -> Result<Label, Vec<Diagnostic>> {
     let mut check = Check::new(data);
-    let terms: Vec<(Term, Type, Span)> = match &expr.kind {
-        ExprKind::List(items) => items.iter().map(|e| with_span(check.term(e), e.span)).collect(),
-        _ => vec![with_span(check.term(expr), expr.span)],
-    };
-    if check.errors.is_empty()
-        && let Err(d) = fits(&check, expr, kind, &terms)
-    {
-        check.errors.push(*d);
+    let terms = listed(&mut check, expr);
+    for (term, ty, span) in &terms {
+        let marks = match (ty, term) {
+            (Type::Bool | Type::Flags(_) | Type::Open, _) => true,
+            (Type::Number | Type::Array(_), Term::Column(..)) => {
+                check.ends(term).is_none_or(|[min, max]| min >= 0.0 && max <= 1.0)
+            }
+            _ => false,
+        };
+        if check.errors.is_empty() && !marks {
+            check.errors.push(
+                Diagnostic::new(
+                    codes::TASK_LABEL,
+                    *span,
+                    format!("a mask is true or false, or 1 or 0, and this is {}", ty.describe()),
+                )
+                .help("compare it with something, for example `!= \"?\"` or `> 0`"),
+            );
+        }
     }
-    check.finish(expr.span, terms.into_iter().map(|(t, ..)| t).collect())
-}
-
-/// Checks a mask: true where a sample counts for the task.
-pub fn check_mask<'a>(expr: &Expr, data: impl IntoIterator<Item = &'a Known>) -> Result<Label, Vec<Diagnostic>> {
-    let mut check = Check::new(data);
-    let (term, ty) = check.term(expr);
-    if check.errors.is_empty() && !matches!(ty, Type::Bool | Type::Open) {
+    let several = matches!(kind, TaskKind::Multilabel(_) | TaskKind::Regression(_));
+    let wrong = match (&expr.kind, terms.as_slice()) {
+        (ExprKind::List(_), _) if !several => Some("one label and this is a list".to_string()),
+        (_, [(_, Type::Array(Some(sizes)) | Type::Flags(Some(sizes)), _)]) if !several && !kind.is_dense() => {
+            Some(format!("one label per sample, and this is an array {sizes:?}"))
+        }
+        _ => None,
+    };
+    if let Some(wrong) = wrong.filter(|_| check.errors.is_empty()) {
         check.errors.push(
-            Diagnostic::new(
-                codes::TASK_LABEL,
-                expr.span,
-                format!("a mask is true or false, and this is {}", ty.describe()),
-            )
-            .help("compare it with something, for example `!= \"?\"` or `> 0`"),
+            Diagnostic::new(codes::TASK_LABEL, expr.span, format!("a `{}` task has {wrong}", kind.name()))
+                .help("its mask is one value per sample"),
         );
     }
-    check.finish(expr.span, vec![term])
+    finish(check, expr, terms)
+}
+
+type Checked = (Term, Type, Span);
+
+/// The terms of an expression, or of each entry of a list.
+fn listed(check: &mut Check, expr: &Expr) -> Vec<Checked> {
+    let items = match &expr.kind {
+        ExprKind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(expr),
+    };
+    items.iter().map(|e| with_span(check.term(e), e.span)).collect()
+}
+
+fn finish(check: Check, expr: &Expr, terms: Vec<Checked>) -> Result<Label, Vec<Diagnostic>> {
+    let sizes = match (&expr.kind, terms.as_slice()) {
+        (ExprKind::List(items), _) => Some(vec![items.len()]),
+        (_, [(_, Type::Text, _)]) => Some(Vec::new()),
+        (_, [(_, ty, _)]) => ty.sizes().map(<[usize]>::to_vec),
+        _ => None,
+    };
+    check.finish(expr.span, terms.into_iter().map(|(t, ..)| t).collect(), sizes)
 }
 
 /// What `classes(n)` takes at most.
 const MAX_CLASSES: f64 = (1u64 << 30) as f64;
 
-/// How many classes a label has, where the data tells: the vocabulary of a column of text, or the largest number plus one.
-pub fn classes(label: &Label, data: &Known) -> Option<usize> {
+/// How many classes a label has, where the data tell: the vocabulary of a column of text, or the largest number plus one, unless some
+/// numbers are no labels (`ignore`).
+pub fn classes(label: &Label, ignore: &[f64], data: &Known) -> Option<usize> {
     let [Term::Column(name, _)] = label.terms.as_slice() else { return None };
     match &data.column(name)?.kind {
         KnownKind::Category(values) => values.as_ref().map(Vec::len),
         // A number that is larger than any number of classes is no class number.
-        KnownKind::Numeric(ends) => {
-            ends.filter(|[a, b]| *a >= 0.0 && b.fract() == 0.0 && *b < MAX_CLASSES).map(|[_, b]| b as usize + 1)
-        }
+        KnownKind::Numeric(ends) => ends
+            .filter(|[a, b]| {
+                (*a >= 0.0 || ignore.contains(a))
+                    && !ignore.contains(b)
+                    && *b >= 0.0
+                    && b.fract() == 0.0
+                    && *b < MAX_CLASSES
+            })
+            .map(|[_, b]| b as usize + 1),
         KnownKind::Open | KnownKind::Picture => None,
     }
 }
@@ -103,7 +162,7 @@ fn with_span((term, ty): (Term, Type), span: Span) -> (Term, Type, Span) {
 }
 
 /// Whether the types are those that the task kind needs.
-fn fits(check: &Check, expr: &Expr, kind: TaskKind, terms: &[(Term, Type, Span)]) -> Result<(), Box<Diagnostic>> {
+fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Checked]) -> Result<(), Box<Diagnostic>> {
     let wrong = |span: Span, what: String, help: String| {
         Err(Box::new(Diagnostic::new(codes::TASK_LABEL, span, what).help(help)))
     };
@@ -116,27 +175,27 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, terms: &[(Term, Type, Span)]
             "a list is for `multilabel(n)` and `regression(n)`, one entry per output".into(),
         );
     }
-    let width = |n: Option<usize>| match terms {
-        [(_, Type::Array(k), _)] if !many => k.zip(n).is_none_or(|(k, n)| k == n),
-        [(_, Type::Open, _)] if !many => true,
-        _ => n.is_none_or(|n| n == terms.len()),
+    let beyond = |span: Span, what: String, help: String| {
+        Err(Box::new(Diagnostic::new(codes::TASK_RANGE, span, what).help(help)))
     };
+    let ends = |term: &Term| check.ends(term).filter(|_| !excused);
     for (term, ty, span) in terms {
         let given = ty.describe();
         match (kind, ty) {
             (_, Type::Open) => {}
-            (TaskKind::Binary, Type::Bool) | (TaskKind::Multilabel(_), Type::Bool) => {}
-            (TaskKind::Binary, Type::Number) => {
-                if let Some([min, max]) = check.ends(term)
+            (TaskKind::Binary, Type::Bool | Type::Flags(None) | Type::Array(None)) => {}
+            (TaskKind::Binary, Type::Number) | (TaskKind::Multilabel(_), Type::Number) => {
+                if let Some([min, max]) = ends(term)
                     && (min < 0.0 || max > 1.0)
                 {
-                    return wrong(
+                    return beyond(
                         *span,
-                        format!("a `binary` label is 0 or 1, and this goes from {min} to {max}"),
-                        "compare it: `== 1`, `> 0`, `in [1, 2]`".into(),
+                        format!("a `{word}` label is 0 or 1, and this goes from {min} to {max}"),
+                        unlabelled(term, check, kind, [min, max], 2),
                     );
                 }
             }
+            (TaskKind::Multilabel(_), Type::Bool) => {}
             (TaskKind::Binary, Type::Text) => {
                 let help = match check.example(term) {
                     Some(v) => format!("compare it with one of its values, for example `== {v:?}`"),
@@ -144,17 +203,17 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, terms: &[(Term, Type, Span)]
                 };
                 return wrong(*span, "a `binary` label is true or false, and this is text".into(), help);
             }
-            (TaskKind::Classes(n), Type::Number) => {
-                if let (Some(n), Some([min, max])) = (n, check.ends(term))
-                    && (min < 0.0 || max >= n as f64)
-                {
-                    return wrong(
-                        *span,
-                        format!("a label of `classes({n})` is 0 to {}, and this goes from {min} to {max}", n - 1),
-                        format!("write `classes({})`, or shift the label", max as i64 + 1),
-                    );
-                }
+            (TaskKind::Classes(Some(n)), Type::Number) | (TaskKind::Segmentation(n), Type::Array(Some(_)))
+                if ends(term).is_some_and(|[min, max]| min < 0.0 || max >= n as f64) =>
+            {
+                let [min, max] = ends(term).unwrap_or_default();
+                return beyond(
+                    *span,
+                    format!("a label of `{word}({n})` is 0 to {}, and this goes from {min} to {max}", n - 1),
+                    unlabelled(term, check, kind, [min, max], n),
+                );
             }
+            (TaskKind::Classes(_), Type::Number | Type::Array(None)) => {}
             (TaskKind::Classes(n), Type::Text) => {
                 let Term::Column(name, _) = term else {
                     return wrong(*span, "a class is a column or a number".into(), "name a column of text".into());
@@ -174,9 +233,11 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, terms: &[(Term, Type, Span)]
                     );
                 }
             }
-            (TaskKind::Regression(_), Type::Number) => {}
-            (TaskKind::Multilabel(_) | TaskKind::Regression(_), Type::Array(_)) if !many => {}
-            (TaskKind::Segmentation(_) | TaskKind::Depth | TaskKind::Normals, Type::Array(_)) => {}
+            (TaskKind::Regression(_), Type::Number | Type::Array(None)) => {}
+            (TaskKind::Multilabel(_), Type::Array(_) | Type::Flags(_)) if !many => {}
+            (TaskKind::Regression(_), Type::Array(_)) if !many => {}
+            (TaskKind::Segmentation(_), Type::Array(_) | Type::Flags(_)) => {}
+            (TaskKind::Depth | TaskKind::Normals, Type::Array(_)) => {}
             _ => {
                 let needs = match kind {
                     TaskKind::Binary => "true or false",
@@ -191,7 +252,9 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, terms: &[(Term, Type, Span)]
                             "make column `{name}` a number with `numeric = [{name}, ...]`, or choose another kind of task"
                         )
                     }
-                    (_, Type::Bool, _) => "what is true or false is the label of a `binary` task".into(),
+                    (_, Type::Bool | Type::Flags(None), _) => {
+                        "what is true or false is the label of a `binary` task".into()
+                    }
                     _ => "choose another column, another kind of task, or a comparison".into(),
                 };
                 return wrong(*span, format!("the label of a `{word}` task is {needs}, and this is {given}"), help);
@@ -203,20 +266,56 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, terms: &[(Term, Type, Span)]
         TaskKind::Regression(n) => Some(n),
         _ => return Ok(()),
     };
-    if !width(n) {
-        let has = match terms {
-            [(_, Type::Array(Some(k)), _)] => *k,
-            _ => terms.len(),
-        };
-        return wrong(
-            expr.span,
-            format!(
-                "a `{word}({})` task has {} labels per sample, and this gives {has}",
-                n.unwrap_or(0),
-                n.unwrap_or(0)
-            ),
-            format!("write `{word}({has})`, or choose a label of that size"),
-        );
+    // The sizes of an array are compared one by one.
+    let held = match terms {
+        [(_, Type::Array(sizes) | Type::Flags(sizes), _)] if !many => sizes.clone(),
+        [(_, Type::Open, _)] if !many => None,
+        [(_, Type::Number | Type::Bool, _)] if !many => Some(vec![1]),
+        _ => Some(vec![terms.len()]),
+    };
+    let (Some(n), Some(held)) = (n, held) else { return Ok(()) };
+    if axes::same(&[n], &held) {
+        return Ok(());
     }
-    Ok(())
+    match held.as_slice() {
+        [has] => wrong(
+            expr.span,
+            format!("a `{word}({n})` task has {n} labels per sample, and this gives {has}"),
+            format!("write `{word}({has})`, or choose a label of that size"),
+        ),
+        held => wrong(
+            expr.span,
+            format!("a `{word}({n})` task has labels [{n}] per sample, and this is an array {held:?}"),
+            "save the array with one axis beside that of the samples, or choose a kind with a label per pixel".into(),
+        ),
+    }
+}
+
+/// The way out for a label that goes beyond its `n` classes: a value may mark what has no label, and comparing it would make it a
+/// negative.
+fn unlabelled(term: &Term, check: &Check, kind: TaskKind, [min, max]: [f64; 2], n: usize) -> String {
+    let number = super::schema_text::number;
+    let mask = match (term, check.home()) {
+        (Term::Column(name, _), Some(home)) if min < 0.0 => {
+            format!(" (or `mask = {}.{} >= 0`)", home.data, super::schema_text::name(name))
+        }
+        _ => String::new(),
+    };
+    let beyond = max >= n as f64;
+    let odd = match (min < 0.0, beyond) {
+        (true, true) => format!("[{}, {}]", number(min), number(max)),
+        (true, false) => number(min),
+        _ => number(max),
+    };
+    let otherwise = match kind {
+        TaskKind::Binary | TaskKind::Multilabel(_) => "compare it: `== 1`, `> 0`, `in [1, 2]`".into(),
+        _ if min < 0.0 => "shift the label".into(),
+        _ => format!("write `{}({})`", kind.name(), max + 1.0),
+    };
+    match min < 0.0 {
+        true => {
+            format!("if {} means that there is no label, write `ignore = {odd}`{mask}; else {otherwise}", number(min))
+        }
+        false => format!("{otherwise}; or, if {odd} means that there is no label, `ignore = {odd}`"),
+    }
 }

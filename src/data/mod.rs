@@ -8,12 +8,14 @@
 //! Adding a format: a file here with a `pub static DEF: FormatDef`, and a line in [`table`].
 
 mod album;
+pub mod axes;
 mod batches;
 mod celeba;
 mod csv;
 pub mod encode;
 mod error;
 mod evaluate;
+mod exif;
 mod files;
 mod freeze;
 pub mod fresh;
@@ -25,6 +27,7 @@ mod ltb_synthetic;
 mod mmoe_synthetic;
 mod multi_mnist;
 mod npy;
+mod numbers;
 pub mod outline;
 mod picture;
 mod raw;
@@ -39,12 +42,16 @@ use std::path::Path;
 
 pub use album::{Album, Drawn};
 pub use batches::{Batch, Batches};
-pub use encode::{Dataset, InputData, InputFrom, InputSpec, LabelData, LabelSpec, Table, encode, encode_inputs};
+pub use encode::{
+    Dataset, InputData, InputFrom, InputSpec, LabelData, LabelSpec, Mask, Reading, Table, channels, encode,
+    encode_inputs, marks,
+};
 pub use error::DataError;
 pub use freeze::{ColumnFacts, Facts, Schema};
 pub use outline::{Known, KnownColumn, KnownKind, Outline};
 pub use picture::Form;
 pub use raw::{FileFact, Part, Raw, RawColumn, SPLITS, Split, Values};
+pub use resize::{RESIZE, Resize};
 pub use schema_text::{name as name_text, number as number_text, quoted as quoted_text};
 
 use crate::diag::Diagnostic;

@@ -1,10 +1,12 @@
 //! `format = npy`: columns from NumPy's `.npy` files, or from all arrays of one `.npz`.
 //!
-//! Read are bool, u8, i32, i64, f32 and f64, little-endian, in C order; the first dimension counts samples.
+//! Read are whole numbers of every width, bool, f16, f32 and f64, in either byte order, in C and in Fortran order, from versions 1 to 3 of
+//! the format; the first dimension counts samples.
 
 use std::path::{Path, PathBuf};
 
-use super::idx::refuse_not_finite;
+use super::idx::refuse_infinite;
+use super::numbers::{Stored, from_fortran};
 use super::raw::{Part, Raw, RawColumn, Values};
 use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
 use super::{DataError, FileFact, FormatDef, KnownColumn, LoadContext, Outline, csv, files, zip};
@@ -163,21 +165,19 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
     let (Some(dtype), Some(order), Some(shape)) = (field("descr"), field("fortran_order"), field("shape")) else {
         return Err(magic(format!("a header without `descr`, `fortran_order` or `shape`: {}", header.trim())));
     };
-    let dtype = dtype.trim_start_matches(['\'', '"']).split(['\'', '"']).next().unwrap_or("").to_string();
-    if order.starts_with("True") {
-        return Err(magic("Fortran order; save it with `np.ascontiguousarray`".into()));
+    if dtype.starts_with('[') {
+        return Err(magic("a structured type, of several named fields; save each field as an array of its own".into()));
     }
+    let dtype = dtype.trim_start_matches(['\'', '"']).split(['\'', '"']).next().unwrap_or("");
+    let fortran = order.starts_with("True");
     let inside = shape.trim_start_matches('(').split(')').next().unwrap_or("");
     let sizes: Option<Vec<usize>> =
         inside.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| s.parse().ok()).collect();
     let Some(sizes) = sizes.filter(|s| !s.is_empty()) else {
         return Err(magic(format!("shape ({inside}); the first dimension must count samples")));
     };
-    let width = match dtype.as_str() {
-        "|b1" | "|u1" | "<u1" => 1,
-        "<i4" | "<f4" => 4,
-        "<i8" | "<f8" => 8,
-        other => return Err(magic(format!("type `{other}`; read are bool, u8, i32, i64, f32 and f64, little-endian"))),
+    let Some(stored) = Stored::numpy(dtype) else {
+        return Err(magic(format!("type `{dtype}`; read are bool, whole numbers, f16, f32 and f64")));
     };
     // Counted without zeros, so that no array of no samples hides a size that overflows later.
     let product = |sizes: &[usize]| sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1)));
@@ -188,22 +188,15 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
     if sizes[1..].contains(&0) {
         return Err(magic(format!("shape {sizes:?}, whose samples hold no values")));
     }
-    let wanted = sizes.iter().product::<usize>() * width;
+    let wanted = sizes.iter().product::<usize>() * stored.width();
     let body = &b[start + length..];
     if body.len() < wanted {
         return Err(short(&format!("shape {sizes:?} needs {wanted} bytes, and {} follow the header", body.len())));
     }
     let body = &body[..wanted];
-    let four = |c: &[u8]| -> [u8; 4] { c.try_into().expect("four bytes") };
-    let eight = |c: &[u8]| -> [u8; 8] { c.try_into().expect("eight bytes") };
-    let values = match dtype.as_str() {
-        "<i4" => Values::I64(body.chunks_exact(4).map(|c| i32::from_le_bytes(four(c)) as i64).collect()),
-        "<i8" => Values::I64(body.chunks_exact(8).map(|c| i64::from_le_bytes(eight(c))).collect()),
-        "<f4" => Values::F32(body.chunks_exact(4).map(|c| f32::from_le_bytes(four(c))).collect()),
-        "<f8" => Values::F64(body.chunks_exact(8).map(|c| f64::from_le_bytes(eight(c))).collect()),
-        _ => Values::U8(body.to_vec()),
-    };
-    refuse_not_finite(&values, elements, &path, &name)?;
+    let values = stored.read(body);
+    let values = if fortran { from_fortran(values, &sizes) } else { values };
+    refuse_infinite(&values, elements, &path, &name)?;
     Ok(Array { name, sizes, values, path })
 }
 

@@ -1,7 +1,7 @@
 //! One picture from a png or jpeg file to numbers, for training and prediction alike: both see the same pixels.
 //!
-//! A picture is decoded to 8 bits, one channel or three (grey is BT.601 luma), and brought to size by [`super::resize`]. A file is
-//! known by its first bytes, not its name.
+//! A picture is decoded to 8 bits, one channel or three (grey is BT.601 luma), turned the right way up as its EXIF data ask
+//! ([`super::exif`]), and brought to size by [`super::resize`]. A file is known by its first bytes, not its name.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -11,6 +11,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::DataError;
+use super::exif::Orientation;
 use super::resize::bilinear;
 
 /// Largest side, and most pixels, of a picture that is brought to another size.
@@ -32,9 +33,19 @@ impl Form {
         self.channels * self.height * self.width
     }
 
-    /// The pixels of one file, `[channels, height, width]`, from 0 to 255. Not rounded where the size was another.
-    pub fn read(self, path: &Path, bytes: &[u8]) -> Result<Vec<f32>, DataError> {
-        let picture = decode(bytes, path, self)?;
+    pub fn sizes(self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
+    /// The pixels of one file, `[channels, height, width]`, from 0 to 255. Not rounded where the size was another. With `exif`, the
+    /// picture is turned as its EXIF data ask.
+    pub fn read(self, path: &Path, bytes: &[u8], exif: bool) -> Result<Vec<f32>, DataError> {
+        let mut picture = decode(bytes, path, self)?;
+        if exif {
+            let sizes = [picture.width, picture.height];
+            let (pixels, [width, height]) = Orientation::of(bytes).upright(picture.pixels, self.channels, sizes);
+            picture = Picture { width, height, pixels };
+        }
         let pixels = if (picture.width, picture.height) == (self.width, self.height) {
             picture.pixels.iter().map(|v| f32::from(*v)).collect()
         } else {
@@ -72,8 +83,14 @@ fn jpeg_options(width: usize, height: usize) -> DecoderOptions {
     DecoderOptions::default().set_strict_mode(true).set_max_width(width).set_max_height(height)
 }
 
-/// Width and height by the header alone.
-pub fn size(bytes: &[u8], path: &Path) -> Result<(usize, usize), DataError> {
+/// Width and height as the picture is shown, by the header alone: with `exif`, as its EXIF data ask.
+pub fn shown(bytes: &[u8], path: &Path, exif: bool) -> Result<(usize, usize), DataError> {
+    let (width, height) = size(bytes, path)?;
+    Ok(if exif && Orientation::of(bytes).swaps() { (height, width) } else { (width, height) })
+}
+
+/// Width and height as stored, by the header alone.
+fn size(bytes: &[u8], path: &Path) -> Result<(usize, usize), DataError> {
     if bytes.starts_with(&[0xff, 0xd8]) {
         let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), jpeg_options(1 << 16, 1 << 16));
         decoder.decode_headers().map_err(|e| broken(path, &format!("{e:?}")))?;
@@ -118,7 +135,8 @@ struct Picture {
 fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
     let channels = form.channels;
     let (width, height) = size(bytes, path)?;
-    if absurd(width, height) && (width, height) != (form.width, form.height) {
+    let wanted = [(form.width, form.height), (form.height, form.width)];
+    if absurd(width, height) && !wanted.contains(&(width, height)) {
         return Err(refused(path, [width, height], form));
     }
     if bytes.starts_with(&[0xff, 0xd8]) {

@@ -1,6 +1,8 @@
 //! Bringing a picture to another size: bilinear with pixel centres aligned, and with the triangle widened where a picture shrinks, so
 //! that every pixel counts (what Pillow calls `BILINEAR`; no edge of the input is extended).
 
+use crate::schema::{AttrDef, Need, Ty};
+
 /// `pixels` are `[height, width, channels]` of size `from` (width, height); so is the result, of size `to`.
 pub fn bilinear(pixels: &[u8], channels: usize, from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
     let [across, down] = [weights(from[0], to[0]), weights(from[1], to[1])];
@@ -21,6 +23,84 @@ pub fn bilinear(pixels: &[u8], channels: usize, from: [usize; 2], to: [usize; 2]
         }
     }
     out
+}
+
+/// How labels per pixel are brought to another size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resize {
+    Nearest,
+    Bilinear,
+}
+
+/// `resize`, of tasks.
+pub const RESIZE: AttrDef = AttrDef {
+    name: "resize",
+    ty: Ty::OneOf(&["nearest", "bilinear"]),
+    need: Need::Optional,
+    doc: "Labels per pixel of another height and width than the head's output are brought to that size, for training and for metrics. \
+          `nearest` takes the label under the centre of each new pixel. `bilinear`, for depth alone, averages the labelled pixels that fall \
+          together; a new pixel counts where they make up at least half of it. Absent: labels of another size are an error. To keep \
+          metrics at full size instead, end the head with `upsample`.",
+};
+
+impl Resize {
+    pub fn from_word(word: &str) -> Resize {
+        if word == "bilinear" { Resize::Bilinear } else { Resize::Nearest }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Resize::Nearest => "nearest",
+            Resize::Bilinear => "bilinear",
+        }
+    }
+}
+
+/// Brings one sample's labels, `[channels, height, width]` with a mark per pixel, from one height and width to another, and appends
+/// them.
+pub fn labels(
+    how: Resize,
+    [from, to]: [[usize; 2]; 2],
+    (values, marks): (&[f32], &[u8]),
+    (out_values, out_marks): (&mut Vec<f32>, &mut Vec<u8>),
+) {
+    let planes = values.chunks_exact(from[0] * from[1]);
+    match how {
+        Resize::Nearest => {
+            // Half a pixel further than the corner, in whole numbers.
+            let old = |new: usize, axis: usize| (2 * new + 1) * from[axis] / (2 * to[axis]);
+            let places: Vec<usize> =
+                (0..to[0]).flat_map(|y| (0..to[1]).map(move |x| old(y, 0) * from[1] + old(x, 1))).collect();
+            planes.for_each(|plane| out_values.extend(places.iter().map(|p| plane[*p])));
+            out_marks.extend(places.iter().map(|p| marks[*p]));
+        }
+        Resize::Bilinear => {
+            let [down, across] = [weights(from[0], to[0]), weights(from[1], to[1])];
+            let first = out_marks.len();
+            for (n, plane) in planes.enumerate() {
+                for (y, rows) in &down {
+                    for (x, columns) in &across {
+                        let (mut sum, mut share) = (0f64, 0f64);
+                        for (i, a) in rows.iter().enumerate() {
+                            for (j, b) in columns.iter().enumerate() {
+                                let at = (y + i) * from[1] + x + j;
+                                let weight = f64::from(a * b) * f64::from(marks[at]);
+                                share += weight;
+                                sum += weight * f64::from(plane[at]);
+                            }
+                        }
+                        // Weights of 32 bits add up to one within rounding.
+                        let counts = share >= 0.5 - 1e-6;
+                        out_values.push(if counts { (sum / share) as f32 } else { 0.0 });
+                        if n == 0 {
+                            out_marks.push(u8::from(counts));
+                        }
+                    }
+                }
+            }
+            debug_assert_eq!(out_marks.len() - first, to[0] * to[1]);
+        }
+    }
 }
 
 /// For each new pixel, the first old one that counts and the weights from there on; they add up to one.
@@ -50,6 +130,37 @@ mod tests {
             assert_eq!(out.len(), to[0] * to[1] * 3);
             assert!(out.iter().all(|v| (v - 200.0).abs() < 1e-3));
         }
+    }
+
+    fn resized(how: Resize, sizes: [[usize; 2]; 2], values: &[f32], marks: &[u8]) -> (Vec<f32>, Vec<u8>) {
+        let (mut v, mut m) = (Vec::new(), Vec::new());
+        labels(how, sizes, (values, marks), (&mut v, &mut m));
+        (v, m)
+    }
+
+    #[test]
+    fn nearest_labels_are_those_under_the_centres() {
+        let wide: Vec<f32> = (0..12).map(|v| v as f32).collect();
+        let mut marks = [1; 12];
+        marks[5] = 0;
+        // 3 x 4 to 3 x 2: columns 1 and 3.
+        let (v, m) = resized(Resize::Nearest, [[3, 4], [3, 2]], &wide, &marks);
+        assert_eq!((v, m), (vec![1., 3., 5., 7., 9., 11.], vec![1, 1, 0, 1, 1, 1]));
+        // Larger: each stands twice across. Two planes share their marks.
+        let (v, m) = resized(Resize::Nearest, [[1, 2], [1, 4]], &[7., 8., 70., 80.], &[1, 0]);
+        assert_eq!((v, m), (vec![7., 7., 8., 8., 70., 70., 80., 80.], vec![1, 1, 0, 0]));
+    }
+
+    #[test]
+    fn bilinear_labels_are_means_of_what_is_labelled() {
+        // A triangle of reach 2 over 4 pixels: 3/7 3/7 1/7 for the first half.
+        let (v, m) = resized(Resize::Bilinear, [[1, 4], [1, 2]], &[0., 100., 200., 40.], &[1; 4]);
+        assert!((v[0] - 500. / 7.).abs() < 1e-4 && m == [1, 1], "{v:?}");
+        // Without the first: (3 * 100 + 200) / 4. Without the first two, only a seventh is labelled.
+        let (v, m) = resized(Resize::Bilinear, [[1, 4], [1, 2]], &[9e9, 100., 200., 40.], &[0, 1, 1, 1]);
+        assert!((v[0] - 125.).abs() < 1e-4 && m == [1, 1], "{v:?}");
+        let (v, m) = resized(Resize::Bilinear, [[1, 4], [1, 2]], &[9e9, 9e9, 200., 40.], &[0, 0, 1, 1]);
+        assert!(v[0] == 0. && m == [0, 1], "{v:?}");
     }
 
     #[test]

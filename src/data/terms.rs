@@ -1,5 +1,6 @@
 //! Resolving the terms of a label: names to columns, types, and the vocabulary that text must come from.
 
+use super::axes;
 use super::label::{Label, Term};
 use super::outline::{Known, KnownColumn, KnownKind};
 use super::schema_text::float;
@@ -14,8 +15,10 @@ pub enum Type {
     Bool,
     Number,
     Text,
-    /// This many numbers (`None` while open).
-    Array(Option<usize>),
+    /// Numbers in an array of these sizes per sample; `None` while open, when it may be a single number too.
+    Array(Option<Vec<usize>>),
+    /// True or false for each value of such an array.
+    Flags(Option<Vec<usize>>),
     Picture,
 }
 
@@ -26,9 +29,47 @@ impl Type {
             Type::Bool => "true or false".into(),
             Type::Number => "a number".into(),
             Type::Text => "text".into(),
-            Type::Array(Some(n)) => format!("{n} numbers"),
-            Type::Array(None) => "an array".into(),
+            Type::Array(None) => "a number".into(),
+            Type::Flags(None) => "true or false".into(),
+            Type::Array(Some(sizes)) => format!("an array {sizes:?} of numbers"),
+            Type::Flags(Some(sizes)) => format!("an array {sizes:?} of true and false"),
             Type::Picture => "a picture".into(),
+        }
+    }
+
+    /// Sizes per sample, empty for one value; `None` where they are open or there are none.
+    pub fn sizes(&self) -> Option<&[usize]> {
+        match self {
+            Type::Bool | Type::Number => Some(&[]),
+            Type::Array(sizes) | Type::Flags(sizes) => sizes.as_deref(),
+            Type::Open | Type::Text | Type::Picture => None,
+        }
+    }
+
+    fn numbers(sizes: Option<Vec<usize>>) -> Type {
+        if sizes.as_ref().is_some_and(Vec::is_empty) { Type::Number } else { Type::Array(sizes) }
+    }
+
+    fn flags(sizes: Option<Vec<usize>>) -> Type {
+        if sizes.as_ref().is_some_and(Vec::is_empty) { Type::Bool } else { Type::Flags(sizes) }
+    }
+
+    /// Whether this is `wanted`, [`Type::Bool`] or [`Type::Number`], once or for each value of an array.
+    fn is(&self, wanted: &Type) -> bool {
+        match self {
+            Type::Open => true,
+            Type::Array(_) => *wanted == Type::Number,
+            Type::Flags(_) => *wanted == Type::Bool,
+            other => other == wanted,
+        }
+    }
+
+    /// The type that holds true or false where this holds values.
+    fn judged(&self) -> Type {
+        match self {
+            Type::Array(sizes) | Type::Flags(sizes) => Type::Flags(sizes.clone()),
+            Type::Open => Type::Flags(None),
+            _ => Type::Bool,
         }
     }
 }
@@ -69,7 +110,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    pub fn finish(mut self, span: Span, terms: Vec<Term>) -> Result<Label, Vec<Diagnostic>> {
+    pub fn finish(mut self, span: Span, terms: Vec<Term>, sizes: Option<Vec<usize>>) -> Result<Label, Vec<Diagnostic>> {
         if self.errors.is_empty() && self.home.is_none() {
             self.errors.push(
                 Diagnostic::new(codes::TASK_LABEL, span, "this reads no column of any data set")
@@ -77,7 +118,7 @@ impl<'a> Check<'a> {
             );
         }
         match self.home {
-            Some(h) if self.errors.is_empty() => Ok(Label { data: self.data[h].data.clone(), terms }),
+            Some(h) if self.errors.is_empty() => Ok(Label { data: self.data[h].data.clone(), terms, sizes }),
             _ => Err(self.errors),
         }
     }
@@ -108,14 +149,14 @@ impl<'a> Check<'a> {
             ExprKind::Unary { op: UnaryOp::Neg, operand } => {
                 let (t, ty) = self.term(operand);
                 match self.expect(&ty, Type::Number, operand.span, "`-`") {
-                    true => (Term::Neg(Box::new(t)), Type::Number),
+                    true => (Term::Neg(Box::new(t)), if ty == Type::Open { Type::Array(None) } else { ty }),
                     false => (t, Type::Open),
                 }
             }
             ExprKind::Unary { op: UnaryOp::Not, operand } => {
                 let (t, ty) = self.term(operand);
                 match self.expect(&ty, Type::Bool, operand.span, "`not`") {
-                    true => (Term::Not(Box::new(t)), Type::Bool),
+                    true => (Term::Not(Box::new(t)), ty.judged()),
                     false => (t, Type::Open),
                 }
             }
@@ -133,17 +174,42 @@ impl<'a> Check<'a> {
     }
 
     fn expect(&mut self, ty: &Type, wanted: Type, span: Span, of: &str) -> bool {
-        if *ty == wanted || *ty == Type::Open {
+        if ty.is(&wanted) {
             return true;
         }
         let message = format!("{of} takes {}, and this is {}", wanted.describe(), ty.describe());
         let help = match (ty, wanted) {
             (Type::Text, Type::Number) => "where `numeric` is given, a column is a number only if it is named there",
             (_, Type::Bool) => "compare it with something first",
-            _ => "a label is computed from one number per sample",
+            _ => "compute with columns of numbers",
         };
         self.mismatch(span, message, help);
         false
+    }
+
+    /// An operation on two sides whose kinds are checked: value by value, a single value with each of an array. `of` makes its type
+    /// from the sizes.
+    fn made(
+        &mut self,
+        op: BinaryOp,
+        (l, lt): (Term, Type),
+        (r, rt): (Term, Type),
+        span: Span,
+        of: fn(Option<Vec<usize>>) -> Type,
+    ) -> (Term, Type) {
+        let sizes = match (lt.sizes(), rt.sizes()) {
+            _ if lt == Type::Text => Some(Vec::new()),
+            (Some(a), Some([])) | (Some([]), Some(a)) => Some(a.to_vec()),
+            (Some(a), Some(b)) if axes::same(a, b) => Some(a.to_vec()),
+            (Some(a), Some(b)) => {
+                let message = format!("an array {a:?} and an array {b:?} cannot be computed with value by value");
+                return self.mismatch(span, message, "both sides need the same sizes, or one of them a single value");
+            }
+            // An open side may be an array, or a single value.
+            (Some([]) | None, None) | (None, Some([])) => None,
+            (a, b) => a.or(b).map(<[usize]>::to_vec),
+        };
+        (Term::Binary(op, Box::new(l), Box::new(r)), of(sizes))
     }
 
     fn column(&mut self, span: Span, data: &Name, column: &Name) -> (Term, Type) {
@@ -205,12 +271,12 @@ impl<'a> Check<'a> {
         let (r, rt) = self.term(right);
         self.comparing = outer;
         let symbol = format!("`{}`", op.symbol());
-        let made = |l: Term, r: Term, ty| (Term::Binary(op, Box::new(l), Box::new(r)), ty);
+        let span = left.span.to(right.span);
         match op {
             BinaryOp::And | BinaryOp::Or => {
                 let ok = self.expect(&lt, Type::Bool, left.span, &symbol)
                     & self.expect(&rt, Type::Bool, right.span, &symbol);
-                if ok { made(l, r, Type::Bool) } else { (l, Type::Open) }
+                if ok { self.made(op, (l, lt), (r, rt), span, Type::flags) } else { (l, Type::Open) }
             }
             BinaryOp::Eq | BinaryOp::Ne => {
                 for (a, at, b, span) in [(&l, &lt, &r, right.span), (&r, &rt, &l, left.span)] {
@@ -218,29 +284,23 @@ impl<'a> Check<'a> {
                         return result;
                     }
                 }
-                if lt != rt && lt != Type::Open && rt != Type::Open {
-                    return self.unlike(
-                        left.span.to(right.span),
-                        if lt == Type::Text { left.span } else { right.span },
-                        &l,
-                        &lt,
-                        &r,
-                        &rt,
-                    );
+                let alike = lt == rt || [Type::Number, Type::Bool].iter().any(|t| lt.is(t) && rt.is(t));
+                if !alike && lt != Type::Open && rt != Type::Open {
+                    return self.unlike(span, if lt == Type::Text { left.span } else { right.span }, &l, &lt, &r, &rt);
                 }
-                if let Type::Array(_) = lt {
+                if lt == Type::Picture {
                     return self.mismatch(
                         left.span,
-                        format!("{} cannot be compared", lt.describe()),
-                        "a label is computed from one value per sample",
+                        "a picture cannot be compared",
+                        "compare a column of numbers or text",
                     );
                 }
-                made(l, r, Type::Bool)
+                self.made(op, (l, lt), (r, rt), span, Type::flags)
             }
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
                 let ok = self.expect(&lt, Type::Number, left.span, &symbol)
                     & self.expect(&rt, Type::Number, right.span, &symbol);
-                if ok { made(l, r, Type::Bool) } else { (l, Type::Open) }
+                if ok { self.made(op, (l, lt), (r, rt), span, Type::flags) } else { (l, Type::Open) }
             }
             _ => {
                 if matches!(op, BinaryOp::Rem | BinaryOp::Div) && r == Term::Number(0.0) {
@@ -251,7 +311,7 @@ impl<'a> Check<'a> {
                 }
                 let ok = self.expect(&lt, Type::Number, left.span, &symbol)
                     & self.expect(&rt, Type::Number, right.span, &symbol);
-                if ok { made(l, r, Type::Number) } else { (l, Type::Open) }
+                if ok { self.made(op, (l, lt), (r, rt), span, Type::numbers) } else { (l, Type::Open) }
             }
         }
     }
@@ -326,7 +386,7 @@ impl<'a> Check<'a> {
                     );
                 };
                 match self.expect(&lt, Type::Number, left.span, "`in` with a range") {
-                    true => (Term::Within(Box::new(l), a, b), Type::Bool),
+                    true => (Term::Within(Box::new(l), a, b), lt.judged()),
                     false => (l, Type::Open),
                 }
             }
@@ -351,7 +411,7 @@ impl<'a> Check<'a> {
                         Some(wrong) => return wrong,
                         None => {}
                     }
-                    if ty != lt && lt != Type::Open {
+                    if ty != lt && !(lt.is(&ty) && ty == Type::Number) {
                         return self.unlike(item.span, item.span, &l, &lt, &value, &ty);
                     }
                     values.push(value);
@@ -361,7 +421,7 @@ impl<'a> Check<'a> {
                     Some(m) => Term::Binary(BinaryOp::Or, Box::new(m), Box::new(one_of)),
                     None => one_of,
                 };
-                (term, Type::Bool)
+                (term, lt.judged())
             }
             _ => self.mismatch(span, "`in` needs a list or a range", "for example `in [1, 2]` or `in 18..25`"),
         }
@@ -373,11 +433,9 @@ fn type_of(c: &KnownColumn) -> Type {
         (KnownKind::Open, _) => Type::Open,
         (KnownKind::Category(_), _) => Type::Text,
         (KnownKind::Picture, _) => Type::Picture,
-        (KnownKind::Numeric(_), Some(shape)) if shape.is_empty() => Type::Number,
-        (KnownKind::Numeric(_), Some(shape)) => {
-            Type::Array(Some(shape.iter().fold(1, |n: usize, d| n.saturating_mul(*d))))
-        }
+        (KnownKind::Numeric(_), Some(shape)) if shape.iter().all(|n| *n == 1) => Type::Number,
+        (KnownKind::Numeric(_), Some(shape)) => Type::Array(Some(shape.clone())),
         // An idx or npy column before freezing: one number or an array.
-        (KnownKind::Numeric(_), None) => Type::Open,
+        (KnownKind::Numeric(_), None) => Type::Array(None),
     }
 }

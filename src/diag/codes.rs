@@ -146,6 +146,7 @@ codes! {
     TASK_LOSS              Error   "task" "loss"              "a loss that does not fit the task";
     TASK_METRIC            Error   "task" "metric"            "a metric that does not fit the task";
     TASK_LABEL             Error   "task" "label"             "a task without a label, or with one that cannot be";
+    TASK_RANGE             Error   "task" "range"             "labels outside what their task takes";
     TASK_SCALE             Warning "task" "scale"             "a task whose loss is a hundredth of the others'";
     TASK_WEIGHT            Warning "task" "weight"            "a task with the weight 0";
     TASK_SAME_LABEL        Warning "task" "same_label"        "two tasks that learn the same label";
@@ -155,6 +156,7 @@ codes! {
     // data
     DATA_FORMAT            Error   "data" "format"            "a data format that does not exist or does not run yet";
     DATA_COLUMN            Error   "data" "column"            "a column that the data does not have";
+    DATA_SHAPE             Error   "data" "shape"             "an array whose sizes are not those that are declared";
     DATA_LEAK              Warning "data" "leak"              "an input that holds a label";
     DATA_SCHEMA            Error   "data" "schema"            "a frozen schema that does not match";
 

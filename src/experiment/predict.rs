@@ -45,7 +45,10 @@ impl Predictor {
             InputFrom::Fields { columns } | InputFrom::Dense { columns, .. } => columns,
         });
         let layout = Layout::of(data.format.call.name, &data.args);
-        let wanted = Wanted::new(&schema, names, layout);
+        let mut wanted = Wanted::new(&schema, names, layout);
+        if let Some(InputFrom::Dense { order, exif, .. }) = specs.iter().map(|s| &s.from).next() {
+            (wanted.order, wanted.exif) = (*order, *exif);
+        }
         let answers = Answer::of(spec, &model);
         Ok(Predictor { model, feed, schema, specs, answers, wanted })
     }

@@ -4,6 +4,7 @@ use super::build::{Builder, Options};
 use super::eval::{self};
 use super::import::Loaded;
 use super::*;
+use crate::data::axes::{self, Order};
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::ops::input::{SIZE, product};
 use crate::ops::{Dim, Fields as FieldTypes};
@@ -195,6 +196,21 @@ impl Builder<'_> {
             }
             let Some(ty_expr) = &item.ty else { continue };
             let Some(ty) = self.tensor_type(ty_expr, from.as_ref()) else { continue };
+            if let (Some(_), true) = (fields.args.get("scale"), fields.args.bool("normalize")) {
+                let span = fields.args.span("normalize").unwrap_or(item.span);
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::TYPE_ARGUMENTS,
+                        span,
+                        "an input is brought to a scale twice: by `scale` and by `normalize`",
+                    )
+                    .also(fields.args.span("scale").unwrap_or(item.span), "the other one")
+                    .help("keep one of them: after `normalize`, nothing remains of what `scale` did"),
+                );
+            }
+            for source in from.iter().chain(&also) {
+                self.axes(&item.names[0].text, ty_expr.span, &ty, source, &fields.args);
+            }
             if let Some(picture) = from.as_ref().and_then(|c| self.picture(c)) {
                 self.diags.extend(as_picture(&picture, &ty, ty_expr, &fields.args));
             }
@@ -207,6 +223,43 @@ impl Builder<'_> {
                 also,
                 args: fields.args,
             });
+        }
+    }
+
+    /// Compares the declared sizes with those of the columns, axis by axis, as far as they are known.
+    fn axes(&mut self, name: &str, span: Span, ty: &TensorType, from: &Columns, args: &Args) {
+        let order = args.opt_str("layout").map_or(Order::Chw, Order::from_word);
+        let sizes = match ty {
+            TensorType::Dense(_) => ty.sizes(),
+            TensorType::Fields(_) => None,
+        };
+        if let Some(place) = args.span("layout") {
+            let picture = self.picture(from);
+            let wrong = match (&sizes, picture) {
+                (_, Some(column)) => Some(format!("the pictures `{column}` are decoded in the order of the network")),
+                (Some(s), _) if s.len() == 3 => None,
+                _ => Some(format!("`{ty}` is no image `f32[channels, height, width]`")),
+            };
+            if let Some(wrong) = wrong {
+                let message = format!("`layout` is the order of an image's axes in an array, and {wrong}");
+                self.diags.push(Diagnostic::new(codes::TYPE_MISMATCH, place, message).help("leave `layout` out"));
+                return;
+            }
+        }
+        let (Some(sizes), Columns { data, names: Some(names), span: at }) = (sizes, from) else { return };
+        let known = &self.spec.data[data.0].known;
+        // Columns that are text are reported by what reads them.
+        let held: Option<Vec<Vec<usize>>> = names.iter().map(|n| known.shape(n)).collect();
+        let Some(held) = held else { return };
+        let held: Vec<&[usize]> = held.iter().map(Vec::as_slice).collect();
+        if !axes::stack(order, &sizes, &held) {
+            let (message, help) = axes::misfit(order, &sizes, name, names, &held);
+            self.diags.push(
+                Diagnostic::new(codes::DATA_SHAPE, span, message)
+                    .label("declared here")
+                    .also(*at, "read here")
+                    .help(help),
+            );
         }
     }
 

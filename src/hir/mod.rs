@@ -132,6 +132,8 @@ pub struct Task {
     pub family: Option<usize>,
     pub label: Option<Label>,
     pub mask: Option<Label>,
+    /// How labels are read, beside the expressions.
+    pub reading: data::Reading,
     pub loss: Call,
     pub loss_span: Option<Span>,
     pub metrics: Vec<Call>,
@@ -145,6 +147,7 @@ pub struct Task {
 pub struct Label {
     pub data: DataId,
     pub label: data::label::Label,
+    pub span: Span,
 }
 
 /// A decoder: instantiated per task, since `outputs` differs.

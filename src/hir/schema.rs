@@ -2,6 +2,8 @@
 //! doc. Checking, the generated reference and the editor read it. Formats, strategies, ops, losses, metrics, optimisers and
 //! schedules bring their own attributes from their own files.
 
+use crate::data::RESIZE;
+use crate::data::axes::LAYOUT;
 use crate::ops::precision;
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, NUMBER, Need, POSITIVE, Ty};
 
@@ -233,13 +235,21 @@ static ITEMS: &[ItemDef] = &[
                 "scale",
                 Ty::List(&NUMBER),
                 Need::Optional,
-                "`[low, high]`: the storage range is mapped linearly to it.",
+                "`[low, high]`: the storage range is mapped linearly to it. Not with `normalize`, after which nothing would remain of it.",
             ),
             attr(
                 "normalize",
                 Ty::Bool,
                 Need::Default("false"),
-                "Subtract the training mean and divide by the training standard deviation.",
+                "Subtract the training mean and divide by the training standard deviation. Not with `scale`.",
+            ),
+            LAYOUT,
+            attr(
+                "exif",
+                Ty::Bool,
+                Need::Optional,
+                "Whether pictures are turned as the orientation in their EXIF data asks (all eight of them), in training, prediction and \
+                 preview. Absent: they are.",
             ),
         ],
         open: false,
@@ -259,7 +269,24 @@ static ITEMS: &[ItemDef] = &[
                 Need::Optional,
                 "A column, or for a family a group of columns: `celeba.attributes`.",
             ),
-            attr("mask", Ty::Expr, Need::Optional, "Samples for which this is false do not count for the task."),
+            attr(
+                "mask",
+                Ty::Expr,
+                Need::Optional,
+                "Labels for which this is false or missing do not count for the task, and are not checked: `mask = d.age >= 18`. It is true \
+                 or false (or 1 or 0) for a sample, for each pixel (`mask = d.depth > 0`, or an array that marks the valid ones), or for each \
+                 of several labels (an array or a list).",
+            ),
+            attr(
+                "ignore",
+                Ty::List(&NUMBER),
+                Need::Optional,
+                "Values of the label that mean that there is none: `ignore = 255`, `ignore = [0, 255]`. They count in neither losses nor \
+                 metrics. They are compared with the label as `label` computes it; of normals, a pixel is left out where all three numbers \
+                 are such values. A NaN in an array of labels, and an empty cell of a table, mean the same without being listed.",
+            ),
+            LAYOUT,
+            RESIZE,
             attr("loss", Ty::Call(losses), Need::Optional, "Absent: the usual one of the kind."),
             attr("metrics", Ty::List(&Ty::Call(metrics)), Need::Optional, "Absent: the usual ones of the kind."),
             attr(

@@ -6,6 +6,7 @@ use super::build::Builder;
 use super::eval::{self, Scope};
 use super::import::Loaded;
 use super::*;
+use crate::data::axes::Order;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::objective;
 use crate::ops::input::SIZE;
@@ -37,7 +38,9 @@ impl Builder<'_> {
             let metrics = self.task_metrics(kind, &fields.args);
             let weight = fields.args.float("weight");
             let loss_span = fields.args.span("loss").filter(|_| fields.args.is_given("loss"));
-            let mask = mask.and_then(|e| self.label(&e, None));
+            let reading = self.task_reading(kind, &fields.args);
+            let excused = mask.is_some() || !reading.ignore.is_empty();
+            let mask = mask.and_then(|e| self.label(&e, kind, Role::Mask));
             let first = self.spec.tasks.len();
             let name = &item.names[0];
             // Members: one for a plain task, the columns of a group for a family.
@@ -84,7 +87,7 @@ impl Builder<'_> {
                         Name { text: member.clone(), quoted: true, span: if star { from.span } else { span } },
                     ];
                     let expr = Expr { kind: ExprKind::Path(path), span: from.span };
-                    let label = if open { None } else { self.label(&expr, Some(kind)) };
+                    let label = if open { None } else { self.label(&expr, kind, Role::Label { excused }) };
                     members.push((member, span, label));
                 }
             } else {
@@ -101,9 +104,21 @@ impl Builder<'_> {
                             .help("say what is to be learned: `label = data.column`, or `label = data.column == \"value\"`"),
                     );
                 }
-                let label = expr.and_then(|e| self.label(&e, Some(kind)));
+                let label = expr.and_then(|e| self.label(&e, kind, Role::Label { excused }));
                 if let (TaskKind::Classes(None), Some(l)) = (kind, &label) {
-                    kind = TaskKind::Classes(data::label::classes(&l.label, &self.spec.data[l.data.0].known));
+                    let known = &self.spec.data[l.data.0].known;
+                    kind = TaskKind::Classes(data::label::classes(&l.label, &reading.ignore, known));
+                    if kind == TaskKind::Classes(None) && known.frozen {
+                        self.diags.push(
+                            Diagnostic::new(
+                                codes::TASK_KIND,
+                                ty.span,
+                                format!("the data do not show how many classes `{}` has", name.text),
+                            )
+                            .label("open")
+                            .help("write their number: `classes(n)`"),
+                        );
+                    }
                 }
                 members.push((name.text.clone(), name.span, label));
             }
@@ -125,6 +140,7 @@ impl Builder<'_> {
                     family,
                     label,
                     mask: mask.clone(),
+                    reading: reading.clone(),
                     loss: loss.clone(),
                     loss_span,
                     metrics: metrics.clone(),
@@ -142,8 +158,8 @@ impl Builder<'_> {
         self.spec.incomplete |= whole.len() < items.len();
     }
 
-    /// A label (of a kind) or a mask (without one).
-    pub(super) fn label(&mut self, expr: &Expr, kind: Option<TaskKind>) -> Option<Label> {
+    /// A label or a mask of a task of some kind.
+    fn label(&mut self, expr: &Expr, kind: TaskKind, role: Role) -> Option<Label> {
         if expr.kind == ExprKind::Missing {
             return None;
         }
@@ -156,14 +172,14 @@ impl Builder<'_> {
             return None;
         }
         let known = self.spec.data.iter().map(|d| &d.known);
-        let found = match kind {
-            Some(k) => data::label::check_label(expr, k, known),
-            None => data::label::check_mask(expr, known),
+        let found = match role {
+            Role::Label { excused } => data::label::check_label(expr, kind, excused, known),
+            Role::Mask => data::label::check_mask(expr, kind, known),
         };
         match found {
             Ok(label) => {
                 let data = self.spec.data.iter().position(|d| d.name == label.data)?;
-                Some(Label { data: DataId(data), label })
+                Some(Label { data: DataId(data), label, span: expr.span })
             }
             Err(problems) => {
                 self.diags.extend(problems);
@@ -238,6 +254,37 @@ impl Builder<'_> {
         })
     }
 
+    /// `ignore`, `layout` and `resize`.
+    fn task_reading(&mut self, kind: TaskKind, args: &Args) -> data::Reading {
+        let number = |v: &Value| match v {
+            Value::Float(v) => Some(*v),
+            Value::Int(v) => Some(*v as f64),
+            _ => None,
+        };
+        let (layout, resize) = (args.opt_str("layout"), args.opt_str("resize").map(data::Resize::from_word));
+        let mut wrong = |name: &str, message: String, help: &str| {
+            if let Some(span) = args.span(name) {
+                self.diags.push(Diagnostic::new(codes::TASK_LABEL, span, message).help(help));
+            }
+        };
+        for (name, given) in [("layout", layout.is_some()), ("resize", resize.is_some())] {
+            if given && !kind.is_dense() {
+                let message = format!("`{name}` is for a label per pixel, and `{}` has one per sample", kind.name());
+                wrong(name, message, "leave it out");
+            }
+        }
+        if resize == Some(data::Resize::Bilinear) && matches!(kind, TaskKind::Segmentation(_) | TaskKind::Normals) {
+            let what = if kind == TaskKind::Normals { "directions" } else { "class numbers" };
+            let message = format!("`bilinear` averages labels, and {what} have no mean");
+            wrong("resize", message, "write `resize = nearest`, or end the head with `upsample`");
+        }
+        data::Reading {
+            ignore: args.list("ignore").iter().filter_map(|v| number(&v.value)).collect(),
+            order: layout.map_or(Order::Chw, Order::from_word),
+            resize,
+        }
+    }
+
     pub(super) fn task_loss(&mut self, kind: TaskKind, args: &Args) -> Call {
         let default = default_call(&objective::default_loss(kind).call);
         let Some(call) = args.opt_call("loss") else { return default };
@@ -285,6 +332,15 @@ impl Builder<'_> {
         }
         out
     }
+}
+
+/// What an expression over columns is for.
+enum Role {
+    /// Some values may mean "no label".
+    Label {
+        excused: bool,
+    },
+    Mask,
 }
 
 const fn kind_of(name: &'static str, doc: &'static str, args: &'static [AttrDef]) -> CallDef {

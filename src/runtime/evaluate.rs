@@ -49,11 +49,16 @@ pub fn evaluate(
         };
         total += task.weight * loss;
         let mut metrics = Vec::new();
+        let marks = marks(labels);
         for call in &task.metrics {
             let def = objective::find_metric(call.name).expect("checked");
             let mut meter = Meter::new(def, &call.args, task.kind);
-            let mask = labels.mask.as_deref();
-            meter.add(Labelled { samples: table.rows, outputs: values, labels: &labels.values, mask });
+            meter.add(Labelled {
+                samples: table.rows,
+                outputs: values,
+                labels: &labels.values,
+                mask: marks.as_deref(),
+            });
             let (value, undefined) = match meter.value() {
                 Ok(v) => (Some(v), None),
                 Err(reason) => (None, Some(reason)),
@@ -63,6 +68,11 @@ pub fn evaluate(
         tasks.push(TaskScores { task: task.name.clone(), loss, metrics });
     }
     Ok(SplitScores { loss: total, tasks })
+}
+
+/// A mask as numbers.
+fn marks(labels: &LabelData) -> Option<Vec<f32>> {
+    labels.mask.as_ref().map(|m| m.marks.iter().map(|m| f32::from(*m)).collect())
 }
 
 /// The loss over a whole split at once: mean over what is labelled.
@@ -78,9 +88,9 @@ fn loss_of(
     let shape = model.plan_output_shape(output, table.rows, values.len() / table.rows);
     let out = Tensor::from_slice(values, shape, &device)?;
     let lab = Tensor::from_slice(&labels.values, (table.rows, labels.size), &device)?;
-    let mask = match &labels.mask {
-        Some(m) => Some(Tensor::from_slice(m, table.rows, &device)?),
-        None => None,
+    let mask = match (marks(labels), &labels.mask) {
+        (Some(marks), Some(m)) => Some(Tensor::from_vec(marks, (table.rows, m.size), &device)?),
+        _ => None,
     };
     let def = objective::find_loss(task.loss.name).expect("checked");
     let loss = def.forward(&task.loss.args, &out, &lab, mask.as_ref())?;

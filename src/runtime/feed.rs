@@ -7,11 +7,12 @@ use candle_core::{Device, Tensor};
 use super::RunError;
 use super::reader::readers;
 use crate::check::Checked;
+use crate::data::axes::Order;
 use crate::data::{self, Batch, Batches, Dataset, InputFrom, InputSpec, LabelSpec, LoadContext, Raw, Schema, Table};
 use crate::hir::{Data, Spec};
 use crate::ops::{TensorType, send};
 use crate::random::Randomness;
-use crate::schema::Value;
+use crate::schema::{Args, Value};
 
 /// Reads a data set as its format says.
 pub fn load(data: &Data) -> Result<Raw, RunError> {
@@ -75,6 +76,9 @@ fn intake(spec: &Spec, schema: &Schema) -> Result<Intake, RunError> {
                     _ => None,
                 },
                 normalize: input.args.bool("normalize"),
+                sizes: input.ty.sizes().unwrap_or_default(),
+                order: input.args.opt_str("layout").map_or(Order::Chw, Order::from_word),
+                exif: exif(&input.args),
             },
         };
         let sizes =
@@ -83,6 +87,11 @@ fn intake(spec: &Spec, schema: &Schema) -> Result<Intake, RunError> {
         specs.push(InputSpec { name: input.name.clone(), from: kind });
     }
     Ok((inputs, specs))
+}
+
+/// Whether an input's pictures are turned as their EXIF data ask.
+fn exif(args: &Args) -> bool {
+    args.get("exif").is_none() || args.bool("exif")
 }
 
 /// Loads (or takes) and encodes the data of a checked spec.
@@ -146,6 +155,11 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             kind: task.kind,
             label: label.label.clone(),
             mask: task.mask.as_ref().map(|m| m.label.clone()),
+            reading: task.reading.clone(),
+            pixels: checked.heads[t].as_ref().and_then(|h| match h.ty.sizes()?.as_slice() {
+                [_, h, w] => Some([*h, *w]),
+                _ => None,
+            }),
         });
     }
     let mut dataset = data::encode(&raw, &schema, &specs, &labels)?;
@@ -159,18 +173,6 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         dataset
             .notes
             .push(format!("the data `{}` have no test split: the tables show the validation split", data.name));
-    }
-    for ((i, sizes), encoded) in inputs.iter().zip(&dataset.train.inputs) {
-        let wanted: usize = sizes.iter().product();
-        if wanted != encoded.size {
-            return Err(RunError::Data(data::DataError::Option {
-                message: format!(
-                    "the input `{}` is declared as {} ({wanted} numbers), and the data gives {} numbers per sample",
-                    spec.inputs[*i].name, spec.inputs[*i].ty, encoded.size
-                ),
-                help: "mend the type of the input".into(),
-            }));
-        }
     }
     let origin = raw.splits.map(|s| s.origin);
     Ok(Feed { dataset, inputs, tasks, origin, readers: readers() })
@@ -195,12 +197,23 @@ pub fn feed_inputs(spec: &Spec) -> Result<(Feed, Vec<InputSpec>, &Data), RunErro
     Ok((Feed { dataset, inputs, tasks: Vec::new(), origin: Default::default(), readers: readers() }, specs, data))
 }
 
+/// Marks of rows as a tensor: one per row, or several.
+fn mask(marks: Vec<f32>, rows: usize, device: &Device) -> candle_core::Result<Tensor> {
+    match marks.len() == rows {
+        true => send::tensor(marks, rows, device),
+        false => {
+            let each = marks.len() / rows.max(1);
+            send::tensor(marks, (rows, each), device)
+        }
+    }
+}
+
 /// One batch as tensors.
 pub struct Fed {
     pub rows: usize,
     /// By spec input.
     pub inputs: HashMap<usize, Tensor>,
-    /// By label of the feed: `[rows, n]` and a mask `[rows]`.
+    /// By label of the feed: `[rows, n]`, and a mask `[rows]` or with a mark per label, `[rows, labels]`.
     pub labels: Vec<Tensor>,
     pub masks: Vec<Option<Tensor>>,
 }
@@ -214,12 +227,12 @@ impl Feed {
     /// Bytes of the encoded splits.
     pub fn bytes(&self) -> u64 {
         let of = |t: &Table| -> usize {
-            let masks = t.labels.iter().filter_map(|l| l.mask.as_ref()).map(Vec::len).sum::<usize>();
+            let masks = t.labels.iter().filter_map(|l| l.mask.as_ref()).map(|m| m.marks.len()).sum::<usize>();
             let labels = t.labels.iter().map(|l| l.values.len()).sum::<usize>();
-            t.inputs.iter().map(|i| i.values.len()).sum::<usize>() + labels + masks
+            4 * (t.inputs.iter().map(|i| i.values.len()).sum::<usize>() + labels) + masks
         };
         let d = &self.dataset;
-        4 * [&d.train, &d.validation, &d.test].map(of).iter().sum::<usize>() as u64
+        [&d.train, &d.validation, &d.test].map(of).iter().sum::<usize>() as u64
     }
 
     /// Sizes per row of an encoded input.
@@ -240,7 +253,7 @@ impl Feed {
         }
         let mut masks = Vec::new();
         for m in batch.masks {
-            masks.push(m.map(|m| send::tensor(m, batch.rows, device)).transpose()?);
+            masks.push(m.map(|m| mask(m, batch.rows, device)).transpose()?);
         }
         Ok(Fed { rows: batch.rows, inputs, labels, masks })
     }

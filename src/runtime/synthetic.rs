@@ -36,7 +36,14 @@ pub fn feed(checked: &Checked, rows: usize, random: Randomness) -> Result<Feed, 
         let open = || open("task", &task.name);
         let outputs = checked.heads[t].as_ref().and_then(|h| h.ty.sizes()).ok_or_else(open)?;
         let numbers: usize = outputs.iter().product();
-        let pixels = outputs.iter().skip(1).product();
+        let pixels: usize = outputs.iter().skip(1).product();
+        let labels_each: usize = if task.kind.is_dense() {
+            pixels
+        } else if matches!(task.kind, TaskKind::Classes(_)) {
+            1
+        } else {
+            numbers
+        };
         let (size, classes) = match task.kind {
             TaskKind::Binary => (1, Some(2)),
             TaskKind::Classes(_) => (1, Some(numbers)),
@@ -50,7 +57,7 @@ pub fn feed(checked: &Checked, rows: usize, random: Randomness) -> Result<Feed, 
             None => rng.random_range(-1.0..1.0f32),
         };
         let values = (0..rows * size).map(draw).collect();
-        labels.push(LabelData { task: task.name.clone(), size, values, mask: None });
+        labels.push(LabelData { task: task.name.clone(), size, labels: labels_each, values, mask: None });
     }
     let train = Table { rows, inputs: encoded, labels };
     let dataset = Dataset { train, validation: Table::default(), test: Table::default(), notes: Vec::new() };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mtlc::data::axes::Order;
 use mtlc::data::{Drawn, Facts, InputFrom, InputSpec, Known, Raw, Schema, Table, Values, encode};
 use mtlc::objective::TaskKind;
 use mtlc::random::Randomness;
@@ -60,9 +61,15 @@ const TEXT: &str = "format = celeba, root = \"c\"";
 
 fn image(raw: &Raw, scale: Option<[f64; 2]>) -> [Table; 3] {
     let columns = vec!["image".to_string()];
-    let input = InputSpec { name: "x".into(), from: InputFrom::Dense { columns, scale, normalize: false } };
+    let sizes = raw.columns[raw.index("image").expect("there")].shape.clone();
+    let input = pictures(columns, sizes, scale);
     let data = encode(raw, &Schema::freeze(raw), &[input], &[]).expect("encodes");
     [data.train, data.validation, data.test]
+}
+
+fn pictures(columns: Vec<String>, sizes: Vec<usize>, scale: Option<[f64; 2]>) -> InputSpec {
+    let from = InputFrom::Dense { columns, sizes, order: Order::Chw, scale, normalize: false, exif: true };
+    InputSpec { name: "x".into(), from }
 }
 
 fn row(table: &Table, row: u32, drawn: Option<Drawn>) -> Vec<f32> {
@@ -259,19 +266,20 @@ fn pixels_are_those_of_the_file() {
             assert!((f64::from(*v) - want).abs() < 1e-5, "{to:?} {c} {y} {x}: {v} {want}");
         }
     }
-    // Beside numbers, in the order of the columns.
+    // Two, one on the other, in the order of the columns.
     let raw = load(&format!("{TEXT}, resize = [2]"), at.path()).unwrap();
-    let columns: Vec<String> = ["Bald", "image", "Young"].map(String::from).into();
-    let input = InputSpec { name: "x".into(), from: InputFrom::Dense { columns, scale: None, normalize: false } };
+    let input = pictures(vec!["image".to_string(); 2], vec![6, 2, 2], None);
     let data = encode(&raw, &Schema::freeze(&raw), &[input], &[]).expect("encodes");
     let alone = image(&raw, None);
     let batch = data.train.gather(&[5, 0, 0], None).expect("pictures").inputs.remove(0);
-    for (k, (r, i)) in [(5, 7), (0, 0), (0, 0)].into_iter().enumerate() {
-        let mut want = vec![f32::from(u8::from(has(i, 4)))];
-        want.extend(row(&alone[0], r, None));
-        want.push(f32::from(u8::from(has(i, 39))));
-        assert_eq!(batch[k * 14..][..14], want, "row {r}");
+    for (k, r) in [5, 0, 0].into_iter().enumerate() {
+        let want = [row(&alone[0], r, None), row(&alone[0], r, None)].concat();
+        assert_eq!(batch[k * 24..][..24], want, "row {r}");
     }
+    // A number has no place beside the pixels of an image.
+    let columns: Vec<String> = ["Bald", "image"].map(String::from).into();
+    let refused = encode(&raw, &Schema::freeze(&raw), &[pictures(columns, vec![13], None)], &[]).expect_err("refused");
+    assert!(refused.to_string().contains("declared as f32[13]"), "{refused}");
 }
 
 /// Decoders may differ by one in each of the three planes, which is up to 1 + 1.772 in a colour, and Pillow rounds to 8 bits after
@@ -378,10 +386,48 @@ fn pictures_are_no_labels() {
     let known = [Known::from_outline("d", (def.outline)(&args))];
     let kinds = [TaskKind::Binary, TaskKind::Classes(Some(3)), TaskKind::Regression(192), TaskKind::Normals];
     for kind in kinds {
-        let found = mtlc::data::label::check_label(&expr("d.image"), kind, &known).expect_err("no label");
+        let found = mtlc::data::label::check_label(&expr("d.image"), kind, false, &known).expect_err("no label");
         assert!(found[0].message.ends_with("and this is a picture"), "{}", found[0].message);
     }
     for text in ["d.image > 3", "d.image == 1", "d.image in [1, 2]", "-d.image", "not d.image"] {
-        assert!(mtlc::data::label::check_label(&expr(text), TaskKind::Binary, &known).is_err(), "{text}");
+        assert!(mtlc::data::label::check_label(&expr(text), TaskKind::Binary, false, &known).is_err(), "{text}");
     }
+}
+
+/// An image that its camera stored lying on its side, with the orientation 6 noted: what a viewer turns a quarter clockwise.
+#[test]
+fn the_way_up_is_the_one_that_exif_notes() {
+    let at = faces(10);
+    // The pixel that a viewer shows at (x, y) is stored at (y, height - 1 - x) of the picture on its side.
+    let shown = pixels(0);
+    let mut stored = vec![0; shown.len()];
+    for (i, pixel) in shown.chunks_exact(3).enumerate() {
+        let (x, y) = (i % WIDTH, i / WIDTH);
+        let at = (WIDTH - 1 - x) * HEIGHT + y;
+        stored[at * 3..at * 3 + 3].copy_from_slice(pixel);
+    }
+    let mut file = png(HEIGHT, WIDTH, &stored);
+    let body = b"eXIfII\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let mut crc = flate2::Crc::new();
+    crc.update(body);
+    let chunk = [&((body.len() - 4) as u32).to_be_bytes()[..], body, &crc.sum().to_be_bytes()].concat();
+    // After the header, which is 33 bytes with the signature.
+    file.splice(33..33, chunk);
+    write(at.path(), "c/img_align_celeba/000001.jpg", &file);
+    let sizes = format!("{TEXT}, resize = [{HEIGHT}, {WIDTH}]");
+    let raw = load(&sizes, at.path()).unwrap();
+    let turned = row(&image(&raw, None)[0], 0, None);
+    let plane = HEIGHT * WIDTH;
+    for (i, pixel) in shown.chunks_exact(3).enumerate() {
+        let got = [0, 1, 2].map(|c| turned[c * plane + i] as u8);
+        assert_eq!(got, pixel, "pixel {i}");
+    }
+    // As stored.
+    let mut input = pictures(vec!["image".into()], vec![3, WIDTH, HEIGHT], None);
+    let InputFrom::Dense { exif, .. } = &mut input.from else { unreachable!() };
+    *exif = false;
+    let raw = load(&format!("{TEXT}, resize = [{WIDTH}, {HEIGHT}]"), at.path()).unwrap();
+    let data = encode(&raw, &Schema::freeze(&raw), &[input], &[]).expect("encodes");
+    let lying = row(&data.train, 0, None);
+    assert_eq!(lying[..HEIGHT], [0, 1, 2, 3, 4, 5, 6].map(|x| f32::from(stored[x * 3])));
 }

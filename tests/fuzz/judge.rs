@@ -62,8 +62,8 @@ pub fn beside(checked: &Checked) -> Vec<String> {
         let label = t.label.as_ref().map(|l| (&spec.data[l.data.0].name, &l.label.terms));
         let mask = t.mask.as_ref().map(|l| (&spec.data[l.data.0].name, &l.label.terms));
         let text = format!(
-            "{} {:?} {label:?} {mask:?} {} {:?} {:?} {:?}",
-            t.name, t.kind, t.loss.name, t.loss.args, t.metrics, t.weight
+            "{} {:?} {label:?} {mask:?} {:?} {} {:?} {:?} {:?}",
+            t.name, t.kind, t.reading, t.loss.name, t.loss.args, t.metrics, t.weight
         );
         out.push(plain(&text));
     }

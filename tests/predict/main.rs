@@ -6,6 +6,7 @@ mod expectations;
 #[path = "../run/support.rs"]
 mod support;
 
+mod arrays;
 mod look;
 mod messages;
 mod pictures;

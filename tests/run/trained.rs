@@ -100,10 +100,10 @@ fn a_loss_counts_labelled_rows_only() {
         let at = checked.spec.tasks.iter().position(|t| t.name == "value").expect("declared");
         let labels = &table.labels[at];
         let mask = labels.mask.as_ref().expect("some are missing");
-        let labelled = mask.iter().filter(|m| **m == 1.0).count();
+        let labelled = mask.marks.iter().filter(|m| **m == 1).count();
         assert!(labelled > 0 && labelled < table.rows, "{labelled} of {}", table.rows);
         let outputs = predictions(found.supernet(), &prepared.feed, table, &hard, &Control::free()).expect("outputs");
-        let rows = outputs[at].iter().zip(&labels.values).zip(mask).filter(|(_, m)| **m == 1.0);
+        let rows = outputs[at].iter().zip(&labels.values).zip(&mask.marks).filter(|(_, m)| **m == 1);
         let wanted = rows.map(|((o, l), _)| f64::from(o - l).powi(2)).sum::<f64>() / labelled as f64;
         let scores =
             evaluate(found.supernet(), &checked.spec, &prepared.feed, table, &hard, &Control::free()).expect("scores");

@@ -11,6 +11,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
             let mask = |t: &crate::hir::Task| t.mask.as_ref().map(|m| m.label.clone());
             o.kind == task.kind
                 && mask(o) == mask(task)
+                && o.reading == task.reading
                 && o.label.as_ref().is_some_and(|l| l.data == label.data && l.label == label.label)
         };
         let Some(first) = tasks[..i].iter().find(same) else { continue };

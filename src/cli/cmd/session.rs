@@ -46,12 +46,17 @@ pub fn failed(e: RunError) -> Stop {
     Stop::Failed(f)
 }
 
+/// What a command that needs the data ends with where a compilation has errors.
+pub fn exit_of(compiled: &Compiled) -> Exit {
+    if compiled.is_about_data() { Exit::Data } else { Exit::Program }
+}
+
 pub fn stop(failure: experiment::Failure, terminal: &Terminal) -> Stop {
     match failure {
         experiment::Failure::Run(e) => failed(e),
         experiment::Failure::Spec(compiled) => {
             show(&compiled, terminal);
-            Stop::Shown(Exit::Program)
+            Stop::Shown(exit_of(&compiled))
         }
     }
 }

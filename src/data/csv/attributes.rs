@@ -100,4 +100,3 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
     }
     found
 }
-

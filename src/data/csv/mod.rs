@@ -134,4 +134,3 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     }
     Ok(raw)
 }
-

@@ -167,4 +167,3 @@ pub fn require(names: &[String], name: &str, attribute: &str) -> Result<(), Data
         help: format!("{near}the columns are {}", suggest::listing(all())),
     })
 }
-

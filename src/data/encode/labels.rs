@@ -1,12 +1,27 @@
-//! Labels and masks of one split as plain numbers.
+//! Labels and masks of one split as plain numbers. Every label that counts is checked against its kind here, before anything is sent
+//! to a device; what a mask, `ignore` or a missing cell takes out is never looked at.
 
 use super::{column, numbering};
 use crate::data::DataError;
+use crate::data::axes::{self, Order};
 use crate::data::evaluate::{Bound, Cell};
 use crate::data::freeze::Schema;
 use crate::data::label::{Label, Term};
 use crate::data::raw::{Raw, SPLITS, Values};
+use crate::data::resize::{self, Resize};
+use crate::data::schema_text::number;
 use crate::objective::TaskKind;
+
+/// How the labels of a task are read from their columns, beside the expressions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reading {
+    /// Values that mean "no label".
+    pub ignore: Vec<f64>,
+    /// The order of the axes of labels per pixel.
+    pub order: Order,
+    /// Labels per pixel are brought to the size of the head's output.
+    pub resize: Option<Resize>,
+}
 
 /// A task's label.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,20 +29,107 @@ pub struct LabelSpec {
     pub task: String,
     pub kind: TaskKind,
     pub label: Label,
-    /// Where the sample counts; missing counts as no.
+    /// Where labels count; missing counts as no.
     pub mask: Option<Label>,
+    pub reading: Reading,
+    /// Height and width of the head's output, for a label per pixel; `None`: those of the labels.
+    pub pixels: Option<[usize; 2]>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelData {
     pub task: String,
-    /// Labels per sample: 1 for binary and classes (0/1, or the class number), n for multilabel and regression, one per
+    /// Numbers per sample: 1 for binary and classes (0/1, or the class number), n for multilabel and regression, one per
     /// pixel (and channel) for dense kinds.
     pub size: usize,
+    /// Labels per sample, each of which may be missing: one per pixel for dense kinds, else one per number.
+    pub labels: usize,
     /// `[rows * size]`; 0 where masked.
     pub values: Vec<f32>,
-    /// `[rows]`, 1 where the label counts; `None` if all do.
-    pub mask: Option<Vec<f32>>,
+    /// Which labels count; `None` if all do.
+    pub mask: Option<Mask>,
+}
+
+/// Which labels count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mask {
+    /// Marks per sample: 1 for all its labels together, which takes less memory, else one for each label.
+    pub size: usize,
+    /// `[rows * size]`, 1 where a label counts and 0 where it does not.
+    pub marks: Vec<u8>,
+}
+
+impl Mask {
+    /// One mark per label, or where all labels of every sample go together, one per sample. `None` if all count.
+    fn new(labels: usize, marks: Vec<u8>) -> Option<Mask> {
+        if marks.iter().all(|m| *m == 1) {
+            return None;
+        }
+        let alike = |row: &[u8]| row.iter().all(|m| *m == row[0]);
+        Some(match marks.chunks_exact(labels.max(1)).all(alike) {
+            true => Mask { size: 1, marks: marks.into_iter().step_by(labels.max(1)).collect() },
+            false => Mask { size: labels, marks },
+        })
+    }
+
+    pub fn row(&self, row: usize) -> &[u8] {
+        &self.marks[row * self.size..(row + 1) * self.size]
+    }
+}
+
+impl LabelData {
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.size..(row + 1) * self.size]
+    }
+
+    /// Whether a label of a sample counts.
+    pub fn counts(&self, row: usize, label: usize) -> bool {
+        self.mask.as_ref().is_none_or(|m| m.row(row)[label.min(m.size - 1)] == 1)
+    }
+
+    /// How many labels of a sample count.
+    pub fn counted(&self, row: usize) -> usize {
+        match &self.mask {
+            None => self.labels,
+            Some(m) => m.row(row).iter().map(|m| usize::from(*m)).sum::<usize>() * (self.labels / m.size.max(1)),
+        }
+    }
+
+    /// Numbers of one label of a sample, which lie this far apart: the channels of a pixel.
+    pub fn parts(&self, row: usize, label: usize) -> impl Iterator<Item = f32> {
+        self.row(row)[label..].iter().step_by(self.labels.max(1)).copied()
+    }
+}
+
+/// How many values a label of this kind has per pixel.
+pub fn channels(kind: TaskKind) -> usize {
+    if kind == TaskKind::Normals { 3 } else { 1 }
+}
+
+/// What one value of a mask stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marks {
+    Sample,
+    Label,
+    /// A label counts where all its values are marked: the channels of a pixel.
+    Value,
+}
+
+/// How a mask of these sizes applies to labels of those; `None` if it does not.
+pub fn marks(kind: TaskKind, order: Order, label: &[usize], mask: &[usize]) -> Option<Marks> {
+    if mask.iter().all(|n| *n == 1) {
+        return Some(Marks::Sample);
+    }
+    match kind.is_dense() {
+        false => axes::same(label, mask).then_some(Marks::Label),
+        true => {
+            let pixels = axes::grid(order, channels(kind), label)?;
+            match axes::grid(order, 1, mask) == Some(pixels) {
+                true => Some(Marks::Label),
+                false => (axes::grid(order, channels(kind), mask) == Some(pixels)).then_some(Marks::Value),
+            }
+        }
+    }
 }
 
 /// Encodes a task's labels in split `s`.
@@ -38,63 +140,24 @@ pub(super) fn label(
     spec: &LabelSpec,
     notes: &mut Vec<String>,
 ) -> Result<LabelData, DataError> {
-    let split = &raw.splits[s];
-    let bound = spec.label.bind(raw)?;
-    // A whole array as label: one column, several values per sample.
-    let whole = match bound.terms.as_slice() {
-        [Term::Column(_, at)] if raw.columns[*at].elements() != 1 => Some(*at),
-        _ => None,
-    };
-    let size = whole.map_or(bound.terms.len(), |at| raw.columns[at].elements());
-    let mut values = vec![0f32; split.rows * size];
-    let mut mask = vec![1f32; split.rows];
-    let numbers = match bound.terms.as_slice() {
-        [Term::Column(name, at)] if split.columns[*at].is_text() => {
-            numbering(&raw.columns[*at].dictionary, column(raw, schema, s, name)?.facts)
-        }
-        _ => Vec::new(),
-    };
-    let fail = |row: usize, value: String, allowed: &str| DataError::Label {
-        place: split.place(row),
-        task: spec.task.clone(),
-        value,
-        allowed: allowed.into(),
-    };
+    let rows = raw.splits[s].rows;
+    let reader = Reader::new(raw, schema, s, spec)?;
+    let (labels, size) = (reader.labels, reader.labels * reader.parts);
+    let scaled = spec.pixels.filter(|p| reader.pixels.is_some_and(|held| held != *p)).zip(spec.reading.resize);
+    let out = scaled.map_or(labels, |([h, w], _)| h * w);
+    let (mut values, mut kept) = (Vec::with_capacity(rows * out * reader.parts), Vec::with_capacity(rows * out));
+    let (mut row_values, mut row_marks) = (vec![0f32; size], vec![0u8; labels]);
     let mut unknown = 0;
-    for row in 0..split.rows {
-        for k in 0..size {
-            let cell = match whole {
-                Some(at) => Cell::Number(split.columns[at].number(row * size + k)),
-                None => bound.cell(&bound.terms[k], s, row),
-            };
-            let v = match cell {
-                Cell::Missing => {
-                    mask[row] = 0.0;
-                    continue;
-                }
-                Cell::Bool(b) => f64::from(b),
-                Cell::Number(v) => v,
-                Cell::Text(text) => {
-                    let Some((code, TaskKind::Classes(_))) =
-                        text_code(&bound, &split.columns, row).zip(Some(spec.kind))
-                    else {
-                        return Err(fail(row, format!("{text:?}"), "it must be a number, or true or false"));
-                    };
-                    match numbers[code as usize] {
-                        0 => {
-                            // A class that training never showed cannot be learned or scored.
-                            unknown += 1;
-                            mask[row] = 0.0;
-                            continue;
-                        }
-                        n => f64::from(n - 1),
-                    }
-                }
-            };
-            if let Some(allowed) = refused(spec.kind, v) {
-                return Err(fail(row, format!("{v}"), &allowed));
+    for row in 0..rows {
+        unknown += reader.row(row, &mut row_values, &mut row_marks)?;
+        match (scaled, reader.pixels) {
+            (Some((to, how)), Some(from)) => {
+                resize::labels(how, [from, to], (&row_values, &row_marks), (&mut values, &mut kept));
             }
-            values[row * size + k] = v as f32;
+            _ => {
+                values.extend_from_slice(&row_values);
+                kept.extend_from_slice(&row_marks);
+            }
         }
     }
     if unknown > 0 {
@@ -104,52 +167,246 @@ pub(super) fn label(
             spec.task
         ));
     }
-    if let Some(m) = &spec.mask {
-        let bound = m.bind(raw)?;
-        for (row, keep) in mask.iter_mut().enumerate() {
-            if bound.cell(&bound.terms[0], s, row) != Cell::Bool(true) {
-                *keep = 0.0;
-            }
-        }
-    }
-    for (row, keep) in mask.iter().enumerate().filter(|(_, k)| **k == 0.0) {
-        debug_assert_eq!(*keep, 0.0);
-        values[row * size..(row + 1) * size].fill(0.0);
-    }
-    one_sided(spec, s, size, &values, &mask, notes);
-    let mask = mask.contains(&0.0).then_some(mask);
-    Ok(LabelData { task: spec.task.clone(), size, values, mask })
+    let mask = Mask::new(out, kept);
+    let data = LabelData { task: spec.task.clone(), size: out * reader.parts, labels: out, values, mask };
+    one_sided(spec, s, &data, notes);
+    Ok(data)
 }
 
-fn text_code(bound: &Bound, columns: &[Values], row: usize) -> Option<u32> {
-    match bound.terms.as_slice() {
-        [Term::Column(_, at)] => match &columns[*at] {
-            Values::Text(codes) => Some(codes[row]),
-            _ => None,
-        },
-        _ => None,
+/// Reads the labels of a task row by row.
+struct Reader<'a> {
+    raw: &'a Raw,
+    s: usize,
+    spec: &'a LabelSpec,
+    label: Bound<'a>,
+    mask: Option<(Bound<'a>, Marks)>,
+    /// Sizes of the array that labels come from; empty if they are single values.
+    held: Vec<usize>,
+    /// Height and width of labels per pixel.
+    pixels: Option<[usize; 2]>,
+    labels: usize,
+    /// Numbers per label.
+    parts: usize,
+    /// Class numbers of a column of text, by its dictionary.
+    numbers: Vec<u32>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(raw: &'a Raw, schema: &Schema, s: usize, spec: &'a LabelSpec) -> Result<Reader<'a>, DataError> {
+        let label = spec.label.bind(raw)?;
+        let sizes = |b: &Bound<'a>| match b.terms.as_slice() {
+            [one] => b.sizes(one).to_vec(),
+            several => vec![several.len()],
+        };
+        let held = sizes(&label);
+        let wrong = |what: &str, sizes: &[usize], wanted: String| {
+            DataError::option(
+                format!("the {what} of task `{}` is {} per sample, and {wanted}", spec.task, axes::words(sizes)),
+                "the sizes of labels are those of the head's output, axis by axis",
+            )
+        };
+        let (pixels, parts) = match spec.kind.is_dense() {
+            true => {
+                let parts = channels(spec.kind);
+                let pixels = axes::grid(spec.reading.order, parts, &held)
+                    .filter(|p| spec.reading.resize.is_some() || spec.pixels.is_none_or(|q| q == *p));
+                let wanted = || match spec.pixels {
+                    Some([h, w]) => format!("its head yields {h} x {w} pixels"),
+                    None => format!("a label is {parts} numbers per pixel"),
+                };
+                (Some(pixels.ok_or_else(|| wrong("label", &held, wanted()))?), parts)
+            }
+            false => (None, 1),
+        };
+        let labels = match pixels {
+            Some([h, w]) => h * w,
+            None => held.iter().product(),
+        };
+        let mask = match &spec.mask {
+            Some(m) => {
+                let mask = m.bind(raw)?;
+                let of = sizes(&mask);
+                let marks = marks(spec.kind, spec.reading.order, &held, &of)
+                    .ok_or_else(|| wrong("mask", &of, format!("its label {}", axes::words(&held))))?;
+                Some((mask, marks))
+            }
+            None => None,
+        };
+        let numbers = match label.terms.as_slice() {
+            [Term::Column(name, at)] if raw.splits[s].columns[*at].is_text() => {
+                numbering(&raw.columns[*at].dictionary, column(raw, schema, s, name)?.facts)
+            }
+            _ => Vec::new(),
+        };
+        Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, numbers })
+    }
+
+    /// Reads the labels of a row; 0 where a label does not count. Gives how many of them are classes that training never shows.
+    fn row(&self, row: usize, values: &mut [f32], marks: &mut [u8]) -> Result<usize, DataError> {
+        let mut unknown = 0;
+        values.fill(0.0);
+        marks.fill(0);
+        let whole = match &self.mask {
+            Some((mask, Marks::Sample)) => self.marked(mask, row, 0, 0)?,
+            _ => true,
+        };
+        if !whole {
+            return Ok(0);
+        }
+        for label in 0..self.labels {
+            let kept = match &self.mask {
+                None | Some((_, Marks::Sample)) => true,
+                Some((mask, Marks::Label)) => self.marked(mask, row, label, label)?,
+                Some((mask, Marks::Value)) => {
+                    let mut all = true;
+                    for part in 0..self.parts {
+                        all &= self.marked(mask, row, label, self.source(label, part))?;
+                    }
+                    all
+                }
+            };
+            if !kept {
+                continue;
+            }
+            let mut found = [0f64; 3];
+            let mut there = true;
+            for (part, to) in found[..self.parts].iter_mut().enumerate() {
+                match self.number(row, label, part, &mut unknown)? {
+                    Some(v) => *to = v,
+                    None => there = false,
+                }
+            }
+            let found = &found[..self.parts];
+            if !there || found.iter().all(|v| self.spec.reading.ignore.contains(v)) {
+                continue;
+            }
+            for v in found {
+                if let Some(allowed) = refused(self.spec.kind, *v) {
+                    return Err(self.fail(row, label, number(*v), allowed, true));
+                }
+            }
+            for (part, v) in found.iter().enumerate() {
+                values[part * self.labels + label] = *v as f32;
+            }
+            marks[label] = 1;
+        }
+        Ok(unknown)
+    }
+
+    /// Where a part of a label stands in its array.
+    fn source(&self, label: usize, part: usize) -> usize {
+        self.spec.reading.order.source(&self.held, part * self.labels + label)
+    }
+
+    /// A number of a label; `None` where it is missing.
+    fn number(&self, row: usize, label: usize, part: usize, unknown: &mut usize) -> Result<Option<f64>, DataError> {
+        let (term, at) = match self.label.terms.as_slice() {
+            [one] => (one, self.source(label, part)),
+            several => (&several[label], 0),
+        };
+        Ok(match self.label.cell(term, self.s, row, at) {
+            Cell::Missing => None,
+            Cell::Bool(b) => Some(f64::from(b)),
+            Cell::Number(v) => Some(v),
+            Cell::Text(text) => {
+                let code = match term {
+                    Term::Column(_, at) => match &self.raw.splits[self.s].columns[*at] {
+                        Values::Text(codes) => Some(codes[row]),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                let Some((code, TaskKind::Classes(_))) = code.zip(Some(self.spec.kind)) else {
+                    return Err(self.fail(
+                        row,
+                        label,
+                        format!("{text:?}"),
+                        "it must be a number, or true or false".into(),
+                        false,
+                    ));
+                };
+                match self.numbers[code as usize] {
+                    0 => {
+                        // A class that training never showed cannot be learned or scored.
+                        *unknown += 1;
+                        None
+                    }
+                    n => Some(f64::from(n - 1)),
+                }
+            }
+        })
+    }
+
+    /// Whether a mask is true at one of its values; what is missing is not.
+    fn marked(&self, mask: &Bound, row: usize, label: usize, at: usize) -> Result<bool, DataError> {
+        let (term, at) = match mask.terms.as_slice() {
+            [one] => (one, at),
+            several => (&several[label], 0),
+        };
+        match mask.cell(term, self.s, row, at) {
+            Cell::Bool(b) => Ok(b),
+            Cell::Missing => Ok(false),
+            Cell::Number(v) if v == 0.0 || v == 1.0 => Ok(v == 1.0),
+            Cell::Number(v) => Err(self.mask_of(row, number(v))),
+            Cell::Text(text) => Err(self.mask_of(row, format!("{text:?}"))),
+        }
+    }
+
+    fn mask_of(&self, row: usize, value: String) -> DataError {
+        let place = self.raw.splits[self.s].place(row);
+        DataError::option(
+            format!(
+                "{place}: the mask of task `{}` is {value}, and a mask is true or false, or 1 or 0",
+                self.spec.task
+            ),
+            "compare it with something, for example `> 0`",
+        )
+    }
+
+    fn fail(&self, row: usize, label: usize, value: String, allowed: String, number: bool) -> DataError {
+        let at = match self.pixels {
+            Some([_, w]) => format!(" in pixel [{}, {}]", label / w, label % w),
+            None if self.labels > 1 => format!(" in place {label}, counted from 0"),
+            None => String::new(),
+        };
+        let help = match number {
+            true => format!(
+                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` takes labels out too"
+            ),
+            false => String::new(),
+        };
+        DataError::Label {
+            place: self.raw.splits[self.s].place(row),
+            task: self.spec.task.clone(),
+            value: format!("{value}{at}"),
+            allowed,
+            help,
+        }
     }
 }
 
 /// Why a number cannot be a label of this kind.
 fn refused(kind: TaskKind, v: f64) -> Option<String> {
+    let classes = |word: &str, n: Option<usize>| match n {
+        Some(n) => format!("`{word}({n})` takes whole numbers from 0 to {}", n - 1),
+        None => format!("`{word}` takes whole numbers from 0"),
+    };
+    let no_class = |n: Option<usize>| v.fract() != 0.0 || v < 0.0 || n.is_some_and(|n| v >= n as f64);
     match kind {
         _ if !(v as f32).is_finite() => Some("it must be a finite number, of at most 3.4e38".into()),
         TaskKind::Binary | TaskKind::Multilabel(_) if v != 0.0 && v != 1.0 => Some("it must be 0 or 1".into()),
-        TaskKind::Classes(n) if v.fract() != 0.0 || v < 0.0 || n.is_some_and(|n| v >= n as f64) => Some(match n {
-            Some(n) => format!("`classes({n})` takes whole numbers from 0 to {}", n - 1),
-            None => "`classes` takes whole numbers from 0".into(),
-        }),
+        TaskKind::Classes(n) if no_class(n) => Some(classes("classes", n)),
+        TaskKind::Segmentation(n) if no_class(Some(n)) => Some(classes("segmentation", Some(n))),
         _ => None,
     }
 }
 
 /// Notes a binary label that has one value only: AUC is undefined there, and in training there is nothing to learn.
-fn one_sided(spec: &LabelSpec, s: usize, size: usize, values: &[f32], mask: &[f32], notes: &mut Vec<String>) {
-    if !matches!(spec.kind, TaskKind::Binary) || values.is_empty() {
+fn one_sided(spec: &LabelSpec, s: usize, data: &LabelData, notes: &mut Vec<String>) {
+    if !matches!(spec.kind, TaskKind::Binary) || data.values.is_empty() {
         return;
     }
-    let counted = || values.chunks(size).zip(mask).filter(|(_, m)| **m != 0.0).map(|(v, _)| v[0]);
+    let counted = || (0..data.values.len()).filter(|row| data.counts(*row, 0)).map(|row| data.values[row]);
     let split = SPLITS[s];
     match counted().next() {
         None => notes.push(format!("task `{}`: no {split} row has a label", spec.task)),

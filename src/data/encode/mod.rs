@@ -4,10 +4,11 @@
 
 mod labels;
 
-pub use labels::{LabelData, LabelSpec};
+pub use labels::{LabelData, LabelSpec, Marks, Mask, Reading, channels, marks};
 
 use super::DataError;
 use super::album::Album;
+use super::axes::{self, Order};
 use super::freeze::{ColumnFacts, Facts, Schema};
 use super::raw::{MISSING, Raw, Values};
 
@@ -26,10 +27,16 @@ pub enum InputFrom {
     /// `f32[...]`: the values of these columns side by side.
     Dense {
         columns: Vec<String>,
+        /// The declared sizes.
+        sizes: Vec<usize>,
+        /// The order of the axes in the columns.
+        order: Order,
         /// The ends that the storage range maps to.
         scale: Option<[f64; 2]>,
         /// Subtract the training mean and divide by the deviation (after `scale` nothing remains of it, so one or none).
         normalize: bool,
+        /// Pictures are turned as their EXIF data ask.
+        exif: bool,
     },
 }
 
@@ -174,9 +181,22 @@ fn input(
     let rows = raw.splits[s].rows;
     let (names, dense) = match &spec.from {
         InputFrom::Fields { columns } => (columns, None),
-        InputFrom::Dense { columns, scale, normalize } => (columns, Some((*scale, *normalize))),
+        InputFrom::Dense { columns, scale, normalize, .. } => (columns, Some((*scale, *normalize))),
+    };
+    let (order, exif) = match spec.from {
+        InputFrom::Dense { order, exif, .. } => (order, exif),
+        InputFrom::Fields { .. } => (Order::Chw, true),
     };
     let columns = names.iter().map(|n| column(raw, schema, s, n)).collect::<Result<Vec<_>, _>>()?;
+    if let InputFrom::Dense { sizes, .. } = &spec.from {
+        let held: Vec<&[usize]> = columns.iter().map(|c| raw.columns[c.at].shape.as_slice()).collect();
+        if !axes::stack(order, sizes, &held) {
+            let (message, help) = axes::misfit(order, sizes, &spec.name, names, &held);
+            return Err(DataError::option(message, help));
+        }
+    }
+    // A cell of a table may be missing; an array has none, and a NaN in it is a mistake.
+    let gaps = raw.format == super::csv::DEF.call.name;
     let size = match dense {
         None => columns.len(),
         Some(_) => columns.iter().map(|c| raw.columns[c.at].elements()).sum(),
@@ -188,6 +208,7 @@ fn input(
     let (mut offset, mut at) = (0, 0);
     for c in &columns {
         let k = raw.columns[c.at].elements();
+        let shape = &raw.columns[c.at].shape;
         let name = &c.facts.name;
         match (c.values, &c.facts.facts, dense) {
             (Values::Text(codes), _, None) => {
@@ -223,11 +244,12 @@ fn input(
                     None => Scaling::NONE,
                 };
                 match numbers {
-                    Values::Pictures(album) => pictures.push(Placed { at, album: album.clone(), scaling }),
+                    Values::Pictures(album) => pictures.push(Placed { at, album: album.clone().turned(exif), scaling }),
                     // Decoded already: rows to predict.
                     _ => (0..rows).for_each(|row| {
                         for i in 0..k {
-                            values[row * size + offset + i] = scaling.of(numbers.number(row * k + i));
+                            values[row * size + offset + i] =
+                                scaling.of(numbers.number(row * k + order.source(shape, i)));
                         }
                     }),
                 }
@@ -252,7 +274,11 @@ fn input(
                 };
                 for row in 0..rows {
                     for i in 0..k {
-                        let v = numbers.number(row * k + i);
+                        let v = numbers.number(row * k + order.source(shape, i));
+                        if v.is_nan() && !gaps {
+                            let place = raw.splits[s].place(row);
+                            return Err(DataError::NotFinite { place, column: name.clone(), value: v });
+                        }
                         // A missing number takes the training mean: 0 once standardised.
                         let v = if v.is_nan() { *mean } else { v };
                         let encoded = scaling.of(v);

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Piece, Source, Wanted};
+use crate::data::axes::{self, Order};
 use crate::data::freeze::{ColumnFacts, Facts};
 use crate::data::raw::Values;
 use crate::data::{DataError, LoadContext, idx, npy};
@@ -146,14 +147,16 @@ fn lacks(name: &str, why: &str, found: &[Found]) -> DataError {
     }
 }
 
-/// Whether the sizes per row are those of training; a picture may lack the dimension of its one channel.
+/// Whether the sizes per row are those of training, axis by axis; axes of size 1 may be there or not.
 fn fits(a: &Found, c: &ColumnFacts) -> Result<(), DataError> {
     let sizes = &a.sizes[1..];
-    let flat = |s: &[usize]| s.iter().copied().skip_while(|n| *n == 1).collect::<Vec<_>>();
-    if sizes == c.shape || (sizes.len() == 2 && c.shape.len() == 3 && flat(sizes) == flat(&c.shape)) {
+    if axes::same(sizes, &c.shape) {
         return Ok(());
     }
     let what = |s: &[usize]| if s.is_empty() { "one number".to_string() } else { format!("{s:?} numbers") };
+    let images = sizes.len() == 3 && c.shape.len() == 3;
+    // In either direction.
+    let turned = images && (Order::Hwc.fits(&c.shape, sizes) || Order::Hwc.fits(sizes, &c.shape));
     Err(DataError::option(
         format!(
             "`{}` holds {} per row, and the network reads {} as `{}`",
@@ -164,6 +167,7 @@ fn fits(a: &Found, c: &ColumnFacts) -> Result<(), DataError> {
         ),
         match sizes.is_empty() {
             true => "is this the file of labels? give the one of inputs",
+            false if turned => "the axes stand in another order than in training: transpose the array to these sizes",
             false => "bring the array to these sizes; its first dimension counts rows",
         },
     ))

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::axes::Order;
 use super::freeze::{ColumnFacts, Schema};
 use super::raw::{Raw, RawColumn, Split, Values};
 use super::{DataError, csv};
@@ -35,6 +36,10 @@ pub struct Wanted {
     pub resize: bool,
     /// What black and white of a picture stand for; absent: by the schema.
     pub range: Option<[f64; 2]>,
+    /// The order of the axes in the arrays of training.
+    pub order: Order,
+    /// Pictures are turned as their EXIF data ask.
+    pub exif: bool,
 }
 
 /// Of a table.
@@ -68,7 +73,16 @@ impl Wanted {
                 columns.push(facts.clone());
             }
         }
-        Wanted { columns, missing: schema.missing.clone(), layout, id: None, resize: false, range: None }
+        Wanted {
+            columns,
+            missing: schema.missing.clone(),
+            layout,
+            id: None,
+            resize: false,
+            range: None,
+            order: Order::Chw,
+            exif: true,
+        }
     }
 
     /// The only column, if it holds arrays.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Piece, Source, Wanted};
 use crate::data::DataError;
+use crate::data::axes::Order;
 use crate::data::freeze::{ColumnFacts, Facts};
 use crate::data::picture::{self, Form};
 use crate::data::raw::Values;
@@ -26,6 +27,9 @@ struct Intake {
     form: Form,
     /// What 0 and 255 become.
     ends: [f64; 2],
+    /// The order of the axes in the arrays of training, which the values follow.
+    order: Order,
+    exif: bool,
 }
 
 /// Whether a file is called like a picture.
@@ -49,7 +53,7 @@ impl<'a> Pictures<'a> {
             ));
         }
         let mut notes = Vec::new();
-        let intake = Intake::of(column, wanted.range, &mut notes)?;
+        let intake = Intake::of(column, wanted, &mut notes)?;
         let mut files = Vec::new();
         for path in paths {
             match path.is_dir() {
@@ -96,8 +100,8 @@ fn listed(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, DataEr
 }
 
 impl Intake {
-    fn of(c: &ColumnFacts, range: Option<[f64; 2]>, notes: &mut Vec<String>) -> Result<Intake, DataError> {
-        let (channels, height, width) = match c.shape.as_slice() {
+    fn of(c: &ColumnFacts, wanted: &Wanted, notes: &mut Vec<String>) -> Result<Intake, DataError> {
+        let (channels, height, width) = match wanted.order.sizes(&c.shape).as_slice() {
             [h, w] => (1, *h, *w),
             [n @ (1 | 3), h, w] => (*n, *h, *w),
             other => {
@@ -110,7 +114,7 @@ impl Intake {
                 ));
             }
         };
-        let ends = match (range.or(c.range), &c.facts) {
+        let ends = match (wanted.range.or(c.range), &c.facts) {
             (Some(ends), _) => ends,
             // Bytes, as pictures have them.
             (None, Facts::Numeric { min, max, .. }) if *min >= 0.0 && (128.0..=255.0).contains(max) => [0.0, 255.0],
@@ -130,13 +134,13 @@ impl Intake {
             }
             (None, Facts::Picture | Facts::Category { .. }) => [0.0, 255.0],
         };
-        Ok(Intake { form: Form { channels, height, width }, ends })
+        Ok(Intake { form: Form { channels, height, width }, ends, order: wanted.order, exif: wanted.exif })
     }
 
     /// Refuses a picture by its header.
     fn fits(&self, path: &Path, resize: bool) -> Result<(), DataError> {
         let bytes = std::fs::read(path).map_err(|e| super::cannot_read(path, &e))?;
-        let (width, height) = picture::size(&bytes, path)?;
+        let (width, height) = picture::shown(&bytes, path, self.exif)?;
         if (width, height) == (self.form.width, self.form.height) {
             return Ok(());
         }
@@ -157,10 +161,11 @@ impl Intake {
         Ok(())
     }
 
-    /// The values of one picture, `[channels, height, width]`.
+    /// The values of one picture, in the order of the arrays of training.
     fn read(&self, path: &Path) -> Result<Vec<f32>, DataError> {
         let bytes = std::fs::read(path).map_err(|e| super::cannot_read(path, &e))?;
-        let mut pixels = self.form.read(path, &bytes)?;
+        let planes = self.form.read(path, &bytes, self.exif)?;
+        let mut pixels = self.order.held(self.form.sizes(), planes);
         let [low, high] = self.ends;
         // Else to the bit what an array of bytes gives.
         if self.ends != [0.0, 255.0] {

@@ -21,8 +21,14 @@ pub struct TaskSurvey {
 /// Labels of one task in one split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LabelSplit {
+    /// Labels that count, and those that are missing or ignored: of several labels per sample each one, of a label per pixel each pixel.
     pub labelled: usize,
     pub missing: usize,
+    /// Rows with at least one label that counts.
+    pub rows: usize,
+    /// Of several labels per sample, how many there are of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub each: Vec<usize>,
     /// Of the labels that count: share of ones (binary, multilabel), or the mean number.
     pub mean: Option<f64>,
     pub std: Option<f64>,
@@ -32,12 +38,6 @@ pub struct LabelSplit {
 
 fn tables<'a>(of: &'a Subject) -> [&'a Table; 3] {
     [&of.dataset.train, &of.dataset.validation, &of.dataset.test]
-}
-
-/// Values of the rows whose label counts.
-fn counted(l: &LabelData) -> impl Iterator<Item = &[f32]> {
-    let counts = |row: usize| l.mask.as_ref().is_none_or(|m| m[row] != 0.0);
-    l.values.chunks_exact(l.size.max(1)).enumerate().filter(move |(row, _)| counts(*row)).map(|(_, v)| v)
 }
 
 pub fn survey(of: &Subject, findings: &mut Vec<Finding>) -> Vec<TaskSurvey> {
@@ -58,7 +58,7 @@ pub fn survey(of: &Subject, findings: &mut Vec<Finding>) -> Vec<TaskSurvey> {
 }
 
 fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
-    let (mut labelled, mut n, mut sum, mut square) = (0, 0usize, 0.0, 0.0);
+    let (mut labelled, mut with, mut n, mut sum, mut square) = (0, 0, 0usize, 0.0, 0.0);
     let classes = match kind {
         TaskKind::Binary => 2,
         TaskKind::Classes(n) => n.unwrap_or(0),
@@ -66,14 +66,22 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
         _ => 0,
     };
     let mut counts = vec![0; classes];
-    for row in counted(l) {
-        labelled += 1;
-        for v in row {
-            n += 1;
-            sum += f64::from(*v);
-            square += f64::from(*v) * f64::from(*v);
-            if let Some(c) = counts.get_mut(*v as usize) {
+    let several = l.labels > 1 && !kind.is_dense();
+    let mut each = vec![0; if several { l.labels } else { 0 }];
+    for row in 0..rows {
+        with += usize::from(l.counted(row) > 0);
+        for label in (0..l.labels).filter(|i| l.counts(row, *i)) {
+            labelled += 1;
+            if let Some(c) = each.get_mut(label) {
                 *c += 1;
+            }
+            for v in l.parts(row, label) {
+                n += 1;
+                sum += f64::from(v);
+                square += f64::from(v) * f64::from(v);
+                if let Some(c) = counts.get_mut(v as usize) {
+                    *c += 1;
+                }
             }
         }
     }
@@ -81,7 +89,7 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     let spread = |m: f64| (square / n as f64 - m * m).max(0.0).sqrt();
     let std =
         mean.filter(|_| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)).map(spread);
-    LabelSplit { labelled, missing: rows - labelled, mean, std, counts }
+    LabelSplit { labelled, missing: rows * l.labels - labelled, rows: with, each, mean, std, counts }
 }
 
 fn judge(of: &Subject, t: &TaskSurvey, findings: &mut Vec<Finding>) {
@@ -93,6 +101,9 @@ fn judge(of: &Subject, t: &TaskSurvey, findings: &mut Vec<Finding>) {
         } else if t.kind == "regression" && l.std == Some(0.0) {
             say("constant", format!("task `{}`: every {} label is {}", t.task, split(s), l.mean.unwrap_or_default()));
         }
+    }
+    for at in (0..t.splits[0].each.len()).filter(|at| t.splits[0].labelled > 0 && t.splits[0].each[*at] == 0) {
+        say("no_labels", format!("task `{}`: no train row has label {at}, counted from 0", t.task));
     }
     if t.kind == "binary" {
         for (s, l) in t.splits.iter().enumerate().filter(|(_, l)| l.labelled > 0) {
@@ -152,8 +163,7 @@ pub fn copies(of: &Subject, findings: &mut Vec<Finding>) {
         if l.size != 1 || kind.is_dense() {
             continue;
         }
-        let labelled: Vec<usize> =
-            (0..of.dataset.train.rows).filter(|r| l.mask.as_ref().is_none_or(|m| m[*r] != 0.0)).collect();
+        let labelled: Vec<usize> = (0..of.dataset.train.rows).filter(|r| l.counts(*r, 0)).collect();
         if labelled.len() < LEAST_ROWS || labelled.iter().all(|r| l.values[*r] == l.values[labelled[0]]) {
             continue;
         }

@@ -34,7 +34,7 @@ fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) ->
     let shape = dims.into();
     let mask = align_mask(mask, &shape)?;
     let labels = clean_labels(labels, &shape, DType::F32, mask.as_ref())?;
-    let index = class_index(&labels, classes)?;
+    let (index, wrong) = class_index(&labels, classes)?;
 
     let shifted = x.broadcast_sub(&x.detach().max_keepdim(1)?)?;
     let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
@@ -42,6 +42,9 @@ fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) ->
     let smoothing = args.float("label_smoothing");
     if smoothing > 0.0 {
         losses = (losses.affine(1.0 - smoothing, 0.0)? - log_p.mean_keepdim(1)?.affine(smoothing, 0.0)?)?;
+    }
+    if let Some(wrong) = wrong {
+        losses = wrong.where_cond(&losses.affine(0.0, f64::NAN)?, &losses)?;
     }
     Ok(Each { losses, mask })
 }
@@ -59,16 +62,19 @@ fn fused(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -
     }
 }
 
-/// Class indices, checked on the CPU; on other devices, where a look would wait for the queue, held within range.
-fn class_index(labels: &Tensor, classes: usize) -> Result<Tensor> {
+/// Class indices, checked on the CPU. On other devices a look would wait for the queue: there an index is held within range for the
+/// lookup, and where that changed it, which encoding the data makes impossible, the loss is to be NaN, so that training stops.
+fn class_index(labels: &Tensor, classes: usize) -> Result<(Tensor, Option<Tensor>)> {
     if labels.device().is_cpu() {
         let wrong = |l: &f32| !(l.fract() == 0.0 && *l >= 0.0 && (*l as usize) < classes);
         if let Some(label) = labels.flatten_all()?.to_vec1::<f32>()?.into_iter().find(wrong) {
             bail!("label {label} is not one of {classes} classes, counted from 0; a missing label needs a mask")
         }
-        labels.to_dtype(DType::U32)
+        Ok((labels.to_dtype(DType::U32)?, None))
     } else {
         let last = classes.saturating_sub(1) as f64;
-        labels.clamp(0f64, last)?.to_dtype(DType::U32)
+        let index = labels.clamp(0f64, last)?.to_dtype(DType::U32)?;
+        let wrong = index.to_dtype(labels.dtype())?.ne(labels)?;
+        Ok((index, Some(wrong)))
     }
 }

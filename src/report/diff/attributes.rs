@@ -201,6 +201,12 @@ fn task(a: &Task, b: &Task) -> Vec<Change> {
     let text = |l: &Option<crate::hir::Label>| l.as_ref().map(|l| words::label(&l.label));
     out.extend(change("label", text(&a.label), text(&b.label)));
     out.extend(change("mask", text(&a.mask), text(&b.mask)));
+    let list = |v: &[f64]| (!v.is_empty()).then(|| words::list(v.iter().map(|v| crate::data::number_text(*v))));
+    out.extend(change("ignore", list(&a.reading.ignore), list(&b.reading.ignore)));
+    let order = |t: &Task| Some(t.reading.order.word().to_string());
+    out.extend(change("layout", order(a), order(b)));
+    let resize = |t: &Task| t.reading.resize.map(|r| r.word().to_string());
+    out.extend(change("resize", resize(a), resize(b)));
     calls("loss", &a.loss, &b.loss, &mut out);
     let metrics = |t: &Task| {
         let mut e = Encoder::default();

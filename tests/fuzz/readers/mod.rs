@@ -10,6 +10,7 @@ pub mod tables;
 
 use std::path::{Path, PathBuf};
 
+use mtlc::data::axes::Order;
 use mtlc::data::{DataError, Facts, InputFrom, InputSpec, Raw, Schema, encode};
 
 use crate::support;
@@ -70,9 +71,15 @@ pub fn data_laws(raw: &Raw) {
     for c in &schema.columns {
         let one = |from| vec![InputSpec { name: "x".into(), from }];
         let names = || vec![c.name.clone()];
-        let mut ways = vec![InputFrom::Dense { columns: names(), scale: None, normalize: false }];
-        ways.push(InputFrom::Dense { columns: names(), scale: None, normalize: true });
-        ways.push(InputFrom::Dense { columns: names(), scale: Some([-1.0, 1.0]), normalize: false });
+        let dense = |scale, normalize| InputFrom::Dense {
+            columns: names(),
+            sizes: c.shape.clone(),
+            order: Order::Chw,
+            scale,
+            normalize,
+            exif: true,
+        };
+        let mut ways = vec![dense(None, false), dense(None, true), dense(Some([-1.0, 1.0]), false)];
         ways.push(InputFrom::Fields { columns: names() });
         for way in ways {
             match encode(raw, &schema, &one(way), &[]) {

@@ -34,7 +34,7 @@ fn compiled(file: &Path, options: &Options, terminal: &Terminal) -> Result<Compi
             return Err(no_data(true));
         }
         session::show(&compiled, terminal);
-        return Err(Stop::Shown(Exit::Program));
+        return Err(Stop::Shown(session::exit_of(&compiled)));
     };
     if checked.spec.data.is_empty() {
         return Err(no_data(checked.spec.inputs.is_empty() || checked.spec.tasks.is_empty()));

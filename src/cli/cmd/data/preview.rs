@@ -138,10 +138,10 @@ impl View<'_> {
         let mut t = table::Table::new([Column::left("task"), Column::left("kind")].into_iter().chain(titles));
         for (l, (kind, names)) in self.table.labels.iter().zip(&tasks) {
             let cells = (0..self.rows).map(|r| {
-                if l.mask.as_ref().is_some_and(|m| m[r] == 0.0) {
+                if l.counted(r) == 0 {
                     return "no label".into();
                 }
-                let values = &l.values[r * l.size..(r + 1) * l.size];
+                let values = l.row(r);
                 match (kind, values) {
                     (TaskKind::Binary, [v]) => format!("{}", *v != 0.0),
                     (TaskKind::Classes(_), [v]) => {
@@ -151,8 +151,19 @@ impl View<'_> {
                             _ => number.to_string(),
                         }
                     }
-                    _ if values.len() > MOST_NUMBERS => ends(values),
-                    _ => values.iter().map(|v| short(f64::from(*v))).collect::<Vec<_>>().join(", "),
+                    _ if values.len() > MOST_NUMBERS => {
+                        let counted: Vec<f32> =
+                            (0..l.labels).filter(|i| l.counts(r, *i)).flat_map(|i| l.parts(r, i)).collect();
+                        match l.labels - l.counted(r) {
+                            0 => ends(&counted),
+                            n => format!("{}, {n} without a label", ends(&counted)),
+                        }
+                    }
+                    _ => {
+                        let word =
+                            |i: usize, v: f32| if l.counts(r, i % l.labels) { short(f64::from(v)) } else { "-".into() };
+                        values.iter().enumerate().map(|(i, v)| word(i, *v)).collect::<Vec<_>>().join(", ")
+                    }
                 }
             });
             t.row([l.task.clone(), kind.name().to_string()].into_iter().chain(cells));
@@ -178,11 +189,11 @@ impl View<'_> {
         }
         let mut labels = serde_json::Map::new();
         for l in &self.table.labels {
-            let values = &l.values[row * l.size..(row + 1) * l.size];
-            let value = match &l.mask {
-                Some(m) if m[row] == 0.0 => Value::Null,
-                _ if values.len() == 1 => json!(values[0]),
-                _ => json!(values),
+            let one = |i: usize, v: f32| if l.counts(row, i % l.labels) { json!(v) } else { Value::Null };
+            let value = match l.row(row) {
+                _ if l.counted(row) == 0 => Value::Null,
+                [only] => json!(only),
+                values => values.iter().enumerate().map(|(i, v)| one(i, *v)).collect(),
             };
             labels.insert(l.task.clone(), value);
         }

@@ -38,9 +38,15 @@ fn problem(result: Result<mtlc::data::label::Label, Vec<mtlc::diag::Diagnostic>>
     )
 }
 
+/// A program beside which there is no file.
+fn nothing(_: &str) -> std::io::Result<String> {
+    Err(std::io::ErrorKind::NotFound.into())
+}
+
 fn label(text: &str, kind: TaskKind, raw: &Raw) -> LabelSpec {
     let label = check_label(&expr(text), kind, false, &known(raw)).expect("a label");
-    LabelSpec { task: "t".into(), kind, label, mask: None, reading: Reading::default(), pixels: None }
+    let (task, reading) = ("t".into(), Reading::default());
+    LabelSpec { task, kind, label, mask: None, standardize: false, reading, pixels: None }
 }
 
 fn all_of(raw: &Raw, inputs: &[InputSpec], labels: &[LabelSpec]) -> Dataset {
@@ -374,7 +380,7 @@ fn schema_goes_to_text_and_back() {
     for raw in [csv, synthetic, images] {
         let schema = Schema::freeze(&raw);
         let text = schema.to_mtl("the data");
-        let back = Schema::from_ast(&item(&text)).unwrap_or_else(|d| panic!("{d:#?}\n{text}"));
+        let back = Schema::from_ast(&item(&text), &nothing).unwrap_or_else(|d| panic!("{d:#?}\n{text}"));
         assert_eq!(back, schema);
         assert_eq!(back.to_mtl("the data"), text);
         schema.verify(&raw).unwrap();
@@ -419,7 +425,7 @@ fn schema_refuses_what_it_does_not_know() {
         let text = format!(
             "schema s {{\n format = csv\n split train {{ rows = 1 }}\n split validation {{ rows = 1 }}\n split test {{ rows = 0 }}\n {body}\n}}"
         );
-        let found = Schema::from_ast(&item(&text)).expect_err(&text);
+        let found = Schema::from_ast(&item(&text), &nothing).expect_err(&text);
         assert!(found.iter().all(|d| d.code == mtlc::diag::codes::DATA_SCHEMA));
         found[0].message.clone()
     };
@@ -567,7 +573,10 @@ fn labels_out_of_range_name_the_row() {
 fn fields_are_standardised_and_numbered_by_training_facts() {
     let (at, text) = people("");
     let raw = load(&text, at.path()).unwrap();
-    let fields = InputSpec { name: "f".into(), from: InputFrom::Fields { columns: vec!["age".into(), "job".into()] } };
+    let fields = InputSpec {
+        name: "f".into(),
+        from: InputFrom::Fields { columns: vec!["age".into(), "job".into()], unknown: 0.0 },
+    };
     let data = all_of(&raw, &[fields], &[]);
     let x = &data.train.inputs[0];
     assert_eq!((x.size, x.values.len()), (2, 10));
@@ -677,7 +686,7 @@ fn the_excerpts_load() {
     assert_eq!(raw.splits.each_ref().map(|s| s.rows), [17958, 1995, 9977]);
     let schema = Schema::freeze(&raw);
     assert_eq!(schema.notes(), Vec::<String>::new());
-    assert_eq!(Schema::from_ast(&item(&schema.to_mtl("census"))).unwrap(), schema);
+    assert_eq!(Schema::from_ast(&item(&schema.to_mtl("census")), &nothing).unwrap(), schema);
     for f in &schema.files {
         assert!(readme.contains(&f.sha256), "{} is not the file that the README names", f.path);
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::provenance::Provenance;
 use super::topology_text::{self, topology_text};
 use super::{paths, written};
+use crate::data::vocabulary::Sidecar;
 use crate::diag::Diagnostics;
 use crate::hir::{self, Options, Spec, Topology};
 use crate::source::SourceMap;
@@ -30,7 +31,7 @@ pub fn derived_file(of: Derivation) -> String {
     let topology = topology_text(spec, topology);
     let whole = |provenance: &str| format!("mtl 1\n\n{provenance}\n{schemas}\n{items}\n\n{topology}");
     // The digest of a file is that of the text read back, whatever was put into it.
-    let text = whole(&provenance.text(&read_back(&whole(""))));
+    let text = whole(&provenance.text(&read_back(&whole(""), &vocabularies(spec))));
     crate::fmt::format(&text).unwrap_or(text)
 }
 
@@ -69,10 +70,37 @@ fn schemas(spec: &Spec, folder: &Path) -> String {
     out
 }
 
-fn read_back(text: &str) -> Spec {
+/// The files that stand beside any program with the schemas of this spec: large vocabularies.
+pub fn vocabularies(spec: &Spec) -> Vec<Sidecar> {
+    spec.data.iter().filter_map(|d| d.schema.as_ref()?.sidecar(&d.name)).collect()
+}
+
+/// Writes them into the folder of a program, which comes after them.
+pub fn write_vocabularies(spec: &Spec, folder: &Path) -> std::io::Result<()> {
+    let all = vocabularies(spec);
+    if !all.is_empty() && !folder.as_os_str().is_empty() {
+        std::fs::create_dir_all(folder)?;
+    }
+    all.iter().try_for_each(|v| v.write(folder))
+}
+
+/// Reads such a file before it is written; other paths go to `load`.
+pub fn beside(
+    all: &[Sidecar],
+    path: &Path,
+    load: &dyn Fn(&Path) -> std::io::Result<String>,
+) -> std::io::Result<String> {
+    match all.iter().find(|v| path.file_name().is_some_and(|n| n == v.name.as_str())) {
+        Some(v) => Ok(v.text.clone()),
+        None => load(path),
+    }
+}
+
+fn read_back(text: &str, beside_it: &[Sidecar]) -> Spec {
     let mut sources = SourceMap::default();
     let root = sources.add("derived.mtl", None, text);
     let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let load = |path: &Path| beside(beside_it, path, &nothing);
     let parse = crate::syntax::parse(root, text);
-    hir::lower(root, &parse, None, &mut sources, &nothing, &Options::default(), &mut Diagnostics::default())
+    hir::lower(root, &parse, None, &mut sources, &load, &Options::default(), &mut Diagnostics::default())
 }

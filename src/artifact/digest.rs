@@ -33,16 +33,29 @@ pub fn network_digest(spec: &Spec, topology: &Topology) -> String {
     of_text(&meaning(spec, Some(topology)))
 }
 
+/// Eight digits for a part of a spec.
+fn short(write: &dyn Fn(&mut Encoder)) -> String {
+    let mut e = Encoder::default();
+    write(&mut e);
+    of_text(&e.text)[PREFIX.len()..][..8].to_string()
+}
+
+/// The parts of a spec that say what is searched and how, each with a short digest: [`parts`] with space and search in place of the
+/// topology.
+pub fn search_parts(spec: &Spec) -> Vec<(&'static str, String)> {
+    let mut all = parts(spec);
+    all.retain(|(name, _)| *name != "topology");
+    all.push(("space", short(&|e| spec.space.iter().for_each(|s| space(e, spec, s)))));
+    all.push(("search", short(&|e| sorted(e, &spec.searches, |e, s| search(e, spec, s)))));
+    all
+}
+
 /// The parts of a spec that say what is trained and on what, each with a short digest. They tell which part of a file was
 /// changed; whether one was is for the whole digest to say.
 pub fn parts(spec: &Spec) -> Vec<(&'static str, String)> {
-    let short = |write: &dyn Fn(&mut Encoder)| {
-        let mut e = Encoder::default();
-        write(&mut e);
-        of_text(&e.text)[PREFIX.len()..][..8].to_string()
-    };
     vec![
-        ("data", short(&|e| sorted(e, &spec.data, data))),
+        ("data", short(&|e| sorted(e, &spec.data, source))),
+        ("schema", short(&|e| sorted(e, &spec.data, frozen))),
         ("inputs", short(&|e| sorted(e, &spec.inputs, |e, i| input(e, spec, i)))),
         ("tasks", short(&|e| spec.tasks.iter().for_each(|t| goal(e, t)))),
         ("heads", short(&|e| spec.tasks.iter().for_each(|t| decoder(e, spec, t)))),
@@ -122,13 +135,26 @@ fn sorted<T>(e: &mut Encoder, items: &[T], write: impl Fn(&mut Encoder, &T)) {
 }
 
 fn data(e: &mut Encoder, d: &Data) {
+    source(e, d);
+    frozen(e, d);
+}
+
+/// Where a data set comes from and how it is read.
+fn source(e: &mut Encoder, d: &Data) {
     e.list("data", |e| {
         e.name(&d.name);
         e.args(&d.args, &[]);
-        if let Some(s) = &d.schema {
-            e.list("schema", |e| e.name(&s.digest_text()));
-        }
     });
+}
+
+/// What was frozen of it.
+fn frozen(e: &mut Encoder, d: &Data) {
+    if let Some(s) = &d.schema {
+        e.list("schema", |e| {
+            e.name(&d.name);
+            e.name(&s.digest_text());
+        });
+    }
 }
 
 fn input(e: &mut Encoder, spec: &Spec, i: &Input) {
@@ -209,6 +235,9 @@ fn aim(e: &mut Encoder, t: &Task) {
     e.list("loss", |e| e.call(&t.loss));
     e.list("metrics", |e| t.metrics.iter().for_each(|m| e.call(m)));
     e.list("weight", |e| e.number(t.weight));
+    if t.kind.has_units() {
+        e.list("standardize", |e| e.word(t.standardize));
+    }
 }
 
 fn head(e: &mut Encoder, spec: &Spec, t: &Task) {

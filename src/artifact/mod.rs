@@ -23,8 +23,10 @@ mod written;
 
 pub use binding::binding;
 pub use canonical::{Canonical, canonical, canonicalise, same_meaning};
-pub use derived::{Derivation, derived_file, network_file, program_file};
-pub use digest::{digest, network_digest, parts};
+pub use derived::{Derivation, beside, derived_file, network_file, program_file, vocabularies, write_vocabularies};
+pub use digest::{digest, network_digest, parts, search_parts};
 pub use encode::Encoder;
-pub use provenance::{Provenance, Standing, TOOL, changed_parts, check_provenance, unbound_data, verify_self};
+pub use provenance::{
+    Provenance, Standing, TOOL, changed_parts, changed_since, check_provenance, unbound_data, verify_self,
+};
 pub use topology_text::topology_text;

@@ -1,6 +1,6 @@
 //! Where a derived file came from: what is written into it, and whether the file still is what was derived.
 
-use super::digest::{digest, parts};
+use super::digest::{digest, parts, search_parts};
 use crate::data::{name_text, number_text, quoted_text};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Spec, eval::Const};
@@ -14,6 +14,8 @@ pub struct Provenance {
     pub tool: String,
     /// Digest of the search spec.
     pub derived: String,
+    /// Short digests of its parts, `search 1a2b3c4d`.
+    pub spec: Vec<String>,
     pub strategy: String,
     pub seed: u64,
     /// What the search measured, in the order in which it shall stand.
@@ -23,7 +25,14 @@ pub struct Provenance {
 impl Provenance {
     /// Of a topology that `strategy` found for `spec`, by this program.
     pub fn new(spec: &Spec, strategy: &str, seed: u64, searched: Vec<(String, f64)>) -> Provenance {
-        Provenance { tool: TOOL.into(), derived: digest(spec), strategy: strategy.into(), seed, searched }
+        Provenance {
+            tool: TOOL.into(),
+            derived: digest(spec),
+            spec: search_parts(spec).into_iter().map(|(part, digest)| format!("{part} {digest}")).collect(),
+            strategy: strategy.into(),
+            seed,
+            searched,
+        }
     }
 
     /// What a derived file says.
@@ -37,6 +46,10 @@ impl Provenance {
         Some(Provenance {
             tool: p.args.str("tool").into(),
             derived: p.args.str("derived").into(),
+            spec: match p.args.get("spec") {
+                Some(crate::schema::Value::List(items)) => items.iter().filter_map(|v| text(&v.value)).collect(),
+                _ => Vec::new(),
+            },
             strategy: match p.args.get("strategy") {
                 Some(crate::schema::Value::Name(parts)) => parts.join("."),
                 _ => String::new(),
@@ -54,18 +67,36 @@ impl Provenance {
             true => String::new(),
             false => format!("  searched = {{ {} }}\n", searched.join(", ")),
         };
+        let of_spec: Vec<String> = self.spec.iter().map(|p| quoted_text(p)).collect();
         let parts: Vec<String> =
             parts(own).iter().map(|(part, digest)| quoted_text(&format!("{part} {digest}"))).collect();
         format!(
-            "provenance {{\n  tool = {}\n  derived = {}\n  strategy = {}\n  seed = {}\n{searched}  self = {}\n  parts = [{}]\n}}\n",
+            "provenance {{\n  tool = {}\n  derived = {}\n  spec = [{}]\n  strategy = {}\n  seed = {}\n{searched}  self = {}\n  parts = [{}]\n}}\n",
             quoted_text(&self.tool),
             quoted_text(&self.derived),
+            of_spec.join(", "),
             name_text(&self.strategy),
             self.seed,
             quoted_text(&digest(own)),
             parts.join(", "),
         )
     }
+}
+
+fn text(v: &crate::schema::Value) -> Option<String> {
+    match v {
+        crate::schema::Value::Str(s) => Some(s.clone()),
+        _ => None,
+    }
+}
+
+/// Parts of a spec that are not those of the search that a file was derived from; `None` where its provenance does not list them.
+pub fn changed_since(provenance: &Provenance, spec: &Spec) -> Option<Vec<&'static str>> {
+    if provenance.spec.is_empty() {
+        return None;
+    }
+    let same = |part: &str, digest: &str| provenance.spec.iter().any(|p| *p == format!("{part} {digest}"));
+    Some(search_parts(spec).into_iter().filter(|(part, digest)| !same(part, digest)).map(|(part, _)| part).collect())
 }
 
 /// What a file's provenance is worth.

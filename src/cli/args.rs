@@ -209,6 +209,11 @@ pub struct DeriveArgs {
     /// The file to write, which must not exist; absent: standard output, as it stands in the run folder.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Leave out the texts of all columns, which may name people: the file has their numbers and digests. It checks, and trains where
+    /// the data are; `predict` needs the texts.
+    #[arg(long)]
+    pub no_vocabulary: bool,
 }
 
 #[derive(Debug, Args)]

@@ -103,7 +103,7 @@ impl Table {
     pub fn gather(&self, rows: &[u32], drawn: Option<Drawn>) -> Result<Batch, DataError> {
         Ok(Batch {
             rows: rows.len(),
-            inputs: self.inputs.iter().map(|i| i.gather(rows, drawn)).collect::<Result<_, _>>()?,
+            inputs: self.inputs.iter().enumerate().map(|(n, i)| i.gather(n, rows, drawn)).collect::<Result<_, _>>()?,
             labels: self.labels.iter().map(|l| pick(&l.values, l.size, rows)).collect(),
             masks: self.labels.iter().map(|l| l.mask.as_ref().map(|m| m.gather(rows))).collect(),
         })
@@ -136,9 +136,14 @@ impl Mask {
 }
 
 impl InputData {
-    fn gather(&self, rows: &[u32], drawn: Option<Drawn>) -> Result<Vec<f32>, DataError> {
+    /// `n` is the input's place in its table.
+    fn gather(&self, n: usize, rows: &[u32], drawn: Option<Drawn>) -> Result<Vec<f32>, DataError> {
         if self.pictures.is_empty() {
-            return Ok(pick(&self.values, self.size, rows));
+            let mut values = pick(&self.values, self.size, rows);
+            if let Some(drawn) = drawn {
+                self.unknown.replace(&mut values, self.size, rows, n, drawn);
+            }
+            return Ok(values);
         }
         let held = self.size - self.pictures.iter().map(|p| p.album.form.elements()).sum::<usize>();
         let mut out = Vec::with_capacity(rows.len() * self.size);

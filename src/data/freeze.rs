@@ -1,10 +1,14 @@
 //! The frozen facts about a data set: what a spec may rely on without the data. Vocabularies and statistics come from the
 //! training split alone.
 
+use std::collections::HashSet;
+
+use super::label_facts::{LabelFacts, nine_digits};
 use super::raw::{FileFact, MISSING, Raw, RawColumn, SPLITS, Values};
+use super::vocabulary;
 
 /// Facts about a data set. Printed and read as a `schema` item (`schema_text.rs`).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schema {
     /// The format it was read with.
     pub format: String,
@@ -14,6 +18,8 @@ pub struct Schema {
     /// Rows of train, validation, test.
     pub rows: [usize; 3],
     pub columns: Vec<ColumnFacts>,
+    /// Of the tasks whose labels are standardised: [`Schema::freeze`] does not know the tasks and leaves it empty.
+    pub labels: Vec<LabelFacts>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +33,17 @@ pub struct ColumnFacts {
     /// The storage's range, where the spec gives one.
     pub range: Option<[f64; 2]>,
     pub groups: Vec<String>,
+    /// Texts without a number of their own, where `min_count` asks for that.
+    pub rare: Option<Rare>,
+}
+
+/// Texts that are read as unknown, for they are rare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rare {
+    /// Held by fewer training rows than this.
+    pub below: usize,
+    /// Training cells that hold one.
+    pub cells: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,8 +54,39 @@ pub enum Facts {
     /// Training values with their counts, most frequent first, then alphabetical. Category numbers count from 1 in this
     /// order; 0 is "missing, or never seen in training".
     Category { values: Vec<(String, usize)> },
+    /// Categories whose vocabulary was left out of the program: how many texts it has, and its digest ([`vocabulary::digest`]).
+    Withheld { values: usize, sha256: String },
+    /// Texts by their bucket ([`vocabulary::bucket`]), from 1; 0 is missing. There is no vocabulary.
+    Hashed { buckets: usize },
     /// Files of pixels in the column's range, which are not opened to freeze: nothing is known of their mean.
     Picture,
+}
+
+impl Facts {
+    /// Whether cells are texts.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Facts::Category { .. } | Facts::Withheld { .. } | Facts::Hashed { .. })
+    }
+
+    /// The same without the vocabulary: its size and digest stand for it.
+    pub fn withheld(&self) -> Facts {
+        match self {
+            Facts::Category { values } => Facts::Withheld { values: values.len(), sha256: vocabulary::digest(values) },
+            other => other.clone(),
+        }
+    }
+}
+
+impl ColumnFacts {
+    /// Whether two columns have the same facts; a vocabulary that was left out is the one that its digest is of.
+    pub fn agrees(&self, other: &ColumnFacts) -> bool {
+        let left_out = |c: &ColumnFacts| matches!(c.facts, Facts::Withheld { .. });
+        if left_out(self) == left_out(other) {
+            return self == other;
+        }
+        let digests = |c: &ColumnFacts| ColumnFacts { facts: c.facts.withheld(), ..c.clone() };
+        digests(self) == digests(other)
+    }
 }
 
 impl Schema {
@@ -49,11 +97,36 @@ impl Schema {
             files: raw.files.clone(),
             rows: [raw.splits[0].rows, raw.splits[1].rows, raw.splits[2].rows],
             columns: raw.columns.iter().zip(&raw.splits[0].columns).map(|(c, v)| column(c, v)).collect(),
+            labels: Vec::new(),
         }
+    }
+
+    /// Takes the vocabularies that were left out from the data that were frozen.
+    pub fn restore(&mut self, raw: &Raw) {
+        if !self.columns.iter().any(|c| matches!(c.facts, Facts::Withheld { .. })) {
+            return;
+        }
+        for (c, values) in raw.columns.iter().zip(&raw.splits[0].columns) {
+            if let Some(own) = self.columns.iter_mut().find(|o| o.name == c.name)
+                && matches!(own.facts, Facts::Withheld { .. })
+            {
+                own.facts = column(c, values).facts;
+            }
+        }
+    }
+
+    /// The same without any vocabulary.
+    pub fn withhold(&mut self) {
+        self.columns.iter_mut().for_each(|c| c.facts = c.facts.withheld());
     }
 
     pub fn column(&self, name: &str) -> Option<&ColumnFacts> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// The facts about the label of a task.
+    pub fn label(&self, task: &str) -> Option<&LabelFacts> {
+        self.labels.iter().find(|l| l.task == task)
     }
 
     /// Members of a group of columns, in order; empty if there is no such group.
@@ -76,6 +149,12 @@ impl Schema {
                 Facts::Category { values } if values.len() == 1 => {
                     notes
                         .push(format!("column `{name}` holds the same text, {:?}, in every training row", values[0].0));
+                }
+                Facts::Category { .. } if c.rare.is_some_and(|r| r.cells > 0) => {
+                    let Rare { below, cells } = c.rare.expect("just seen");
+                    notes.push(format!(
+                        "column `{name}`: {cells} training cells hold a text that fewer than {below} rows hold; they are read as unknown"
+                    ));
                 }
                 Facts::Category { values } if self.rows[0] >= 100 && values.len() * 2 > self.rows[0] => {
                     notes.push(format!(
@@ -119,7 +198,7 @@ impl Schema {
         for c in &self.columns {
             match now.column(&c.name) {
                 None => differ.push(format!("column `{}` is gone", c.name)),
-                Some(n) if n != c => differ.push(difference(c, n)),
+                Some(n) if !c.agrees(n) => differ.push(difference(c, n)),
                 Some(_) => {}
             }
         }
@@ -138,18 +217,31 @@ fn difference(was: &ColumnFacts, is: &ColumnFacts) -> String {
         (Facts::Picture, Facts::Picture) if was.shape == is.shape => {
             format!("column `{name}` has another range or group")
         }
-        (Facts::Picture, Facts::Numeric { .. } | Facts::Category { .. }) => {
-            format!("column `{name}` was pictures and is none")
+        (Facts::Picture, _) => format!("column `{name}` was pictures and is none"),
+        (_, Facts::Picture) => format!("column `{name}` was no pictures and is pictures"),
+        (a, Facts::Numeric { .. }) if a.is_text() => format!("column `{name}` was text and is numeric"),
+        (Facts::Numeric { .. }, b) if b.is_text() => format!("column `{name}` was numeric and is text"),
+        (Facts::Hashed { buckets: a }, Facts::Hashed { buckets: b }) if a != b => {
+            format!("column `{name}` had {a} buckets and has {b}")
         }
-        (Facts::Numeric { .. } | Facts::Category { .. }, Facts::Picture) => {
-            format!("column `{name}` was no pictures and is pictures")
+        (Facts::Hashed { .. }, b) if !matches!(b, Facts::Hashed { .. }) => {
+            format!("column `{name}` was hashed into buckets and is not")
         }
-        (Facts::Category { .. }, Facts::Numeric { .. }) => format!("column `{name}` was text and is numeric"),
-        (Facts::Numeric { .. }, Facts::Category { .. }) => format!("column `{name}` was numeric and is text"),
+        (a, Facts::Hashed { .. }) if !matches!(a, Facts::Hashed { .. }) => {
+            format!("column `{name}` was not hashed into buckets and is")
+        }
+        (Facts::Withheld { values: a, .. }, Facts::Category { values: b }) if *a != b.len() => {
+            format!("column `{name}` held {a} texts and holds {}", b.len())
+        }
+        (Facts::Withheld { .. }, Facts::Category { .. }) if was.facts != is.facts.withheld() => {
+            format!("column `{name}` holds other texts, or at other rates")
+        }
         _ if was.shape != is.shape => format!("column `{name}` had shape {:?} and has {:?}", was.shape, is.shape),
         (Facts::Category { values: a }, Facts::Category { values: b }) if a != b => {
-            let lost = a.iter().find(|(v, _)| !b.iter().any(|(w, _)| v == w));
-            let new = b.iter().find(|(v, _)| !a.iter().any(|(w, _)| v == w));
+            let words = |of: &'_ [(String, usize)]| of.iter().map(|(v, _)| v.clone()).collect::<HashSet<String>>();
+            let (before, now) = (words(a), words(b));
+            let lost = a.iter().find(|(v, _)| !now.contains(v));
+            let new = b.iter().find(|(v, _)| !before.contains(v));
             match (lost, new) {
                 (Some((v, _)), _) => format!("column `{name}` no longer holds {v:?}"),
                 (None, Some((v, _))) => format!("column `{name}` now also holds {v:?}"),
@@ -167,21 +259,30 @@ fn difference(was: &ColumnFacts, is: &ColumnFacts) -> String {
 }
 
 fn column(c: &RawColumn, values: &Values) -> ColumnFacts {
-    let (facts, missing) = match values {
-        Values::Text(codes) => {
+    let mut rare = (c.min_count > 1).then_some(Rare { below: c.min_count, cells: 0 });
+    let (facts, missing) = match (values, c.buckets) {
+        (Values::Text(codes), Some(buckets)) => {
+            rare = None;
+            (Facts::Hashed { buckets }, codes.iter().filter(|c| **c == MISSING).count())
+        }
+        (Values::Text(codes), None) => {
             let mut counts = vec![0usize; c.dictionary.len()];
             let mut missing = 0;
             for code in codes {
                 if *code == MISSING { missing += 1 } else { counts[*code as usize] += 1 }
             }
-            let seen = c.dictionary.iter().zip(counts).filter(|(_, n)| *n > 0);
+            if let Some(rare) = &mut rare {
+                rare.cells = counts.iter().filter(|n| **n < rare.below).sum();
+            }
+            let seen = c.dictionary.iter().zip(counts).filter(|(_, n)| *n >= c.min_count.max(1));
             let mut values: Vec<(String, usize)> = seen.map(|(v, n)| (v.clone(), n)).collect();
             values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             (Facts::Category { values }, missing)
         }
-        Values::Pictures(_) => (Facts::Picture, 0),
-        numbers => numeric(numbers),
+        (Values::Pictures(_), _) => (Facts::Picture, 0),
+        (numbers, _) => numeric(numbers),
     };
+    let rare = rare.filter(|_| values.is_text());
     ColumnFacts {
         name: c.name.clone(),
         shape: c.shape.clone(),
@@ -189,6 +290,7 @@ fn column(c: &RawColumn, values: &Values) -> ColumnFacts {
         missing,
         range: c.range,
         groups: c.groups.clone(),
+        rare,
     }
 }
 
@@ -210,11 +312,6 @@ fn numeric(values: &Values) -> (Facts, usize) {
     let std = if min == max { 0.0 } else { (square / n as f64).sqrt() };
     let end = |v: f64| if matches!(values, Values::F32(_)) { shortest(v as f32) } else { v + 0.0 };
     (Facts::Numeric { mean: nine_digits(mean), std: nine_digits(std), min: end(min), max: end(max) }, missing)
-}
-
-/// The number with nine significant digits; adding zero turns -0 into 0.
-fn nine_digits(v: f64) -> f64 {
-    format!("{v:.8e}").parse::<f64>().expect("a printed number") + 0.0
 }
 
 /// The f64 that prints as shortly as the f32 does.

@@ -134,6 +134,7 @@ pub fn classes(label: &Label, ignore: &[f64], data: &Known) -> Option<usize> {
     let [Term::Column(name, _)] = label.terms.as_slice() else { return None };
     match &data.column(name)?.kind {
         KnownKind::Category(values) => values.as_ref().map(Vec::len),
+        KnownKind::Counted(n) => Some(*n),
         // A number that is larger than any number of classes is no class number.
         KnownKind::Numeric(ends) => ends
             .filter(|[a, b]| {
@@ -144,7 +145,7 @@ pub fn classes(label: &Label, ignore: &[f64], data: &Known) -> Option<usize> {
                     && *b < MAX_CLASSES
             })
             .map(|[_, b]| b as usize + 1),
-        KnownKind::Open | KnownKind::Picture => None,
+        KnownKind::Open | KnownKind::Picture | KnownKind::Hashed(_) => None,
     }
 }
 
@@ -153,7 +154,7 @@ pub fn words(label: &Label, schema: &Schema) -> Option<Vec<String>> {
     let [Term::Column(name, _)] = label.terms.as_slice() else { return None };
     match &schema.column(name)?.facts {
         Facts::Category { values } => Some(values.iter().map(|(v, _)| v.clone()).collect()),
-        Facts::Numeric { .. } | Facts::Picture => None,
+        _ => None,
     }
 }
 
@@ -219,6 +220,24 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                     return wrong(*span, "a class is a column or a number".into(), "name a column of text".into());
                 };
                 let known = check.home().and_then(|h| h.column(name)).map(|c| &c.kind);
+                if let Some(KnownKind::Hashed(_)) = known {
+                    return wrong(
+                        *span,
+                        format!(
+                            "the texts of column `{name}` are hashed into buckets, and a class has a text of its own"
+                        ),
+                        format!("leave `{name}` out of `buckets`"),
+                    );
+                }
+                if let (Some(n), Some(KnownKind::Counted(m))) = (n, known)
+                    && n != *m
+                {
+                    return wrong(
+                        *span,
+                        format!("column `{name}` has {m} texts with a number of their own, and the task {n} classes"),
+                        format!("write `classes({m})`"),
+                    );
+                }
                 if let (Some(n), Some(KnownKind::Category(Some(values)))) = (n, known)
                     && values.len() != n
                 {

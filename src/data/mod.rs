@@ -23,6 +23,7 @@ mod generated;
 mod hierarchy_synthetic;
 mod idx;
 pub mod label;
+mod label_facts;
 mod ltb_synthetic;
 mod mmoe_synthetic;
 mod multi_mnist;
@@ -36,6 +37,7 @@ mod schema_text;
 mod split;
 pub mod survey;
 mod terms;
+pub mod vocabulary;
 mod zip;
 
 use std::path::Path;
@@ -43,11 +45,12 @@ use std::path::Path;
 pub use album::{Album, Drawn};
 pub use batches::{Batch, Batches};
 pub use encode::{
-    Dataset, InputData, InputFrom, InputSpec, LabelData, LabelSpec, Mask, Reading, Table, channels, encode,
-    encode_inputs, marks,
+    Dataset, InputData, InputFrom, InputSpec, LabelData, LabelSpec, Mask, Reading, Table, Unknown, channels, encode,
+    encode_inputs, marks, measure,
 };
 pub use error::DataError;
-pub use freeze::{ColumnFacts, Facts, Schema};
+pub use freeze::{ColumnFacts, Facts, Rare, Schema};
+pub use label_facts::LabelFacts;
 pub use outline::{Known, KnownColumn, KnownKind, Outline};
 pub use picture::Form;
 pub use raw::{FileFact, Part, Raw, RawColumn, SPLITS, Split, Values};

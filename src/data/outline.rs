@@ -33,6 +33,10 @@ pub enum KnownKind {
     Numeric(Option<[f64; 2]>),
     /// With the training vocabulary, where frozen.
     Category(Option<Vec<String>>),
+    /// Categories that are so many; their words are not known, or not all.
+    Counted(usize),
+    /// So many buckets of texts.
+    Hashed(usize),
     /// Pixels from 0 to 255.
     Picture,
 }
@@ -84,7 +88,10 @@ impl Known {
                 name: c.name.clone(),
                 kind: match &c.facts {
                     Facts::Numeric { min, max, .. } => KnownKind::Numeric(Some([*min, *max])),
-                    Facts::Category { values, .. } => {
+                    Facts::Category { values } if c.rare.is_some() => KnownKind::Counted(values.len()),
+                    Facts::Withheld { values, .. } => KnownKind::Counted(*values),
+                    Facts::Hashed { buckets } => KnownKind::Hashed(*buckets),
+                    Facts::Category { values } => {
                         KnownKind::Category(Some(values.iter().map(|(v, _)| v.clone()).collect()))
                     }
                     Facts::Picture => KnownKind::Picture,
@@ -118,6 +125,7 @@ impl Known {
         let field = |name: &String| match &self.column(name)?.kind {
             KnownKind::Numeric(_) => Some(Field::Numeric),
             KnownKind::Category(Some(values)) => Some(Field::Category { values: values.len() + 1 }),
+            KnownKind::Counted(n) | KnownKind::Hashed(n) => Some(Field::Category { values: n + 1 }),
             _ => None,
         };
         Fields(columns.iter().map(field).collect::<Option<Vec<_>>>().map(Arc::from))

@@ -33,11 +33,23 @@ pub struct RawColumn {
     pub range: Option<[f64; 2]>,
     /// Named groups that the column belongs to (`synth.targets`).
     pub groups: Vec<String>,
+    /// Texts that fewer training rows hold have no number of their own; 0 or 1: all have one.
+    pub min_count: usize,
+    /// Texts are hashed into so many categories.
+    pub buckets: Option<usize>,
 }
 
 impl RawColumn {
     pub fn new(name: impl Into<String>, shape: &[usize]) -> RawColumn {
-        RawColumn { name: name.into(), shape: shape.to_vec(), dictionary: Vec::new(), range: None, groups: Vec::new() }
+        RawColumn {
+            name: name.into(),
+            shape: shape.to_vec(),
+            dictionary: Vec::new(),
+            range: None,
+            groups: Vec::new(),
+            min_count: 0,
+            buckets: None,
+        }
     }
 
     /// Values per sample.

@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
-use super::freeze::{ColumnFacts, Facts, Schema};
+use super::freeze::{ColumnFacts, Facts, Rare, Schema};
+use super::label_facts::LabelFacts;
 use super::outline::as_name;
 use super::raw::{FileFact, SPLITS};
+use super::vocabulary::{self, Shelf};
+
 use crate::diag::{Applicability, Diagnostic, codes, suggest};
 use crate::ops::input::MAX_NUMBERS;
 use crate::source::Span;
@@ -50,23 +53,31 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 impl Schema {
-    /// A `schema NAME { ... }` item, the same text for the same facts, with a line end.
+    /// A `schema NAME { ... }` item, the same text for the same facts, with a line end. Large vocabularies are in its
+    /// [`Schema::sidecar`].
     pub fn to_mtl(&self, schema: &str) -> String {
-        self.print(&name(schema), true)
+        self.print(schema, true)
     }
 
-    /// Facts alone, for digests: paths of files are left out, their sha256 stay.
+    /// Facts alone, for digests: paths of files are left out, their sha256 stay. Of a vocabulary the digest is written, so that it
+    /// makes no difference where it stands, or whether it was left out.
     pub fn digest_text(&self) -> String {
         self.print("_", false)
     }
 
     fn print(&self, schema: &str, paths: bool) -> String {
+        let external = vocabulary::external(&self.columns);
+        let sidecar = if paths { self.sidecar(schema) } else { None };
+        let schema = name(schema);
         let mut out = String::new();
         let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string");
         line(format!("schema {schema} {{"));
         line(format!("  format = {}", name(&self.format)));
         if !self.missing.is_empty() {
             line(format!("  missing = {}", list(self.missing.iter().map(|m| quoted(m)))));
+        }
+        if let Some(file) = sidecar {
+            line(format!("  vocabulary = file({}, sha256 = {})", quoted(&file.name), quoted(&file.sha256)));
         }
         for f in &self.files {
             let path = if paths { quoted(&f.path) } else { "_".into() };
@@ -75,18 +86,35 @@ impl Schema {
         for (split, rows) in SPLITS.iter().zip(self.rows) {
             line(format!("  split {split} {{ rows = {rows} }}"));
         }
-        for c in &self.columns {
-            line(column_text(c));
+        for (c, external) in self.columns.iter().zip(external) {
+            line(column_text(c, external || !paths));
+        }
+        for l in &self.labels {
+            let numbers = |v: &[f64]| match v {
+                [one] => number(*one),
+                many => list(many.iter().map(|v| number(*v))),
+            };
+            line(format!("  label {} {{ mean = {}, std = {} }}", name(&l.task), numbers(&l.mean), numbers(&l.std)));
         }
         line("}".into());
         out
     }
 }
 
-fn column_text(c: &ColumnFacts) -> String {
+/// `short`: its vocabulary stands elsewhere.
+fn column_text(c: &ColumnFacts, short: bool) -> String {
     let mut first = Vec::new();
     let mut lists = Vec::new();
-    match &c.facts {
+    let left_out = if short { c.facts.withheld() } else { c.facts.clone() };
+    match &left_out {
+        Facts::Withheld { values, sha256 } => {
+            first.push("kind = category".to_string());
+            first.push(format!("values = {values}, sha256 = {}", quoted(sha256)));
+        }
+        Facts::Hashed { buckets } => {
+            first.push("kind = category".to_string());
+            first.push(format!("buckets = {buckets}"));
+        }
         Facts::Numeric { mean, std, min, max } => {
             first.push("kind = numeric".to_string());
             if !c.shape.is_empty() {
@@ -109,6 +137,9 @@ fn column_text(c: &ColumnFacts) -> String {
     if c.missing > 0 {
         first.push(format!("missing = {}", c.missing));
     }
+    if let Some(Rare { below, cells }) = &c.rare {
+        first.push(format!("min_count = {below}, rare = {cells}"));
+    }
     if let Some(r) = &c.range {
         first.push(format!("range = {}", list(r.iter().map(|v| number(*v)))));
     }
@@ -123,9 +154,9 @@ fn column_text(c: &ColumnFacts) -> String {
 }
 
 impl Schema {
-    /// Reads a `schema` item. Strict: unknown, repeated and missing facts are errors.
-    pub fn from_ast(item: &Item) -> Result<Schema, Vec<Diagnostic>> {
-        let mut read = Read { errors: Vec::new() };
+    /// Reads a `schema` item. Strict: unknown, repeated and missing facts are errors. `load` reads a file beside the program.
+    pub fn from_ast(item: &Item, load: Load) -> Result<Schema, Vec<Diagnostic>> {
+        let mut read = Read { errors: Vec::new(), shelf: None, load };
         let schema = read.schema(item);
         match schema {
             Some(schema) if read.errors.is_empty() => Ok(schema),
@@ -134,12 +165,19 @@ impl Schema {
     }
 }
 
+/// Reads the text of a file, by its path as it is written.
+pub type Load<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
+
 /// Reads facts and collects what is wrong with them.
-struct Read {
+struct Read<'l> {
     errors: Vec<Diagnostic>,
+    /// The vocabularies of the file beside the program, if it has one; columns take theirs out. `Some(None)`: it cannot be read,
+    /// which is reported.
+    shelf: Option<Option<Shelf>>,
+    load: Load<'l>,
 }
 
-impl Read {
+impl Read<'_> {
     fn wrong<T>(&mut self, span: Span, message: impl Into<String>) -> Option<T> {
         self.errors.push(
             Diagnostic::new(codes::DATA_SCHEMA, span, message)
@@ -162,12 +200,20 @@ impl Read {
         let Some(body) = &item.body else {
             return self.wrong(named(&item.keyword, &item.names), "a schema needs a body");
         };
-        let (mut files, mut columns) = (Vec::new(), Vec::<ColumnFacts>::new());
+        let (mut files, mut columns, mut labels) = (Vec::new(), Vec::<ColumnFacts>::new(), Vec::<LabelFacts>::new());
         let mut rows = [None; 3];
-        let mut attrs = Vec::new();
-        for entry in &body.entries {
+        let attr = |e: &'_ Entry| matches!(e, Entry::Attr(_));
+        let attrs = body.entries.iter().filter_map(|e| match e {
+            Entry::Attr(a) => Some(a),
+            _ => None,
+        });
+        let mut entries = self.entries(attrs.collect(), &["format", "missing", "vocabulary"]);
+        if let Some((path, sha256)) = entries.maybe(self, "vocabulary", file) {
+            self.shelf = Some(self.beside(&path, &sha256));
+        }
+        for entry in body.entries.iter().filter(|e| !attr(e)) {
             match entry {
-                Entry::Attr(a) => attrs.push(a),
+                Entry::Attr(_) => {}
                 Entry::Nested(n) if n.keyword.text == "file" => files.extend(self.file(n)),
                 Entry::Nested(n) if n.keyword.text == "split" => self.split(n, &mut rows),
                 Entry::Nested(n) if n.keyword.text == "column" => {
@@ -178,10 +224,18 @@ impl Read {
                         columns.push(c);
                     }
                 }
+                Entry::Nested(n) if n.keyword.text == "label" => {
+                    if let Some(l) = self.label(n) {
+                        if labels.iter().any(|o| o.task == l.task) {
+                            self.wrong::<()>(head(n), format!("the label of task `{}` stands twice", l.task));
+                        }
+                        labels.push(l);
+                    }
+                }
                 Entry::Nested(n) => {
                     self.wrong::<()>(
                         n.keyword.span,
-                        format!("a schema has no `{}`; it has `file`, `split` and `column`", n.keyword.text),
+                        format!("a schema has no `{}`; it has `file`, `split`, `column` and `label`", n.keyword.text),
                     );
                 }
                 Entry::Edge(e) => {
@@ -189,7 +243,6 @@ impl Read {
                 }
             }
         }
-        let mut entries = self.entries(attrs, &["format", "missing"]);
         let format = entries.need(self, "format", named(&item.keyword, &item.names), text);
         let missing = entries.maybe(self, "missing", |e| list_of(e, string)).unwrap_or_default();
         for (split, rows) in SPLITS.iter().zip(&rows) {
@@ -200,7 +253,42 @@ impl Read {
                 );
             }
         }
-        Some(Schema { format: format?, missing, files, rows: [rows[0]?, rows[1]?, rows[2]?], columns })
+        Some(Schema { format: format?, missing, files, rows: [rows[0]?, rows[1]?, rows[2]?], columns, labels })
+    }
+
+    /// The vocabularies of a file.
+    fn beside(&mut self, (path, span): &(String, Span), sha256: &str) -> Option<Shelf> {
+        let found = match (self.load)(path) {
+            Ok(text) => Shelf::read(&text, sha256),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err("there is no such file".into()),
+            Err(e) => Err(e.to_string()),
+        };
+        match found {
+            Ok(shelf) => Some(shelf),
+            Err(why) => {
+                self.errors.push(
+                    Diagnostic::new(
+                        codes::DATA_SCHEMA,
+                        *span,
+                        format!("the vocabularies of this schema cannot be read: {why}"),
+                    )
+                    .label("the file belongs beside the program")
+                    .help("copy it there with the program, or write it again with `mtlc data freeze`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A vocabulary that does not stand in the program.
+    fn elsewhere(&mut self, n: &Nested, column: &str, size: usize, sha256: String) -> Option<Facts> {
+        let Some(shelf) = &mut self.shelf else { return Some(Facts::Withheld { values: size, sha256 }) };
+        let values = shelf.as_mut()?.take(column);
+        let values = values.filter(|v| v.len() == size && vocabulary::digest(v) == sha256);
+        match values {
+            Some(values) => Some(Facts::Category { values }),
+            None => self.wrong(head(n), "the file of vocabularies does not hold this one"),
+        }
     }
 
     fn file(&mut self, n: &Nested) -> Option<FileFact> {
@@ -234,9 +322,40 @@ impl Read {
         }
     }
 
+    fn label(&mut self, n: &Nested) -> Option<LabelFacts> {
+        let task = self.one_name(n)?;
+        let mut e = self.body(n, &["mean", "std"]);
+        let numbers = |e: &Expr| list_of(e, float).or_else(|| Some(vec![float(e)?]));
+        let [mean, std] = ["mean", "std"].map(|k| e.need(self, k, head(n), numbers));
+        let (mean, std) = (mean?, std?);
+        if mean.is_empty() || mean.len() != std.len() {
+            return self.wrong(head(n), format!("{} means have {} deviations", mean.len(), std.len()));
+        }
+        if std.iter().any(|s| *s < 0.0) {
+            return self.wrong(head(n), "a standard deviation is 0 or more");
+        }
+        Some(LabelFacts { task, mean, std })
+    }
+
     fn column(&mut self, n: &Nested) -> Option<ColumnFacts> {
         let column = self.one_name(n)?;
-        let keys = ["kind", "shape", "mean", "std", "min", "max", "missing", "range", "groups", "values", "counts"];
+        let keys = [
+            "kind",
+            "shape",
+            "mean",
+            "std",
+            "min",
+            "max",
+            "missing",
+            "range",
+            "groups",
+            "values",
+            "counts",
+            "sha256",
+            "buckets",
+            "min_count",
+            "rare",
+        ];
         let mut e = self.body(n, &keys);
         let kind = e.need(self, "kind", head(n), text)?;
         let missing = e.maybe(self, "missing", size).unwrap_or(0);
@@ -268,6 +387,15 @@ impl Read {
                 let [mean, std, min, max] = ["mean", "std", "min", "max"].map(|k| e.need(self, k, head(n), float));
                 Facts::Numeric { mean: mean?, std: std?, min: min?, max: max? }
             }
+            "category" if e.has("buckets") => match e.need(self, "buckets", head(n), size)? {
+                0 => return self.wrong(head(n), "there is at least one bucket"),
+                buckets => Facts::Hashed { buckets },
+            },
+            "category" if e.has("sha256") => {
+                let values = e.need(self, "values", head(n), size);
+                let sha256 = e.need(self, "sha256", head(n), string);
+                self.elsewhere(n, &column, values?, sha256?)?
+            }
             "category" => {
                 let values = e.need(self, "values", head(n), |e| list_of(e, string));
                 let counts = e.need(self, "counts", head(n), |e| list_of(e, size));
@@ -276,8 +404,7 @@ impl Read {
                     return self.wrong(head(n), format!("{} values have {} counts", values.len(), counts.len()));
                 }
                 let pairs: Vec<(String, usize)> = values.into_iter().zip(counts).collect();
-                let falling = |w: &[(String, usize)]| w[0].1 > w[1].1 || (w[0].1 == w[1].1 && w[0].0 < w[1].0);
-                if !pairs.windows(2).all(falling) {
+                if !vocabulary::in_order(&pairs) {
                     return self.wrong(head(n), "values stand most frequent first, then alphabetically, each once");
                 }
                 Facts::Category { values: pairs }
@@ -286,8 +413,16 @@ impl Read {
                 return self.wrong(head(n), format!("a column is `numeric`, `category` or `picture`, not `{other}`"));
             }
         };
+        let rare = match facts {
+            Facts::Category { .. } | Facts::Withheld { .. } if e.has("min_count") => {
+                let below = e.need(self, "min_count", head(n), size);
+                let cells = e.need(self, "rare", head(n), size);
+                Some(Rare { below: below?, cells: cells? })
+            }
+            _ => None,
+        };
         e.rest(self, &kind);
-        Some(ColumnFacts { name: column, shape, facts, missing, range, groups })
+        Some(ColumnFacts { name: column, shape, facts, missing, range, groups, rare })
     }
 
     fn one_name(&mut self, n: &Nested) -> Option<String> {
@@ -351,6 +486,10 @@ struct Entries<'a> {
 }
 
 impl Entries<'_> {
+    fn has(&self, key: &str) -> bool {
+        self.attrs.iter().any(|(k, _)| k == key)
+    }
+
     fn maybe<T>(&mut self, read: &mut Read, key: &str, of: impl Fn(&Expr) -> Option<T>) -> Option<T> {
         let at = self.attrs.iter().position(|(k, _)| k == key)?;
         let (_, attr) = self.attrs.remove(at);
@@ -365,7 +504,7 @@ impl Entries<'_> {
     }
 
     fn need<T>(&mut self, read: &mut Read, key: &str, span: Span, of: impl Fn(&Expr) -> Option<T>) -> Option<T> {
-        if !self.attrs.iter().any(|(k, _)| k == key) {
+        if !self.has(key) {
             return read.wrong(span, format!("`{key}` is missing here"));
         }
         self.maybe(read, key, of)
@@ -403,6 +542,15 @@ fn string(e: &Expr) -> Option<String> {
         ExprKind::Str(s) => Some(s.clone()),
         _ => None,
     }
+}
+
+/// `file("NAME", sha256 = "...")`.
+fn file(e: &Expr) -> Option<((String, Span), String)> {
+    let ExprKind::Call { callee, args } = &e.kind else { return None };
+    let [path, sha256] = args.as_slice() else { return None };
+    let named = path.name.is_none() && sha256.name.as_ref().is_some_and(|n| n.text == "sha256");
+    (named && text(callee).as_deref() == Some("file")).then_some(())?;
+    Some(((string(&path.value)?, path.value.span), string(&sha256.value)?))
 }
 
 fn text(e: &Expr) -> Option<String> {

@@ -431,7 +431,7 @@ impl<'a> Check<'a> {
 fn type_of(c: &KnownColumn) -> Type {
     match (&c.kind, &c.shape) {
         (KnownKind::Open, _) => Type::Open,
-        (KnownKind::Category(_), _) => Type::Text,
+        (KnownKind::Category(_) | KnownKind::Counted(_) | KnownKind::Hashed(_), _) => Type::Text,
         (KnownKind::Picture, _) => Type::Picture,
         (KnownKind::Numeric(_), Some(shape)) if shape.iter().all(|n| *n == 1) => Type::Number,
         (KnownKind::Numeric(_), Some(shape)) => Type::Array(Some(shape.clone())),

@@ -147,10 +147,11 @@ codes! {
     TASK_METRIC            Error   "task" "metric"            "a metric that does not fit the task";
     TASK_LABEL             Error   "task" "label"             "a task without a label, or with one that cannot be";
     TASK_RANGE             Error   "task" "range"             "labels outside what their task takes";
-    TASK_SCALE             Warning "task" "scale"             "a task whose loss is a hundredth of the others'";
+    TASK_SCALE             Warning "task" "scale"             "tasks whose losses are a hundredth of the others'";
     TASK_WEIGHT            Warning "task" "weight"            "a task with the weight 0";
     TASK_SAME_LABEL        Warning "task" "same_label"        "two tasks that learn the same label";
     TASK_ACTIVATION        Warning "task" "activation"        "a head that ends in what its loss applies by itself";
+    TASK_STANDARDIZE       Error   "task" "standardize"       "standardised labels of a task that has no numbers";
     TASK_NONE              Error   "task" "none"              "a spec without tasks";
 
     // data

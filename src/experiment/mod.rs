@@ -104,6 +104,9 @@ pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failur
     }
     let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
     let feed = feed::feed(checked, raws)?;
+    if let Some(checked) = &mut compiled.checked {
+        checked.spec.data[feed.data].schema = Some(feed.schema.clone());
+    }
     Ok(Prepared { compiled, feed, schemas, path: path.to_path_buf(), options })
 }
 
@@ -418,6 +421,11 @@ pub fn can_search(prepared: &Prepared) -> Result<(), Failure> {
 pub fn program_text(prepared: &Prepared, at: &Path) -> String {
     let folder = at.parent().unwrap_or(Path::new(""));
     artifact::program_file(&prepared.compiled.sources, &prepared.checked().spec, folder)
+}
+
+/// Writes the large vocabularies of a spec into the folder of a program.
+pub fn write_vocabularies(checked: &Checked, folder: &Path) -> Result<(), RunError> {
+    artifact::write_vocabularies(&checked.spec, folder).map_err(|e| RunError::io(folder, e))
 }
 
 /// Compiles a spec that must be clean.

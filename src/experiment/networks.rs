@@ -25,7 +25,9 @@ pub fn write(prepared: &Prepared, candidate: &Candidate, folder: &RunFolder) -> 
     }
     let at = program(folder, &candidate.name);
     let (sources, spec) = (&prepared.compiled.sources, &prepared.checked().spec);
-    let text = artifact::network_file(sources, spec, &candidate.topology, at.parent().unwrap_or(&folder.path));
+    let beside = at.parent().unwrap_or(&folder.path);
+    let text = artifact::network_file(sources, spec, &candidate.topology, beside);
+    super::write_vocabularies(prepared.checked(), beside)?;
     crate::runtime::checkpoint::write_atomically(&at, text.as_bytes())
 }
 

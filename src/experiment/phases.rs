@@ -92,6 +92,7 @@ fn search(run: &mut Run, listener: &mut dyn Listener) -> Result<Ended<(SearchRes
 /// The topology's text, and the derived file in its place.
 fn write_derived(run: &Run, result: &SearchResult, derived: &Derived) -> Result<String, Failure> {
     let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.derived());
+    super::write_vocabularies(run.prepared.checked(), &run.folder.path.join("derived"))?;
     write_own(&run.folder, "derived/net.mtl", &text)?;
     Ok(artifact::topology_text(&run.prepared.checked().spec, &derived.topology))
 }
@@ -101,6 +102,7 @@ fn stopped_search(run: &Run, at: Stopped, found: Option<(SearchResult, Derived)>
     let mut topology = String::new();
     if let Some((result, derived)) = &found {
         let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.path.join("partial/net.mtl"));
+        super::write_vocabularies(run.prepared.checked(), &run.folder.path.join("partial"))?;
         run.folder.write("partial/net.mtl", &text)?;
         topology = artifact::topology_text(&run.prepared.checked().spec, &derived.topology);
     }

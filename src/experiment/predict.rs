@@ -6,7 +6,7 @@ use candle_core::Device;
 
 use super::{Failure, Prepared, loaded};
 use crate::data::fresh::{self, Layout, Wanted};
-use crate::data::{InputFrom, InputSpec, SPLITS, Schema, encode_inputs};
+use crate::data::{DataError, Facts, InputFrom, InputSpec, SPLITS, Schema, encode_inputs};
 use crate::driver::{self, Compiled};
 use crate::hir::Options;
 use crate::runtime::RunError;
@@ -42,10 +42,20 @@ impl Predictor {
         let schema = data.schema.clone().ok_or_else(|| RunError::NotYet("the data have no schema".into()))?;
         let (_, model) = loaded(checked, weights, device)?;
         let names = specs.iter().flat_map(|s| match &s.from {
-            InputFrom::Fields { columns } | InputFrom::Dense { columns, .. } => columns,
+            InputFrom::Fields { columns, .. } | InputFrom::Dense { columns, .. } => columns,
         });
         let layout = Layout::of(data.format.call.name, &data.args);
         let mut wanted = Wanted::new(&schema, names, layout);
+        if let Some(c) = wanted.columns.iter().find(|c| matches!(c.facts, Facts::Withheld { .. })) {
+            return Err(Failure::Run(RunError::Data(DataError::Option {
+                message: format!(
+                    "the program was written without the vocabulary of column `{}`, so its texts have no numbers",
+                    c.name
+                ),
+                help: "predict with the run itself, or train from this program where the data are: that run has the vocabulary"
+                    .into(),
+            })));
+        }
         if let Some(InputFrom::Dense { order, exif, .. }) = specs.iter().map(|s| &s.from).next() {
             (wanted.order, wanted.exif) = (*order, *exif);
         }

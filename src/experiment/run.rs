@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Failure, NetworkResult, Prepared, RunFolder};
+use crate::data::DataError;
+use crate::diag::codes;
 use crate::driver;
 use crate::runtime::checkpoint::TEMPORARY;
 use crate::runtime::control::Control;
@@ -186,6 +188,7 @@ impl Run {
         info.id = info.identify(&program);
         std::fs::create_dir(new.path.join("checkpoints")).map_err(cannot)?;
         new.write("source.mtl", &prepared.compiled.sources.file(prepared.compiled.root).text)?;
+        super::write_vocabularies(prepared.checked(), &new.path)?;
         new.write("program.mtl", &program)?;
         new.write_json("progress.json", &Progress { version: 1, ..Progress::default() })?;
         new.write_json("run.json", &info)?;
@@ -310,6 +313,13 @@ fn stored(prepared: Prepared, folder: &RunFolder) -> Result<Prepared, Failure> {
     };
     match &compiled.checked {
         Some(c) if names(c) == names(prepared.checked()) => Ok(Prepared { compiled, path, ..prepared }),
+        // So many columns: the user's program is small, and what is frozen of the data is not.
+        None if compiled.diagnostics.iter().any(|d| d.code == codes::SYNTAX_TOO_LARGE) => {
+            Err(Failure::Run(RunError::Data(DataError::Option {
+                message: "with the facts of all columns the program is too large to be read".into(),
+                help: "leave columns out of the data (`drop`)".into(),
+            })))
+        }
         _ => Err(Failure::Run(RunError::Checkpoint(format!(
             "`{}` is not the program that it was written from: this is a bug in mtlc, please report it",
             path.display()

@@ -106,31 +106,43 @@ pub fn of_spec(about: &str, checked: &Checked, name: &str, spec: &Checked) -> An
     };
     let own = artifact::digest(&spec.spec);
     let kept = kept_differ(checked, spec);
+    let derived = provenance.derived == own;
+    // What is not as it was when the search ran: in the spec, or in the file.
+    let since = if derived { Some(Vec::new()) } else { artifact::changed_since(&provenance, &spec.spec) };
+    let all: Option<Vec<&str>> = since.map(|s| {
+        let mut all: Vec<&str> = s;
+        all.extend(kept.iter().filter(|k| !all.contains(k)).copied().collect::<Vec<_>>());
+        all
+    });
     let parts = kept.join(", ");
-    match (provenance.derived == own, kept.is_empty()) {
-        (true, true) => answer(Holds, format!("it was derived from `{name}` ({}...)", short(&own))),
-        (true, false) => {
+    match all.as_deref() {
+        Some([]) => answer(Holds, format!("it was derived from `{name}` ({}...)", short(&own))),
+        Some(["schema"]) => answer(
+            Holds,
+            format!(
+                "it was derived from `{name}`, whose data were frozen again since; space, search and all else are the same"
+            ),
+        ),
+        Some(_) if derived => {
             answer(Differs, format!("its provenance names `{name}`, and these parts are not the spec's: {parts}"))
                 .help("it was edited after it was derived: derive again")
         }
-        (false, true) => answer(
-            Differs,
-            format!(
-                "it was derived from a spec of digest {}..., and `{name}` has {}...: space or search differ",
-                short(&provenance.derived),
-                short(&own)
-            ),
-        )
-        .help("if the search ran with `--set NAME=VALUE`, give the same here"),
-        (false, false) => answer(
-            Differs,
-            format!(
-                "it was derived from a spec of digest {}..., and `{name}` has {}...; different: {parts}",
-                short(&provenance.derived),
-                short(&own)
-            ),
-        )
-        .help("if the search ran with `--set NAME=VALUE`, give the same here"),
+        _ => {
+            let what = match &all {
+                Some(all) => format!("; different: {}", all.join(", ")),
+                None if kept.is_empty() => ": space, search or data differ".into(),
+                None => format!("; different: {parts}"),
+            };
+            answer(
+                Differs,
+                format!(
+                    "it was derived from a spec of digest {}..., and `{name}` has {}...{what}",
+                    short(&provenance.derived),
+                    short(&own)
+                ),
+            )
+            .help("if the search ran with `--set NAME=VALUE`, give the same here")
+        }
     }
 }
 

@@ -48,6 +48,7 @@ pub fn lower(
         templates_only: false,
         links_read: 0,
         sources,
+        load,
         wrong_headers: Vec::new(),
     };
     builder.run(&items, &topologies, options);
@@ -72,6 +73,8 @@ pub(super) struct Builder<'a> {
     pub links_read: usize,
     /// The texts, for fixes that move them.
     pub sources: &'a SourceMap,
+    /// Reads files beside those of the program.
+    pub load: Loader<'a>,
     /// Headers that something was said of.
     pub wrong_headers: Vec<Span>,
 }

@@ -50,7 +50,7 @@ impl Builder<'_> {
             }
             let written = schemas.iter().find(|s| s.item.names[0].text == item.names[0].text);
             let frozen = match written {
-                Some(s) => match data::Schema::from_ast(&s.item) {
+                Some(s) => match data::Schema::from_ast(&s.item, &|path| (self.load)(&s.base.join(path))) {
                     Ok(s) => Some(s),
                     Err(d) => {
                         self.diags.extend(d);
@@ -195,7 +195,19 @@ impl Builder<'_> {
                 );
             }
             let Some(ty_expr) = &item.ty else { continue };
+            let only_fields = fields.args.span("unknown").filter(|_| fields.args.is_given("unknown"));
             let Some(ty) = self.tensor_type(ty_expr, from.as_ref()) else { continue };
+            if let (TensorType::Dense(_), Some(span)) = (&ty, only_fields) {
+                self.diags.push(
+                    Diagnostic::new(
+                        codes::TYPE_MISMATCH,
+                        span,
+                        "`unknown` is about categories, and this input holds numbers",
+                    )
+                    .label("only for `fields`")
+                    .help("remove `unknown`"),
+                );
+            }
             if let (Some(_), true) = (fields.args.get("scale"), fields.args.bool("normalize")) {
                 let span = fields.args.span("normalize").unwrap_or(item.span);
                 self.diags.push(

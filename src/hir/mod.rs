@@ -138,6 +138,8 @@ pub struct Task {
     pub loss_span: Option<Span>,
     pub metrics: Vec<Call>,
     pub weight: f64,
+    /// Whether its labels are learned in units of their deviation ([`crate::objective::Units`]); never of a kind without numbers for labels.
+    pub standardize: bool,
     /// Its head; absent where none is declared (reported) or its size is open.
     pub head: Option<HeadId>,
 }

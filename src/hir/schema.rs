@@ -251,6 +251,14 @@ static ITEMS: &[ItemDef] = &[
                 "Whether pictures are turned as the orientation in their EXIF data asks (all eight of them), in training, prediction and \
                  preview. Absent: they are.",
             ),
+            attr(
+                "unknown",
+                Ty::Float { min: 0.0, max: 0.5 },
+                Need::Default("0.01"),
+                "For `fields`: share of the categories that training reads as unknown, drawn for each row and epoch. So the network learns \
+                 what to make of a text that training never showed, which it reads as it does a missing cell. Evaluation and prediction \
+                 draw nothing. `0`: none, as in most papers.",
+            ),
         ],
         open: false,
         nested: &[],
@@ -294,6 +302,14 @@ static ITEMS: &[ItemDef] = &[
                 NON_NEGATIVE,
                 Need::Default("1"),
                 "Factor on the loss in the total (alpha_k of LTB, equation 1).",
+            ),
+            attr(
+                "standardize",
+                Ty::Bool,
+                Need::Optional,
+                "For `regression` and `depth`: the network learns `(label - mean) / std`, with the mean and the standard deviation of the \
+                 training labels, for each component. Losses, and what weighs them, are in these units; metrics, predictions and \
+                 arguments of losses (`delta` of `huber`) are in the label's own. `false`: the label is learned as it is. Absent: `true`.",
             ),
         ],
         open: false,
@@ -448,6 +464,13 @@ static ITEMS: &[ItemDef] = &[
         attrs: &[
             attr("tool", Ty::Str, Need::Required, "Name and version of the tool that derived the file."),
             attr("derived", Ty::Str, Need::Required, "Digest of the meaning of the search spec."),
+            attr(
+                "spec",
+                Ty::List(&Ty::Str),
+                Need::Optional,
+                "Short digests of the parts of the search spec, by which `mtlc verify --spec` tells a schema that was frozen again from \
+                 another search.",
+            ),
             attr("strategy", Ty::Name, Need::Required, "The strategy that chose the topology."),
             attr("seed", crate::schema::NATURAL, Need::Required, "Seed of the search."),
             attr(

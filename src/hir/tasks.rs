@@ -37,6 +37,7 @@ impl Builder<'_> {
             let loss = self.task_loss(kind, &fields.args);
             let metrics = self.task_metrics(kind, &fields.args);
             let weight = fields.args.float("weight");
+            let standardize = self.standardize(kind, &fields.args);
             let loss_span = fields.args.span("loss").filter(|_| fields.args.is_given("loss"));
             let reading = self.task_reading(kind, &fields.args);
             let excused = mask.is_some() || !reading.ignore.is_empty();
@@ -145,6 +146,7 @@ impl Builder<'_> {
                     loss_span,
                     metrics: metrics.clone(),
                     weight,
+                    standardize,
                     head: None,
                 });
             }
@@ -306,6 +308,20 @@ impl Builder<'_> {
         default
     }
 
+    /// Whether the labels of a task are standardised: those that are numbers with units, unless it says otherwise.
+    fn standardize(&mut self, kind: TaskKind, args: &Args) -> bool {
+        let fits = kind.has_units();
+        if let (false, Some(span)) = (fits, args.span("standardize").filter(|_| args.is_given("standardize"))) {
+            let message = format!("the labels of a `{}` task are not numbers with a mean and a deviation", kind.name());
+            self.diags.push(
+                Diagnostic::new(codes::TASK_STANDARDIZE, span, message)
+                    .label("only for `regression` and `depth`")
+                    .help("remove `standardize`"),
+            );
+        }
+        fits && args.get("standardize").is_none_or(|v| *v == Value::Bool(true))
+    }
+
     pub(super) fn task_metrics(&mut self, kind: TaskKind, args: &Args) -> Vec<Call> {
         if args.get("metrics").is_none() {
             return objective::default_metrics(kind).iter().map(|m| default_call(&m.call)).collect();
@@ -366,7 +382,7 @@ pub static KINDS: [CallDef; 7] = [
     ),
     kind_of(
         "regression",
-        "Numbers. The label is a number, an array, or a list of numbers, learned in its own units.",
+        "Numbers. The label is a number, an array, or a list of numbers.",
         &[outputs(Need::Default("1"), "How many numbers.")],
     ),
     kind_of(

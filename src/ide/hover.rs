@@ -195,6 +195,8 @@ fn column(analysis: &Analysis, data: DefId, span: Span) -> Option<String> {
         KnownKind::Numeric(None) => "numeric".to_string(),
         KnownKind::Numeric(Some([low, high])) => format!("numeric, {low} to {high}"),
         KnownKind::Picture => "pictures, pixels from 0 to 255".to_string(),
+        KnownKind::Counted(n) => format!("{n} categories"),
+        KnownKind::Hashed(n) => format!("texts in {n} buckets"),
         KnownKind::Category(None) => "categories".to_string(),
         KnownKind::Category(Some(values)) => format!("{} categories", values.len()),
     };

@@ -3,9 +3,11 @@
 
 pub mod loss;
 pub mod metric;
+mod units;
 
 pub use loss::{LossDef, default_loss, find_loss, losses};
 pub use metric::{Better, Labelled, Meter, MetricDef, default_metrics, find_metric, metrics};
+pub use units::Units;
 
 /// The kind of a task, which fixes the shape of its output and of its labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +50,11 @@ impl TaskKind {
             TaskKind::Regression(n) | TaskKind::Segmentation(n) => Some(n),
             TaskKind::Normals => Some(3),
         }
+    }
+
+    /// Whether a label is a quantity, which may be in any units: a price or a depth, and not a class or a direction.
+    pub fn has_units(self) -> bool {
+        matches!(self, TaskKind::Regression(_) | TaskKind::Depth)
     }
 
     /// One output per pixel rather than per sample.

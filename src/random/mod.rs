@@ -28,6 +28,11 @@ impl Randomness {
         ChaCha8Rng::from_seed(hash.finalize().into())
     }
 
+    /// Draws that are so many and so short that a generator for each costs too much.
+    pub fn counter(self, purpose: &str, counters: [u64; 3]) -> Counter {
+        Counter { key: self.stream(purpose, counters).next_u64() }
+    }
+
     /// Standard Gumbel(0, 1) draws.
     pub fn gumbel(self, purpose: &str, counters: [u64; 3], n: usize) -> Vec<f64> {
         let mut rng = self.stream(purpose, counters);
@@ -42,6 +47,23 @@ impl Randomness {
             order.swap(i, rng.random_range(0..=i));
         }
         order
+    }
+}
+
+/// Draws by number, in any order.
+#[derive(Debug, Clone, Copy)]
+pub struct Counter {
+    key: u64,
+}
+
+impl Counter {
+    /// Whether draw `n`, which is true with probability `share`, is true (SplitMix64 of Steele, Lea and Flood 2014).
+    pub fn chance(self, n: u64, share: f64) -> bool {
+        let mut z = self.key.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        ((z >> 11) as f64) < share * (1u64 << 53) as f64
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a network's outputs mean to people: probabilities, class names, numbers. A function of the outputs alone.
 
 use super::model::Model;
+use crate::data::LabelFacts;
 use crate::data::label::words;
 use crate::hir::Spec;
-use crate::objective::TaskKind;
+use crate::objective::{TaskKind, Units};
 
 /// One task's outputs.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +15,8 @@ pub struct Answer {
     pub names: Vec<String>,
     /// Sizes per row: `[n]`, or `[n, height, width]`.
     pub sizes: Vec<usize>,
+    /// What the head gives is measured in; `None`: as people read it.
+    pub units: Option<Units>,
 }
 
 impl Answer {
@@ -23,12 +26,14 @@ impl Answer {
             let task = &spec.tasks[output.task];
             let sizes = model.output_sizes(output).unwrap_or_else(|| vec![task.kind.outputs().unwrap_or(1)]);
             let schema = task.label.as_ref().and_then(|l| spec.data[l.data.0].schema.as_ref().map(|s| (s, &l.label)));
+            let units =
+                schema.filter(|_| task.standardize).and_then(|(s, _)| s.label(&task.name)).map(LabelFacts::units);
             let words = match (task.kind, schema) {
                 (TaskKind::Classes(_), Some((schema, label))) => words(label, schema).filter(|w| w.len() == sizes[0]),
                 _ => None,
             };
             let names = words.unwrap_or_else(|| (0..sizes[0]).map(|i| i.to_string()).collect());
-            Answer { task: task.name.clone(), kind: task.kind, names, sizes }
+            Answer { task: task.name.clone(), kind: task.kind, names, sizes, units }
         };
         model.plan.outputs.iter().map(answer).collect()
     }
@@ -51,8 +56,8 @@ impl Answer {
         !matches!(self.kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)
     }
 
-    /// One row: probabilities for logits (softmax over the outputs of a row or a pixel for classes, sigmoid else), numbers as they
-    /// are. Computed in f64 and rounded once.
+    /// One row: probabilities for logits (softmax over the outputs of a row or a pixel for classes, sigmoid else), numbers in the
+    /// label's own units. Computed in f64 and rounded once.
     pub fn values(&self, raw: &[f32]) -> Vec<f32> {
         match self.kind {
             TaskKind::Binary | TaskKind::Multilabel(_) => {
@@ -72,7 +77,10 @@ impl Answer {
                 }
                 out
             }
-            TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals => raw.to_vec(),
+            TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals => match &self.units {
+                Some(units) => raw.iter().enumerate().map(|(i, v)| units.original(i, f64::from(*v)) as f32).collect(),
+                None => raw.to_vec(),
+            },
         }
     }
 
@@ -99,7 +107,7 @@ mod tests {
 
     fn answer(kind: TaskKind, sizes: &[usize]) -> Answer {
         let names = (0..sizes[0]).map(|i| format!("c{i}")).collect();
-        Answer { task: "t".into(), kind, names, sizes: sizes.to_vec() }
+        Answer { task: "t".into(), kind, names, sizes: sizes.to_vec(), units: None }
     }
 
     #[test]

@@ -9,9 +9,10 @@ use super::model::{Decided, Model};
 use super::reader::Deal;
 use super::record::{MetricScore, SplitScores, TaskScores};
 use crate::data::{Batches, LabelData, Table};
-use crate::hir::{Spec, Task};
-use crate::objective::{self, Labelled, Meter};
+use crate::hir::Spec;
+use crate::objective::{self, Labelled, LossDef, Meter};
 use crate::plan::Output;
+use crate::schema::Args;
 
 /// Rows per forward pass of an evaluation or a prediction: a function of the network alone. A kernel may add in another order for
 /// another number of rows (a matrix product of few rows takes other tiles, a GPU library another algorithm), so a row's outputs
@@ -41,11 +42,11 @@ pub fn evaluate(
     let mut total = if table.rows == 0 { f64::NAN } else { 0.0 };
     for (o, values) in model.plan.outputs.iter().zip(&outputs) {
         let task = &spec.tasks[o.task];
-        let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
+        let at = feed.label_of(o.task);
         let labels = &table.labels[at];
         let loss = match table.rows {
             0 => f64::NAN,
-            _ => loss_of(model, task, o, table, labels, values)?,
+            _ => loss_of(model, feed.loss(at), o, table, labels, values)?,
         };
         total += task.weight * loss;
         let mut metrics = Vec::new();
@@ -58,6 +59,7 @@ pub fn evaluate(
                 outputs: values,
                 labels: &labels.values,
                 mask: marks.as_deref(),
+                units: labels.units.as_ref(),
             });
             let (value, undefined) = match meter.value() {
                 Ok(v) => (Some(v), None),
@@ -78,7 +80,7 @@ fn marks(labels: &LabelData) -> Option<Vec<f32>> {
 /// The loss over a whole split at once: mean over what is labelled.
 fn loss_of(
     model: &Model,
-    task: &Task,
+    (def, args): (&LossDef, &Args),
     output: &Output,
     table: &Table,
     labels: &LabelData,
@@ -92,8 +94,7 @@ fn loss_of(
         (Some(marks), Some(m)) => Some(Tensor::from_vec(marks, (table.rows, m.size), &device)?),
         _ => None,
     };
-    let def = objective::find_loss(task.loss.name).expect("checked");
-    let loss = def.forward(&task.loss.args, &out, &lab, mask.as_ref())?;
+    let loss = def.forward(args, &out, &lab, mask.as_ref())?;
     loss.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()
 }
 

@@ -8,8 +8,11 @@ use super::RunError;
 use super::reader::readers;
 use crate::check::Checked;
 use crate::data::axes::Order;
-use crate::data::{self, Batch, Batches, Dataset, InputFrom, InputSpec, LabelSpec, LoadContext, Raw, Schema, Table};
-use crate::hir::{Data, Spec};
+use crate::data::{
+    self, Batch, Batches, Dataset, InputFrom, InputSpec, LabelData, LabelSpec, LoadContext, Raw, Schema, Table,
+};
+use crate::hir::{Data, Spec, Task};
+use crate::objective::{self, LossDef};
 use crate::ops::{TensorType, send};
 use crate::random::Randomness;
 use crate::schema::{Args, Value};
@@ -36,10 +39,16 @@ pub fn freeze(spec: &Spec) -> Result<Frozen, RunError> {
 /// What a network is fed: encoded splits and the shapes of its inputs.
 pub struct Feed {
     pub dataset: Dataset,
+    /// The data set of the spec that it is of.
+    pub data: usize,
+    /// Its facts, those about labels and about vocabularies that the program leaves out with them.
+    pub schema: Schema,
     /// Spec input of each encoded input, and its sizes per sample.
     pub(super) inputs: Vec<(usize, Vec<usize>)>,
     /// Spec task of each encoded label.
     pub tasks: Vec<usize>,
+    /// The loss of each encoded label, in the units in which it is learned.
+    pub(super) losses: Vec<(&'static LossDef, Args)>,
     /// Per split, the line or sample of its file that each row was; empty where rows are generated or counted from 0.
     pub origin: [Vec<u32>; 3],
     /// Threads that read ahead.
@@ -65,7 +74,7 @@ fn intake(spec: &Spec, schema: &Schema) -> Result<Intake, RunError> {
             None => schema.columns.iter().map(|c| c.name.clone()).collect(),
         };
         let kind = match &input.ty {
-            TensorType::Fields(_) => InputFrom::Fields { columns },
+            TensorType::Fields(_) => InputFrom::Fields { columns, unknown: input.args.float("unknown") },
             TensorType::Dense(_) => InputFrom::Dense {
                 columns,
                 scale: match input.args.get("scale") {
@@ -92,6 +101,35 @@ fn intake(spec: &Spec, schema: &Schema) -> Result<Intake, RunError> {
 /// Whether an input's pictures are turned as their EXIF data ask.
 fn exif(args: &Args) -> bool {
     args.get("exif").is_none() || args.bool("exif")
+}
+
+/// How the label of a task reads its data set.
+fn label(checked: &Checked, t: usize) -> Option<LabelSpec> {
+    let task = &checked.spec.tasks[t];
+    Some(LabelSpec {
+        task: task.name.clone(),
+        kind: task.kind,
+        label: task.label.as_ref()?.label.clone(),
+        mask: task.mask.as_ref().map(|m| m.label.clone()),
+        standardize: task.standardize,
+        reading: task.reading.clone(),
+        pixels: checked.heads[t].as_ref().and_then(|h| match h.ty.sizes()?.as_slice() {
+            [_, h, w] => Some([*h, *w]),
+            _ => None,
+        }),
+    })
+}
+
+/// How the labels of a spec read their data set.
+fn labels(checked: &Checked) -> Result<Vec<LabelSpec>, RunError> {
+    let none = |task: &Task| RunError::NotYet(format!("the task `{}` has no label", task.name));
+    checked.spec.tasks.iter().enumerate().map(|(t, task)| label(checked, t).ok_or_else(|| none(task))).collect()
+}
+
+/// Those of the tasks that read this data set; a task whose label is open has none.
+pub fn labels_of(checked: &Checked, data: usize) -> Vec<LabelSpec> {
+    let reads = |t: &usize| checked.spec.tasks[*t].label.as_ref().is_some_and(|l| l.data.0 == data);
+    (0..checked.spec.tasks.len()).filter(reads).filter_map(|t| label(checked, t)).collect()
 }
 
 /// Loads (or takes) and encodes the data of a checked spec.
@@ -129,7 +167,7 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         Some(r) => r,
         None => load(data)?,
     };
-    let schema = match &data.schema {
+    let mut schema = match &data.schema {
         Some(s) => {
             if let Err(differences) = s.verify(&raw) {
                 let first = differences.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
@@ -142,27 +180,22 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
         }
         None => Schema::freeze(&raw),
     };
+    schema.restore(&raw);
     let (inputs, specs) = intake(spec, &schema)?;
-    let mut tasks = Vec::new();
-    let mut labels = Vec::new();
-    for (t, task) in spec.tasks.iter().enumerate() {
-        let Some(label) = &task.label else {
-            return Err(RunError::NotYet(format!("the task `{}` has no label", task.name)));
-        };
-        tasks.push(t);
-        labels.push(LabelSpec {
-            task: task.name.clone(),
-            kind: task.kind,
-            label: label.label.clone(),
-            mask: task.mask.as_ref().map(|m| m.label.clone()),
-            reading: task.reading.clone(),
-            pixels: checked.heads[t].as_ref().and_then(|h| match h.ty.sizes()?.as_slice() {
-                [_, h, w] => Some([*h, *w]),
-                _ => None,
-            }),
-        });
-    }
+    let labels = labels(checked)?;
+    // A function of the training rows, which are those of the schema, and of the label as it is written now.
+    let facts = data::measure(&raw, &schema, &labels)?;
+    let written = std::mem::replace(&mut schema.labels, facts);
     let mut dataset = data::encode(&raw, &schema, &specs, &labels)?;
+    for old in &written {
+        if schema.label(&old.task).is_some_and(|new| new != old) {
+            dataset.notes.push(format!(
+                "the label of task `{}` is not the one whose mean and deviation the schema holds: those of the training rows are used; \
+                 `mtlc data freeze` writes them",
+                old.task
+            ));
+        }
+    }
     if dataset.validation.rows == 0 {
         return Err(RunError::Data(data::DataError::EmptySplit {
             split: "validation",
@@ -175,7 +208,9 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             .push(format!("the data `{}` have no test split: the tables show the validation split", data.name));
     }
     let origin = raw.splits.map(|s| s.origin);
-    Ok(Feed { dataset, inputs, tasks, origin, readers: readers() })
+    let tasks = (0..spec.tasks.len()).collect();
+    let losses = losses(spec, &dataset.train);
+    Ok(Feed { dataset, data: *only, schema, inputs, tasks, losses, origin, readers: readers() })
 }
 
 /// A feed of no samples, for rows that come one piece at a time: how the inputs are encoded, and the name of the data set that
@@ -194,7 +229,20 @@ pub fn feed_inputs(spec: &Spec) -> Result<(Feed, Vec<InputSpec>, &Data), RunErro
     let (inputs, specs) = intake(spec, schema)?;
     let none = || Table::default();
     let dataset = Dataset { train: none(), validation: none(), test: none(), notes: Vec::new() };
-    Ok((Feed { dataset, inputs, tasks: Vec::new(), origin: Default::default(), readers: readers() }, specs, data))
+    let (tasks, losses, schema) = (Vec::new(), Vec::new(), schema.clone());
+    let feed =
+        Feed { dataset, data: *only, schema, inputs, tasks, losses, origin: Default::default(), readers: readers() };
+    Ok((feed, specs, data))
+}
+
+/// The loss of every task, whose labels are in this table.
+pub(super) fn losses(spec: &Spec, table: &Table) -> Vec<(&'static LossDef, Args)> {
+    let of = |(task, label): (&Task, &LabelData)| {
+        let def = objective::find_loss(task.loss.name).expect("checked");
+        let scale = label.units.as_ref().map_or(&[][..], |u| u.scale());
+        (def, def.rescaled(&task.loss.args, scale))
+    };
+    spec.tasks.iter().zip(&table.labels).map(of).collect()
 }
 
 /// Marks of rows as a tensor: one per row, or several.
@@ -222,6 +270,17 @@ impl Feed {
     /// Numbers of all inputs together, per row.
     pub fn values_per_row(&self) -> usize {
         self.inputs.iter().map(|(_, sizes)| sizes.iter().product::<usize>()).sum()
+    }
+
+    /// The encoded label of a task of the spec.
+    pub fn label_of(&self, task: usize) -> usize {
+        self.tasks.iter().position(|t| *t == task).expect("every task is fed")
+    }
+
+    /// The loss of an encoded label and its arguments.
+    pub fn loss(&self, label: usize) -> (&'static LossDef, &Args) {
+        let (def, args) = &self.losses[label];
+        (def, args)
     }
 
     /// Bytes of the encoded splits.

@@ -13,7 +13,6 @@ use super::record::{Listener, SplitScores};
 use super::state::{Best, Header, Position, State};
 use super::weigher::Weigher;
 use crate::hir::Spec;
-use crate::objective;
 use crate::optim::{Missing, Optimizer, Schedule};
 use crate::random::Randomness;
 use crate::schema::Args;
@@ -53,10 +52,10 @@ pub fn losses(
     let mut each = Vec::new();
     for (i, (o, heads)) in model.plan.outputs.iter().zip(&outputs.heads).enumerate() {
         let task = &spec.tasks[o.task];
-        let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
+        let at = feed.label_of(o.task);
         let head = heads[pick(i)].as_ref().expect("the decided head was computed");
-        let def = objective::find_loss(task.loss.name).expect("checked");
-        let loss = def.forward(&task.loss.args, head, &fed.labels[at], fed.masks[at].as_ref())?;
+        let (def, args) = feed.loss(at);
+        let loss = def.forward(args, head, &fed.labels[at], fed.masks[at].as_ref())?;
         let weighted = if task.weight == 1.0 { loss.clone() } else { (&loss * task.weight)? };
         total = Some(match total {
             None => weighted,

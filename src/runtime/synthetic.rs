@@ -3,10 +3,10 @@
 use rand::RngExt;
 
 use super::RunError;
-use super::feed::Feed;
+use super::feed::{Feed, losses};
 use super::reader::readers;
 use crate::check::Checked;
-use crate::data::{Dataset, InputData, LabelData, Table};
+use crate::data::{Dataset, InputData, LabelData, Schema, Table, Unknown};
 use crate::objective::TaskKind;
 use crate::ops::{Field, Fields, TensorType};
 use crate::random::Randomness;
@@ -29,7 +29,7 @@ pub fn feed(checked: &Checked, rows: usize, random: Randomness) -> Result<Feed, 
             Field::Numeric => rng.random_range(-1.0..1.0f32),
         };
         let (name, values) = (input.name.clone(), (0..rows * size).map(draw).collect());
-        encoded.push(InputData { name, size, values, pictures: Vec::new() });
+        encoded.push(InputData { name, size, values, pictures: Vec::new(), unknown: Unknown::default() });
         inputs.push((i, sizes));
     }
     for (t, task) in spec.tasks.iter().enumerate() {
@@ -57,11 +57,23 @@ pub fn feed(checked: &Checked, rows: usize, random: Randomness) -> Result<Feed, 
             None => rng.random_range(-1.0..1.0f32),
         };
         let values = (0..rows * size).map(draw).collect();
-        labels.push(LabelData { task: task.name.clone(), size, labels: labels_each, values, mask: None });
+        let task = task.name.clone();
+        labels.push(LabelData { task, size, labels: labels_each, values, mask: None, units: None });
     }
     let train = Table { rows, inputs: encoded, labels };
+    let losses = losses(spec, &train);
     let dataset = Dataset { train, validation: Table::default(), test: Table::default(), notes: Vec::new() };
-    Ok(Feed { dataset, inputs, tasks: (0..spec.tasks.len()).collect(), origin: Default::default(), readers: readers() })
+    let tasks = (0..spec.tasks.len()).collect();
+    Ok(Feed {
+        dataset,
+        data: 0,
+        schema: Schema::default(),
+        inputs,
+        tasks,
+        losses,
+        origin: Default::default(),
+        readers: readers(),
+    })
 }
 
 fn open(what: &str, name: &str) -> RunError {

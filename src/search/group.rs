@@ -26,7 +26,6 @@ use super::choices::{Choices, choices_event};
 use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
-use crate::objective;
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
 use crate::runtime::RunError;
 use crate::runtime::control::Control;
@@ -265,15 +264,14 @@ impl<'a> Grouping<'a> {
 
     /// Loss of each head of each output, `[outputs][heads]`: a number, or where each example has a sample its part of it, `[rows]`.
     fn losses(&self, fed: &Fed, heads: &[Vec<Option<Tensor>>]) -> Result<Vec<Vec<Tensor>>, RunError> {
-        let (spec, feed) = (&self.ground.checked.spec, self.ground.feed);
+        let feed = self.ground.feed;
         let mut out = Vec::new();
         for (o, heads) in self.model.plan.outputs.iter().zip(heads) {
-            let task = &spec.tasks[o.task];
-            let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
-            let def = objective::find_loss(task.loss.name).expect("checked");
+            let at = feed.label_of(o.task);
+            let (def, args) = feed.loss(at);
             let mut row = Vec::new();
             for head in heads.iter().flatten() {
-                let (args, labels, mask) = (&task.loss.args, &fed.labels[at], fed.masks[at].as_ref());
+                let (labels, mask) = (&fed.labels[at], fed.masks[at].as_ref());
                 row.push(match o.choice.filter(|_| self.sampler.each()) {
                     Some(_) => def.by_sample(args, head, labels, mask)?,
                     None => def.forward(args, head, labels, mask)?,

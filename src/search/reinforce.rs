@@ -305,7 +305,7 @@ impl<'a> Reinforcing<'a> {
         let def = objective::find_metric("auc").expect("in the table");
         let mut scores = Vec::new();
         for (o, heads) in self.model.plan.outputs.iter().zip(&out.heads) {
-            let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");
+            let at = feed.label_of(o.task);
             let head = heads[o.choice.map_or(0, |c| decided[c].index)].as_ref().expect("the decided head was computed");
             let values = |t: &Tensor| t.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>();
             let (outputs, labels) = (values(head)?, values(&fed.labels[at])?);
@@ -315,7 +315,13 @@ impl<'a> Reinforcing<'a> {
                 return Ok((None, out.chosen));
             }
             let mut meter = Meter::new(def, &Args::default(), spec.tasks[o.task].kind);
-            meter.add(Labelled { samples: fed.rows, outputs: &outputs, labels: &labels, mask: mask.as_deref() });
+            meter.add(Labelled {
+                samples: fed.rows,
+                outputs: &outputs,
+                labels: &labels,
+                mask: mask.as_deref(),
+                units: None,
+            });
             scores.extend(meter.value().ok());
         }
         let mean = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);

@@ -76,6 +76,7 @@ fn census() -> mtlc::data::Schema {
         missing: 0,
         range: None,
         groups: Vec::new(),
+        rare: None,
     };
     let words = |a: &str, b: &str| Facts::Category { values: vec![(a.into(), 7), (b.into(), 3)] };
     Schema {
@@ -89,6 +90,7 @@ fn census() -> mtlc::data::Schema {
             column("income", words("- 50000.", "50000+.")),
             column("never married", words("no", "yes")),
         ],
+        labels: Vec::new(),
     }
 }
 

@@ -63,7 +63,7 @@ impl<'a> Asked<'a> {
         let label = check_label(&expr(self.label), self.kind, excused, &known).map_err(said)?;
         let mask = self.mask.map(|m| check_mask(&expr(m), self.kind, &known)).transpose().map_err(said)?;
         let (kind, reading, pixels) = (self.kind, self.reading.clone(), self.pixels);
-        let spec = LabelSpec { task: "t".into(), kind, label, mask, reading, pixels };
+        let spec = LabelSpec { task: "t".into(), kind, label, mask, reading, pixels, standardize: false };
         match encode(raw, &Schema::freeze(raw), &[], &[spec]) {
             Ok(mut data) => Ok(data.train.labels.remove(0)),
             Err(e) => Err(format!("{e} | {}", e.help().unwrap_or_default())),
@@ -259,6 +259,7 @@ fn a_batch_has_a_mark_per_label_where_labels_have_them() {
         task: text.into(),
         kind,
         label: check_label(&expr(text), kind, false, &known).expect("a label"),
+        standardize: false,
         mask: None,
         reading: Reading::default(),
         pixels: None,

@@ -15,7 +15,7 @@ fn score(name: &str, written: Written, kind: TaskKind, data: Labelled) -> Result
 }
 
 fn rows<'a>(samples: usize, outputs: &'a [f32], labels: &'a [f32]) -> Labelled<'a> {
-    Labelled { samples, outputs, labels, mask: None }
+    Labelled { samples, outputs, labels, mask: None, units: None }
 }
 
 fn near(a: Result<f64, String>, b: f64) {

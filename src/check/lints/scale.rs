@@ -1,53 +1,97 @@
-//! A task whose loss is a hundredth of all others': its gradient is lost in theirs.
+//! Tasks whose losses differ a hundredfold: one against all others, or two groups. The small ones' gradients are lost in the large
+//! ones'.
 
 use super::Facts;
 use crate::data::{Facts as ColumnFacts, label::Term};
-use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::hir::{Spec, Task};
 use crate::objective::TaskKind;
 
 /// How many times smaller is suspicious.
 const TIMES: f64 = 100.0;
 
+/// A task and what its loss begins at.
+struct Start<'a> {
+    loss: f64,
+    task: &'a Task,
+}
+
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let spec = facts.spec;
-    let mut scales: Vec<(f64, &Task)> = Vec::new();
+    let mut starts: Vec<Start> = Vec::new();
     for task in spec.tasks.iter().filter(|t| t.weight > 0.0) {
         // Beside one whose loss is not known, nothing is small.
         let Some(loss) = initial_loss(spec, task) else { return };
-        scales.push((loss * task.weight, task));
+        starts.push(Start { loss: loss * task.weight, task });
     }
-    scales.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (low, high) = match scales.as_slice() {
-        [a, b, ..] if a.0 * TIMES <= b.0 * 1.0001 => (a, b),
-        [.., a, b] if a.0 * TIMES <= b.0 * 1.0001 => {
-            // One that drowns all others.
-            let message = format!(
-                "the loss of `{}` begins at about {}, all others' at {} or less",
-                b.1.name,
-                rounded(b.0),
-                rounded(a.0)
-            );
-            diags.push(
-                Diagnostic::new(codes::TASK_SCALE, b.1.span, message)
-                    .label("a hundred times the others': they are hardly learned")
-                    .help(format!("scale its label, or weigh it down: `weight = {}`", rounded(b.1.weight * a.0 / b.0))),
-            );
-            return;
-        }
-        _ => return,
+    starts.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+    let gap = |at: &usize| starts[*at].loss / starts[at - 1].loss;
+    // The widest gap; of equal ones the first.
+    let widest = (1..starts.len()).rev().max_by(|a, b| gap(a).total_cmp(&gap(b)));
+    let Some(at) = widest.filter(|at| gap(at) * 1.0001 >= TIMES) else { return };
+    let (low, high) = starts.split_at(at);
+    diags.push(match (low, high) {
+        ([one], _) => alone(&one.task, one.loss, high[0].loss),
+        (_, [one]) => alone(&one.task, one.loss, low[low.len() - 1].loss),
+        _ => groups(low, high),
+    });
+}
+
+/// One task against all others, the nearest of which begins at `next`.
+fn alone(task: &Task, loss: f64, next: f64) -> Diagnostic {
+    let (bound, label) = match loss < next {
+        true => ("more", "a hundredth of the others': it is hardly learned"),
+        false => ("less", "a hundred times the others': they are hardly learned"),
     };
     let message = format!(
-        "the loss of `{}` begins at about {}, all others' at {} or more",
-        low.1.name,
-        rounded(low.0),
-        rounded(high.0)
+        "the loss of `{}` begins at about {}, all others' at {} or {bound}",
+        task.name,
+        rounded(loss),
+        rounded(next)
     );
-    diags.push(
-        Diagnostic::new(codes::TASK_SCALE, low.1.span, message)
-            .label("a hundredth of the others': it is hardly learned")
-            .help(format!("weigh it up: `weight = {}`", rounded(low.1.weight * high.0 / low.0))),
+    let weight = format!("`weight = {}`", rounded(task.weight * next / loss));
+    let help = match (loss < next, is_raw(task)) {
+        (true, false) => format!("weigh it up: {weight}"),
+        (true, true) => {
+            format!("weigh it up, {weight}, or let its label be standardised: remove `standardize = false`")
+        }
+        (false, false) => format!("scale its label, or weigh it down: {weight}"),
+        (false, true) => {
+            format!("let its label be standardised (remove `standardize = false`), or weigh it down: {weight}")
+        }
+    };
+    Diagnostic::new(codes::TASK_SCALE, task.span, message).label(label).help(help)
+}
+
+/// Two groups, each of several tasks, in order of their losses.
+fn groups(low: &[Start], high: &[Start]) -> Diagnostic {
+    let names = |starts: &[Start]| {
+        let mut tasks: Vec<&Task> = starts.iter().map(|s| s.task).collect();
+        tasks.sort_by_key(|t| (t.span.file, t.span.start));
+        suggest::listing(tasks.iter().map(|t| t.name.as_str()))
+    };
+    let message = format!(
+        "the losses of {} begin at {} or less, those of {} at {} or more",
+        names(low),
+        rounded(low[low.len() - 1].loss),
+        names(high),
+        rounded(high[0].loss)
     );
+    let first = |starts: &[Start]| starts.iter().map(|s| s.task.span).min_by_key(|s| (s.file, s.start));
+    let (small, large) = (first(low).expect("a group has tasks"), first(high).expect("a group has tasks"));
+    let help = match low.iter().chain(high).any(|s| is_raw(s.task)) {
+        true => "let the labels be standardised: remove `standardize = false`".to_string(),
+        false => "give the tasks a `weight`, so that their losses are of one size".to_string(),
+    };
+    Diagnostic::new(codes::TASK_SCALE, small, message)
+        .label("a hundredth of the others': these are hardly learned")
+        .also(large, "a hundred times as large")
+        .help(help)
+}
+
+/// Whether the label would be standardised if nothing were written.
+fn is_raw(task: &Task) -> bool {
+    task.kind.has_units() && !task.standardize
 }
 
 /// A number for people: two digits that matter.
@@ -57,21 +101,49 @@ fn rounded(v: f64) -> String {
     format!("{}", (v * power).round() / power)
 }
 
-/// The loss of a network that knows nothing: ln K for K classes, the spread of the label for a regression.
+/// The loss of a network that knows nothing: ln K for K classes, the size of the label for a regression.
 fn initial_loss(spec: &Spec, task: &Task) -> Option<f64> {
-    match (task.kind, task.loss.name) {
-        (TaskKind::Binary | TaskKind::Multilabel(_), "bce") => Some(2f64.ln()),
-        (TaskKind::Classes(Some(n)) | TaskKind::Segmentation(n), "cross_entropy") if n > 1 => Some((n as f64).ln()),
-        (TaskKind::Regression(_), loss @ ("mse" | "l1")) => {
-            let label = task.label.as_ref()?;
-            let [Term::Column(name, _)] = label.label.terms.as_slice() else { return None };
-            let schema = spec.data[label.data.0].schema.as_ref()?;
-            let column = schema.columns.iter().find(|c| c.name == *name)?;
-            let ColumnFacts::Numeric { mean, std, .. } = &column.facts else { return None };
-            let square = mean * mean + std * std;
-            let scale = if loss == "mse" { square } else { square.sqrt() };
-            (scale > 0.0).then_some(scale)
+    let loss = match (task.kind, task.loss.name) {
+        (TaskKind::Binary | TaskKind::Multilabel(_), "bce") => 2f64.ln(),
+        (TaskKind::Classes(Some(n)) | TaskKind::Segmentation(n), "cross_entropy") if n > 1 => (n as f64).ln(),
+        // The label has the deviation 1.
+        (kind, "mse" | "l1") if kind.has_units() && task.standardize => 1.0,
+        (kind, loss) if kind.has_units() => {
+            let all = spreads(spec, task)?;
+            let of = |&[mean, std]: &[f64; 2]| {
+                // What is learned is the label over `unit`, less its mean where it is standardised.
+                let unit = if task.standardize && std > 0.0 { std } else { 1.0 };
+                let size = if task.standardize { std / unit } else { (mean * mean + std * std).sqrt() };
+                Some(match loss {
+                    "mse" => size * size,
+                    "l1" => size,
+                    "huber" => {
+                        let delta = task.loss.args.float("delta") / unit;
+                        if size <= delta { size * size / 2.0 } else { delta * (size - delta / 2.0) }
+                    }
+                    _ => return None,
+                })
+            };
+            all.iter().map(of).sum::<Option<f64>>()? / all.len() as f64
         }
-        _ => None,
+        _ => return None,
+    };
+    (loss > 0.0 && loss.is_finite()).then_some(loss)
+}
+
+/// Mean and deviation of each component of a label, as far as the frozen schema knows them.
+fn spreads(spec: &Spec, task: &Task) -> Option<Vec<[f64; 2]>> {
+    let label = task.label.as_ref()?;
+    let schema = spec.data[label.data.0].schema.as_ref()?;
+    if let Some(facts) = schema.label(&task.name) {
+        return Some(facts.mean.iter().zip(&facts.std).map(|(m, s)| [*m, *s]).collect());
     }
+    let of = |term: &Term| {
+        let Term::Column(name, _) = term else { return None };
+        match &schema.column(name)?.facts {
+            ColumnFacts::Numeric { mean, std, .. } => Some([*mean, *std]),
+            _ => None,
+        }
+    };
+    label.label.terms.iter().map(of).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
 }

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::session::{self, Stop};
+use crate::artifact;
 use crate::cli::args::DeriveArgs;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::cli::write;
+use crate::data::Schema;
 use crate::experiment::{self, RunFolder, SearchResult};
 
 pub fn run(args: &DeriveArgs, terminal: &Terminal) -> Outcome {
@@ -25,9 +27,13 @@ fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         Err(e) => return Err(session::failed(e)),
     };
     let program = folder.path.join("program.mtl");
-    let compiled = experiment::compile(&program).map_err(|f| session::stop(f, terminal))?;
+    let mut compiled = experiment::compile(&program).map_err(|f| session::stop(f, terminal))?;
+    if let (true, Some(checked)) = (args.no_vocabulary, &mut compiled.checked) {
+        checked.spec.data.iter_mut().filter_map(|d| d.schema.as_mut()).for_each(Schema::withhold);
+    }
     let at = args.output.clone().unwrap_or_else(|| folder.derived());
     let text = experiment::rederive(&compiled, &saved, &at).map_err(session::failed)?;
+    let vocabularies = compiled.checked.as_ref().map(|c| artifact::vocabularies(&c.spec)).unwrap_or_default();
     match &args.output {
         Some(path) => {
             if path.exists() {
@@ -38,10 +44,29 @@ fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty() && *p != Path::new(".")) {
                 std::fs::create_dir_all(parent).map_err(|e| Stop::Failed(Failure::io("create", parent, &e)))?;
             }
+            let folder = path.parent().unwrap_or(Path::new(""));
+            for v in &vocabularies {
+                v.write(folder).map_err(|e| Stop::Failed(Failure::io("write", &folder.join(&v.name), &e)))?;
+            }
             write::create(path, &text).map_err(Stop::Failed)?;
             terminal.note(&format!("wrote {}", path.display()));
+            vocabularies.iter().for_each(|v| {
+                terminal.note(&format!(
+                    "wrote {}, its vocabularies: the two belong together",
+                    folder.join(&v.name).display()
+                ))
+            });
         }
-        None => terminal.product(&text),
+        None => {
+            terminal.product(&text);
+            vocabularies.iter().for_each(|v| {
+                terminal.note(&format!(
+                    "note: this program reads its vocabularies from `{}`, which stands beside {}",
+                    v.name,
+                    folder.derived().display()
+                ))
+            });
+        }
     }
     Ok(Ok(Exit::Ok))
 }

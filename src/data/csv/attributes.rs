@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::data::{KnownColumn, KnownKind, Outline, schema_text};
+use crate::data::{KnownColumn, KnownKind, Outline, schema_text, vocabulary};
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::schema::{Args, Value};
 use crate::source::{Span, Spanned};
@@ -98,5 +98,6 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
                 .help("for example \",\" or \";\", and \"\\t\" for a tab"),
         );
     }
+    found.extend(vocabulary::check(args));
     found
 }

@@ -12,7 +12,7 @@ pub(super) use read::named_shortly;
 
 use super::raw::{Raw, RawColumn};
 use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
-use super::{DataError, FormatDef, LoadContext};
+use super::{DataError, FormatDef, LoadContext, vocabulary};
 use crate::schema::{Args, AttrDef, CallDef, Need, Ty, Value};
 use attributes::plain;
 use read::{Reader, require};
@@ -70,6 +70,8 @@ pub static DEF: FormatDef = FormatDef {
             },
             AttrDef { name: "drop", ty: NAMES, need: Need::Default("[]"), doc: "Columns that are read past." },
             AttrDef { name: "delimiter", ty: Ty::Str, need: Need::Default("\",\""), doc: "One ASCII character." },
+            vocabulary::MIN_COUNT,
+            vocabulary::BUCKETS,
             SPLIT_SEED,
         ],
     },
@@ -132,5 +134,6 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
             kinds::to_numbers(&mut raw, c)?;
         }
     }
+    vocabulary::apply(&mut raw, args)?;
     Ok(raw)
 }

@@ -10,7 +10,7 @@ use crate::data::label::{Label, Term};
 use crate::data::raw::{Raw, SPLITS, Values};
 use crate::data::resize::{self, Resize};
 use crate::data::schema_text::number;
-use crate::objective::TaskKind;
+use crate::objective::{TaskKind, Units};
 
 /// How the labels of a task are read from their columns, beside the expressions.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,6 +34,8 @@ pub struct LabelSpec {
     pub reading: Reading,
     /// Height and width of the head's output, for a label per pixel; `None`: those of the labels.
     pub pixels: Option<[usize; 2]>,
+    /// Whether it is learned in units of the training labels' deviation ([`Units`]).
+    pub standardize: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,10 +46,12 @@ pub struct LabelData {
     pub size: usize,
     /// Labels per sample, each of which may be missing: one per pixel for dense kinds, else one per number.
     pub labels: usize,
-    /// `[rows * size]`; 0 where masked.
+    /// `[rows * size]`, as they are learned; 0 where masked.
     pub values: Vec<f32>,
     /// Which labels count; `None` if all do.
     pub mask: Option<Mask>,
+    /// What `values` are measured in; `None`: in the label's own units.
+    pub units: Option<Units>,
 }
 
 /// Which labels count.
@@ -78,8 +82,17 @@ impl Mask {
 }
 
 impl LabelData {
+    /// The numbers of a sample as they are learned.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.size..(row + 1) * self.size]
+    }
+
+    /// The numbers of a sample in the label's own units.
+    pub fn own(&self, row: usize) -> impl Iterator<Item = f64> + '_ {
+        self.row(row).iter().enumerate().map(|(at, v)| match &self.units {
+            Some(units) => units.original(at, f64::from(*v)),
+            None => f64::from(*v),
+        })
     }
 
     /// Whether a label of a sample counts.
@@ -95,9 +108,9 @@ impl LabelData {
         }
     }
 
-    /// Numbers of one label of a sample, which lie this far apart: the channels of a pixel.
-    pub fn parts(&self, row: usize, label: usize) -> impl Iterator<Item = f32> {
-        self.row(row)[label..].iter().step_by(self.labels.max(1)).copied()
+    /// Numbers of one label of a sample in its own units; they lie this far apart: the channels of a pixel.
+    pub fn parts(&self, row: usize, label: usize) -> impl Iterator<Item = f64> + '_ {
+        self.own(row).skip(label).step_by(self.labels.max(1))
     }
 }
 
@@ -138,10 +151,11 @@ pub(super) fn label(
     schema: &Schema,
     s: usize,
     spec: &LabelSpec,
+    units: Option<&Units>,
     notes: &mut Vec<String>,
 ) -> Result<LabelData, DataError> {
     let rows = raw.splits[s].rows;
-    let reader = Reader::new(raw, schema, s, spec)?;
+    let reader = Reader::new(raw, schema, s, spec, units)?;
     let (labels, size) = (reader.labels, reader.labels * reader.parts);
     let scaled = spec.pixels.filter(|p| reader.pixels.is_some_and(|held| held != *p)).zip(spec.reading.resize);
     let out = scaled.map_or(labels, |([h, w], _)| h * w);
@@ -168,7 +182,14 @@ pub(super) fn label(
         ));
     }
     let mask = Mask::new(out, kept);
-    let data = LabelData { task: spec.task.clone(), size: out * reader.parts, labels: out, values, mask };
+    let data = LabelData {
+        task: spec.task.clone(),
+        size: out * reader.parts,
+        labels: out,
+        values,
+        mask,
+        units: units.cloned(),
+    };
     one_sided(spec, s, &data, notes);
     Ok(data)
 }
@@ -189,10 +210,18 @@ struct Reader<'a> {
     parts: usize,
     /// Class numbers of a column of text, by its dictionary.
     numbers: Vec<u32>,
+    /// What they are learned in.
+    units: Option<&'a Units>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(raw: &'a Raw, schema: &Schema, s: usize, spec: &'a LabelSpec) -> Result<Reader<'a>, DataError> {
+    fn new(
+        raw: &'a Raw,
+        schema: &Schema,
+        s: usize,
+        spec: &'a LabelSpec,
+        units: Option<&'a Units>,
+    ) -> Result<Reader<'a>, DataError> {
         let label = spec.label.bind(raw)?;
         let sizes = |b: &Bound<'a>| match b.terms.as_slice() {
             [one] => b.sizes(one).to_vec(),
@@ -238,7 +267,7 @@ impl<'a> Reader<'a> {
             }
             _ => Vec::new(),
         };
-        Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, numbers })
+        Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, numbers, units })
     }
 
     /// Reads the labels of a row; 0 where a label does not count. Gives how many of them are classes that training never shows.
@@ -286,7 +315,12 @@ impl<'a> Reader<'a> {
                 }
             }
             for (part, v) in found.iter().enumerate() {
-                values[part * self.labels + label] = *v as f32;
+                let learned = self.units.map_or(*v, |u| u.learned(label, *v));
+                if !(learned as f32).is_finite() {
+                    let why = "it lies too far from all training labels to be standardised".into();
+                    return Err(self.fail(row, label, number(*v), why, true));
+                }
+                values[part * self.labels + label] = learned as f32;
             }
             marks[label] = 1;
         }

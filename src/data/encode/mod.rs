@@ -3,14 +3,19 @@
 //! Statistics and vocabularies are the frozen schema's, so encoding does not depend on which rows are read.
 
 mod labels;
+mod measure;
 
 pub use labels::{LabelData, LabelSpec, Marks, Mask, Reading, channels, marks};
+pub use measure::measure;
 
 use super::DataError;
-use super::album::Album;
+use super::album::{Album, Drawn};
 use super::axes::{self, Order};
 use super::freeze::{ColumnFacts, Facts, Schema};
+use super::label_facts::LabelFacts;
 use super::raw::{MISSING, Raw, Values};
+use super::vocabulary;
+use crate::objective::Units;
 
 /// What an input takes from the data.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +28,11 @@ pub struct InputSpec {
 pub enum InputFrom {
     /// `fields`: one f32 per column. A number is standardised by the training mean and deviation (missing: 0, the mean);
     /// a category is its number in the vocabulary (missing or unknown: 0).
-    Fields { columns: Vec<String> },
+    Fields {
+        columns: Vec<String>,
+        /// The share of categories that training reads as unknown.
+        unknown: f64,
+    },
     /// `f32[...]`: the values of these columns side by side.
     Dense {
         columns: Vec<String>,
@@ -69,6 +78,33 @@ pub struct InputData {
     pub values: Vec<f32>,
     /// Columns that are read from files when a batch is gathered, in the order of their places.
     pub pictures: Vec<Placed>,
+    pub unknown: Unknown,
+}
+
+/// Categories that training reads as unknown now and then, so that it learns what to make of texts it never showed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Unknown {
+    pub share: f64,
+    /// The places of categories in a sample.
+    pub places: Vec<usize>,
+}
+
+impl Unknown {
+    /// Replaces categories of gathered rows. What is replaced is a function of the seed, the epoch, the input and the row.
+    pub fn replace(&self, values: &mut [f32], size: usize, rows: &[u32], input: usize, drawn: Drawn) {
+        if self.share == 0.0 || self.places.is_empty() {
+            return;
+        }
+        let draws = drawn.random.counter("unknown", [drawn.epoch, input as u64, 0]);
+        for (sample, row) in values.chunks_exact_mut(size).zip(rows) {
+            let first = u64::from(*row) * self.places.len() as u64;
+            for (n, place) in self.places.iter().enumerate() {
+                if draws.chance(first + n as u64, self.share) {
+                    sample[*place] = 0.0;
+                }
+            }
+        }
+    }
 }
 
 /// A column of pictures in an input.
@@ -82,7 +118,7 @@ pub struct Placed {
 
 impl Placed {
     /// The encoded values of a row.
-    pub fn encoded(&self, row: usize, drawn: Option<super::Drawn>) -> Result<Vec<f32>, DataError> {
+    pub fn encoded(&self, row: usize, drawn: Option<Drawn>) -> Result<Vec<f32>, DataError> {
         let mut values = self.album.read(row, drawn)?;
         // Pixels and the ends of a scale are finite, so is what comes of them.
         values.iter_mut().for_each(|v| *v = self.scaling.of(f64::from(*v)));
@@ -114,19 +150,41 @@ impl Scaling {
     }
 }
 
-/// Encodes all splits by the schema's facts.
+/// Encodes all splits by the schema's facts. It must hold those about each label that is standardised ([`measure`]).
 pub fn encode(raw: &Raw, schema: &Schema, inputs: &[InputSpec], labels: &[LabelSpec]) -> Result<Dataset, DataError> {
     let mut notes = raw.notes.clone();
     let mut table = |s: usize| -> Result<Table, DataError> {
         Ok(Table {
             rows: raw.splits[s].rows,
             inputs: inputs.iter().map(|i| input(raw, schema, s, i, &mut notes)).collect::<Result<_, _>>()?,
-            labels: labels.iter().map(|l| labels::label(raw, schema, s, l, &mut notes)).collect::<Result<_, _>>()?,
+            labels: labels
+                .iter()
+                .map(|l| labels::label(raw, schema, s, l, units(schema, l).as_ref(), &mut notes))
+                .collect::<Result<_, _>>()?,
         })
     };
     let [train, validation, test] = [table(0)?, table(1)?, table(2)?];
+    notes.extend(labels.iter().flat_map(|l| without_spread(schema, l)));
     notes.dedup();
     Ok(Dataset { train, validation, test, notes })
+}
+
+/// What a label is learned in: its own units unless it is standardised.
+fn units(schema: &Schema, label: &LabelSpec) -> Option<Units> {
+    label.standardize.then(|| schema.label(&label.task)).flatten().map(LabelFacts::units)
+}
+
+/// Notes the components of a label that are the same in every training row: they are learned as their distance from that number.
+fn without_spread<'a>(schema: &'a Schema, label: &'a LabelSpec) -> impl Iterator<Item = String> + 'a {
+    let facts = schema.label(&label.task).filter(|_| label.standardize);
+    let all = facts.into_iter().flat_map(|f| f.mean.iter().zip(&f.std).enumerate().map(move |at| (f, at)));
+    all.filter(|(_, (_, (_, std)))| **std == 0.0).map(|(f, (at, (mean, _)))| {
+        let which = if f.mean.len() > 1 { format!("component {at} of the label") } else { "the label".into() };
+        format!(
+            "task `{}`: {which} is {mean} wherever training has one: it has no deviation to be divided by, and there is nothing to learn",
+            label.task
+        )
+    })
 }
 
 /// The inputs of one split alone, without labels: rows to predict. The same numbers as [`encode`] gives.
@@ -148,7 +206,7 @@ fn column<'a>(raw: &'a Raw, schema: &'a Schema, s: usize, name: &str) -> Result<
     let at = raw.index(name).ok_or_else(|| missing("the data"))?;
     let facts = schema.column(name).ok_or_else(|| missing("the schema"))?;
     let values = &raw.splits[s].columns[at];
-    if values.is_text() != matches!(facts.facts, Facts::Category { .. }) {
+    if values.is_text() != facts.facts.is_text() {
         return Err(DataError::option(
             format!("column `{name}` is of another kind than the frozen schema says"),
             "freeze the schema again with `mtlc data freeze`",
@@ -163,9 +221,12 @@ struct Column<'a> {
     facts: &'a ColumnFacts,
 }
 
-/// Category number of each dictionary entry: its place in the frozen vocabulary from 1, or 0.
+/// Category number of each dictionary entry: its place in the frozen vocabulary from 1, or 0; or its bucket from 1.
 fn numbering(dictionary: &[String], facts: &ColumnFacts) -> Vec<u32> {
-    let Facts::Category { values } = &facts.facts else { return Vec::new() };
+    if let Facts::Hashed { buckets } = &facts.facts {
+        return dictionary.iter().map(|w| vocabulary::bucket(w, *buckets) as u32 + 1).collect();
+    }
+    let Facts::Category { values } = &facts.facts else { return vec![0; dictionary.len()] };
     let place: std::collections::HashMap<&str, u32> =
         values.iter().enumerate().map(|(i, (v, _))| (v.as_str(), i as u32 + 1)).collect();
     dictionary.iter().map(|w| place.get(w.as_str()).copied().unwrap_or(0)).collect()
@@ -180,7 +241,7 @@ fn input(
 ) -> Result<InputData, DataError> {
     let rows = raw.splits[s].rows;
     let (names, dense) = match &spec.from {
-        InputFrom::Fields { columns } => (columns, None),
+        InputFrom::Fields { columns, .. } => (columns, None),
         InputFrom::Dense { columns, scale, normalize, .. } => (columns, Some((*scale, *normalize))),
     };
     let (order, exif) = match spec.from {
@@ -302,5 +363,11 @@ fn input(
         offset += if dense.is_some() { held(c) } else { 1 };
         at += k;
     }
-    Ok(InputData { name: spec.name.clone(), size: whole, values, pictures })
+    let unknown = match &spec.from {
+        InputFrom::Fields { unknown, .. } => {
+            Unknown { share: *unknown, places: (0..columns.len()).filter(|c| columns[*c].values.is_text()).collect() }
+        }
+        InputFrom::Dense { .. } => Unknown::default(),
+    };
+    Ok(InputData { name: spec.name.clone(), size: whole, values, pictures, unknown })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Piece, Source, Wanted};
 use crate::data::axes::{self, Order};
-use crate::data::freeze::{ColumnFacts, Facts};
+use crate::data::freeze::ColumnFacts;
 use crate::data::raw::Values;
 use crate::data::{DataError, LoadContext, idx, npy};
 use crate::diag::suggest;
@@ -71,7 +71,7 @@ impl<'a> Arrays<'a> {
                 return Err(DataError::option(what, "the first dimension counts rows"));
             }
         }
-        if let Some(c) = wanted.columns.iter().find(|c| matches!(c.facts, Facts::Category { .. })) {
+        if let Some(c) = wanted.columns.iter().find(|c| c.facts.is_text()) {
             return Err(DataError::option(
                 format!("the network reads the text column `{}`, and arrays hold numbers", c.name),
                 "give a table (csv)",

@@ -102,7 +102,7 @@ impl Wanted {
         let columns = self.columns.iter().map(|c| RawColumn {
             dictionary: match &c.facts {
                 super::Facts::Category { values } => values.iter().map(|(v, _)| v.clone()).collect(),
-                super::Facts::Numeric { .. } | super::Facts::Picture => Vec::new(),
+                _ => Vec::new(),
             },
             ..RawColumn::new(c.name.clone(), &c.shape)
         });

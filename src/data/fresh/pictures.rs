@@ -132,7 +132,7 @@ impl Intake {
                     "say it with `--range LOW HIGH`",
                 ));
             }
-            (None, Facts::Picture | Facts::Category { .. }) => [0.0, 255.0],
+            (None, _) => [0.0, 255.0],
         };
         Ok(Intake { form: Form { channels, height, width }, ends, order: wanted.order, exif: wanted.exif })
     }

@@ -46,7 +46,7 @@ impl<'a> Table<'a> {
         }
         let words = wanted.columns.iter().map(|c| match &c.facts {
             Facts::Category { values } => values.iter().zip(0..).map(|((w, _), i)| (w.as_str(), i)).collect(),
-            Facts::Numeric { .. } | Facts::Picture => HashMap::new(),
+            _ => HashMap::new(),
         });
         let mut table = Table {
             wanted,
@@ -202,11 +202,13 @@ impl Source for Table<'_> {
         let mut values: Vec<Values> = columns
             .iter()
             .map(|c| match &c.facts {
-                Facts::Category { .. } => Values::Text(Vec::with_capacity(rows)),
-                Facts::Numeric { .. } | Facts::Picture => Values::F64(Vec::with_capacity(rows)),
+                facts if facts.is_text() => Values::Text(Vec::with_capacity(rows)),
+                _ => Values::F64(Vec::with_capacity(rows)),
             })
             .collect();
         let mut ids: Option<Vec<String>> = self.wanted.id.as_ref().map(|_| Vec::new());
+        // Texts that are hashed, which no vocabulary holds.
+        let mut hashed: Vec<(HashMap<String, u32>, Vec<String>)> = vec![Default::default(); columns.len()];
         let (mut n, mut source) = (0, String::new());
         let mut record = ::csv::ByteRecord::new();
         while n < rows {
@@ -223,6 +225,18 @@ impl Source for Table<'_> {
                 let text = text(file, &record, *at, &columns[c].name)?;
                 let missing = self.missing.contains(text);
                 match &mut values[c] {
+                    Values::Text(codes) if matches!(columns[c].facts, Facts::Hashed { .. }) => {
+                        let (places, texts) = &mut hashed[c];
+                        codes.push(match (missing, places.get(text)) {
+                            (true, _) => MISSING,
+                            (false, Some(code)) => *code,
+                            (false, None) => {
+                                places.insert(text.to_string(), texts.len() as u32);
+                                texts.push(text.to_string());
+                                texts.len() as u32 - 1
+                            }
+                        });
+                    }
                     Values::Text(codes) => codes.push(match self.words[c].get(text) {
                         Some(code) => *code,
                         None => {
@@ -246,7 +260,11 @@ impl Source for Table<'_> {
         if n == 0 {
             return Ok(None);
         }
-        Ok(Some(Piece { raw: self.wanted.raw(csv::DEF.call.name, values, n, source), rows: n, ids }))
+        let mut raw = self.wanted.raw(csv::DEF.call.name, values, n, source);
+        for (column, (_, texts)) in raw.columns.iter_mut().zip(hashed).filter(|(_, (places, _))| !places.is_empty()) {
+            column.dictionary = texts;
+        }
+        Ok(Some(Piece { raw, rows: n, ids }))
     }
 
     fn id(&self) -> Option<&str> {
@@ -257,8 +275,12 @@ impl Source for Table<'_> {
         let unseen = self.wanted.columns.iter().zip(&self.unseen).filter(|(_, n)| **n > 0).map(|(c, n)| {
             let (cells, they, are) = if *n == 1 { ("cell holds", "it", "is") } else { ("cells hold", "they", "are") };
             format!(
-                "column `{}`: {n} {cells} a text that training never showed; {they} {are} read as unknown, like missing ones",
-                c.name
+                "column `{}`: {n} {cells} a text that training {}; {they} {are} read as unknown, like missing ones",
+                c.name,
+                match c.rare {
+                    Some(rare) => format!("showed fewer than {} times", rare.below),
+                    None => "never showed".into(),
+                }
             )
         });
         let empty = self.empty.iter().map(|p| format!("`{}` has no rows", p.display()));

@@ -55,7 +55,9 @@ pub fn survey(of: &Subject, findings: &mut Vec<Finding>) -> Vec<ColumnSurvey> {
                 ColumnSurvey { column, kind: "pictures", shape, splits, shift: None }
             }
             Facts::Numeric { mean, std, .. } => numbers(of, column, facts, &values, [*mean, *std], findings),
-            Facts::Category { .. } => texts(of, column, facts, &values, findings),
+            Facts::Category { .. } | Facts::Withheld { .. } | Facts::Hashed { .. } => {
+                texts(of, column, facts, &values, findings)
+            }
         };
         out.push(surveyed);
     }

@@ -77,8 +77,8 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
             }
             for v in l.parts(row, label) {
                 n += 1;
-                sum += f64::from(v);
-                square += f64::from(v) * f64::from(v);
+                sum += v;
+                square += v * v;
                 if let Some(c) = counts.get_mut(v as usize) {
                     *c += 1;
                 }

@@ -163,6 +163,7 @@ pub fn begin(
     let (mut entries, mut left_out, mut written) = (Vec::new(), Vec::new(), Vec::new());
     // Those of every run, whether the space holds them or not.
     let (sources, spec) = (&prepared.compiled.sources, &prepared.checked().spec);
+    let vocabularies = artifact::vocabularies(spec);
     for candidate in super::baselines(prepared.checked()).into_iter().rev() {
         let text = artifact::network_file(sources, spec, &candidate.topology, &path.join("programs"));
         written.push((format!("programs/{}.mtl", candidate.name), text));
@@ -170,7 +171,7 @@ pub fn begin(
     }
     for asked in &all {
         let program = base.program(asked, None);
-        let found = compiled(&program.text, &path.join("programs").join(format!("{}.mtl", asked.name)));
+        let found = compiled(&program.text, &vocabularies, &path.join("programs").join(format!("{}.mtl", asked.name)));
         if found.has_errors() {
             if explicit || asked.name == RANDOM {
                 return Err(Failure::Spec(Box::new(found)));
@@ -204,6 +205,7 @@ pub fn begin(
     let made = temporary_file(TEMPORARY, 0o777, |b| b.tempdir_in(parent)).map_err(cannot)?;
     std::fs::create_dir(made.path().join("programs")).map_err(cannot)?;
     let new = RunFolder { path: made.path().to_path_buf() };
+    super::write_vocabularies(prepared.checked(), &new.path.join("programs"))?;
     for (name, text) in &written {
         new.write(name, text)?;
     }
@@ -235,7 +237,7 @@ pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn
         if entry.name == RANDOM && !program.is_file() {
             let text = std::fs::read_to_string(path.join("programs").join("program.mtl"));
             let text = text.map_err(|e| RunError::io(&path.join("programs").join("program.mtl"), e))?;
-            let base = compiled(&text, &path.join("programs").join("program.mtl"));
+            let base = compiled(&text, &[], &path.join("programs").join("program.mtl"));
             let checked =
                 base.checked.as_ref().ok_or_else(|| misused("the program of the comparison has errors".into()))?;
             let draws = draws(path, request, checked)?;

@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use crate::artifact;
 use crate::check::Checked;
 use crate::data::name_text;
+use crate::data::vocabulary::Sidecar;
 use crate::diag::suggest;
 use crate::driver::{Compiled, compile_text};
 use crate::hir::Options;
@@ -146,8 +148,8 @@ impl Base<'_> {
 }
 
 /// Compiles a program that will stand at `at`; what is wrong with it is in the compilation.
-pub fn compiled(text: &str, at: &Path) -> Compiled {
-    let load = |path: &Path| crate::driver::read(path);
+pub fn compiled(text: &str, vocabularies: &[Sidecar], at: &Path) -> Compiled {
+    let load = |path: &Path| artifact::beside(vocabularies, path, &crate::driver::read);
     compile_text(text, at, &Options::default(), &load)
 }
 

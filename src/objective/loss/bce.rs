@@ -22,6 +22,7 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Binary | TaskKind::Multilabel(_)),
     default_for: |kind| matches!(kind, TaskKind::Binary | TaskKind::Multilabel(_)),
+    in_units: &[],
     each,
     fused: Some(|args, output, labels, mask| {
         let weight = args.opt_float("pos_weight").unwrap_or(1.0);

@@ -17,6 +17,7 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Normals),
+    in_units: &[],
     each,
     fused: None,
 };

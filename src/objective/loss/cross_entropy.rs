@@ -21,6 +21,7 @@ pub static DEF: LossDef = LossDef {
     },
     fits: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
     default_for: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
+    in_units: &[],
     each,
     fused: Some(fused),
 };

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Aligned, Each, LossDef, align, pointwise};
+use super::{Aligned, Each, LossDef, align, by_component, pointwise};
 use crate::objective::TaskKind;
 use crate::ops::kernel::Real;
 use crate::ops::kernel::loss::Curve;
@@ -16,22 +16,39 @@ pub static DEF: LossDef = LossDef {
             name: "delta",
             ty: POSITIVE,
             need: Need::Default("1"),
-            doc: "Error, in units of the label, from which the loss grows linearly (Huber 1964).",
+            doc: "Error, in units of the label, from which the loss grows linearly (Huber 1964). Where the label is \
+                  standardised, it is divided by the label's deviation, as the label is.",
         }],
     },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |_| false,
+    in_units: &["delta"],
     each,
-    fused: Some(|args, output, labels, mask| pointwise(Huber { delta: args.float("delta") }, output, labels, mask)),
+    fused: Some(fused),
 };
 
 /// l = c (d - c / 2) with c = clamp(d, -delta, delta) held constant, so the gradient is c itself.
 fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Each> {
     let Aligned { output, labels, mask } = align(output, labels, mask)?;
-    let delta = args.float("delta");
     let d = (output - labels)?;
-    let c = d.detach().clamp(-delta, delta)?;
+    let c = match by_component(args, "delta").as_slice() {
+        [delta] => d.detach().clamp(-delta, *delta)?,
+        all => {
+            // Components are the second dimension, whatever follows.
+            let mut shape = vec![1; d.rank()];
+            shape[1] = all.len();
+            let delta = Tensor::from_slice(all, shape, d.device())?.to_dtype(d.dtype())?;
+            d.detach().broadcast_minimum(&delta)?.broadcast_maximum(&delta.neg()?)?
+        }
+    };
     Ok(Each { losses: (&c * (&d - c.affine(0.5, 0.0)?)?)?, mask })
+}
+
+fn fused(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    match by_component(args, "delta").as_slice() {
+        [delta] => pointwise(Huber { delta: *delta }, output, labels, mask),
+        _ => each(args, output, labels, mask)?.mean(),
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -12,6 +12,7 @@ pub static DEF: LossDef = LossDef {
     call: CallDef { name: "l1", doc: "Mean absolute error, |x - y| averaged over outputs.", args: &[] },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Depth),
+    in_units: &[],
     each,
     fused: Some(|_, output, labels, mask| pointwise(Absolute, output, labels, mask)),
 };

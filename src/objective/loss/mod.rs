@@ -22,7 +22,8 @@ use super::TaskKind;
 use crate::ops::kernel::loss::{Curve, Pointwise};
 use crate::ops::kernel::{apply2, apply3};
 use crate::ops::path::own_kernel;
-use crate::schema::{Args, CallDef};
+use crate::schema::{Args, CallDef, Value};
+use crate::source::{FileId, Span, Spanned};
 
 /// `(arguments, output, labels, mask)` to a scalar.
 pub type Fused = fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>;
@@ -34,6 +35,8 @@ pub struct LossDef {
     pub fits: fn(TaskKind) -> bool,
     /// Kinds of task that have it when none is written; exactly one loss per kind.
     pub default_for: fn(TaskKind) -> bool,
+    /// Arguments that are measured in the label's units ([`LossDef::rescaled`]).
+    pub in_units: &'static [&'static str],
     /// `(arguments, output, labels, mask)` to the loss of every label, in the output's dtype (f32 for half precision). Only the
     /// output gets a gradient.
     pub each: fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Each>,
@@ -48,6 +51,24 @@ impl LossDef {
             Some(fused) if own_kernel(output) => fused(args, output, labels, mask),
             _ => (self.each)(args, output, labels, mask)?.mean(),
         }
+    }
+
+    /// The arguments for labels that were divided by `scale`, one number for each component: what is in the label's units is divided
+    /// as well, and becomes a list where components differ ([`by_component`]).
+    pub fn rescaled(&self, args: &Args, scale: &[f64]) -> Args {
+        let mut out = args.clone();
+        for name in self.in_units {
+            let all: Vec<f64> = scale.iter().map(|s| args.float(name) / s).collect();
+            let span = args.span(name).unwrap_or(Span::new(FileId(0), 0, 0));
+            let of = |v: f64| Spanned { value: Value::Float(v), span };
+            let value = match all.as_slice() {
+                [] => continue,
+                [first, rest @ ..] if rest.iter().all(|v| v == first) => of(*first),
+                _ => Spanned { value: Value::List(all.iter().map(|v| of(*v)).collect()), span },
+            };
+            out.set(name, value, args.is_given(name));
+        }
+        out
     }
 
     /// What each sample adds to the value, `[batch]`: the sum of its m l over the same max(sum(m), 1).
@@ -129,6 +150,20 @@ fn align(output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Alig
     let mask = align_mask(mask, output.shape())?;
     let labels = clean_labels(labels, output.shape(), output.dtype(), mask.as_ref())?;
     Ok(Aligned { output, labels, mask })
+}
+
+/// An argument in the label's units: one number, or one for each component.
+fn by_component(args: &Args, name: &str) -> Vec<f64> {
+    match args.get(name) {
+        Some(Value::List(items)) => {
+            let number = |v: &Spanned<Value>| match v.value {
+                Value::Float(v) => Some(v),
+                _ => None,
+            };
+            items.iter().filter_map(number).collect()
+        }
+        _ => vec![args.float(name)],
+    }
 }
 
 /// Half precision is summed in f32.

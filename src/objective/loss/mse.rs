@@ -12,6 +12,7 @@ pub static DEF: LossDef = LossDef {
     call: CallDef { name: "mse", doc: "Mean squared error, (x - y)^2 averaged over outputs.", args: &[] },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Regression(_)),
+    in_units: &[],
     each,
     fused: Some(|_, output, labels, mask| pointwise(Square, output, labels, mask)),
 };

@@ -19,7 +19,7 @@ mod rmse;
 
 use std::fmt::Debug;
 
-use super::TaskKind;
+use super::{TaskKind, Units};
 use crate::schema::{Args, AttrDef, CallDef, FRACTION, Need};
 
 /// Which way a metric improves.
@@ -83,6 +83,8 @@ pub struct Labelled<'a> {
     pub labels: &'a [f32],
     /// 1 where a label counts, 0 where it is missing: one number per sample, per pixel or per label.
     pub mask: Option<&'a [f32]>,
+    /// What outputs and labels are measured in. A metric is computed in the label's own units.
+    pub units: Option<&'a Units>,
 }
 
 /// One labelled thing, as a metric sees it.
@@ -134,6 +136,7 @@ impl Meter {
         assert_eq!(data.outputs.len(), data.samples * self.outputs * pixels, "outputs do not fill their shape");
         assert_eq!(data.labels.len(), data.samples * per_label * pixels, "labels do not fit the outputs");
 
+        let own = |channel, v| data.units.map_or(v, |u| u.original(channel, v));
         let mut values = Vec::with_capacity(self.outputs);
         let mut scores = vec![0.0; self.outputs];
         for sample in 0..data.samples {
@@ -166,7 +169,7 @@ impl Meter {
                     values.extend(
                         (0..self.outputs)
                             .filter(|c| counts(*c))
-                            .map(|c| (c, output(c), data.labels[label_at(c)] as f64)),
+                            .map(|c| (c, own(c, output(c)), own(c, data.labels[label_at(c)] as f64))),
                     );
                     if values.is_empty() {
                         continue;

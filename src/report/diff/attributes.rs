@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::artifact::Encoder;
-use crate::data::Schema;
+use crate::data::{LabelFacts, Schema};
 use crate::hir::{Body, Flow, Read, Spec, Task};
 use crate::schema::{Args, Call, Value};
 
@@ -175,6 +175,13 @@ fn schema(a: &Schema, b: &Schema, out: &mut Vec<Change>) {
     for c in b.columns.iter().filter(|c| a.column(&c.name).is_none()) {
         out.push(Change { what: format!("schema: column {}", c.name), was: None, now: shown("there") });
     }
+    for l in &a.labels {
+        let facts = |l: &LabelFacts| {
+            let numbers = |v: &[f64]| words::list(v.iter().map(|v| crate::data::number_text(*v)));
+            format!("mean {}, deviation {}", numbers(&l.mean), numbers(&l.std))
+        };
+        out.extend(change(&format!("schema: label of {}", l.task), Some(facts(l)), b.label(&l.task).map(facts)));
+    }
     if out.len() == before {
         out.push(Change { what: "schema".into(), was: shown("as frozen"), now: shown("other facts") });
     }
@@ -219,6 +226,8 @@ fn task(a: &Task, b: &Task) -> Vec<Change> {
     }
     let number = |t: &Task| Some(crate::data::number_text(t.weight));
     out.extend(change("weight", number(a), number(b)));
+    let standardize = |t: &Task| t.kind.has_units().then(|| t.standardize.to_string());
+    out.extend(change("standardize", standardize(a), standardize(b)));
     out
 }
 

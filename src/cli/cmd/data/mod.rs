@@ -71,7 +71,7 @@ impl Read {
         let (_, specs, _) = feed::feed_inputs(self.spec()).map_err(session::failed)?;
         let mut names: Vec<String> = Vec::new();
         for spec in specs {
-            let (InputFrom::Fields { columns } | InputFrom::Dense { columns, .. }) = spec.from;
+            let (InputFrom::Fields { columns, .. } | InputFrom::Dense { columns, .. }) = spec.from;
             columns.into_iter().for_each(|c| {
                 if !names.contains(&c) {
                     names.push(c)
@@ -121,7 +121,7 @@ fn read(file: &Path, set: &[(String, String)], terminal: &Terminal) -> Result<Re
     let feed = feed::feed(checked, raws.clone()).map_err(session::failed)?;
     let (_, _, data) = feed::feed_inputs(&checked.spec).map_err(session::failed)?;
     let name = data.name.clone();
-    let schema = data.schema.clone().expect("frozen above");
+    let schema = feed.schema.clone();
     let frozen = !options.schemas.contains_key(&name);
     let raw = raws.remove(&name).expect("read above");
     Ok(Read { name, raw, schema, frozen, feed, compiled })

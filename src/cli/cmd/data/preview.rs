@@ -46,7 +46,7 @@ fn go(args: &PreviewArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let mut out = format!("data {}: {} of {} {} rows\n\n", read.name, rows, table.rows, SPLITS[s]);
     for (i, spec) in specs.iter().enumerate() {
         out += &match &spec.from {
-            InputFrom::Fields { columns } => view.fields(i, columns),
+            InputFrom::Fields { columns, .. } => view.fields(i, columns),
             InputFrom::Dense { .. } => view.dense(i),
         };
         out += "\n";
@@ -141,8 +141,8 @@ impl View<'_> {
                 if l.counted(r) == 0 {
                     return "no label".into();
                 }
-                let values = l.row(r);
-                match (kind, values) {
+                let own: Vec<f32> = l.own(r).map(|v| v as f32).collect();
+                match (kind, own.as_slice()) {
                     (TaskKind::Binary, [v]) => format!("{}", *v != 0.0),
                     (TaskKind::Classes(_), [v]) => {
                         let number = *v as usize;
@@ -151,9 +151,11 @@ impl View<'_> {
                             _ => number.to_string(),
                         }
                     }
-                    _ if values.len() > MOST_NUMBERS => {
-                        let counted: Vec<f32> =
-                            (0..l.labels).filter(|i| l.counts(r, *i)).flat_map(|i| l.parts(r, i)).collect();
+                    _ if own.len() > MOST_NUMBERS => {
+                        let counted: Vec<f32> = (0..l.labels)
+                            .filter(|i| l.counts(r, *i))
+                            .flat_map(|i| own[i..].iter().step_by(l.labels.max(1)).copied())
+                            .collect();
                         match l.labels - l.counted(r) {
                             0 => ends(&counted),
                             n => format!("{}, {n} without a label", ends(&counted)),
@@ -162,7 +164,7 @@ impl View<'_> {
                     _ => {
                         let word =
                             |i: usize, v: f32| if l.counts(r, i % l.labels) { short(f64::from(v)) } else { "-".into() };
-                        values.iter().enumerate().map(|(i, v)| word(i, *v)).collect::<Vec<_>>().join(", ")
+                        own.iter().enumerate().map(|(i, v)| word(i, *v)).collect::<Vec<_>>().join(", ")
                     }
                 }
             });
@@ -176,7 +178,7 @@ impl View<'_> {
         for (i, spec) in specs.iter().enumerate() {
             let values = self.values(i, row);
             let value = match &spec.from {
-                InputFrom::Fields { columns } => {
+                InputFrom::Fields { columns, .. } => {
                     let cells = columns
                         .iter()
                         .zip(values)
@@ -190,7 +192,8 @@ impl View<'_> {
         let mut labels = serde_json::Map::new();
         for l in &self.table.labels {
             let one = |i: usize, v: f32| if l.counts(row, i % l.labels) { json!(v) } else { Value::Null };
-            let value = match l.row(row) {
+            let own: Vec<f32> = l.own(row).map(|v| v as f32).collect();
+            let value = match own.as_slice() {
                 _ if l.counted(row) == 0 => Value::Null,
                 [only] => json!(only),
                 values => values.iter().enumerate().map(|(i, v)| one(i, *v)).collect(),

@@ -1,0 +1,76 @@
+//! The facts by which a label is standardised ([`Units`]), from the training labels that count.
+
+use crate::objective::Units;
+
+/// The mean and standard deviation of the training labels of one task, for each component: one for depth and for a single number,
+/// n for `regression(n)`. Only labels that count are included: a missing label, a masked row, an ignored pixel is not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelFacts {
+    pub task: String,
+    pub mean: Vec<f64>,
+    /// The population's; 0 for a component that is constant or has no label.
+    pub std: Vec<f64>,
+}
+
+/// A deviation smaller than this share of the labels' size is what is left of rounding, and no spread.
+const NO_SPREAD: f64 = 1e-12;
+
+impl LabelFacts {
+    /// From the labels of each component, in row order.
+    pub fn measure(task: &str, components: &[Moments]) -> LabelFacts {
+        let (mean, std) = components.iter().map(Moments::facts).unzip();
+        LabelFacts { task: task.into(), mean, std }
+    }
+
+    pub fn units(&self) -> Units {
+        Units::new(&self.mean, &self.std)
+    }
+}
+
+/// Mean and squared deviations of a list of numbers as it comes (Welford 1962).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Moments {
+    count: f64,
+    mean: f64,
+    squares: f64,
+    largest: f64,
+}
+
+impl Moments {
+    pub fn add(&mut self, v: f64) {
+        self.count += 1.0;
+        let from = v - self.mean;
+        self.mean += from / self.count;
+        self.squares += from * (v - self.mean);
+        self.largest = self.largest.max(v.abs());
+    }
+
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// The deviation with nine significant digits and the mean with as many as matter beside it, so that they do not differ between
+    /// machines.
+    fn facts(&self) -> (f64, f64) {
+        if self.count == 0.0 {
+            return (0.0, 0.0);
+        }
+        let std = (self.squares / self.count).sqrt();
+        if std <= NO_SPREAD * self.largest {
+            return (format!("{:.14e}", self.mean).parse::<f64>().expect("a printed number") + 0.0, 0.0);
+        }
+        let std = nine_digits(std);
+        (digits_beside(self.mean, std), std)
+    }
+}
+
+/// The number with nine significant digits; adding zero turns -0 into 0.
+pub(super) fn nine_digits(v: f64) -> f64 {
+    format!("{v:.8e}").parse::<f64>().expect("a printed number") + 0.0
+}
+
+/// The number to a billionth of `unit`.
+fn digits_beside(v: f64, unit: f64) -> f64 {
+    let places = (8.0 - unit.log10().floor()).clamp(0.0, 300.0) as usize;
+    format!("{v:.places$}").parse::<f64>().expect("a printed number") + 0.0
+}

@@ -1,0 +1,131 @@
+//! `min_count` and `buckets` of a data set: which texts get a number of their own.
+
+use std::collections::HashMap;
+
+use crate::data::DataError;
+use crate::data::raw::{MISSING, Raw, Values};
+use crate::diag::{Diagnostic, codes};
+use crate::schema::{Args, AttrDef, COUNT, Need, Ty, Value};
+use crate::syntax::ast::{Expr, ExprKind};
+
+pub const MIN_COUNT: AttrDef = AttrDef {
+    name: "min_count",
+    ty: Ty::AnyOf(&[COUNT, Ty::Expr]),
+    need: Need::Optional,
+    doc: "Texts that fewer training rows hold are read as unknown: `5` for all categories, `[user(5), item(20)]` for some columns. Of a \
+          label of the kind `classes`, such rows have no label. Absent: every text of the training rows has a number of its own.",
+};
+
+pub const BUCKETS: AttrDef = AttrDef {
+    name: "buckets",
+    ty: Ty::AnyOf(&[COUNT, Ty::Expr]),
+    need: Need::Optional,
+    doc: "Texts are hashed into so many categories and no vocabulary is kept: `10000` for all columns with more different training \
+          texts than that, `[user(10000)]` for some columns. The bucket of a text is the first eight bytes of the SHA-256 of its \
+          UTF-8 bytes, as a little-endian number, modulo the number of buckets. No text is unknown then.",
+};
+
+/// A number for all columns, and numbers for some.
+#[derive(Debug, Default)]
+struct Asked {
+    all: Option<usize>,
+    by: HashMap<String, usize>,
+}
+
+/// What an attribute asks for. An error is at its place in the text.
+fn asked(args: &Args, attribute: &str) -> Result<Asked, Box<Diagnostic>> {
+    match args.get(attribute) {
+        Some(Value::Int(n)) => Ok(Asked { all: Some(*n as usize), by: HashMap::new() }),
+        Some(Value::Expr(expr)) => {
+            let mut out = Asked::default();
+            let items = match &expr.kind {
+                ExprKind::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(expr),
+            };
+            for item in items {
+                let (name, n) = one(item).ok_or_else(|| {
+                    let message = format!("`{attribute}` takes a number, or columns with a number each");
+                    Diagnostic::new(codes::TYPE_MISMATCH, item.span, message)
+                        .label("neither")
+                        .help(format!("write `{attribute} = 5`, or `{attribute} = [user(5), item(20)]`"))
+                })?;
+                let twice = match name {
+                    None => out.all.replace(n).is_some(),
+                    Some(name) => out.by.insert(name, n).is_some(),
+                };
+                if twice {
+                    let message = "this is said twice";
+                    return Err(Box::new(
+                        Diagnostic::new(codes::TYPE_MISMATCH, item.span, message).help("remove one of the two"),
+                    ));
+                }
+            }
+            Ok(out)
+        }
+        _ => Ok(Asked::default()),
+    }
+}
+
+/// `user(5)`, or `5`.
+fn one(e: &Expr) -> Option<(Option<String>, usize)> {
+    let count = |e: &Expr| match e.kind {
+        ExprKind::Int(n) if n >= 1 => usize::try_from(n).ok(),
+        _ => None,
+    };
+    match &e.kind {
+        ExprKind::Call { callee, args } => {
+            let ExprKind::Path(parts) = &callee.kind else { return None };
+            let ([name], [arg]) = (parts.as_slice(), args.as_slice()) else { return None };
+            (arg.name.is_none()).then_some(())?;
+            Some((Some(name.text.clone()), count(&arg.value)?))
+        }
+        _ => Some((None, count(e)?)),
+    }
+}
+
+/// Mistakes in the two attributes.
+pub fn check(args: &Args) -> Vec<Diagnostic> {
+    ["min_count", "buckets"].iter().filter_map(|a| asked(args, a).err().map(|d| *d)).collect()
+}
+
+/// Notes in the columns what is asked of their vocabularies.
+pub fn apply(raw: &mut Raw, args: &Args) -> Result<(), DataError> {
+    for attribute in ["min_count", "buckets"] {
+        // A wrong one was reported by `check`.
+        let Ok(asked) = asked(args, attribute) else { continue };
+        for name in asked.by.keys() {
+            let at = raw.index(name).ok_or_else(|| DataError::Column {
+                column: name.clone(),
+                context: format!(", which `{attribute}` names"),
+                help: format!(
+                    "the columns are {}",
+                    crate::diag::suggest::listing(raw.columns.iter().map(|c| c.name.as_str()))
+                ),
+            })?;
+            if !raw.splits[0].columns[at].is_text() {
+                return Err(DataError::option(
+                    format!("`{attribute}` names the column `{name}`, which holds numbers"),
+                    format!("if they are ids or codes, name it in `categories`; else leave it out of `{attribute}`"),
+                ));
+            }
+        }
+        for (column, values) in raw.columns.iter_mut().zip(&raw.splits[0].columns) {
+            let Values::Text(codes) = values else { continue };
+            match (attribute, asked.by.get(&column.name), asked.all) {
+                ("min_count", Some(n), _) => column.min_count = *n,
+                ("min_count", None, Some(n)) => column.min_count = n,
+                ("buckets", Some(n), _) => column.buckets = Some(*n),
+                ("buckets", None, Some(n)) if different(codes, column.dictionary.len()) > n => column.buckets = Some(n),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many texts training shows.
+fn different(codes: &[u32], words: usize) -> usize {
+    let mut seen = vec![false; words];
+    codes.iter().filter(|c| **c != MISSING).for_each(|c| seen[*c as usize] = true);
+    seen.into_iter().filter(|s| *s).count()
+}

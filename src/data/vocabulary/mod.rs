@@ -1,0 +1,70 @@
+//! Vocabularies: the texts of a column of categories, as training shows them. Where they are many they stand in a file beside the
+//! program ([`sidecar`]); where they name people they can be left out, or be hashed into buckets; texts that are rare can be left to
+//! the number of unknown ([`asked`]).
+
+mod asked;
+mod sidecar;
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+pub use asked::{BUCKETS, MIN_COUNT, apply, check};
+pub use sidecar::{Shelf, Sidecar, external};
+
+/// The bucket of a text, from 0: the first eight bytes of the SHA-256 of its UTF-8 bytes, as a little-endian number, modulo the number
+/// of buckets. So it is the same in every run, on every machine, in every version.
+pub fn bucket(text: &str, buckets: usize) -> usize {
+    let hash = Sha256::digest(text.as_bytes());
+    let first: [u8; 8] = hash[..8].try_into().expect("a hash has 32 bytes");
+    (u64::from_le_bytes(first) % buckets.max(1) as u64) as usize
+}
+
+/// The texts with their counts, a line each: what a digest is taken over, and what a file beside the program holds.
+fn lines(values: &[(String, usize)]) -> String {
+    let mut out = String::with_capacity(values.iter().map(|(v, _)| v.len() + 8).sum());
+    for (value, count) in values {
+        writeln!(out, "{count} {}", escaped(value)).expect("writing to a string");
+    }
+    out
+}
+
+/// The sha256 of a vocabulary, in hexadecimal digits. Texts that nobody can guess cannot be read from it.
+pub fn digest(values: &[(String, usize)]) -> String {
+    hex(&Sha256::digest(lines(values).as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, b| {
+        write!(out, "{b:02x}").expect("writing to a string");
+        out
+    })
+}
+
+/// A text on one line.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
+}
+
+/// `None`: no text of this program's was escaped to it.
+fn unescaped(line: &str) -> Option<String> {
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        out.push(match c {
+            '\\' => match chars.next()? {
+                '\\' => '\\',
+                'n' => '\n',
+                'r' => '\r',
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    Some(out)
+}
+
+/// Most frequent first, then alphabetical, each once: the order of category numbers.
+pub fn in_order(values: &[(String, usize)]) -> bool {
+    values.windows(2).all(|w| w[0].1 > w[1].1 || (w[0].1 == w[1].1 && w[0].0 < w[1].0))
+}

@@ -1,0 +1,210 @@
+//! Labels are learned in units of their own deviation, and read in theirs.
+
+use mtlc::data::{self, Schema};
+use mtlc::driver;
+use mtlc::experiment::{RunFolder, Summary};
+use mtlc::hir::Options;
+use mtlc::objective::{TaskKind, find_loss};
+use mtlc::schema::{Args, Value};
+use mtlc::source::{FileId, Span, Spanned};
+
+use candle_core::{Device, Tensor};
+
+use crate::support::{Place, numbers, prepare};
+
+/// `x` and a label `y = at + by * x`, more or less, and `half`, which is half of it; every third row has no `half`.
+fn line(rows: usize, at: f64, by: f64) -> String {
+    let noise = numbers(rows, 7);
+    let mut out = String::from("x,z,y,half,fixed\n");
+    for (i, x) in numbers(rows, 3).into_iter().enumerate() {
+        let y = at + by * (f64::from(x) + 0.02 * f64::from(noise[i]));
+        let half = if i % 3 == 0 { String::new() } else { format!("{}", y / 2.0) };
+        out += &format!("{x},{},{y},{half},5\n", noise[i]);
+    }
+    out
+}
+
+fn program(tasks: &str) -> String {
+    format!(
+        "mtl 1\ndata d {{ format = csv, train = \"t.csv\", validation = share(0.2, of = train), test = share(0.2, of = train) }}\n\
+         input x: fields {{ from = d[x, z] }}\n{tasks}\nbackbone net(x) {{ stage s = one_hot -> linear(8) -> tanh }}\nhead for * = linear(outputs)\n\
+         train {{ epochs = 30, batch = 16, optimizer = adam(lr = 1e-2) }}\n"
+    )
+}
+
+fn place(at: f64, by: f64, tasks: &str) -> Place {
+    let place = Place::new();
+    place.write("t.csv", line(300, at, by).as_bytes());
+    place.write("net.mtl", program(tasks).as_bytes());
+    place
+}
+
+fn metric(place: &Place, run: &str, task: &str, metric: &str) -> f64 {
+    let summary: Summary =
+        RunFolder::open(&place.path(run)).expect("a run").read_json("summary.json").expect("a summary");
+    let scores = summary.networks[0].test.as_ref().expect("there is a test split");
+    let task = scores.tasks.iter().find(|t| t.task == task).expect("the task");
+    task.metrics.iter().find(|m| m.name == metric).expect("the metric").value.expect("a value")
+}
+
+/// However far from 0 labels lie and however large they are, what matters is their spread.
+#[test]
+fn a_label_is_learned_whatever_its_units() {
+    for (at, by) in [(0.0, 1.0), (190.0, 88.0), (-4e6, 3e5), (1.7e9, 500.0), (3e-7, 2e-8)] {
+        let place = place(at, by, "task y: regression(1) { label = d.y, metrics = [rmse, mae, r2] }");
+        place.run("train net.mtl -o run -q").ok();
+        // x is uniform in -1..1.
+        let deviation = by / 3f64.sqrt();
+        let rmse = metric(&place, "run", "y", "rmse");
+        assert!(rmse < 0.2 * deviation, "{at} {by}: rmse {rmse}, deviation {deviation}");
+        assert!(metric(&place, "run", "y", "r2") > 0.9, "{at} {by}");
+        assert!(metric(&place, "run", "y", "mae") <= rmse, "{at} {by}");
+    }
+    let raw = place(190.0, 88.0, "task y: regression(1) { label = d.y, standardize = false, metrics = [rmse] }");
+    raw.run("train net.mtl -o run -q").ok();
+    assert!(metric(&raw, "run", "y", "rmse") > 88.0, "labels as they are need more epochs");
+}
+
+/// Predictions are in the label's units, need no data, and are those that the metrics are of.
+#[test]
+fn predictions_are_what_metrics_are_of() {
+    let place = place(190.0, 88.0, "task y: regression(1) { label = d.y, metrics = [rmse] }");
+    place.run("train net.mtl -o run -q").ok();
+    place.run("evaluate run --outputs outputs.csv").ok();
+    let table: Vec<String> = place.text("t.csv").lines().map(str::to_string).collect();
+    let text = place.text("outputs.csv");
+    let head: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
+    let at = |name: &str| head.iter().position(|h| *h == name).unwrap_or_else(|| panic!("{head:?}"));
+    let (row, split, y) = (at("row"), at("split"), at("y"));
+    let (mut n, mut sum) = (0, 0.0);
+    for cells in text.lines().skip(1).map(|l| l.split(',').collect::<Vec<_>>()).filter(|c| c[split] == "test") {
+        let line: usize = cells[row].parse().expect("a line");
+        let label: f64 = table[line - 1].split(',').nth(2).expect("a cell").parse().expect("a number");
+        sum += (cells[y].parse::<f64>().expect("a number") - label).powi(2);
+        n += 1;
+    }
+    let (own, told) = ((sum / f64::from(n)).sqrt(), metric(&place, "run", "y", "rmse"));
+    assert!((own - told).abs() < 1e-4 * told, "{own} {told}");
+
+    let before = place.run("predict run t.csv").ok().out;
+    place.write("new.csv", place.text("t.csv").replace(",y,", ",unused,").as_bytes());
+    std::fs::remove_file(place.path("t.csv")).expect("it was there");
+    assert_eq!(place.run("predict run new.csv").ok().out, before);
+}
+
+#[test]
+fn only_labels_that_count_are_counted() {
+    let tasks = "task y: regression(1) { label = d.y, mask = d.z > 0 }\n\
+                 task half: regression(1) { label = d.half }\n\
+                 task both: regression(2) { label = [d.y, d.y / 10 - 3] }\n\
+                 task raw: regression(1) { label = d.y, standardize = false }\n\
+                 task fixed: regression(1) { label = d.fixed }\n\
+                 task up: binary { label = d.x > 0 }";
+    let place = place(190.0, 88.0, tasks);
+    let prepared = prepare(&place.path("net.mtl"), &[]);
+    let schema = prepared.checked().spec.data[0].schema.as_ref().expect("frozen");
+    let raw = mtlc::runtime::feed::load(&prepared.checked().spec.data[0]).expect("it reads");
+    let column =
+        |name: &str| -> Vec<f64> { raw.splits[0].columns[raw.index(name).expect("a column")].numbers().collect() };
+    let (y, half, z) = (column("y"), column("half"), column("z"));
+    let facts = |values: Vec<f64>| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt())
+    };
+    let close = |task: &str, at: usize, (mean, std): (f64, f64)| {
+        let l = schema.label(task).unwrap_or_else(|| panic!("{task}"));
+        assert!(
+            (l.mean[at] - mean).abs() < 1e-6 * std.max(1.0) && (l.std[at] - std).abs() < 1e-6 * std.max(1.0),
+            "{task} {l:?} {mean} {std}"
+        );
+    };
+    close("y", 0, facts(y.iter().zip(&z).filter(|(_, z)| **z > 0.0).map(|(y, _)| *y).collect()));
+    close("half", 0, facts(half.iter().copied().filter(|v| !v.is_nan()).collect()));
+    close("both", 0, facts(y.clone()));
+    close("both", 1, facts(y.iter().map(|v| v / 10.0 - 3.0).collect()));
+    close("fixed", 0, (5.0, 0.0));
+    assert!(schema.label("raw").is_none() && schema.label("up").is_none());
+    let notes = prepared.feed.dataset.notes.join("\n");
+    assert!(notes.contains("task `fixed`: the label is 5"), "{notes}");
+    // What is learned has the mean 0 and the deviation 1; of a label without spread, the distance.
+    for (l, want) in
+        prepared.feed.dataset.train.labels.iter().zip([1.0, 1.0, 1.0, f64::NAN, 0.0]).filter(|(_, w)| !w.is_nan())
+    {
+        let kept: Vec<f64> =
+            (0..l.values.len()).filter(|i| l.counts(i / l.size, i % l.size)).map(|i| f64::from(l.values[i])).collect();
+        let (mean, std) = facts(kept);
+        assert!(mean.abs() < 1e-5 && (std - want).abs() < 1e-5, "{}: {mean} {std}", l.task);
+    }
+    // And is read back in the label's units.
+    let first: Vec<f64> = prepared.feed.dataset.train.labels[2].own(0).collect();
+    assert!((first[0] - y[0]).abs() < 1e-4 && (first[1] - (y[0] / 10.0 - 3.0)).abs() < 1e-5, "{first:?}");
+}
+
+fn delta(v: f64) -> Args {
+    let mut args = Args::default();
+    args.set("delta", Spanned { value: Value::Float(v), span: Span::new(FileId(0), 0, 0) }, true);
+    args
+}
+
+/// Huber's loss of standardised labels is that of the labels, in units of the squared deviation, whichever component it is.
+#[test]
+fn a_delta_keeps_the_units_of_the_label() {
+    let def = find_loss("huber").expect("in the table");
+    let (outputs, labels) = (numbers(12, 5), numbers(12, 9));
+    for stds in [vec![88.0, 0.5, 3.0], vec![4.0, 4.0, 4.0], vec![7.0]] {
+        let shape = (12 / stds.len(), stds.len());
+        let tensor = |v: &[f32]| Tensor::from_slice(v, shape, &Device::Cpu).expect("a tensor");
+        let args = def.rescaled(&delta(0.4), &stds);
+        let got = def
+            .forward(&args, &tensor(&outputs), &tensor(&labels), None)
+            .expect("a loss")
+            .to_scalar::<f32>()
+            .expect("a number");
+        let one = |i: usize| {
+            let s = stds[i % stds.len()];
+            let d = (f64::from(outputs[i]) - f64::from(labels[i])).abs() * s;
+            let loss = if d <= 0.4 { d * d / 2.0 } else { 0.4 * (d - 0.2) };
+            loss / (s * s)
+        };
+        let want = (0..12).map(one).sum::<f64>() / 12.0;
+        assert!((f64::from(got) - want).abs() < 1e-6, "{stds:?}: {got} {want}");
+        let each = def.by_sample(&args, &tensor(&outputs), &tensor(&labels), None).expect("losses");
+        let sum = each.sum_all().expect("a sum").to_scalar::<f32>().expect("a number");
+        assert!((f64::from(sum) - want).abs() < 1e-6, "{stds:?}: {sum} {want}");
+    }
+    assert!(TaskKind::Depth.has_units() && !TaskKind::Normals.has_units());
+}
+
+#[test]
+fn statistics_are_frozen_and_follow_the_label() {
+    let place = place(190.0, 88.0, "task y: regression(1) { label = d.y }");
+    place.run("data freeze net.mtl").ok();
+    let frozen = place.text("net.mtl");
+    assert!(frozen.contains("label y") && frozen.contains("std"), "{frozen}");
+    place.run("check net.mtl").ok();
+    place.run("data freeze net.mtl").ok();
+    assert_eq!(place.text("net.mtl"), frozen, "the same data give the same text");
+    place.run("train net.mtl -o run -q").ok();
+    // Another label: its own statistics, and a word about it.
+    place.write("net.mtl", frozen.replace("label = d.y", "label = d.y / 1000 + 4").as_bytes());
+    let told = place.run("train net.mtl -o other").ok();
+    assert!(told.err.contains("is not the one whose mean and deviation the schema holds"), "{}", told.err);
+    let text = place.text("other/program.mtl");
+    let options = Options::default();
+    let compiled = driver::compile(&place.path("other/program.mtl"), &options).expect("it reads");
+    let schema: &Schema = compiled.checked.as_ref().expect("it checks").spec.data[0].schema.as_ref().expect("frozen");
+    let facts: &data::LabelFacts = schema.label("y").unwrap_or_else(|| panic!("{text}"));
+    assert!((facts.mean[0] - 4.19).abs() < 0.02 && (facts.std[0] - 0.0508).abs() < 0.005, "{facts:?}");
+    place.run("verify other").ok();
+}
+
+#[test]
+fn a_digest_says_whether_labels_are_standardised() {
+    let digest = |attribute: &str| {
+        let place = place(1.0, 2.0, &format!("task y: regression(1) {{ label = d.y{attribute} }}"));
+        let prepared = prepare(&place.path("net.mtl"), &[]);
+        mtlc::artifact::digest(&prepared.checked().spec)
+    };
+    assert_eq!(digest(""), digest(", standardize = true"));
+    assert_ne!(digest(""), digest(", standardize = false"));
+}

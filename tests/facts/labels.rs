@@ -10,7 +10,7 @@ use mtlc::source::{FileId, Span, Spanned};
 
 use candle_core::{Device, Tensor};
 
-use crate::support::{Place, numbers, prepare};
+use crate::support::{Place, npy, numbers, prepare};
 
 /// `x` and a label `y = at + by * x`, more or less, and `half`, which is half of it; every third row has no `half`.
 fn line(rows: usize, at: f64, by: f64) -> String {
@@ -207,4 +207,66 @@ fn a_digest_says_whether_labels_are_standardised() {
     };
     assert_eq!(digest(""), digest(", standardize = true"));
     assert_ne!(digest(""), digest(", standardize = false"));
+}
+
+/// Arrays: each component of a vector by itself, pixels of a depth together, ignored ones not at all.
+#[test]
+fn components_and_pixels_have_their_own_statistics() {
+    let place = Place::new();
+    let rows = 60;
+    place.write("x.npy", &npy(&[rows, 1, 4, 4], &numbers(rows * 16, 1)));
+    // Metres, with holes; every seventh pixel.
+    let far: Vec<f32> = numbers(rows * 16, 2)
+        .iter()
+        .enumerate()
+        .map(|(i, v)| if i % 7 == 0 { 0.0 } else { 900.0 + 40.0 * v })
+        .collect();
+    place.write("far.npy", &npy(&[rows, 1, 4, 4], &far));
+    let scales = [1000.0f32, 1.0, 0.001];
+    let pose: Vec<f32> = numbers(rows * 3, 3).iter().enumerate().map(|(i, v)| scales[i % 3] * (v + 5.0)).collect();
+    place.write("pose.npy", &npy(&[rows, 3], &pose));
+    let program = "mtl 1
+data d {
+  format = npy
+  train = [\"x.npy\", \"far.npy\", \"pose.npy\"]
+  columns = [x, far, pose]
+  validation = share(0.2, of = train)
+  test = share(0.2, of = train)
+}
+input x: f32[1, 4, 4] { from = d.x }
+task far: depth { from = d.far, ignore = 0, metrics = [rmse] }
+task pose: regression(3) { from = d.pose, loss = huber(delta = 2), metrics = [rmse, r2] }
+backbone net(x) { stage s = conv(2, kernel = 1) }
+head for far = conv(outputs, kernel = 1)
+head for pose = flatten -> linear(outputs)
+train { epochs = 1, batch = 12, optimizer = sgd(lr = 1e-6) }
+";
+    let prepared = prepare(&place.write("net.mtl", program.as_bytes()), &[]);
+    let schema = prepared.checked().spec.data[0].schema.as_ref().expect("frozen");
+    let far = schema.label("far").expect("standardised");
+    assert_eq!(far.mean.len(), 1);
+    // Uniform in -1..1: a deviation of 1 over the root of 3.
+    assert!((far.mean[0] - 900.0).abs() < 5.0 && (far.std[0] - 40.0 / 3f64.sqrt()).abs() < 2.0, "{far:?}");
+    let pose = schema.label("pose").expect("standardised");
+    for (at, scale) in scales.into_iter().map(f64::from).enumerate() {
+        assert!((pose.mean[at] / scale - 5.0).abs() < 0.4 && (pose.std[at] / scale - 0.577).abs() < 0.1, "{pose:?}");
+    }
+    let train = &prepared.feed.dataset.train;
+    for (l, n) in train.labels.iter().zip([1, 3]) {
+        for at in 0..n {
+            let kept: Vec<f64> = (0..l.values.len())
+                .filter(|i| i % n == at && l.counts(i / l.size, i % l.size))
+                .map(|i| f64::from(l.values[i]))
+                .collect();
+            let mean = kept.iter().sum::<f64>() / kept.len() as f64;
+            let square = kept.iter().map(|v| v * v).sum::<f64>() / kept.len() as f64;
+            assert!(mean.abs() < 1e-4 && (square - 1.0).abs() < 1e-4, "{} {at}: {mean} {square}", l.task);
+        }
+    }
+    // A network that has learned nothing is off by about the deviation, in the label's units.
+    place.run("train net.mtl -o run -q").ok();
+    let rmse = metric(&place, "run", "far", "rmse");
+    assert!((15.0..80.0).contains(&rmse), "{rmse}");
+    assert!((200.0..1500.0).contains(&metric(&place, "run", "pose", "rmse")));
+    place.run("predict run x.npy -o out.npz").ok();
 }

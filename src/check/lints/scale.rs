@@ -31,8 +31,8 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let Some(at) = widest.filter(|at| gap(at) * 1.0001 >= TIMES) else { return };
     let (low, high) = starts.split_at(at);
     diags.push(match (low, high) {
-        ([one], _) => alone(&one.task, one.loss, high[0].loss),
-        (_, [one]) => alone(&one.task, one.loss, low[low.len() - 1].loss),
+        ([one], _) => alone(one.task, one.loss, high[0].loss),
+        (_, [one]) => alone(one.task, one.loss, low[low.len() - 1].loss),
         _ => groups(low, high),
     });
 }

@@ -19,6 +19,7 @@ use args::{Cli, Command, DataCommand};
 use exit::{Exit, Failure, Outcome};
 use terminal::Terminal;
 
+use crate::ops::kernel::simd::Level;
 use crate::plan::passes::{self, Switches};
 use crate::runtime::threads;
 
@@ -56,8 +57,12 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-/// A misspelt pass would be left on without a word.
+/// A misspelt pass would be left on without a word, and a misspelt level of instructions would not be used.
 fn known_switches() -> Result<(), Failure> {
+    if let Err(wrong) = Level::chosen() {
+        let there: Vec<&str> = Level::ALL.into_iter().filter(|l| l.is_there()).map(Level::name).collect();
+        return Err(Failure::new(Exit::Usage, wrong).help(format!("this processor has {}", there.join(", "))));
+    }
     let switches = Switches::chosen();
     let unknown = switches.unknown();
     let Some(name) = unknown.first() else { return Ok(()) };

@@ -31,8 +31,12 @@ impl<'a, T> Left<'a, T> {
         Left { data, rows, row: terms, terms, column: 1 }
     }
 
-    /// Of `[terms, rows]`, whose columns are rows here.
+    /// Of `[terms, rows]`, whose columns are rows here. A single column lies in memory as a single row does, and is one: how the
+    /// factor is read is decided by its strides, and the stride of a dimension of one element means nothing.
     pub(super) fn columns(data: &'a [T], rows: usize, terms: usize) -> Left<'a, T> {
+        if rows == 1 {
+            return Left::rows(data, 1, terms);
+        }
         Left { data, rows, row: 1, terms, column: rows }
     }
 }

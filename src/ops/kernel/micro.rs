@@ -8,7 +8,7 @@
 
 use super::Real;
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
+use super::{avx2, avx512, simd::Level};
 
 /// Numbers of a vector: panels are whole vectors wide.
 pub const LANES: usize = 16;
@@ -111,18 +111,17 @@ pub fn accumulate<T: Real>(
     unsafe { T::tile(raw, vectors) }
 }
 
-/// For f32: the widest vectors that this processor has.
+/// For f32: with the vectors of the current level.
 ///
 /// # Safety
 /// Every index of the tile lies within its slice.
 pub unsafe fn tile_f32(raw: Raw<f32>, vectors: usize) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the processor has these instructions; the rest is the caller's.
-        return unsafe { avx512::tile(raw, vectors) };
-    } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: as above.
-        return unsafe { avx2::tile(raw, vectors) };
+    // SAFETY: the processor has the instructions of the current level; the rest is the caller's.
+    match Level::current() {
+        Level::Avx512 => return unsafe { avx512::tile(raw, vectors) },
+        Level::Avx2 => return unsafe { avx2::tile(raw, vectors) },
+        Level::Portable => {}
     }
     // SAFETY: the caller's.
     unsafe { tile(raw, vectors, |a, b, c| a * b + c) }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 use super::micro::{LANES, VECTORS};
+#[cfg(target_arch = "x86_64")]
+use super::{avx512, simd::Level};
 use super::{Real, buffer, chunks};
 
 /// A matrix to transpose: `rows` of `columns` numbers, rows `stride` apart.
@@ -21,8 +21,11 @@ pub fn transpose<T: Real>(from: Rows<T>, to: &mut [T], stride: usize) {
     if from.rows == 0 || from.columns == 0 {
         return;
     }
-    assert!(from.data.len() >= (from.rows - 1) * from.stride + from.columns && from.columns <= from.stride);
-    assert!(to.len() >= (from.columns - 1) * stride + from.rows && from.rows <= stride);
+    // Rows that overlap are a mistake of the caller; a single row has no stride.
+    let apart = |rows: usize, stride: usize, columns: usize| rows == 1 || columns <= stride;
+    assert!(from.data.len() >= (from.rows - 1) * from.stride + from.columns);
+    assert!(to.len() >= (from.columns - 1) * stride + from.rows);
+    assert!(apart(from.rows, from.stride, from.columns) && apart(from.columns, stride, from.rows));
     for j in (0..from.columns).step_by(LANES) {
         for i in (0..from.rows).step_by(LANES) {
             let (rows, columns) = (LANES.min(from.rows - i), LANES.min(from.columns - j));
@@ -69,8 +72,8 @@ pub unsafe fn block_f32(
     columns: usize,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the processor has these instructions; the rest is the caller's.
+    if Level::current() == Level::Avx512 {
+        // SAFETY: the processor has the instructions of the current level; the rest is the caller's.
         return unsafe { avx512::transpose(from, from_stride, to, to_stride, rows, columns) };
     }
     // SAFETY: the caller's.

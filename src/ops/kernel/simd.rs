@@ -1,6 +1,96 @@
-//! Plain loops over slices, compiled twice: for any processor of this kind, and for the vectors that this one has.
+//! Which vector instructions kernels use, and plain loops over slices that are compiled twice: for any processor, and for AVX2.
+
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Real;
+
+/// Instructions that kernels have code for, from the fewest to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// Those of every processor of the architecture.
+    Portable = 1,
+    /// AVX2 and fused multiply-add.
+    Avx2 = 2,
+    /// AVX-512F, and all of AVX2 where nothing is written for it.
+    Avx512 = 3,
+}
+
+/// The level in use, or 0 before the first question.
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+impl Level {
+    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this processor has the instructions.
+    #[cfg(target_arch = "x86_64")]
+    pub fn is_there(self) -> bool {
+        let avx2 = || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        match self {
+            Level::Portable => true,
+            Level::Avx2 => avx2(),
+            Level::Avx512 => avx2() && is_x86_feature_detected!("avx512f"),
+        }
+    }
+
+    /// Whether this processor has the instructions.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn is_there(self) -> bool {
+        self == Level::Portable
+    }
+
+    /// The highest level of this processor.
+    fn highest() -> Level {
+        Level::ALL.into_iter().rfind(|l| l.is_there()).expect("the portable level is always there")
+    }
+
+    /// The level that `MTLC_SIMD` in the environment names, by default the highest; an error for a name that no level has, and for
+    /// one that this processor does not have.
+    pub fn chosen() -> Result<Level, String> {
+        let Ok(name) = std::env::var("MTLC_SIMD") else { return Ok(Level::highest()) };
+        match Level::ALL.into_iter().find(|l| l.name() == name.trim()) {
+            Some(level) if level.is_there() => Ok(level),
+            Some(level) => Err(format!("`MTLC_SIMD` asks for {}, which this processor does not have", level.name())),
+            None => Err(format!("`MTLC_SIMD` is `{name}`, which is not a level of vector instructions")),
+        }
+    }
+
+    /// The level that kernels use.
+    #[inline]
+    pub fn current() -> Level {
+        match LEVEL.load(Ordering::Relaxed) {
+            1 => Level::Portable,
+            2 => Level::Avx2,
+            3 => Level::Avx512,
+            _ => Level::first(),
+        }
+    }
+
+    /// The program refuses a wrong name when it starts; whoever uses the library gets the default.
+    #[cold]
+    fn first() -> Level {
+        let level = Level::chosen().unwrap_or_else(|_| Level::highest());
+        level.make_current();
+        level
+    }
+
+    /// Makes all kernels of this process use the level; tests compare levels with each other.
+    ///
+    /// # Panics
+    /// If this processor does not have the instructions.
+    pub fn make_current(self) {
+        assert!(self.is_there(), "this processor does not have {}", self.name());
+        LEVEL.store(self as u8, Ordering::Relaxed);
+    }
+}
 
 /// A function whose loops use the vectors of this processor; generics in square brackets. Only what is inlined into the second
 /// version is compiled for them, so the body is, always.
@@ -16,8 +106,8 @@ macro_rules! wide {
                 fn avx2<$($generic)*>($($arg: $ty),*) $(-> $out)? {
                     plain($($arg),*)
                 }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the processor has these instructions.
+                if $crate::ops::kernel::simd::Level::current() >= $crate::ops::kernel::simd::Level::Avx2 {
+                    // SAFETY: the processor has the instructions of the current level.
                     return unsafe { avx2($($arg),*) };
                 }
             }

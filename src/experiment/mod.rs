@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use candle_core::Device;
-use rand::RngExt;
 
 use crate::artifact;
 use crate::check::{Checked, cost};
@@ -266,7 +265,7 @@ pub fn random_like(
     let same = partition::chain(&checked.spec, other);
     for n in 0..TRIES {
         let mut rng = random.stream("random topology", [n, 0, 0]);
-        let decisions: Vec<usize> = network.choices.iter().map(|c| rng.random_range(0..c.options())).collect();
+        let decisions: Vec<usize> = network.choices.iter().map(|c| c.draw(&mut rng)).collect();
         let topology = apply(checked, &decisions).topology;
         let size = cost::topology_cost(checked, &topology).params.unwrap_or(0);
         let near = (size as f64 - params as f64).abs() <= tolerance * params as f64;
@@ -456,7 +455,7 @@ pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
         )));
     }
     let wrong =
-        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.options());
+        checked.supernet.iter().flat_map(|n| &n.choices).zip(&saved.decisions).position(|(c, d)| *d >= c.numbers());
     if let Some(i) = wrong {
         let reader = saved.choices.get(i).map_or("a choice", String::as_str);
         return Err(RunError::Checkpoint(format!(

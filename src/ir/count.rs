@@ -7,7 +7,7 @@ use crate::hir::{Reads, Space, Spec};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpaceSize {
-    /// log10 of the number of labelled configurations (the product over choices).
+    /// log10 of the number of labelled configurations (the product over choices of their distinct options).
     pub labelled_log10: f64,
     /// The number of distinct trees: chains of refining partitions with at most as many blocks as copies. `None` where the space is
     /// no chain of levels that read `one`, or is too large to count.
@@ -22,14 +22,11 @@ pub fn space_size(spec: &Spec, space: &Space, network: &Network) -> SpaceSize {
         .choices
         .iter()
         .map(|c| {
-            let n = c.candidates as f64;
             match &c.kind {
-                ChoiceKind::One | ChoiceKind::Copy => n.log10(),
-                // 2^n - 1 subsets times the queries.
-                ChoiceKind::Some { queries } => {
-                    let subsets = if n < 50.0 { (2f64.powf(n) - 1.0).log10() } else { n * 2f64.log10() };
-                    subsets + (queries.len().max(1) as f64).log10()
-                }
+                // A subset of one copy counts once, whatever the queries.
+                ChoiceKind::Some { .. } if c.candidates <= routes::MOST_MEMBERS => (c.options() as f64).log10(),
+                ChoiceKind::Some { .. } => c.candidates as f64 * 2f64.log10() + (c.queries() as f64).log10(),
+                ChoiceKind::One | ChoiceKind::Copy => (c.candidates as f64).log10(),
             }
         })
         .sum();

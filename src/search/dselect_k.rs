@@ -18,7 +18,7 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::{argmax, softmax};
 use super::relaxed::{self, Masks};
 use super::{Offer, StrategyDef};
-use crate::hir::schema::{optimizers, schedules};
+use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::random::Randomness;
 use crate::runtime::RunError;
 use crate::runtime::record::Listener;
@@ -74,6 +74,7 @@ pub static DEF: StrategyDef = StrategyDef {
                 need: Need::Optional,
                 doc: "Largest global L2 norm of the weights' gradient; absent: no clipping.",
             },
+            WEIGHTING,
         ],
     },
     paper: "Hazimeh et al. 2021, DSelect-k",

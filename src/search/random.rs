@@ -1,12 +1,10 @@
 //! Random search: the baseline that every search has to beat (Li and Talwalkar 2019).
 //!
-//! - **Draws**: every choice uniformly among its candidates, or its subsets and queries, anew until the topology keeps the budget and is none that was drawn
-//!   before. Small trees have more labelled choices than large ones, so they are drawn more often: uniform over choices is not
-//!   uniform over trees.
+//! - **Draws**: every choice uniformly among its candidates, or its subsets ([`crate::ir::Choice::draw`]); the query of a subset of
+//!   several copies uniformly among the queries. Draws are repeated until the topology keeps the budget and was not drawn before. Small
+//!   trees have more labelled choices than large ones, so they are drawn more often: uniform over choices is not uniform over trees.
 //! - **Phases**: each drawn topology is trained as `train` says (`draw_1`, `draw_2`, ...); the one of lowest validation loss is the
 //!   result, the first of equals. It is then retrained like any derived topology, from the same weights.
-
-use rand::RngExt;
 
 use super::bench::{Bench, Ended, Ground, Outcome, train_part};
 use super::{Offer, StrategyDef, fits_always};
@@ -114,7 +112,7 @@ fn draws(ground: &Ground) -> Result<Vec<(Vec<usize>, Topology)>, RunError> {
     for n in 0..args.size("draws") {
         let found = (0..TRIES).any(|k| {
             let mut rng = random.stream("random search", [n as u64, k, 0]);
-            try_(network.choices.iter().map(|c| rng.random_range(0..c.options())).collect())
+            try_(network.choices.iter().map(|c| c.draw(&mut rng)).collect())
         });
         // The all-shared network keeps every budget that the check lets through.
         if !found && (n > 0 || !try_(vec![0; network.choices.len()])) {

@@ -4,29 +4,32 @@
 //! weights by back-propagation, in turns; the result is the most probable route of every block. The rest is open there, and chosen
 //! here:
 //!
-//! - **Parametrisation**: one categorical per reader, over (non-empty subset, query) or over parents: p = softmax(logits), which
-//!   start at 0. Gates share their rows between the subsets of a reader (`ops::mix::combine`).
-//! - **Estimator**: for a sample a of reward R, the gradient of -E[R] is -(R - b) (one_hot(a) - p), b an exponential moving average
+//! - **Parametrisation**: one categorical per reader over parents, or over non-empty subsets and then over the queries of a subset of
+//!   several copies ([`law`]); logits start at 0. Gates share their rows between the subsets of a reader (`ops::mix::combine`).
+//! - **Estimator**: for a sample a of reward R, the gradient of -E[R] is -(R - b) d ln p(a) / d logits, b an exponential moving average
 //!   of rewards (Williams 1992), over `samples` samples a step, minus `entropy` times the gradient of H(p). A reader that the
 //!   sampled network does not use has no part in R, so it learns nothing from that sample; that leaves the expectation as it is.
 //! - **Procedure**: every step updates the weights on one sampled network and a training batch, in training mode; what it does not
 //!   use stays untouched. After the warm-up every `every`-th step then updates the choices on a batch of the reward data, in
 //!   evaluation mode. The result is retrained from scratch.
 
+pub mod law;
+
 use candle_core::{DType, Device, Tensor, Var};
 
+use self::law::Law;
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::choices::{Choices, argmax, softmax};
+use super::choices::Choices;
 use super::supernet::{Chooser, option_name, train};
 use super::{Offer, StrategyDef};
 use crate::data::Table;
 use crate::diag::{Diagnostic, codes};
-use crate::hir::schema::{optimizers, schedules};
+use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::hir::{Search, Spec};
-use crate::ir::{Network, routes};
+use crate::ir::Network;
 use crate::objective::{self, Labelled, Meter};
 use crate::optim::{Missing, Optimizer, Schedule};
-use crate::random::{Randomness, open_unit};
+use crate::random::Randomness;
 use crate::runtime::RunError;
 use crate::runtime::control::Control;
 use crate::runtime::epochs::Procedure;
@@ -37,6 +40,7 @@ use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
+use crate::runtime::weigher::Weigher;
 use crate::schema::{Args, AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 /// The most options of one reader: a logit each, and a probability each in every line of the log.
@@ -143,6 +147,7 @@ pub static DEF: StrategyDef = StrategyDef {
                 need: Need::Optional,
                 doc: "Largest global L2 norm of the weights' gradient; absent: no clipping.",
             },
+            WEIGHTING,
         ],
     },
     paper: "Chen et al. 2021, Boosting Share Routing for Multi-task Learning",
@@ -229,6 +234,9 @@ pub struct Reinforcing<'a> {
     optimizer: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
+    /// By choice.
+    laws: Vec<Law>,
+    weigher: Weigher,
     /// The moving average, from the first reward on.
     baseline: Option<f64>,
     tasks: Vec<String>,
@@ -247,6 +255,8 @@ impl<'a> Reinforcing<'a> {
         let spec = &ground.checked.spec;
         let weights = model.trained();
         let baseline = args.call("baseline");
+        let laws: Vec<Law> = ground.network.choices.iter().map(Law::of).collect();
+        let even = laws.iter().map(|l| Var::zeros(l.logits(), DType::F64, &Device::Cpu)).collect::<Result<_, _>>()?;
         Ok(Reinforcing {
             ground,
             model,
@@ -267,7 +277,9 @@ impl<'a> Reinforcing<'a> {
             schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
             clip: args.opt_float("clip"),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
-            choices: Choices::even(model, args.call("choices"))?,
+            choices: Choices::new(model, even, args.call("choices"))?,
+            laws,
+            weigher: Weigher::new(args, args.call("weights"), spec, model, ground.random)?,
             weights,
             baseline: None,
             tasks: model.plan.outputs.iter().map(|o| spec.tasks[o.task].name.clone()).collect(),
@@ -334,7 +346,7 @@ impl<'a> Reinforcing<'a> {
         let fed = self.reward_batch((at.step - self.warmup) / self.every - 1)?;
         let mut drawn = Vec::new();
         for s in 0..self.samples {
-            let sampled = sample(&rows, self.ground.random, "reward route", [at.step, s as u64]);
+            let sampled = sample(&self.laws, &rows, self.ground.random, "reward route", [at.step, s as u64]);
             let decided: Vec<Decided> = sampled.iter().map(|d| Decided::hard(*d)).collect();
             let (reward, used) = self.reward(&fed, &decided)?;
             drawn.extend(reward.map(|reward| Drawn { sampled, used, reward }));
@@ -345,90 +357,63 @@ impl<'a> Reinforcing<'a> {
         let mean = drawn.iter().map(|d| d.reward).sum::<f64>() / drawn.len() as f64;
         // The average of the rewards before this step, so that the sample has no part in its own baseline.
         let baseline = self.decay.map_or(0.0, |_| self.baseline.unwrap_or(mean));
-        let mut gradient = estimate(&rows, &drawn, baseline);
-        add_entropy(&mut gradient, &rows, self.entropy);
+        let mut gradient = estimate(&self.laws, &rows, &drawn, baseline);
+        add_entropy(&self.laws, &mut gradient, &rows, self.entropy);
         self.baseline = self.decay.map(|d| self.baseline.map_or(mean, |b| d * b + (1.0 - d) * mean));
         Ok(self.choices.step(gradient, factor, Missing::Skip)?)
     }
 
-    /// The most probable option of every choice.
+    /// The most probable subset of every choice, by its most probable query.
     fn modes(&self) -> candle_core::Result<Vec<usize>> {
-        let choices = &self.ground.network.choices;
-        Ok(self.choices.read()?.iter().zip(choices).map(|(row, c)| mode(row, c.is_route(), c.queries())).collect())
+        Ok(self.choices.read()?.iter().zip(&self.laws).map(|(row, law)| law.mode(row)).collect())
     }
 }
 
-/// A sampled network: an option per choice, whether its reader is used, and what it was worth.
+/// A sampled network: the number of a decision per choice, whether its reader is used, and what it was worth.
 pub struct Drawn {
     pub sampled: Vec<usize>,
     pub used: Vec<bool>,
     pub reward: f64,
 }
 
-/// One option per choice, from softmax(logits).
-pub fn sample(logits: &[Vec<f64>], random: Randomness, purpose: &str, counters: [u64; 2]) -> Vec<usize> {
-    let draw = |(c, row): (usize, &Vec<f64>)| {
-        let u = open_unit(&mut random.stream(purpose, [counters[0], counters[1], c as u64]));
-        let mut sum = 0.0;
-        let p = softmax(row);
-        p.iter()
-            .position(|p| {
-                sum += p;
-                u < sum
-            })
-            // The probabilities add up to a little less than one.
-            .unwrap_or(p.len() - 1)
-    };
-    logits.iter().enumerate().map(draw).collect()
+/// The number of an option per choice, drawn.
+pub fn sample(
+    laws: &[Law],
+    logits: &[Vec<f64>],
+    random: Randomness,
+    purpose: &str,
+    counters: [u64; 2],
+) -> Vec<usize> {
+    let stream = |c: usize| random.stream(purpose, [counters[0], counters[1], c as u64]);
+    logits.iter().zip(laws).enumerate().map(|(c, (row, law))| law.sample(row, &mut stream(c))).collect()
 }
 
 /// The REINFORCE estimate of the gradient of minus the expected reward, by choice: the mean over samples of
-/// -(R - b) (one_hot(a) - softmax(logits)). `None` for a choice that no sample used.
-pub fn estimate(logits: &[Vec<f64>], drawn: &[Drawn], baseline: f64) -> Vec<Option<Vec<f64>>> {
-    let row = |(c, row): (usize, &Vec<f64>)| {
+/// -(R - b) d ln p(a) / d logits. `None` for a choice that no sample used.
+pub fn estimate(laws: &[Law], logits: &[Vec<f64>], drawn: &[Drawn], baseline: f64) -> Vec<Option<Vec<f64>>> {
+    let row = |(c, (row, law)): (usize, (&Vec<f64>, &Law))| {
         drawn.iter().any(|d| d.used[c]).then(|| {
-            let p = softmax(row);
-            let mut gradient = vec![0.0; p.len()];
+            let mut gradient = vec![0.0; row.len()];
             for d in drawn.iter().filter(|d| d.used[c]) {
-                let advantage = (d.reward - baseline) / drawn.len() as f64;
-                gradient.iter_mut().zip(&p).for_each(|(g, p)| *g += advantage * p);
-                gradient[d.sampled[c]] -= advantage;
+                law.push(row, d.sampled[c], (d.reward - baseline) / drawn.len() as f64, &mut gradient);
             }
             gradient
         })
     };
-    logits.iter().enumerate().map(row).collect()
+    logits.iter().zip(laws).enumerate().map(row).collect()
 }
 
-/// Subtracts `weight` times the gradient of every choice's entropy: dH/dlogit_k = -p_k (ln p_k + H).
-fn add_entropy(gradient: &mut [Option<Vec<f64>>], logits: &[Vec<f64>], weight: f64) {
-    for (g, row) in gradient.iter_mut().zip(logits).filter(|_| weight > 0.0) {
-        let p = softmax(row);
-        let entropy: f64 = p.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
-        let g = g.get_or_insert_with(|| vec![0.0; p.len()]);
-        g.iter_mut().zip(&p).filter(|(_, p)| **p > 0.0).for_each(|(g, p)| *g += weight * p * (p.ln() + entropy));
+/// Subtracts `weight` times the gradient of every choice's entropy.
+fn add_entropy(laws: &[Law], gradient: &mut [Option<Vec<f64>>], logits: &[Vec<f64>], weight: f64) {
+    for ((g, row), law) in gradient.iter_mut().zip(logits).zip(laws).filter(|_| weight > 0.0) {
+        law.spread(row, weight, g.get_or_insert_with(|| vec![0.0; row.len()]));
     }
-}
-
-/// The most probable option, the first of equals. The queries of a subset of one are one route: their probabilities add up.
-fn mode(logits: &[f64], route: bool, queries: usize) -> usize {
-    if !route || queries == 1 {
-        return argmax(logits);
-    }
-    let mut p = softmax(logits);
-    for first in (0..p.len()).step_by(queries) {
-        if routes::route(first, queries).0.len() == 1 {
-            p[first] = p[first..first + queries].iter().sum();
-            p[first + 1..first + queries].fill(0.0);
-        }
-    }
-    argmax(&p)
 }
 
 impl Procedure for Reinforcing<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let random = self.ground.random;
-        let sampled = sample(&self.choices.read()?, random, "route", [at.step, 0]);
+        let sampled = sample(&self.laws, &self.choices.read()?, random, "route", [at.step, 0]);
         let decided: Vec<Decided> = sampled.into_iter().map(Decided::hard).collect();
         let mode = Mode { train: true, idle: false, random, step: at.step };
         let tape = self.model.record(&fed.inputs, &decided, mode)?;
@@ -438,13 +423,19 @@ impl Procedure for Reinforcing<'_> {
         };
         let (total, each) = losses(&self.ground.checked.spec, self.ground.feed, self.model, fed, &tape.outputs, pick)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
-        let mut grads = tape.backward(&total)?.weights;
+        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let parts = (self.ground.feed, self.model, fed);
+        let mut grads = self.weigher.weigh(tape, (&total, &each), parts, at, factor, None)?.learned.weights;
         if let Some(c) = self.clip {
             grads.clip(c)?;
         }
-        let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Skip)?;
+        if self.weigher.looks_again() {
+            let outputs = self.model.look(&fed.inputs, &decided, mode)?;
+            let again = losses(&self.ground.checked.spec, self.ground.feed, self.model, fed, &outputs, pick)?.1;
+            self.weigher.after(&again)?;
+        }
         if at.step > self.warmup && (at.step - self.warmup).is_multiple_of(self.every) {
             self.reinforce(at, factor)?;
         }
@@ -462,22 +453,20 @@ impl Procedure for Reinforcing<'_> {
         let spec = &self.ground.checked.spec;
         let mut choices = Vec::new();
         let mut shares = 0.0;
-        for (c, row) in self.choices.read()?.iter().enumerate() {
-            let p = softmax(row);
-            let entropy: f64 = p.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
-            shares += entropy / (p.len() as f64).ln();
-            let mut named: Vec<usize> = (0..p.len()).collect();
-            if p.len() > LOGGED {
-                named.sort_by(|a, b| p[*b].total_cmp(&p[*a]));
+        for (c, (row, law)) in self.choices.read()?.iter().zip(&self.laws).enumerate() {
+            shares += law.openness(row);
+            let mut named = law.probabilities(row);
+            if named.len() > LOGGED {
+                named.sort_by(|a, b| b.1.total_cmp(&a.1));
                 named.truncate(LOGGED);
             }
-            let name =
-                |n: &usize| option_name(spec, &self.ground.network.choices[c], &self.model.symbols.candidates[c], *n);
+            let of = &self.ground.network.choices[c];
+            let name = |n: &(usize, f64)| option_name(spec, of, &self.model.symbols.candidates[c], n.0);
             choices.push(ChoiceState {
                 reader: self.model.symbols.choices[c].clone(),
                 candidates: named.iter().map(name).collect(),
-                probabilities: named.iter().map(|n| p[*n]).collect(),
-                entropy,
+                probabilities: named.iter().map(|n| n.1).collect(),
+                entropy: law.entropy(row),
             });
         }
         let entropy = shares / choices.len().max(1) as f64;
@@ -489,6 +478,7 @@ impl Procedure for Reinforcing<'_> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
+        tensors.extend(self.weigher.save()?);
         if let Some(b) = self.baseline {
             tensors.push(("reward/baseline".into(), Tensor::new(&[b], &Device::Cpu)?));
         }
@@ -498,6 +488,7 @@ impl Procedure for Reinforcing<'_> {
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.choices.load(state)?;
+        self.weigher.load(state)?;
         let baseline = state.part("reward").into_iter().find(|(n, _)| n == "baseline");
         self.baseline = baseline.map(|(_, t)| Ok::<f64, RunError>(t.to_vec1::<f64>()?[0])).transpose()?;
         self.watch.last = state.header.last_losses.clone();

@@ -23,6 +23,7 @@ use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
+use crate::runtime::weigher::Weigher;
 
 /// A parametrisation of subsets by a row of numbers per reader.
 pub trait Masks {
@@ -92,6 +93,7 @@ struct Relaxing<'a> {
     optimizer: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
+    weigher: Weigher,
     tasks: Vec<String>,
     watch: Watch,
 }
@@ -122,6 +124,7 @@ impl<'a> Relaxing<'a> {
             clip: args.opt_float("clip"),
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
             choices: Choices::new(model, rows, args.call("choices"))?,
+            weigher: Weigher::new(args, args.call("weights"), &ground.checked.spec, model, ground.random)?,
             weights,
             tasks: model.plan.outputs.iter().map(|o| ground.checked.spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
@@ -148,8 +151,9 @@ impl Procedure for Relaxing<'_> {
         let tape = self.model.record(&fed.inputs, &decided, mode)?;
         let (total, each) = losses(&self.ground.checked.spec, self.ground.feed, self.model, fed, &tape.outputs, |_| 0)?;
         let value = self.watch.check(&total, &each, &self.tasks, at)?;
-        let learned = tape.backward(&total)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
+        let parts = (self.ground.feed, self.model, fed);
+        let learned = self.weigher.weigh(tape, (&total, &each), parts, at, factor, None)?.learned;
         let penalty: f64 = rows.iter().enumerate().map(|(c, r)| self.masks.penalty(r, self.candidates(c))).sum();
         if at.step > self.warmup {
             let row = |(c, row): (usize, &Vec<f64>)| {
@@ -164,6 +168,11 @@ impl Procedure for Relaxing<'_> {
         }
         at.learning_rate = self.optimizer.lr() * factor;
         self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Skip)?;
+        if self.weigher.looks_again() {
+            let outputs = self.model.look(&fed.inputs, &decided, mode)?;
+            let again = losses(&self.ground.checked.spec, self.ground.feed, self.model, fed, &outputs, |_| 0)?.1;
+            self.weigher.after(&again)?;
+        }
         Ok(value + penalty)
     }
 
@@ -199,12 +208,14 @@ impl Procedure for Relaxing<'_> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
+        tensors.extend(self.weigher.save()?);
         Ok(tensors)
     }
 
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.choices.load(state)?;
+        self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }

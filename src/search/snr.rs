@@ -14,7 +14,7 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::argmax;
 use super::relaxed::{self, Masks};
 use super::{Offer, StrategyDef};
-use crate::hir::schema::{optimizers, schedules};
+use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::random::{Randomness, open_unit};
 use crate::runtime::RunError;
 use crate::runtime::record::Listener;
@@ -69,6 +69,7 @@ pub static DEF: StrategyDef = StrategyDef {
                 need: Need::Optional,
                 doc: "Largest global L2 norm of the weights' gradient; absent: no clipping.",
             },
+            WEIGHTING,
         ],
     },
     paper: "Ma et al. 2019, SNR: Sub-Network Routing",

@@ -67,7 +67,7 @@ fn a_supernet_under_decisions_is_the_derived_network() {
                 .choices
                 .iter()
                 .enumerate()
-                .map(|(c, k)| (state * 5 + c * 3 + state * c) % k.options())
+                .map(|(c, k)| k.number((state * 5 + c * 3 + state * c) % k.options()))
                 .collect();
             let derived = apply(checked, &numbers);
             let random = Randomness::new(2);

@@ -1,0 +1,245 @@
+//! The probabilities of a reader's options, and what REINFORCE needs of them.
+//!
+//! A reader that chooses one parent has a categorical. A reader of `some` has a categorical over its subsets and, for every subset of
+//! several copies, one over the queries: p(route) = p(subset) p(query | subset). All logits start at 0, so that a subset's probability
+//! does not depend on how many queries there are, and neither does what it learns: the query of a subset learns from the samples of that
+//! subset alone.
+
+use crate::ir::{Choice, routes};
+use crate::random::open_unit;
+use crate::search::choices::{argmax, softmax};
+
+/// How a row of logits is read: one per subset (or parent), then one per query for each subset of several copies, in their order.
+#[derive(Debug, Clone, Copy)]
+pub struct Law {
+    subsets: usize,
+    /// 1 where there is nothing to choose.
+    queries: usize,
+}
+
+impl Law {
+    pub fn of(choice: &Choice) -> Law {
+        Law { subsets: choice.subsets(), queries: choice.queries() }
+    }
+
+    /// Logits of a reader.
+    pub fn logits(self) -> usize {
+        self.subsets + if self.queries > 1 { routes::several(self.subsets) * self.queries } else { 0 }
+    }
+
+    /// Where the logits of a subset's queries begin; `None` where no query is chosen.
+    fn place(self, subset: usize) -> Option<usize> {
+        let mask = subset + 1;
+        let gated = self.queries > 1 && !mask.is_power_of_two();
+        gated.then(|| self.subsets + (routes::several(mask) - 1) * self.queries)
+    }
+
+    fn of_queries(self, row: &[f64], subset: usize) -> Option<Vec<f64>> {
+        self.place(subset).map(|at| softmax(&row[at..at + self.queries]))
+    }
+
+    fn of_subsets(self, row: &[f64]) -> Vec<f64> {
+        softmax(&row[..self.subsets])
+    }
+
+    /// Every option's number and probability, in the order of numbers.
+    pub fn probabilities(self, row: &[f64]) -> Vec<(usize, f64)> {
+        let mut out = Vec::new();
+        for (subset, p) in self.of_subsets(row).into_iter().enumerate() {
+            match self.of_queries(row, subset) {
+                None => out.push((subset * self.queries, p)),
+                Some(q) => out.extend(q.into_iter().enumerate().map(|(n, q)| (subset * self.queries + n, p * q))),
+            }
+        }
+        out
+    }
+
+    /// The number of a drawn option.
+    pub fn sample(self, row: &[f64], rng: &mut impl rand::Rng) -> usize {
+        let subset = drawn(&self.of_subsets(row), open_unit(rng));
+        let query = self.of_queries(row, subset).map_or(0, |q| drawn(&q, open_unit(rng)));
+        subset * self.queries + query
+    }
+
+    /// The most probable subset, and its most probable query; the first of equals.
+    pub fn mode(self, row: &[f64]) -> usize {
+        let subset = argmax(&row[..self.subsets]);
+        subset * self.queries + self.place(subset).map_or(0, |at| argmax(&row[at..at + self.queries]))
+    }
+
+    /// Subtracts `weight` times d log p(number) / d row.
+    pub fn push(self, row: &[f64], number: usize, weight: f64, gradient: &mut [f64]) {
+        let mut categorical = |p: &[f64], at: usize, chosen: usize| {
+            gradient[at..].iter_mut().zip(p).for_each(|(g, p)| *g += weight * p);
+            gradient[at + chosen] -= weight;
+        };
+        let (subset, query) = (number / self.queries, number % self.queries);
+        categorical(&self.of_subsets(row), 0, subset);
+        if let (Some(at), Some(q)) = (self.place(subset), self.of_queries(row, subset)) {
+            categorical(&q, at, query);
+        }
+    }
+
+    pub fn entropy(self, row: &[f64]) -> f64 {
+        let p = self.of_subsets(row);
+        let of_queries = |(subset, p): (usize, &f64)| self.of_queries(row, subset).map_or(0.0, |q| p * entropy(&q));
+        entropy(&p) + p.iter().enumerate().map(of_queries).sum::<f64>()
+    }
+
+    /// The entropy as a share of what it is at the start.
+    pub fn openness(self, row: &[f64]) -> f64 {
+        let even = self.entropy(&vec![0.0; row.len()]);
+        // One option is decided from the start.
+        if even > 0.0 { (self.entropy(row) / even).min(1.0) } else { 0.0 }
+    }
+
+    /// Subtracts `weight` times the gradient of the entropy. Of a categorical, dH/dlogit_k = -p_k (ln p_k + H); a subset is also worth the
+    /// entropy of its queries.
+    pub fn spread(self, row: &[f64], weight: f64, gradient: &mut [f64]) {
+        let p = self.of_subsets(row);
+        let (own, mut inner) = (entropy(&p), vec![0.0; p.len()]);
+        for (subset, p) in p.iter().enumerate() {
+            if let (Some(at), Some(q)) = (self.place(subset), self.of_queries(row, subset)) {
+                inner[subset] = entropy(&q);
+                for (g, q) in gradient[at..].iter_mut().zip(&q).filter(|(_, q)| **q > 0.0) {
+                    *g += weight * p * q * (q.ln() + inner[subset]);
+                }
+            }
+        }
+        let mean: f64 = p.iter().zip(&inner).map(|(p, h)| p * h).sum();
+        for ((g, p), inner) in gradient.iter_mut().zip(&p).zip(&inner).filter(|((_, p), _)| **p > 0.0) {
+            *g += weight * p * (p.ln() + own + mean - inner);
+        }
+    }
+}
+
+fn entropy(p: &[f64]) -> f64 {
+    p.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
+}
+
+fn drawn(p: &[f64], u: f64) -> usize {
+    let mut sum = 0.0;
+    let place = p.iter().position(|p| {
+        sum += p;
+        u < sum
+    });
+    // The probabilities add up to a little less than one.
+    place.unwrap_or(p.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hir::{Query, StageId, TaskId};
+    use crate::ir::{ChoiceKind, Reader};
+    use crate::random::Randomness;
+
+    fn route(candidates: usize, queries: usize) -> Choice {
+        Choice {
+            reader: Reader::Head(TaskId(0)),
+            of: StageId(0),
+            candidates,
+            kind: ChoiceKind::Some { queries: vec![Query::Previous; queries] },
+        }
+    }
+
+    /// A row that no symmetry helps.
+    fn row(law: Law) -> Vec<f64> {
+        (0..law.logits()).map(|i| ((i * 7 + 3) % 11) as f64 / 5.0 - 1.0).collect()
+    }
+
+    fn moved(row: &[f64], i: usize, by: f64) -> Vec<f64> {
+        let mut row = row.to_vec();
+        row[i] += by;
+        row
+    }
+
+    /// At the start, exactly: a subset of one is one option, and no subset's probability depends on how many queries there are.
+    #[test]
+    fn a_subset_is_as_likely_with_any_number_of_queries() {
+        for candidates in 1..=5 {
+            for queries in 1..=4 {
+                let choice = route(candidates, queries);
+                let law = Law::of(&choice);
+                let options = law.probabilities(&vec![0.0; law.logits()]);
+                assert_eq!(options.len(), choice.options());
+                let numbers: Vec<usize> = options.iter().map(|(n, _)| *n).collect();
+                assert_eq!(numbers, (0..choice.options()).map(|o| choice.number(o)).collect::<Vec<_>>());
+                let mut of_subset = vec![0.0; choice.subsets()];
+                options.iter().for_each(|(n, p)| of_subset[n / queries] += p);
+                for p in &of_subset {
+                    assert!((p - 1.0 / of_subset.len() as f64).abs() < 1e-12, "{candidates} {queries}: {of_subset:?}");
+                }
+            }
+        }
+    }
+
+    /// With one query and with three, subsets learn the same from the same samples: the same logits, and the same mode.
+    #[test]
+    fn a_subset_learns_the_same_with_any_number_of_queries() {
+        let (one, three) = (Law::of(&route(3, 1)), Law::of(&route(3, 3)));
+        let (mut a, mut b) = (vec![0.0; one.logits()], vec![0.0; three.logits()]);
+        let mut rng = Randomness::new(3).stream("test rewards", [0; 3]);
+        for step in 0..200 {
+            let number = three.sample(&b, &mut rng);
+            let advantage = open_unit(&mut rng) - 0.5;
+            let (mut of_a, mut of_b) = (vec![0.0; a.len()], vec![0.0; b.len()]);
+            one.push(&a, number / 3, advantage, &mut of_a);
+            three.push(&b, number, advantage, &mut of_b);
+            a.iter_mut().zip(&of_a).for_each(|(l, g)| *l -= 0.1 * g);
+            b.iter_mut().zip(&of_b).for_each(|(l, g)| *l -= 0.1 * g);
+            assert_eq!(a, b[..7], "step {step}");
+            assert_eq!(one.mode(&a), three.mode(&b) / 3);
+        }
+        assert!(a.iter().any(|l| l.abs() > 0.05) && b[7..].iter().any(|l| l.abs() > 0.05));
+    }
+
+    /// Gradients of log p and of the entropy against central differences, and probabilities that add up to one.
+    #[test]
+    fn gradients_against_differences() {
+        for (candidates, queries) in [(1, 3), (2, 1), (3, 2), (3, 3)] {
+            let law = Law::of(&route(candidates, queries));
+            let row = row(law);
+            let chance = |row: &[f64], n: usize| law.probabilities(row).iter().find(|(m, _)| *m == n).expect("there").1;
+            let all: f64 = law.probabilities(&row).iter().map(|(_, p)| p).sum();
+            assert!((all - 1.0).abs() < 1e-12);
+            let entropy: f64 = law.probabilities(&row).iter().map(|(_, p)| -p * p.ln()).sum();
+            assert!((law.entropy(&row) - entropy).abs() < 1e-12);
+            let mut spread = vec![0.0; row.len()];
+            law.spread(&row, 1.0, &mut spread);
+            for i in 0..row.len() {
+                let h = 1e-6;
+                let of = |f: &dyn Fn(&[f64]) -> f64| (f(&moved(&row, i, h)) - f(&moved(&row, i, -h))) / (2.0 * h);
+                assert!((spread[i] + of(&|r| law.entropy(r))).abs() < 1e-8, "{candidates} {queries} {i}");
+                for (n, _) in law.probabilities(&row) {
+                    let mut push = vec![0.0; row.len()];
+                    law.push(&row, n, 1.0, &mut push);
+                    assert!((push[i] + of(&|r| chance(r, n).ln())).abs() < 1e-8, "{candidates} {queries} {n} {i}");
+                }
+            }
+        }
+    }
+
+    /// Samples come as often as their probabilities, and the mode is the likeliest subset by its likeliest query.
+    #[test]
+    fn samples_and_modes() {
+        let law = Law::of(&route(3, 2));
+        let row = row(law);
+        let p = law.probabilities(&row);
+        let n = 40_000;
+        let mut counts = vec![0.0; 14];
+        let mut rng = Randomness::new(5).stream("test samples", [0; 3]);
+        (0..n).for_each(|_| counts[law.sample(&row, &mut rng)] += 1.0 / n as f64);
+        for (number, p) in &p {
+            let error = (p * (1.0 - p) / n as f64).sqrt();
+            assert!((counts[*number] - p).abs() < 4.0 * error, "{number}: {} {p}", counts[*number]);
+        }
+        // Of [a, b] by its two queries 0.30 and 0.18, of [a] 0.4: together the two are more.
+        let mut row = vec![-9.0; law.logits()];
+        (row[0], row[2], row[7], row[8]) = (0.4f64.ln(), 0.48f64.ln(), 0.18f64.ln(), 0.30f64.ln());
+        assert_eq!(routes::route(law.mode(&row), 2), (vec![0, 1], 1));
+        assert_eq!(law.mode(&vec![0.0; law.logits()]), 0, "the first of equals");
+        assert_eq!(law.openness(&vec![0.0; law.logits()]), 1.0);
+        assert_eq!(Law::of(&route(1, 2)).openness(&[0.0]), 0.0, "nothing is left to decide");
+    }
+}

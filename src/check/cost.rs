@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Checked, Typed};
 use crate::hir::{TopoSource, Topology};
-use crate::ir::{Network, Node};
+use crate::ir::{ChoiceKind, Network, Node, Reader};
 use crate::ops::input::count;
 use crate::ops::mix::{Gate, Mix};
 use crate::ops::{Op, TensorType};
@@ -191,6 +191,39 @@ pub fn limit(budget: &crate::schema::Budget, trunk: u64, heads: u64, tasks: usiz
         Some(Reference::Independent) => budget.at_most * (trunk * tasks as u64 + heads) as f64,
         Some(Reference::Shared) => budget.at_most * (trunk + heads) as f64,
     }
+}
+
+/// What a supernet with heads on every copy is trained as, and comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grouped {
+    /// Logits of the heads' choices.
+    pub logits: u64,
+    /// Parameters and logits while the groups are searched.
+    pub searched: u64,
+    /// The most parameters that are left: every task keeps one head, and copies that no task keeps fall away.
+    pub pruned: u64,
+}
+
+/// Of a space whose heads are on every copy; `None` for other spaces, and while a size is open.
+pub fn grouped(checked: &Checked, network: &Network) -> Option<Grouped> {
+    let total = network_cost(checked, network).total.params?;
+    let (mut logits, mut spare) = (0u64, 0u64);
+    // How many tasks choose among the copies of a stage.
+    let mut choosing: HashMap<usize, usize> = HashMap::new();
+    for choice in network.choices.iter().filter(|c| c.kind == ChoiceKind::Copy) {
+        let Reader::Head(task) = choice.reader else { continue };
+        let head = checked.heads.get(task.0)?.as_ref()?.cost.params?;
+        logits += choice.candidates as u64;
+        spare = spare.saturating_add(head.saturating_mul(choice.candidates as u64 - 1));
+        *choosing.entry(choice.of.0).or_default() += 1;
+    }
+    let copies = copies(network);
+    for (stage, tasks) in &choosing {
+        let unused = copies.get(stage).copied().unwrap_or(0).saturating_sub(*tasks);
+        spare = spare.saturating_add(checked.stages[*stage].cost.params?.saturating_mul(unused as u64));
+    }
+    let searched = total.saturating_add(logits);
+    (logits > 0).then(|| Grouped { logits, searched, pruned: total.saturating_sub(spare) })
 }
 
 /// Copies of each stage in a network, by stage index.

@@ -11,8 +11,8 @@
 //! resume/          states of the unfinished phase                 partial/       what a run that the clock stopped had by then
 //! *.vocab          beside each program: its large vocabularies, if it has any
 //! part_N_choices.json   what the N-th of several searches decided; all that it leaves has `part_N_` before its name
-//! affinity.json    affinities of tasks, and affinity.svg: heat maps (Branched Multi-Task Networks); ranking.json (TreeMTL);
-//!                  expected_cost.json: logits and tree (BMTAS)
+//! affinity.json    affinities of tasks, and affinity.svg: heat maps (Branched Multi-Task Networks); pairwise.json: results by pair, and
+//!                  ranking.json: the trees (TreeMTL); expected_cost.json: logits and tree (BMTAS)
 //! run.lock         held by the process that works here            SHA256SUMS     of all that a finished run leaves
 //! ```
 

@@ -193,7 +193,10 @@ mod tests {
                         assert_eq!(counts[0], subsets[subset], "a subset of one has one number");
                     } else if queries > 1 {
                         let off = surprise(counts, &even(queries));
-                        assert!(off < 3.5, "{candidates} copies, {queries} queries, subset {subset}: {off}, {counts:?}");
+                        assert!(
+                            off < 3.5,
+                            "{candidates} copies, {queries} queries, subset {subset}: {off}, {counts:?}"
+                        );
                     }
                 }
             }

@@ -3,6 +3,7 @@
 use candle_core::{Tensor, Var};
 
 use super::RunError;
+use super::best::Kept;
 use super::control::{Control, Why};
 use super::epochs::{self, Course, Procedure, Stopped};
 use super::evaluate::evaluate;
@@ -10,7 +11,7 @@ use super::feed::{Fed, Feed};
 use super::keeper::{self, Keeper};
 use super::model::{Mode, Model, Outputs};
 use super::record::{Listener, SplitScores};
-use super::state::{Best, Header, Position, State};
+use super::state::{Header, Position, State};
 use super::weigher::Weigher;
 use crate::hir::Spec;
 use crate::optim::{Missing, Optimizer, Schedule};
@@ -138,15 +139,13 @@ pub fn fit(model: &Model, job: &Job, keeper: &mut Keeper, listener: &mut dyn Lis
     let evaluated = data.validation.rows + data.test.rows + 16 * 257;
     let course = Course { feed: job.feed, device: &model.device, batches, only: None, epochs, evaluated };
     let ended = epochs::train(&course, &mut fitting, keeper, listener)?;
-    let epoch = match (&fitting.best, fitting.keep_best) {
+    let epoch = match (&fitting.kept.best, fitting.keep_best) {
         (Some(best), true) => best.epoch,
         (None, true) => 0,
         (_, false) => ended.epochs,
     };
-    if let Some(values) = &fitting.kept
-        && ended.stopped.as_ref().is_none_or(|s| s.why == Why::Time)
-    {
-        model.restore(values)?;
+    if ended.stopped.as_ref().is_none_or(|s| s.why == Why::Time) {
+        fitting.kept.restore(model)?;
     }
     Ok(Fitted { epoch, epochs: ended.epochs, steps: ended.steps, stopped: ended.stopped })
 }
@@ -167,9 +166,7 @@ pub struct Fitting<'a> {
     names: Vec<String>,
     watch: Watch,
     /// The epoch with the lowest validation loss so far.
-    best: Option<Best>,
-    /// Its weights, if they are what is selected.
-    kept: Option<Vec<Tensor>>,
+    kept: Kept,
 }
 
 impl<'a> Fitting<'a> {
@@ -190,8 +187,7 @@ impl<'a> Fitting<'a> {
             epochs: args.size("epochs"),
             names: model.plan.outputs.iter().map(|o| job.spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
-            best: None,
-            kept: None,
+            kept: Kept::default(),
         })
     }
 }
@@ -227,13 +223,10 @@ impl Procedure for Fitting<'_> {
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, _: &mut dyn Listener) -> Result<bool, RunError> {
         self.watch.check_validation(scores, at)?;
-        if self.best.as_ref().is_none_or(|b| scores.loss < b.validation.loss) {
-            self.best = Some(Best { epoch: at.epoch, validation: scores.clone() });
-            if self.keep_best {
-                self.kept = Some(self.model.snapshot()?);
-            }
+        if self.kept.is_beaten_by(scores) {
+            self.kept.keep(at.epoch, scores, self.keep_best.then_some(self.model))?;
         }
-        Ok(match (self.patience, &self.best) {
+        Ok(match (self.patience, &self.kept.best) {
             (Some(patience), Some(best)) => at.epoch - best.epoch < patience,
             _ => true,
         })
@@ -243,11 +236,7 @@ impl Procedure for Fitting<'_> {
         header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.weigher.save()?);
-        header.best = self.best.clone();
-        if let Some(values) = &self.kept {
-            let names = self.model.named().into_iter().map(|(n, _)| n);
-            tensors.extend(keeper::prefixed("best", names.zip(values.iter().cloned())));
-        }
+        tensors.extend(self.kept.save(self.model, header));
         Ok(tensors)
     }
 
@@ -255,15 +244,7 @@ impl Procedure for Fitting<'_> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.weigher.load(state)?;
         self.watch.last = state.header.last_losses.clone();
-        self.best = state.header.best.clone();
-        if self.best.is_some() && self.keep_best {
-            let saved: std::collections::HashMap<String, Tensor> = state.part("best").into_iter().collect();
-            let values = self.model.named().into_iter().map(|(n, v)| match saved.get(n) {
-                Some(t) => Ok(t.to_device(v.device())?),
-                None => Err(RunError::Checkpoint(format!("the saved state has no best value of `{n}`"))),
-            });
-            self.kept = Some(values.collect::<Result<_, _>>()?);
-        }
+        self.kept.load(self.model, state, self.keep_best)?;
         Ok(())
     }
 }

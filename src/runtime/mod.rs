@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod back;
+pub mod best;
 pub mod blocks;
 pub mod checkpoint;
 pub mod control;

@@ -172,6 +172,24 @@ impl Model {
         Ok(Model { plan, symbols, device: device.clone(), vars, producer, waves, alone, has_buffers, still })
     }
 
+    /// The same weights behind one of the outputs alone: what only the others need does not run.
+    pub fn of_output(&self, output: usize) -> Model {
+        let mut plan = self.plan.clone();
+        plan.outputs = vec![plan.outputs.swap_remove(output)];
+        let waves = Waves::new(&plan);
+        Model {
+            symbols: self.symbols.clone(),
+            device: self.device.clone(),
+            vars: self.vars.clone(),
+            producer: self.producer.clone(),
+            alone: self.alone.clone(),
+            still: self.still.clone(),
+            has_buffers: self.has_buffers,
+            waves,
+            plan,
+        }
+    }
+
     /// Trains these units, by their names, no more: their weights and running statistics stay, and they drop nothing out.
     pub fn freeze(&mut self, frozen: impl Fn(&str) -> bool) {
         let units: Vec<bool> = self.symbols.units.iter().map(|u| frozen(u)).collect();

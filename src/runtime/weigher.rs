@@ -134,7 +134,7 @@ impl Weigher {
     }
 
     /// Which outputs' tasks take part in a batch: those of a weight above 0 that have a label in it.
-    fn present(&self, feed: &Feed, model: &Model, fed: &Fed) -> Result<Vec<bool>> {
+    pub fn present(&self, feed: &Feed, model: &Model, fed: &Fed) -> Result<Vec<bool>> {
         let mut out = Vec::with_capacity(self.goals.len());
         for (o, goal) in model.plan.outputs.iter().zip(&self.goals) {
             let at = feed.tasks.iter().position(|t| *t == o.task).expect("every task is fed");

@@ -37,6 +37,12 @@ impl Choices {
         self.rows.iter().map(|v| v.to_vec1::<f64>()).collect()
     }
 
+    /// Puts these numbers in place, by choice.
+    pub fn set(&self, rows: &[Vec<f64>]) -> Result<()> {
+        let one = |(var, row): (&Var, &Vec<f64>)| var.set(&Tensor::from_slice(row, var.dims(), &Device::Cpu)?);
+        self.rows.iter().zip(rows).try_for_each(one)
+    }
+
     /// The option with the largest number, by choice.
     pub fn modes(&self) -> Result<Vec<usize>> {
         Ok(self.read()?.iter().map(|r| argmax(r)).collect())

@@ -12,15 +12,24 @@
 //!   it the same topology is retrained from scratch, and with `fine_tune` each group is trained further on its own tasks, with what
 //!   lies before the groups as it is ([`crate::experiment`]).
 //!
-//! The code's `batch_gumbel` is `gumbel_each`, and so is its `batch_relaxed`, which draws the same distribution; `diag_gumbel` and
-//! `gaussian_gumbel` are `gumbel` with another `start`. Its fixed `diagonal` is no search: that is a topology, written down.
+//! Samplers of the released code (`LearnToGroup.sample_task_group` in `models/learnToGroup.py`): `gumbel` is `gumbel` here, and with
+//! `is_hard` it is `hard`; `diag_gumbel` and `gaussian_gumbel` are `gumbel` with another `start`; `batch_gumbel` is `gumbel_each`, which
+//! that code can use for classification alone (`Loss.__call__` in `models/loss.py` asks the loss for no reduction, and its losses of
+//! images do not take that); `softmax` has neither noise nor temperature. Two are left out. `batch_relaxed` draws one sample for the
+//! batch, like `gumbel`, but with `sample()`, through which no gradient reaches the logits: the grouping stays as it was drawn at the
+//! start. The fixed `diagonal` is no search: that is a topology, written down.
+//!
+//! The released `train.py` leaves two checkpoints: the last epoch's, and that of the last epoch in which both the validation and the
+//! training loss were below those of the epoch kept before. `select` offers both, and the lowest validation loss alone.
 
 mod sample;
+mod selection;
 mod start;
 
 use candle_core::{DType, Tensor, Var};
 
 use self::sample::{Sampler, entropy, entropy_gradient, through_samples};
+use self::selection::Selection;
 use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::{Choices, choices_event};
 use super::supernet::{Chooser, train};
@@ -36,7 +45,7 @@ use crate::runtime::fit::Watch;
 use crate::runtime::keeper;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{Listener, SplitScores};
-use crate::runtime::state::{Header, Position, State};
+use crate::runtime::state::{Best, Header, Position, State};
 use crate::runtime::tape::Observer;
 use crate::runtime::weigher::Weigher;
 use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
@@ -62,14 +71,17 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "temperature",
                 ty: Ty::Call(schedules),
                 need: Need::Default("constant(2.5)"),
-                doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy).",
+                doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy). `softmax` does \
+                      not take it.",
             },
             AttrDef {
                 name: "sampler",
                 ty: Ty::OneOf(&["gumbel", "gumbel_each", "softmax", "hard"]),
                 need: Need::Default("gumbel"),
-                doc: "What weighs the losses: `gumbel`, a relaxed sample per batch, as published; `gumbel_each`, one per example; \
-                      `softmax`, no noise; `hard`, the argmax of the batch's relaxed sample, with the relaxed one's gradient.",
+                doc: "What weighs the losses: `gumbel`, a relaxed sample per batch, as published; `gumbel_each`, a relaxed sample per \
+                      example, which weighs that example's part of the loss (the code's `batch_gumbel`); `softmax`, the \
+                      probabilities themselves, without noise or temperature; `hard`, the argmax of the batch's relaxed sample, \
+                      with the relaxed one's gradient.",
             },
             AttrDef {
                 name: "start",
@@ -107,6 +119,14 @@ pub static DEF: StrategyDef = StrategyDef {
                 ty: POSITIVE,
                 need: Need::Optional,
                 doc: "Largest global L2 norm of the weights' gradient; absent: no clipping, as published.",
+            },
+            AttrDef {
+                name: "select",
+                ty: Ty::OneOf(&["last", "best", "both"]),
+                need: Need::Default("last"),
+                doc: "Which epoch's weights and logits are the result: the last; `best`, the lowest validation loss; `both`, the last \
+                      epoch with a lower validation loss and a lower training loss than the epoch kept before. Code: keeps the last, \
+                      and beside it `both`.",
             },
             AttrDef {
                 name: "entropy",
@@ -149,7 +169,8 @@ pub static DEF: StrategyDef = StrategyDef {
     procedure: search,
 };
 
-/// Trains the supernet and the logits in one phase, `search`. The validation scores are the supernet's under the argmax.
+/// Trains the supernet and the logits in one phase, `search`. The validation scores are the supernet's under the argmax, in the
+/// epoch that is kept.
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
     train(ground, bench, listener, None, &|g, model, phase| Ok(Box::new(Grouping::new(g, model, phase)?)))
 }
@@ -170,6 +191,7 @@ pub struct Grouping<'a> {
     weigher: Weigher,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
+    selection: Selection,
     tasks: Vec<String>,
     watch: Watch,
 }
@@ -208,6 +230,7 @@ impl<'a> Grouping<'a> {
             optimizer: Optimizer::new(args.call("weights"), &weights)?,
             weigher: Weigher::new(args, args.call("weights"), spec, model, ground.random)?,
             choices: Choices::new(model, logits, chooser)?,
+            selection: Selection::new(args.str("select")),
             weights,
             tasks: model.plan.outputs.iter().map(|o| spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
@@ -242,7 +265,7 @@ impl<'a> Grouping<'a> {
         }
         let share = self.entropy / logits.len().max(1) as f64;
         let rows = sampled.iter().zip(&pulls).zip(&logits).map(|((p, g), row)| {
-            let mut grad = through_samples(p, g, row.len(), tau);
+            let mut grad = through_samples(p, g, row.len(), self.sampler.temperature(tau));
             if share > 0.0 {
                 grad.iter_mut().zip(entropy_gradient(row)).for_each(|(a, b)| *a += share * b);
             }
@@ -315,6 +338,10 @@ impl<'a> Grouping<'a> {
 }
 
 impl Chooser for Grouping<'_> {
+    fn select(&mut self) -> Result<Option<Best>, RunError> {
+        Ok(self.selection.restore(self.model, &self.choices)?)
+    }
+
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
         Ok(self.choices.read()?)
     }
@@ -327,7 +354,7 @@ impl Chooser for Grouping<'_> {
 impl Procedure for Grouping<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
-        at.temperature = tau;
+        at.temperature = self.sampler.temperature(tau);
         let sampled = self.sampler.draw(&self.choices.read()?, tau, self.ground.random, at.step, fed.rows);
         let Pull { total, weights: found, logits } = self.pull(fed, at, &sampled, None)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
@@ -350,6 +377,7 @@ impl Procedure for Grouping<'_> {
             let again = self.total(&self.losses(fed, &out.heads)?, &sampled)?.1;
             self.weigher.after(&again)?;
         }
+        self.selection.trained(total * fed.rows as f64);
         Ok(total)
     }
 
@@ -363,6 +391,7 @@ impl Procedure for Grouping<'_> {
         self.watch.check_validation(scores, at)?;
         let rows = self.choices.read()?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
+        self.selection.epoch(at.epoch, scores, self.model, rows)?;
         Ok(true)
     }
 
@@ -371,6 +400,7 @@ impl Procedure for Grouping<'_> {
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
+        tensors.extend(self.selection.save(self.model, header)?);
         Ok(tensors)
     }
 
@@ -378,6 +408,7 @@ impl Procedure for Grouping<'_> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.choices.load(state)?;
         self.weigher.load(state)?;
+        self.selection.load(self.model, state)?;
         self.watch.last = state.header.last_losses.clone();
         Ok(())
     }

@@ -14,6 +14,7 @@ mod full;
 pub mod group;
 mod independent;
 pub mod learn_to_branch;
+mod outside;
 mod pairwise;
 mod random;
 pub mod reinforce;

@@ -377,13 +377,7 @@ pub struct Drawn {
 }
 
 /// The number of an option per choice, drawn.
-pub fn sample(
-    laws: &[Law],
-    logits: &[Vec<f64>],
-    random: Randomness,
-    purpose: &str,
-    counters: [u64; 2],
-) -> Vec<usize> {
+pub fn sample(laws: &[Law], logits: &[Vec<f64>], random: Randomness, purpose: &str, counters: [u64; 2]) -> Vec<usize> {
     let stream = |c: usize| random.stream(purpose, [counters[0], counters[1], c as u64]);
     logits.iter().zip(laws).enumerate().map(|(c, (row, law))| law.sample(row, &mut stream(c))).collect()
 }

@@ -12,9 +12,14 @@ use crate::runtime::evaluate::evaluate;
 use crate::runtime::memory::Training;
 use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::Listener;
+use crate::runtime::state::Best;
 
 /// A procedure that ends with decisions.
 pub trait Chooser: Procedure {
+    /// Puts the weights and choices of the selected epoch in place, and gives what is known of it; nothing where the last epoch counts.
+    fn select(&mut self) -> Result<Option<Best>, RunError> {
+        Ok(None)
+    }
     /// What is kept of the choices: a row for each.
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError>;
     /// An option for each choice.
@@ -25,7 +30,7 @@ pub trait Chooser: Procedure {
 pub type Make<'g> = dyn for<'m> Fn(&'m Ground<'m>, &'m Model, &str) -> Result<Box<dyn Chooser + 'm>, RunError> + 'g;
 
 /// Trains a supernet in one phase, `search`; weight steps go over the rows in `only`, or all. The validation scores are the
-/// supernet's under the decisions.
+/// supernet's under the decisions, in the epoch that is kept.
 pub fn train(
     ground: &Ground,
     bench: &mut dyn Bench,
@@ -48,11 +53,17 @@ pub fn train(
     let (epochs, evaluated) = (search.args.size("epochs"), feed.dataset.validation.rows);
     let course = Course { feed, device: &model.device, batches, only, epochs, evaluated };
     let ended = epochs::train(&course, &mut *chooser, &mut keeper, listener)?;
+    if let Some(at) = ended.stopped.as_ref().filter(|at| at.why == Why::Signal) {
+        return Ok(Ended::Stopped(at.clone(), None));
+    }
+    let selected = chooser.select()?;
     let (logits, decisions) = (chooser.logits()?, chooser.decisions()?);
     drop(chooser);
-    let validation = match (&ended.stopped, ended.validation) {
-        (None, Some(scores)) => Some(scores),
-        (Some(at), _) if at.why == Why::Signal => return Ok(Ended::Stopped(at.clone(), None)),
+    if let Some(best) = &selected {
+        listener.note(&format!("search: epoch {} of {} is kept", best.epoch, ended.epochs));
+    }
+    let validation = match (&ended.stopped, selected.map(|best| best.validation), ended.validation) {
+        (_, Some(scores), _) | (None, None, Some(scores)) => Some(scores),
         _ => {
             let hard: Vec<Decided> = decisions.iter().map(|d| Decided::hard(*d)).collect();
             Some(evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?)

@@ -80,12 +80,14 @@ fn another_budget_without_training() {
     assert_eq!(loose.matches("<-").count(), 9, "every task its own network: {loose}");
     // Of other tasks, or no matrices: said, and nothing is searched.
     let good = first.text("run/affinity.json");
-    let wrongs =
-        [("\"kind\"", "\"sort\"", "are of the tasks yes, sort, value"), ("1.0", "2.0", "are no symmetric matrices")];
+    let wrongs = [
+        ("\"kind\"", "\"sort\"", "the program has no task `sort`"),
+        ("[1.0,", "[1.0,2.0,", "row 1: this is 4 numbers"),
+    ];
     for (from, to, said) in wrongs {
         first.write("run/affinity.json", good.replacen(from, to, 1).as_bytes());
         let wrong = first.run(&format!("search again.mtl -o wrong{} --device cpu --quiet", said.len()));
-        assert_eq!(wrong.code, 1, "{}", wrong.err);
+        assert_eq!(wrong.code, 4, "{}", wrong.err);
         assert!(wrong.err.contains(said), "{}", wrong.err);
     }
 }

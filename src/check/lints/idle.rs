@@ -30,11 +30,25 @@ static TABLE: &[Idle] = &[
         help: "let `group` decide alone, or leave it away",
     },
     Idle {
+        strategy: "group",
+        attribute: "temperature",
+        when: |args, _| args.str("sampler") == "softmax",
+        why: "`sampler = softmax` takes the probabilities as they are",
+        help: "leave it away, or draw samples: `sampler = gumbel`",
+    },
+    Idle {
         strategy: "affinity",
         attribute: "samples",
         when: |args, _| args.is_given("affinities"),
         why: "the affinities are read, not measured",
         help: "leave it away, or leave `affinities` away and measure anew",
+    },
+    Idle {
+        strategy: "pairwise",
+        attribute: "better",
+        when: |args, _| !args.is_given("pairs"),
+        why: "no table is read, and losses are measured",
+        help: "leave it away, or name a table: `pairs = \"pairs.csv\"`",
     },
     Idle {
         strategy: "expected_cost",

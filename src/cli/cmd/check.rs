@@ -15,6 +15,7 @@ use crate::diag::{Applicability, Diagnostic, fix};
 use crate::driver::{self, Compiled};
 use crate::hir::Options;
 use crate::ir::count;
+use crate::report::graph::drawing::grouped;
 
 /// Rounds of `--fix`: one fix may uncover the next mistake, but a spec settles soon or never.
 const ROUNDS: usize = 20;
@@ -137,9 +138,15 @@ pub fn describe(checked: &Checked) -> String {
     if let Some(net) = checked.fixed.as_ref().or(checked.supernet.as_ref())
         && !checked.open
     {
-        let report = cost::report(checked, net);
-        if let Some(n) = report.network.total.params {
-            let what = if checked.fixed.is_some() { "" } else { " in the supernet" };
+        let what = if checked.fixed.is_some() { "" } else { " in the supernet" };
+        if let Some(g) = cost::grouped(checked, net) {
+            parts.push(format!(
+                "{} parameters{what} with {} logits, at most {} after pruning",
+                grouped(&g.searched.to_string()),
+                g.logits,
+                grouped(&g.pruned.to_string())
+            ));
+        } else if let Some(n) = cost::report(checked, net).network.total.params {
             parts.push(format!("{} parameters{what}", amount(n)));
         }
     }
@@ -183,6 +190,10 @@ fn result(path: &Path, compiled: &Compiled) -> serde_json::Value {
             let total = cost::report(checked, net).network.total;
             value["parameters"] = json!(total.params);
             value["macs"] = json!(total.macs);
+            if let Some(g) = cost::grouped(checked, net) {
+                value["logits"] = json!(g.logits);
+                value["parameters_after_pruning"] = json!(g.pruned);
+            }
         }
     }
     value

@@ -213,8 +213,8 @@ impl SizeInfo {
     }
 }
 
-/// Digits in groups of three.
-fn grouped(digits: &str) -> String {
+/// Digits in groups of three: `14,532`.
+pub fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {

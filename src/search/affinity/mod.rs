@@ -5,7 +5,7 @@
 //!   affinities of the tasks at every location (`rsa`), on samples of the validation split; then the tree that costs least under the
 //!   budget (`choose`, `beam`), which is retrained from scratch as any derived topology.
 //! - **Left with the run**: `affinity.json`, which another search with another budget can start from (`affinities = ...`) and train
-//!   nothing, and `affinity.svg`, heat maps of it.
+//!   nothing, and `affinity.svg`, heat maps of it. Matrices from elsewhere serve as well ([`given`]).
 //!
 //! Our choices, where the paper's text was not at hand: all single-task networks begin from the same weights and see the same
 //! batches, as they do from one pretrained backbone; the samples are drawn without replacement from the validation split, by the
@@ -14,6 +14,7 @@
 
 pub mod beam;
 pub mod choose;
+mod given;
 mod picture;
 pub mod rsa;
 
@@ -32,7 +33,6 @@ use crate::runtime::reader::Deal;
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::{RunError, checkpoint};
 use crate::schema::{AttrDef, COUNT, CallDef, Need, Ty};
-use crate::source::read_bytes;
 use beam::{Beam, Clustering, Direction};
 use choose::{MOST, Problem, Tree};
 
@@ -97,7 +97,13 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "affinities",
                 ty: Ty::Path,
                 need: Need::Optional,
-                doc: "The `affinity.json` of an earlier run with the same tasks and stages: nothing is trained, only the tree is chosen.",
+                doc: "Affinities that were measured before: nothing is trained, only the tree is chosen. The `affinity.json` of an \
+                      earlier run with the same tasks and stages; or numbers from -1 to 1 from elsewhere, of every stage or one \
+                      matrix for all. As csv: a column for each task under its name, before them a column with the task of each \
+                      row and before that its stage, where rows are not in order; or the columns `task`, `with`, `affinity` and, \
+                      by stage, `stage`; or nothing but numbers, in the order of the program. As JSON: a matrix, a list of them, \
+                      objects by stage or task, or any of these as `affinities` beside `tasks` and `stages`. Half a matrix is \
+                      enough, and of two directions that differ the mean is taken.",
             },
         ],
     },
@@ -145,8 +151,9 @@ struct Affinities {
     affinities: Vec<Vec<Vec<f64>>>,
     /// By location and task: samples whose features are all equal, so that they correlate with nothing.
     constant: Vec<Vec<usize>>,
-    /// Of the single-task networks, each on its own task.
-    validation: SplitScores,
+    /// Of the single-task networks, each on its own task, if they were trained here.
+    #[serde(default)]
+    validation: Option<SplitScores>,
     epochs: usize,
     steps: u64,
 }
@@ -170,7 +177,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     listener.note(&format!("tree: clustering cost {:.4}, {} copies of stages", tree.cost, copies(&tree)));
     Ok(Ended::Done(Outcome {
         decisions,
-        validation: Some(found.validation),
+        validation: found.validation,
         epochs: found.epochs,
         steps: found.steps,
         ..Outcome::default()
@@ -233,30 +240,11 @@ fn names(ground: &Ground) -> (Vec<String>, Vec<String>) {
     (spec.tasks.iter().map(|t| t.name.clone()).collect(), stages.iter().map(|s| s.name.clone()).collect())
 }
 
-/// Affinities that an earlier run has left.
+/// Affinities that an earlier run has left, or from elsewhere.
 fn saved(ground: &Ground, written: &str, listener: &mut dyn Listener) -> Result<Affinities, RunError> {
     let path = ground.search.base.join(written);
-    let bytes = read_bytes(&path, 1 << 30).map_err(|e| RunError::io(&path, e))?;
-    let wrong = |why: String| RunError::Checkpoint(format!("the affinities `{}` {why}", path.display()));
-    let found: Affinities = serde_json::from_slice(&bytes).map_err(|e| wrong(format!("cannot be read: {e}")))?;
     let (tasks, locations) = names(ground);
-    for (what, mine, theirs) in [("tasks", &tasks, &found.tasks), ("stages", &locations, &found.locations)] {
-        if mine != theirs {
-            let list = |names: &[String]| names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
-            return Err(wrong(format!("are of the {what} {}, and the program has {}", list(theirs), list(mine))));
-        }
-    }
-    let n = tasks.len();
-    let whole = found.affinities.len() == locations.len()
-        && found.affinities.iter().all(|m| m.len() == n && m.iter().all(|r| r.len() == n))
-        && found.affinities.iter().flatten().flatten().all(|v| (-1.0..=1.0).contains(v))
-        && found.affinities.iter().all(|m| (0..n).all(|i| (0..n).all(|j| m[i][j] == m[j][i])))
-        && found.validation.loss.is_finite();
-    if !whole {
-        return Err(wrong(
-            "are no symmetric matrices of numbers from -1 to 1, one per stage: take the file from the run again".into(),
-        ));
-    }
+    let found = given::read(&path, &tasks, &locations, listener)?;
     listener.note(&format!("affinities: from `{}`, nothing is trained", path.display()));
     Ok(found)
 }
@@ -333,7 +321,7 @@ fn measured(
         locations,
         affinities,
         constant,
-        validation,
+        validation: Some(validation),
         epochs,
         steps: (epochs * per_epoch) as u64,
     }))

@@ -5,9 +5,9 @@
 //! as many times its own cost as that has blocks, at most its limit (what derivation merges down to).
 //!
 //! - **Exact**: a dynamic programme over set partitions, P_l(k) = sum over k' and pi with k' and pi refined together giving k of
-//!   P_{l-1}(k') P(pi_l = pi), with P(pi_l = pi) the sum over the assignments of copies that give pi. Released code of BMTAS takes
-//!   P(pi_l = k) alone where k' is coarser, and gives what is left to the partition into single tasks; this is the sum without that
-//!   short cut, which enumeration confirms.
+//!   P_{l-1}(k') P(pi_l = pi), with P(pi_l = pi) the sum over the assignments of copies that give pi. Released code of BMTAS
+//!   (`BranchingLoss.forward` in `src/criterion.py`) takes P(pi_l = k) alone where k' is coarser, and gives what is left to the
+//!   partition into single tasks; this is the sum without that short cut, which enumeration confirms.
 //! - **Sampled**, for more tasks: the mean over samples of the cost, unbiased; its gradient is the score function's, against the mean of
 //!   the other samples, unbiased too (leave-one-out baseline).
 
@@ -216,6 +216,27 @@ pub fn tree(scores: &[Vec<Vec<f64>>], limits: &[usize]) -> Vec<Labels> {
     out
 }
 
+/// Stages at which tasks choose the same copy after they have parted at a stage before, and those tasks.
+pub fn remerged(scores: &[Vec<Vec<f64>>]) -> Vec<(usize, Vec<usize>)> {
+    let tasks = scores.first().map_or(0, Vec::len);
+    let mut above: Labels = vec![0; tasks];
+    let mut out = Vec::new();
+    for (stage, rows) in scores.iter().enumerate() {
+        let best: Vec<usize> = rows.iter().map(|r| crate::search::choices::argmax(r)).collect();
+        let mut copies = best.clone();
+        copies.sort_unstable();
+        copies.dedup();
+        for copy in copies.into_iter().filter(|_| rows.iter().any(|r| r.len() > 1)) {
+            let together: Vec<usize> = (0..tasks).filter(|t| best[*t] == copy).collect();
+            if together.iter().any(|t| above[*t] != above[together[0]]) {
+                out.push((stage, together));
+            }
+        }
+        above = meet(&above, &canonical_pairs(best.iter().map(|l| *l as u32)));
+    }
+    out
+}
+
 /// The pair of blocks within one block of `above` whose merging loses least, the first of equals.
 fn cheapest(k: &[u16], above: &[u16], rows: &[Vec<f64>]) -> Option<(u16, u16)> {
     let members = |b: u16| (0..k.len()).filter(move |t| k[*t] == b);
@@ -370,6 +391,25 @@ mod tests {
         let stages = [10.0, 5.0, 2.0].map(|cost| StageCost { cost, limit: 3 });
         // Together; two and one; and, refined, three.
         assert_eq!(exact(&p, &stages).cost, 10.0 + 2.0 * 5.0 + 3.0 * 2.0);
+    }
+
+    /// Tasks that part and choose one copy again are named, also where others stay together, and at every stage where they do.
+    #[test]
+    fn tasks_that_meet_again() {
+        let score = |labels: &[usize]| -> Vec<Vec<f64>> {
+            labels.iter().map(|c| (0..4).map(|i| if i == *c { -0.1 } else { -2.0 }).collect()).collect()
+        };
+        let of = |chain: &[&[usize]]| remerged(&chain.iter().map(|l| score(l)).collect::<Vec<_>>());
+        assert_eq!(of(&[&[0, 0, 0], &[1, 1, 2], &[0, 0, 1]]), [], "a tree");
+        assert_eq!(of(&[&[0, 0, 0], &[1, 1, 2], &[0, 0, 0]]), [(2, vec![0, 1, 2])]);
+        assert_eq!(of(&[&[0, 1, 2, 3], &[0, 0, 1, 1], &[0, 1, 2, 3]]), [(1, vec![0, 1]), (1, vec![2, 3])]);
+        assert_eq!(
+            of(&[&[0, 1, 0, 1], &[2, 2, 3, 1], &[3, 0, 3, 0]]),
+            [(1, vec![0, 1]), (2, vec![0, 2]), (2, vec![1, 3])]
+        );
+        // One copy is no choice: tasks that have parted still read it one by one.
+        let one = vec![vec![vec![0.0]; 3]];
+        assert_eq!(remerged(&[vec![score(&[0, 1, 0])], vec![one[0].clone()]].concat()), []);
     }
 
     #[test]

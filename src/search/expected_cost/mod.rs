@@ -5,16 +5,28 @@
 //! - **Estimator**: a relaxed categorical, one sample per batch: after a stage the feature of a task is the sum over copies of
 //!   w_i f_i(feature), w = softmax((logits + Gumbel noise) / temperature). Every task goes through every copy, so a step costs tasks
 //!   times copies ([`lower_per_task`]); what comes before the first choice runs once.
-//! - **Cost**: lambda times the expected cost of the sampled tree, over that of the all-shared network, is added to the loss from which
-//!   choices learn ([`cost`]). The paper counts GFLOPs; a share keeps lambda's meaning for small networks.
+//! - **Cost**: lambda times the expected cost of the sampled tree is added to the loss from which choices learn ([`cost`]). By default the
+//!   cost is a share of the all-shared network's, heads included, which keeps lambda's meaning for networks of any size. The code counts
+//!   GFLOPs of the encoder at 512 by 512 pixels, a multiply-accumulate as two (`BranchingLoss` in `src/criterion.py`,
+//!   `src/resources.py`): `unit = gflops`.
 //! - **Procedure**: alternating on a split of the training data. In each epoch the held part trains the logits, then the rest trains
 //!   the weights; both optimisers begin anew in each epoch, as in the code. In the warm-up every task takes the copy of its own number
 //!   (modulo their number), and logits rest. The temperature's clock begins after the warm-up. Steps of logits leave running
 //!   statistics as they were (the code takes batch statistics there and resets the running ones every epoch).
-//! - **Result**: the argmax per task and stage, refined by the stages before so that it is a tree. The paper has as many copies as
+//! - **Steps**: by default one step of the weights follows the sum of all losses, and the cost is added once. The code goes task by task
+//!   (`train_search` in `src/tools.py`): in a batch of the weights' part every task makes a forward pass, a backward pass and an Adam
+//!   step of its own, with the weights that the tasks before it have left; in a batch of the logits' part all tasks' gradients are added
+//!   up for one step, and each brings the whole cost with it. That is `steps = per_task`: lambda then counts as many times as there are
+//!   tasks with a label in the batch. With `unit = share` and `steps = joint`, the code's lambda for T tasks becomes lambda * T * 2e-9 *
+//!   (MACs of the all-shared network).
+//! - **Norms**: the last normalisation of a copy has no scale and shift of its own in the search (`final_affine=False` in `src/models.py`),
+//!   or a copy could make up for its share of a blend. The derived network has them again.
+//! - **Result**: the argmax per task and stage, refined by the stages before so that it is a tree. Tasks that part and later choose the
+//!   same copy again stay apart; the run and `expected_cost.json` (`remerged`) name them. The paper has as many copies as
 //!   tasks; where a space has fewer, blocks are merged ([`cost::tree`]), which is ours.
 
 mod cost;
+mod norms;
 
 use candle_core::{Tensor, Var};
 
@@ -22,7 +34,7 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::{Choices, argmax, choices_event, softmax};
 use super::{Offer, StrategyDef};
 use crate::check;
-use crate::diag::{Diagnostic, codes};
+use crate::diag::{Diagnostic, codes, suggest};
 use crate::hir::schema::{WEIGHTING, optimizers, schedules};
 use crate::hir::{Search, Spec};
 use crate::ir::{Network, partition};
@@ -71,7 +83,29 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "lambda",
                 ty: NON_NEGATIVE,
                 need: Need::Default("0.05"),
-                doc: "Weight of the expected cost, as a share of the all-shared network's. Code: 0.05 and others, per GFLOP.",
+                doc: "Weight of the expected cost in the loss of the choices, per `unit`. Code: 0.05 per GFLOP, once for each task.",
+            },
+            AttrDef {
+                name: "unit",
+                ty: Ty::OneOf(&["share", "gflops"]),
+                need: Need::Default("share"),
+                doc: "What the expected cost is measured in: the all-shared network's cost, or GFLOPs of a sample (a \
+                      multiply-accumulate is two). Code: GFLOPs.",
+            },
+            AttrDef {
+                name: "steps",
+                ty: Ty::OneOf(&["joint", "per_task"]),
+                need: Need::Default("joint"),
+                doc: "`joint`: a step of the weights follows the sum of all losses, and the expected cost counts once. `per_task`, as \
+                      in the code: in every batch each task with a label makes a step of the weights of its own, one task after \
+                      the other, and the expected cost counts once for each of them.",
+            },
+            AttrDef {
+                name: "final_affine",
+                ty: Ty::Bool,
+                need: Need::Default("false"),
+                doc: "Whether the last normalisation of a stage's copies has a scale and a shift during the search. Code: it has \
+                      none; the derived network has them.",
             },
             AttrDef {
                 name: "cost",
@@ -132,22 +166,38 @@ pub static DEF: StrategyDef = StrategyDef {
 };
 
 fn fits(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
-    partition::off_the_chain(spec, network)
-        .map(|why| {
-            let message = format!("`expected_cost` cannot part the tasks here: {why}");
-            Diagnostic::new(codes::SEARCH_MISFIT, search.span, message)
-                .help("let every head read the last stage, or search with `learn_to_branch`")
-        })
-        .into_iter()
-        .collect()
+    let args = &search.args;
+    let mut found = Vec::new();
+    let mut clash = |attribute: &str, message: &str, help: &str| {
+        let at = args.span(attribute).unwrap_or(search.span);
+        found.push(Diagnostic::new(codes::SEARCH_MISFIT, at, message).help(help));
+    };
+    if args.str("unit") == "gflops" && args.str("cost") == "params" {
+        clash("unit", "parameters are not counted in GFLOPs", "write `cost = macs`, or `unit = share`");
+    }
+    let weighting = args.opt_call("weighting").filter(|w| w.name != "static");
+    if let Some(weighting) = weighting.filter(|_| args.str("steps") == "per_task") {
+        let message = format!("`{}` weighs the losses of one step, and here every task makes its own", weighting.name);
+        clash("weighting", &message, "leave `weighting` away, or write `steps = joint`");
+    }
+    let off = partition::off_the_chain(spec, network).map(|why| {
+        let message = format!("`expected_cost` cannot part the tasks here: {why}");
+        Diagnostic::new(codes::SEARCH_MISFIT, search.span, message)
+            .help("let every head read the last stage, or search with `learn_to_branch`")
+    });
+    found.extend(off);
+    found
 }
 
 /// Searches in one phase, `search`. The validation scores are the supernet's with every task on its likeliest copies, after the last
 /// whole epoch. Leaves `expected_cost.json` with the logits, the tree, and the expected cost at the end.
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
     let &Ground { checked, network, search, feed, random, device } = ground;
-    let PerTask { plan, symbols, places } =
+    let PerTask { mut plan, symbols, places } =
         lower_per_task(checked, network).map_err(|e| RunError::NotYet(e.to_string()))?;
+    if !search.args.bool("final_affine") {
+        norms::settle(checked, network, &mut plan, &symbols);
+    }
     let mut model = Model::new(plan, symbols, random, device)?;
     if let Some(training) = Training::search(search, &checked.spec, feed) {
         model.keep_within(&training, listener);
@@ -162,8 +212,16 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let ended = epochs::train(&course, &mut searching, &mut keeper, listener)?;
     let chain = searching.chain()?;
     let hard = searching.hard()?;
-    let record = searching.record(&chain)?;
+    let again = searching.remerged()?;
+    let record = searching.record(&chain, &again)?;
     drop(searching);
+    for met in &again {
+        listener.note(&format!(
+            "note: {} choose the same copy of `{}` after they have parted: the result is a tree, and they stay apart",
+            suggest::listing(met.tasks.iter().map(String::as_str)),
+            met.stage
+        ));
+    }
     let decisions = partition::decisions(network, &chain)
         .ok_or_else(|| RunError::NotYet("the tree of the search does not fit its space".into()))?;
     let validation = match (&ended.stopped, ended.validation) {
@@ -181,7 +239,14 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     })
 }
 
-/// The cost of a tree as a share of the all-shared network's.
+/// Tasks that choose the same copy of a stage after they have parted before.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+struct Remerged {
+    stage: String,
+    tasks: Vec<String>,
+}
+
+/// The cost of a tree, in the unit that lambda weighs.
 struct Costs {
     /// By stage of the backbone.
     stages: Vec<StageCost>,
@@ -189,6 +254,29 @@ struct Costs {
     lambda: f64,
     samples: usize,
     exact: bool,
+}
+
+impl Costs {
+    fn new(ground: &Ground, copies: &[usize]) -> Result<Costs, RunError> {
+        let (checked, args) = (ground.checked, &ground.search.args);
+        let of = if args.str("cost") == "macs" { crate::schema::Cost::Macs } else { crate::schema::Cost::Params };
+        let (sizes, heads) = check::cost::sizes(checked, of)
+            .ok_or_else(|| RunError::NotYet("sizes are open until the data schema is frozen".into()))?;
+        let one = match args.str("unit") {
+            // A multiply-accumulate is two.
+            "gflops" => 0.5e9,
+            _ => ((sizes.iter().sum::<u64>() + heads) as f64).max(1.0),
+        };
+        let limits = cost::limits(copies);
+        let stage = |(size, limit): (&u64, &usize)| StageCost { cost: *size as f64 / one, limit: *limit };
+        Ok(Costs {
+            stages: sizes.iter().zip(&limits).map(stage).collect(),
+            heads: heads as f64 / one,
+            lambda: args.float("lambda"),
+            samples: args.size("samples"),
+            exact: cost::is_exact(checked.spec.tasks.len(), copies),
+        })
+    }
 }
 
 /// The procedure: what is carried from step to step, and the attributes.
@@ -211,6 +299,8 @@ struct Searching<'a> {
     weigher: Weigher,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
+    /// The model behind each output alone, where every task makes a step of its own.
+    alone: Option<Vec<Model>>,
     tasks: Vec<String>,
     watch: Watch,
 }
@@ -224,21 +314,9 @@ impl<'a> Searching<'a> {
         phase: &str,
     ) -> Result<Searching<'a>, RunError> {
         let (checked, args) = (ground.checked, &ground.search.args);
-        let of = if args.str("cost") == "macs" { crate::schema::Cost::Macs } else { crate::schema::Cost::Params };
-        let (sizes, heads) = check::cost::sizes(checked, of)
-            .ok_or_else(|| RunError::NotYet("sizes are open until the data schema is frozen".into()))?;
         let by_stage = check::cost::copies(ground.network);
-        let copies: Vec<usize> = (0..sizes.len()).map(|s| by_stage.get(&s).copied().unwrap_or(1)).collect();
-        let total = ((sizes.iter().sum::<u64>() + heads) as f64).max(1.0);
-        let limits = cost::limits(&copies);
-        let stage = |(size, limit): (&u64, &usize)| StageCost { cost: *size as f64 / total, limit: *limit };
-        let costs = Costs {
-            stages: sizes.iter().zip(&limits).map(stage).collect(),
-            heads: heads as f64 / total,
-            lambda: args.float("lambda"),
-            samples: args.size("samples"),
-            exact: cost::is_exact(checked.spec.tasks.len(), &copies),
-        };
+        let copies: Vec<usize> = (0..checked.stages.len()).map(|s| by_stage.get(&s).copied().unwrap_or(1)).collect();
+        let costs = Costs::new(ground, &copies)?;
         let weights = model.trained();
         let (per_epoch, epochs) = (batches.per_epoch(), args.size("epochs"));
         let warmup = match args.get("warmup") {
@@ -262,6 +340,8 @@ impl<'a> Searching<'a> {
             choices: Choices::even(model, args.call("choices"))?,
             weigher: Weigher::new(args, args.call("weights"), &checked.spec, model, ground.random)?,
             weights,
+            alone: (args.str("steps") == "per_task")
+                .then(|| (0..model.plan.outputs.len()).map(|o| model.of_output(o)).collect()),
             tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
             watch: Watch::new(phase),
         })
@@ -284,6 +364,17 @@ impl<'a> Searching<'a> {
         Ok(tree.into_iter().map(|k| k.into_iter().map(usize::from).collect()).collect())
     }
 
+    /// Tasks that the tree keeps apart though they choose the same copy.
+    fn remerged(&self) -> Result<Vec<Remerged>, RunError> {
+        let stages = self.ground.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+        let found = cost::remerged(&self.by_stage(&self.choices.read()?, 0.0)).into_iter();
+        let name = |(stage, tasks): (usize, Vec<usize>)| Remerged {
+            stage: stages[stage].name.clone(),
+            tasks: tasks.into_iter().map(|t| self.tasks[t].clone()).collect(),
+        };
+        Ok(found.map(name).collect())
+    }
+
     /// Every task on its likeliest copies.
     fn hard(&self) -> Result<Vec<Decided>, RunError> {
         Ok(self.choices.hard()?)
@@ -299,7 +390,7 @@ impl<'a> Searching<'a> {
         Expected { cost: found.cost + self.costs.heads, ..found }
     }
 
-    fn record(&self, chain: &[Vec<usize>]) -> Result<String, RunError> {
+    fn record(&self, chain: &[Vec<usize>], remerged: &[Remerged]) -> Result<String, RunError> {
         let logits = self.choices.read()?;
         let choices: Vec<serde_json::Value> = self
             .model
@@ -315,6 +406,7 @@ impl<'a> Searching<'a> {
         let value = serde_json::json!({
             "choices": choices,
             "tree": chain,
+            "remerged": remerged,
             "expected_cost": self.expected(&logits, 0).cost,
             "exact": self.costs.exact,
         });
@@ -348,6 +440,40 @@ impl<'a> Searching<'a> {
     }
 }
 
+impl Searching<'_> {
+    /// A step of the weights for each task with a label in the batch, one after the other; gives the sum of their losses, each before
+    /// its own step.
+    fn task_by_task(
+        &mut self,
+        fed: &Fed,
+        at: &mut Position,
+        decided: &[Decided],
+        factor: f64,
+    ) -> Result<f64, RunError> {
+        let &Ground { checked, feed, random, .. } = self.ground;
+        let mode = Mode { train: true, idle: false, random, step: at.step };
+        let present = self.weigher.present(feed, self.model, fed)?;
+        at.learning_rate = self.optimizer.lr() * factor;
+        let (mut sum, mut seen) = (0.0, Vec::new());
+        for (alone, task) in
+            self.alone.iter().flatten().zip(&self.tasks).zip(&present).filter(|(_, p)| **p).map(|(a, _)| a)
+        {
+            let tape = alone.record(&fed.inputs, decided, mode)?;
+            let (total, each) = losses(&checked.spec, feed, alone, fed, &tape.outputs, |_| 0)?;
+            sum += self.watch.check(&total, &each, std::slice::from_ref(task), at)?;
+            seen.extend(std::mem::take(&mut self.watch.last));
+            let mut grads = tape.backward(&total)?.weights;
+            if let Some(c) = self.clip {
+                grads.clip(c)?;
+            }
+            // PyTorch leaves a gradient of zeros where a task does not reach: moments and decay move there too.
+            self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
+        }
+        self.watch.last = seen;
+        Ok(sum)
+    }
+}
+
 impl Procedure for Searching<'_> {
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
         let &Ground { checked, search, feed, random, .. } = self.ground;
@@ -377,6 +503,11 @@ impl Procedure for Searching<'_> {
             let value = self.watch.check(&total, &each, &self.tasks, at)?;
             let learned = tape.backward(&total)?;
             let expected = self.expected(&logits, at.step);
+            // In the code every task brings the cost with it.
+            let times = match self.alone {
+                Some(_) => self.weigher.present(feed, model, fed)?.into_iter().filter(|p| *p).count() as f64,
+                None => 1.0,
+            };
             let mut rows = Vec::with_capacity(logits.len());
             for (c, (share, (stage, task))) in shares.iter().zip(&self.places).enumerate() {
                 let mut row = vec![0.0; share.len()];
@@ -386,7 +517,9 @@ impl Procedure for Searching<'_> {
                 }
                 let (p, g) = (softmax(&logits[c]), &expected.gradient[*stage][*task]);
                 let mean: f64 = p.iter().zip(g).map(|(p, g)| p * g).sum();
-                row.iter_mut().zip(p.iter().zip(g)).for_each(|(r, (p, g))| *r += self.costs.lambda * p * (g - mean));
+                row.iter_mut()
+                    .zip(p.iter().zip(g))
+                    .for_each(|(r, (p, g))| *r += times * self.costs.lambda * p * (g - mean));
                 rows.push(row);
             }
             self.choices.step(rows.into_iter().map(Some).collect(), factor, Missing::Zero)?;
@@ -394,6 +527,9 @@ impl Procedure for Searching<'_> {
         }
         if at.cursor == self.held {
             self.optimizer = Optimizer::new(search.args.call("weights"), &self.weights)?;
+        }
+        if self.alone.is_some() {
+            return self.task_by_task(fed, at, &decided, factor);
         }
         let tape = model.record(&fed.inputs, &decided, mode)?;
         let (total, each) = of(&tape.outputs)?;

@@ -26,9 +26,14 @@ impl Sampler {
         self == Sampler::GumbelEach
     }
 
+    /// What logits and noise are divided by: the released `softmax` does not take the temperature.
+    pub fn temperature(self, tau: f64) -> f64 {
+        if self == Sampler::Softmax { 1.0 } else { tau }
+    }
+
     /// The relaxed samples of each task for a batch of `rows` examples: `[K]`, or `[rows, K]` where every example has its own.
     pub fn draw(self, logits: &[Vec<f64>], tau: f64, random: Randomness, step: u64, rows: usize) -> Vec<Vec<f64>> {
-        let samples = if self.each() { rows } else { 1 };
+        let (samples, tau) = (if self.each() { rows } else { 1 }, self.temperature(tau));
         let row = |(c, row): (usize, &Vec<f64>)| {
             let noise = match self {
                 Sampler::Softmax => vec![0.0; row.len()],
@@ -82,6 +87,21 @@ pub(super) fn entropy(logits: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The released `softmax` is softmax(logits) at any temperature (`F.softmax(self.group_matrix, dim=-1)`); the others cool.
+    #[test]
+    fn only_noisy_samplers_have_a_temperature() {
+        let logits = vec![vec![0.3, -0.7, 1.1], vec![2.0, 0.0, -1.0]];
+        let draw = |name: &str, tau: f64| Sampler::new(name).draw(&logits, tau, Randomness::new(1), 7, 4);
+        for tau in [0.1, 1.0, 2.5, 40.0] {
+            let found = draw("softmax", tau);
+            assert_eq!(found, logits.iter().map(|l| softmax(l)).collect::<Vec<_>>(), "at {tau}");
+        }
+        for name in ["gumbel", "gumbel_each", "hard"] {
+            assert_ne!(draw(name, 1.0), draw(name, 2.5), "{name}");
+            assert_eq!(draw(name, 2.5)[0].len(), if name == "gumbel_each" { 12 } else { 3 });
+        }
+    }
 
     /// Against central differences of the terms themselves.
     #[test]

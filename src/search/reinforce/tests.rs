@@ -84,7 +84,12 @@ fn several_samples_are_averaged() {
     let (a, b) = (drawn([0, 1, 3]), drawn([2, 2, 0]));
     let apart: Vec<_> = [&a, &b]
         .map(|d| {
-            estimate(&laws(), &logits, &[Drawn { sampled: d.sampled.clone(), used: d.used.clone(), reward: d.reward }], 0.2)
+            estimate(
+                &laws(),
+                &logits,
+                &[Drawn { sampled: d.sampled.clone(), used: d.used.clone(), reward: d.reward }],
+                0.2,
+            )
         })
         .into();
     let both = estimate(&laws(), &logits, &[a, b], 0.2);

@@ -1,0 +1,56 @@
+//! The epoch that a training keeps: its number, its scores, and the weights to come back to.
+
+use candle_core::Tensor;
+
+use super::RunError;
+use super::keeper;
+use super::model::Model;
+use super::record::SplitScores;
+use super::state::{Best, Header, State};
+
+#[derive(Default)]
+pub struct Kept {
+    pub best: Option<Best>,
+    /// Its weights, where they are what is selected.
+    values: Option<Vec<Tensor>>,
+}
+
+impl Kept {
+    /// Whether these scores are better than those of the epoch kept so far.
+    pub fn is_beaten_by(&self, scores: &SplitScores) -> bool {
+        self.best.as_ref().is_none_or(|b| scores.loss < b.validation.loss)
+    }
+
+    /// Keeps this epoch, with the model's present weights where `weights` says so.
+    pub fn keep(&mut self, epoch: usize, scores: &SplitScores, weights: Option<&Model>) -> candle_core::Result<()> {
+        self.best = Some(Best { epoch, validation: scores.clone() });
+        self.values = weights.map(Model::snapshot).transpose()?;
+        Ok(())
+    }
+
+    /// Puts the kept weights back into the model; of none, it stays as it is.
+    pub fn restore(&self, model: &Model) -> candle_core::Result<()> {
+        self.values.as_ref().map_or(Ok(()), |values| model.restore(values))
+    }
+
+    /// For a state: the header's `best`, and the weights under `best/`.
+    pub fn save(&self, model: &Model, header: &mut Header) -> Vec<(String, Tensor)> {
+        header.best = self.best.clone();
+        let names = model.named().into_iter().map(|(n, _)| n);
+        self.values.iter().flat_map(|v| keeper::prefixed("best", names.clone().zip(v.iter().cloned()))).collect()
+    }
+
+    /// Takes it back; `weights` says whether weights are kept.
+    pub fn load(&mut self, model: &Model, state: &State, weights: bool) -> Result<(), RunError> {
+        self.best = state.header.best.clone();
+        if self.best.is_some() && weights {
+            let saved: std::collections::HashMap<String, Tensor> = state.part("best").into_iter().collect();
+            let values = model.named().into_iter().map(|(n, v)| match saved.get(n) {
+                Some(t) => Ok(t.to_device(v.device())?),
+                None => Err(RunError::Checkpoint(format!("the saved state has no best value of `{n}`"))),
+            });
+            self.values = Some(values.collect::<Result<_, _>>()?);
+        }
+        Ok(())
+    }
+}

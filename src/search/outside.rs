@@ -1,0 +1,229 @@
+//! Tables of numbers from elsewhere that a strategy starts from: csv or JSON, as other tools write them. What is wrong with one is told
+//! with file, row and column.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::data::DataError;
+use crate::runtime::RunError;
+use crate::source::read_bytes;
+
+/// No such table is larger.
+const MOST: u64 = 1 << 30;
+
+/// A table as it is written.
+pub enum Outside {
+    Sheet(Sheet),
+    Json(Json),
+}
+
+/// Reads a table; JSON is known by how it begins.
+pub fn read(path: &Path) -> Result<Outside, RunError> {
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => DataError::NotFound { path: path.to_path_buf() },
+        _ => DataError::Read { path: path.to_path_buf(), source },
+    };
+    let bytes = read_bytes(path, MOST).map_err(failed)?;
+    let other = |what: &str, help: &str| {
+        RunError::from(DataError::Option { message: format!("`{}` is {what}", path.display()), help: help.into() })
+    };
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Err(other("a zip archive or an Excel workbook, not a table in text form", "save the sheet as csv"));
+    }
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return Err(other("compressed", "unpack it"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| other("not UTF-8 text", "save it as csv or JSON in UTF-8"))?;
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with(['{', '[']) {
+        let value = serde_json::from_str(text).map_err(|e| {
+            RunError::from(DataError::Text {
+                path: path.to_path_buf(),
+                line: e.line() as u64,
+                detail: format!("this is no JSON: {e}"),
+            })
+        })?;
+        return Ok(Outside::Json(Json { path: path.to_path_buf(), value }));
+    }
+    Sheet::parse(path, text).map(Outside::Sheet)
+}
+
+/// A csv file: rows of cells, each with the line where it stands.
+pub struct Sheet {
+    pub path: PathBuf,
+    /// The cells of the first line, where they are names.
+    pub header: Option<Vec<String>>,
+    /// Of the header, or of the first row.
+    pub first_line: u64,
+    pub rows: Vec<(u64, Vec<String>)>,
+}
+
+impl Sheet {
+    fn parse(path: &Path, text: &str) -> Result<Sheet, RunError> {
+        let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let first = text.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
+        let count = |c: char| first.matches(c).count();
+        // The one that stands most often in the first line; a comma of equals.
+        let delimiter = [',', ';', '\t'].into_iter().rev().max_by_key(|c| count(*c)).unwrap_or(',');
+        for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+            let line_number = i as u64 + 1;
+            let cells = cells(line, delimiter).ok_or_else(|| DataError::Text {
+                path: path.to_path_buf(),
+                line: line_number,
+                detail: "a quoted cell does not end on this line".into(),
+            })?;
+            rows.push((line_number, cells));
+        }
+        let named = |row: &(u64, Vec<String>)| row.1.iter().any(|c| !c.is_empty() && c.parse::<f64>().is_err());
+        let first_line = rows.first().map_or(1, |r| r.0);
+        let header = rows.first().is_some_and(named).then(|| rows.remove(0).1);
+        let sheet = Sheet { path: path.to_path_buf(), header, first_line, rows };
+        let wide = sheet.header.as_ref().or(sheet.rows.first().map(|r| &r.1)).map_or(0, Vec::len);
+        match sheet.rows.iter().find(|(_, cells)| cells.len() != wide) {
+            None => Ok(sheet),
+            Some((line, cells)) => {
+                let (path, line) = (path.to_path_buf(), *line);
+                Err(DataError::Ragged { path, line, found: cells.len(), expected: wide }.into())
+            }
+        }
+    }
+
+    /// Places of the columns that are called so, whatever the case; `None` where one is missing.
+    pub fn columns<const N: usize>(&self, names: [&[&str]; N]) -> Option<[usize; N]> {
+        let header = self.header.as_ref()?;
+        let at = |n: &[&str]| header.iter().position(|h| n.iter().any(|n| h.eq_ignore_ascii_case(n)));
+        let mut out = [0; N];
+        for (place, names) in out.iter_mut().zip(names) {
+            *place = at(names)?;
+        }
+        Some(out)
+    }
+
+    /// The number in a cell, which must be finite; `None` of an empty one.
+    pub fn number(&self, row: usize, column: usize) -> Result<Option<f64>, RunError> {
+        let text = &self.rows[row].1[column];
+        match text.parse::<f64>() {
+            _ if text.is_empty() => Ok(None),
+            Ok(v) if v.is_finite() => Ok(Some(v)),
+            _ => Err(self.wrong(row, column, &format!("{text:?} is not a finite number"))),
+        }
+    }
+
+    /// What is wrong with a cell.
+    pub fn wrong(&self, row: usize, column: usize, detail: &str) -> RunError {
+        let name = self.header.as_ref().and_then(|h| h.get(column)).filter(|n| !n.is_empty());
+        let name = name.cloned().unwrap_or_else(|| (column + 1).to_string());
+        self.at(self.rows[row].0, format!("column `{name}`: {detail}"))
+    }
+
+    /// What is wrong with a line.
+    pub fn at(&self, line: u64, detail: String) -> RunError {
+        DataError::Text { path: self.path.clone(), line, detail }.into()
+    }
+
+    /// What is wrong with the whole.
+    pub fn shaped(&self, detail: &str, help: &str) -> RunError {
+        DataError::Option { message: format!("`{}` {detail}", self.path.display()), help: help.into() }.into()
+    }
+}
+
+/// The cells of a line, trimmed; `None` where a quote does not end.
+fn cells(line: &str, delimiter: char) -> Option<Vec<String>> {
+    let (mut out, mut cell, mut quoted, mut rest) = (Vec::new(), String::new(), false, line.chars().peekable());
+    while let Some(c) = rest.next() {
+        match c {
+            '"' if quoted && rest.peek() == Some(&'"') => {
+                cell.push('"');
+                rest.next();
+            }
+            '"' if quoted => quoted = false,
+            '"' if cell.trim().is_empty() => {
+                cell.clear();
+                quoted = true;
+            }
+            c if c == delimiter && !quoted => out.push(std::mem::take(&mut cell).trim().to_string()),
+            c => cell.push(c),
+        }
+    }
+    out.push(cell.trim().to_string());
+    (!quoted).then_some(out)
+}
+
+/// A JSON file.
+pub struct Json {
+    pub path: PathBuf,
+    pub value: Value,
+}
+
+impl Json {
+    /// What is wrong at a place in it.
+    pub fn wrong(&self, place: &str, detail: &str, help: &str) -> RunError {
+        let place = if place.is_empty() { String::new() } else { format!(", {place}") };
+        DataError::Option { message: format!("`{}`{place}: {detail}", self.path.display()), help: help.into() }.into()
+    }
+
+    /// A list of names under this key.
+    pub fn names(&self, key: &str) -> Result<Option<Vec<String>>, RunError> {
+        let Some(value) = self.value.get(key) else { return Ok(None) };
+        let all = value.as_array().map(|l| l.iter().map(|v| v.as_str().map(str::to_string)).collect());
+        match all {
+            Some(Some(names)) => Ok(Some(names)),
+            _ => Err(self.wrong(&format!("`{key}`"), "this is no list of names", "")),
+        }
+    }
+}
+
+/// Where each of `wanted` stands in `found`, which must hold the same names; else what is different.
+pub fn matched(what: &str, wanted: &[String], found: &[String]) -> Result<Vec<usize>, String> {
+    let list = |names: Vec<&String>| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let unknown: Vec<&String> = found.iter().filter(|n| !wanted.contains(n)).collect();
+    if !unknown.is_empty() {
+        return Err(format!("the program has no {what} {}; it has {}", list(unknown), list(wanted.iter().collect())));
+    }
+    let missing: Vec<&String> = wanted.iter().filter(|n| !found.contains(n)).collect();
+    if !missing.is_empty() {
+        return Err(format!("the {what} {} of the program is missing", list(missing)));
+    }
+    if let Some(twice) = found.iter().enumerate().find(|(i, n)| found[..*i].contains(n)) {
+        return Err(format!("the {what} `{}` is named twice", twice.1));
+    }
+    Ok(wanted.iter().map(|n| found.iter().position(|f| f == n).expect("it is there")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(text: &str) -> Sheet {
+        Sheet::parse(Path::new("t.csv"), text).expect("a table")
+    }
+
+    #[test]
+    fn cells_and_lines() {
+        let found = sheet("\n a ; \"b; \"\"c\"\"\" ;d\r\n1;2;3\r\r\n4;;6\n");
+        assert_eq!(found.header.as_deref().expect("names"), ["a", "b; \"c\"", "d"]);
+        let lines: Vec<u64> = found.rows.iter().map(|(n, _)| *n).collect();
+        assert_eq!(lines, [3, 5]);
+        assert_eq!((found.number(1, 0).expect("one"), found.number(1, 1).expect("none")), (Some(4.0), None));
+        assert!(sheet("1,2\n3,4").header.is_none());
+        assert_eq!(sheet("x\ty\n1\t2").rows[0].1, ["1", "2"]);
+        let said = |text: &str| Sheet::parse(Path::new("t.csv"), text).err().expect("refused").to_string();
+        assert_eq!(said("a,b\n1"), "`t.csv`, line 2: 1 cells where 2 are expected");
+        assert_eq!(said("a,b\n1,\"2"), "`t.csv`, line 2: a quoted cell does not end on this line");
+        let wrong = sheet("a,b\n1,2\n3,x").number(1, 1).err().expect("refused").to_string();
+        assert_eq!(wrong, "`t.csv`, line 3: column `b`: \"x\" is not a finite number");
+        assert!(sheet("1,inf").number(0, 1).is_err() && sheet("a,b\n1,NaN").number(0, 1).is_err());
+    }
+
+    #[test]
+    fn names_are_matched() {
+        let names = |text: &str| -> Vec<String> { text.split(' ').map(str::to_string).collect() };
+        assert_eq!(matched("task", &names("a b c"), &names("c a b")), Ok(vec![1, 2, 0]));
+        let said = |found: &str| matched("task", &names("a b"), &names(found)).expect_err("refused");
+        assert_eq!(said("a x"), "the program has no task `x`; it has `a`, `b`");
+        assert_eq!(said("a"), "the task `b` of the program is missing");
+        assert_eq!(said("a b a"), "the task `a` is named twice");
+    }
+}

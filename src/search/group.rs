@@ -125,8 +125,8 @@ pub static DEF: StrategyDef = StrategyDef {
                 ty: Ty::OneOf(&["last", "best", "both"]),
                 need: Need::Default("last"),
                 doc: "Which epoch's weights and logits are the result: the last; `best`, the lowest validation loss; `both`, the last \
-                      epoch with a lower validation loss and a lower training loss than the epoch kept before. Code: keeps the last, \
-                      and beside it `both`.",
+                      epoch with a lower validation loss and a lower training loss than the epoch kept before. Code: saves \
+                      the last and what `both` picks.",
             },
             AttrDef {
                 name: "entropy",

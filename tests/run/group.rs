@@ -91,8 +91,11 @@ fn steps_like_the_equations() {
         ("scale_gradients = true,", 0.0, true),
         ("sampler = gumbel_each,", 0.0, false),
         ("sampler = hard, start = diagonal,", 0.0, false),
+        ("sampler = softmax, start = diagonal,", 0.0, false),
     ] {
         let (each, hard) = (extra.contains("each"), extra.contains("hard"));
+        // The released `softmax` has neither noise nor temperature.
+        let (loud, tau) = if extra.contains("softmax") { (0.0, 1.0) } else { (1.0, 2.5) };
         for seed in 0..2 {
             let (_place, prepared) = place(&format!("{extra} choices = sgd(lr = 5), epochs = {STEPS}"));
             let mut heard = Heard::default();
@@ -118,7 +121,7 @@ fn steps_like_the_equations() {
             let mut logits: Vec<Vec<f64>> = (0..3).map(|n| (0..3).map(|k| even(n, k)).collect()).collect();
             let table = &prepared.feed.dataset.train;
             let rows = table.rows;
-            let (tau, lr) = (2.5, 0.1);
+            let lr = 0.1;
             for step in 1..=STEPS {
                 // By row and task: a row's sample is that of its place in the batch, or all have the first.
                 let batch = prepared.feed.training(64, Randomness::new(seed)).epoch(step as u64).remove(0);
@@ -129,7 +132,7 @@ fn steps_like_the_equations() {
                     .collect();
                 let sample = |row: usize, n: usize| -> Vec<f64> {
                     let noise = &noise[n][3 * (place(row) % samples)..][..3];
-                    softmax(&logits[n].iter().zip(noise).map(|(l, e)| (l + e) / tau).collect::<Vec<_>>())
+                    softmax(&logits[n].iter().zip(noise).map(|(l, e)| (l + loud * e) / tau).collect::<Vec<_>>())
                 };
                 let share = |p: &[f64], k: usize| match hard {
                     true => f64::from((0..3).all(|j| p[j] <= p[k])),

@@ -157,7 +157,7 @@ fn strategies_learn_routes() {
 /// A signal in each strategy's search; the run that goes on ends as one that was never stopped.
 #[test]
 fn searches_of_routes_go_on_to_the_same_bytes() {
-    let long = "{ epochs = epochs, batch = 12 }";
+    let long = "{ epochs = epochs, batch = 12, weighting = uncertainty }";
     for (name, query) in [("reinforce", "[embed, previous]"), ("snr", "embed"), ("dselect_k", "embed")] {
         let text = routes("softmax", query, &format!("search {name} {long}"));
         let command = "run net.mtl -o run --device cpu --quiet --save-every 10ms --set epochs=150";

@@ -455,13 +455,12 @@ impl Searching<'_> {
         let present = self.weigher.present(feed, self.model, fed)?;
         at.learning_rate = self.optimizer.lr() * factor;
         let (mut sum, mut seen) = (0.0, Vec::new());
-        for (alone, task) in
-            self.alone.iter().flatten().zip(&self.tasks).zip(&present).filter(|(_, p)| **p).map(|(a, _)| a)
-        {
+        for (o, alone) in self.alone.iter().flatten().enumerate().filter(|(o, _)| present[*o]) {
             let tape = alone.record(&fed.inputs, decided, mode)?;
             let (total, each) = losses(&checked.spec, feed, alone, fed, &tape.outputs, |_| 0)?;
-            sum += self.watch.check(&total, &each, std::slice::from_ref(task), at)?;
-            seen.extend(std::mem::take(&mut self.watch.last));
+            let value = self.watch.check(&total, &each, std::slice::from_ref(&self.tasks[o]), at)?;
+            sum += value;
+            seen.push((self.tasks[o].clone(), value / checked.spec.tasks[alone.plan.outputs[0].task].weight));
             let mut grads = tape.backward(&total)?.weights;
             if let Some(c) = self.clip {
                 grads.clip(c)?;

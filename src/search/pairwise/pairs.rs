@@ -26,7 +26,7 @@ pub struct Pairs {
     pub steps: u64,
 }
 
-/// What a task comes to beside another one.
+/// The results of a task in networks with one other task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     pub task: String,

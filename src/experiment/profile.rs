@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use rand::RngExt;
 use serde::Serialize;
 
 use super::{Failure, network_of, train_args};
@@ -221,12 +220,12 @@ impl Seen {
         which: Which,
         step: u64,
     ) -> candle_core::Result<()> {
+        let routes = checked.supernet.as_ref().map(|n| n.choices.as_slice()).unwrap_or_default();
         // Another choice each time, as a search draws it.
         let random = Randomness::new(0);
         let decide = |(c, n): (usize, &usize)| {
-            if model.plan.is_route(c) {
-                let mut rng = random.stream("profile", [step, c as u64, 0]);
-                return Ok(Decided::hard(rng.random_range(0..*n)));
+            if let Some(route) = routes.get(c).filter(|r| r.is_route()) {
+                return Ok(Decided::hard(route.draw(&mut random.stream("profile", [step, c as u64, 0]))));
             }
             let noise = random.gumbel("profile", [step, c as u64, 0], *n);
             let probs = Tensor::from_vec(vec![1.0 / *n as f32; *n], *n, &model.device)?;

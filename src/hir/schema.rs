@@ -92,7 +92,7 @@ static READS: [CallDef; 3] = [
     CallDef { name: "one", doc: "Exactly one copy of the level before: a categorical over parents.", args: &[] },
     CallDef {
         name: "some",
-        doc: "A non-empty subset, combined by a mix: a categorical over (subset, query).",
+        doc: "A non-empty subset, combined by a mix: a categorical over subsets and, for each of several copies, one over the queries.",
         args: MIX_ARGS,
     },
     CallDef { name: "all", doc: "Every copy, through a mix; nothing to choose.", args: MIX_ARGS },

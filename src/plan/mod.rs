@@ -29,7 +29,7 @@ pub struct Plan {
     pub inputs: Vec<(usize, ValueId)>,
     pub weights: Vec<Weight>,
     pub steps: Vec<Step>,
-    /// Number of options of each choice.
+    /// The numbers that decide each choice are below this.
     pub choices: Vec<usize>,
     pub outputs: Vec<Output>,
     pub values: usize,
@@ -148,7 +148,7 @@ pub fn lower_with(checked: &Checked, network: &Network, taps: &[NodeIndex]) -> R
         inputs: Vec::new(),
         weights: Vec::new(),
         steps: Vec::new(),
-        choices: network.choices.iter().map(Choice::options).collect(),
+        choices: network.choices.iter().map(Choice::numbers).collect(),
         outputs: Vec::new(),
         values: 0,
         units: Vec::new(),

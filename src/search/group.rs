@@ -16,7 +16,7 @@
 //! `is_hard` it is `hard`; `diag_gumbel` and `gaussian_gumbel` are `gumbel` with another `start`; `batch_gumbel` is `gumbel_each`, which
 //! that code can use for classification alone (`Loss.__call__` in `models/loss.py` asks the loss for no reduction, and its losses of
 //! images do not take that); `softmax` has neither noise nor temperature. Two are left out. `batch_relaxed` draws one sample for the
-//! batch, like `gumbel`, but with `sample()`, through which no gradient reaches the logits: the grouping stays as it was drawn at the
+//! batch, like `gumbel`, but with `sample()`, through which no gradient reaches the logits: they stay as they were at the
 //! start. The fixed `diagonal` is no search: that is a topology, written down.
 //!
 //! The released `train.py` leaves two checkpoints: the last epoch's, and that of the last epoch in which both the validation and the

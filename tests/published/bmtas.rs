@@ -143,15 +143,14 @@ fn final_norms_learn_nothing() {
         place.write("net.mtl", place.text("net.mtl").replace("linear(6) -> relu", body).as_bytes());
         place.run("search net.mtl -o run --device cpu --quiet").ok();
         let weights = checkpoint(&place, "run/checkpoints/supernet.safetensors");
-        let of = |op: usize| -> bool {
+        let of = move |op: usize| -> bool {
             let names = weights.iter().filter(|(n, _)| n.starts_with("branch.") && n.contains(&format!(".{op}.")));
             let scales = names.filter(|(n, v)| v.len() == 6 && (n.ends_with(".weight") || n.ends_with(".bias")));
             let all: Vec<(&String, &Vec<f64>)> = scales.collect();
             assert_eq!(all.len(), 6, "three copies: {:?}", weights.keys());
             all.iter().all(|(n, v)| v.iter().all(|v| *v == if n.ends_with("bias") { 0.0 } else { 1.0 }))
         };
-        let derived = place.run("train run/derived/net.mtl -o again --device cpu --quiet --set epochs=2").ok();
-        let _ = derived;
+        place.run("train run/derived/net.mtl -o again --device cpu --quiet").ok();
         let retrained = checkpoint(&place, "again/checkpoints/trained.safetensors");
         let learned = retrained.iter().filter(|(n, _)| n.starts_with("branch.") && n.ends_with(".bias"));
         assert!(learned.flat_map(|(_, v)| v).any(|v| *v != 0.0), "the derived network has them again");
@@ -201,7 +200,8 @@ fn tasks_that_meet_again_are_reported() {
                 told[0]["tasks"].as_array().expect("names").iter().filter_map(|n| n.as_str()).collect();
             assert!(told[0]["stage"] == "branch" && names.len() > 1, "{told:?}");
             let tree = &found["tree"];
-            assert!(tree[0].as_array() <= tree[1].as_array() || tree[0] != tree[1], "{tree}");
+            let apart = |stage: usize, t: usize, u: usize| tree[stage][t] != tree[stage][u];
+            assert!((0..3).all(|t| (0..3).all(|u| !apart(0, t, u) || apart(1, t, u))), "{tree}");
         }
         seen[usize::from(met)] += 1;
     }

@@ -408,6 +408,7 @@ impl<'a> Searching<'a> {
             "tree": chain,
             "remerged": remerged,
             "expected_cost": self.expected(&logits, 0).cost,
+            "unit": self.ground.search.args.str("unit"),
             "exact": self.costs.exact,
         });
         let text = serde_json::to_string_pretty(&value).map_err(|e| RunError::Checkpoint(e.to_string()))?;
@@ -465,7 +466,7 @@ impl Searching<'_> {
             if let Some(c) = self.clip {
                 grads.clip(c)?;
             }
-            // PyTorch leaves a gradient of zeros where a task does not reach: moments and decay move there too.
+            // The code's PyTorch leaves a gradient of zeros where a task does not reach: moments and decay move there too.
             self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
         }
         self.watch.last = seen;

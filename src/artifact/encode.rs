@@ -93,6 +93,8 @@ impl Encoder {
             Term::Number(v) => self.number(*v),
             Term::Text(v) => self.name(v),
             Term::Bool(v) => self.word(v),
+            // How a column spells true and false follows from the data.
+            Term::Truth(t) => self.term(t),
             Term::Not(t) => self.list("not", |e| e.term(t)),
             Term::Neg(t) => self.list("negative", |e| e.term(t)),
             Term::Binary(op, a, b) => self.list(op.symbol(), |e| {

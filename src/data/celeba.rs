@@ -10,7 +10,7 @@ use super::album::Album;
 use super::error::excerpt;
 use super::files::{self, Opened};
 use super::picture::Form;
-use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, Raw, RawColumn, Split, Values};
+use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, Raw, RawColumn, Split, Values, text};
 use crate::diag::{Diagnostic, codes};
 use crate::schema::{Args, AttrDef, CallDef, Need, Ty, Value};
 use crate::source::Span;
@@ -87,8 +87,9 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     let open = |name: &str| files::open(&format!("{root}/{name}"), context);
     let (list, partition) = (open(LIST)?, open(PARTITION)?);
     let mut notes = Vec::new();
-    let listed = attributes(&list, &mut notes)?;
-    let parts = self::partition(&partition, &listed, &list)?;
+    let (listed, parted) = (List::of(&list)?, List::of(&partition)?);
+    let listed = attributes(&listed, &mut notes)?;
+    let parts = self::partition(&parted, &listed, &list)?;
     let folder = context.base.join(root).join(IMAGES);
     on_disk(&folder, &listed, &list, &mut notes)?;
 
@@ -114,7 +115,7 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     };
     let splits = [0, 1, 2].map(split);
     let files = vec![list.fact.clone(), partition.fact.clone()];
-    Raw { format: DEF.call.name, columns, splits, missing: Vec::new(), files, notes }
+    Raw { format: DEF.call.name, columns, splits, missing: Vec::new(), missing_numbers: Vec::new(), files, notes }
         .require_rows([true, true, false], "the partition numbers training images 0, validation 1 and test 2")
 }
 
@@ -160,18 +161,28 @@ struct Listed<'a> {
     values: Vec<Vec<u8>>,
 }
 
-/// Lines that hold something, with their numbers from 1.
-fn lines(file: &Opened) -> Result<impl Iterator<Item = (u32, &str)>, DataError> {
-    let text = std::str::from_utf8(&file.bytes).map_err(|e| {
-        let line = file.bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() as u64 + 1;
-        DataError::Text { path: file.path.clone(), line, detail: "this is not UTF-8 text".into() }
-    })?;
-    Ok(text.lines().zip(1..).map(|(l, n)| (n, l.trim())).filter(|(_, l)| !l.is_empty()))
+/// A list, as text.
+struct List<'a> {
+    file: &'a Opened,
+    text: String,
 }
 
-fn attributes<'a>(file: &'a Opened, notes: &mut Vec<String>) -> Result<Listed<'a>, DataError> {
+impl List<'_> {
+    fn of(file: &Opened) -> Result<List<'_>, DataError> {
+        let text = text::whole(&file.bytes).map_err(|p| p.of(&file.path, |e| DataError::read(&file.path, e)))?;
+        Ok(List { file, text })
+    }
+
+    /// Lines that hold something, with their numbers from 1.
+    fn lines(&self) -> impl Iterator<Item = (u32, &str)> {
+        text::lines(&self.text).map(|(n, l)| (n, l.trim())).filter(|(_, l)| !l.is_empty())
+    }
+}
+
+fn attributes<'a>(list: &'a List, notes: &mut Vec<String>) -> Result<Listed<'a>, DataError> {
+    let file = list.file;
     let wrong = |line: u32, detail: String| DataError::Text { path: file.path.clone(), line: line.into(), detail };
-    let mut lines = lines(file)?;
+    let mut lines = list.lines();
     let (first, count) = lines.next().ok_or_else(|| wrong(1, "the file is empty".into()))?;
     let Ok(count) = count.parse::<usize>() else {
         return Err(wrong(first, format!("the number of images is expected, and it is {:?}", excerpt(count))));
@@ -230,12 +241,13 @@ fn attributes<'a>(file: &'a Opened, notes: &mut Vec<String>) -> Result<Listed<'a
 }
 
 /// The split of each listed image.
-fn partition(file: &Opened, listed: &Listed, list: &Opened) -> Result<Vec<u8>, DataError> {
+fn partition(partition: &List, listed: &Listed, list: &Opened) -> Result<Vec<u8>, DataError> {
     const NONE: u8 = u8::MAX;
+    let file = partition.file;
     let at: HashMap<&str, usize> = listed.names.iter().zip(0..).map(|(n, i)| (*n, i)).collect();
     let mut out = vec![NONE; listed.names.len()];
     let (mut wrong, mut twice, mut unknown) = (Problems::of(file), Problems::of(file), Problems::of(file));
-    for (line, text) in lines(file)? {
+    for (line, text) in partition.lines() {
         let mut cells = text.split_whitespace();
         let (name, part) = match (cells.next(), cells.next(), cells.next()) {
             (Some(name), Some(part @ ("0" | "1" | "2")), None) => (name, part.as_bytes()[0] - b'0'),

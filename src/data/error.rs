@@ -20,8 +20,6 @@ pub enum DataError {
     Ragged { path: PathBuf, line: u64, found: usize, expected: usize },
     #[error("`{}`, {}: {detail}", path.display(), at(*line))]
     Text { path: PathBuf, line: u64, detail: String },
-    #[error("`{}`, {}, column `{}`: {:?} is not a number", path.display(), at(*line), excerpt(column), excerpt(text))]
-    NotANumber { path: PathBuf, line: u64, column: String, text: String },
     #[error("{place}, column `{}`: {value:?} is {}", excerpt(column), odd(*value))]
     NotFinite { place: String, column: String, value: f64 },
     #[error("{place}: `{}` has {left} samples and `{}` has {right}", first.display(), second.display())]
@@ -103,9 +101,6 @@ impl DataError {
             DataError::Ragged { .. } => {
                 "each row needs one cell per column; cells that contain the delimiter stand in double quotes".into()
             }
-            DataError::NotANumber { column, .. } => format!(
-                "take `{column}` out of `numeric` to read it as categories, or add the text to `missing` if it means that"
-            ),
             DataError::NotFinite { .. } => {
                 "remove or replace the value; in tables a missing cell is an empty one, or a text that `missing` lists; in an array of labels \
                  a NaN is a missing one"
@@ -114,7 +109,8 @@ impl DataError {
             DataError::Lengths { .. } => "both need the same samples in the same order".into(),
             DataError::EmptySplit { why, .. } => why.clone(),
             DataError::Constant { column, .. } => {
-                format!("a constant says nothing: leave `{column}` out with `except = [{column}]` or `drop`")
+                let written = super::schema_text::name(column);
+                format!("a constant says nothing: leave `{column}` out with `except = [{written}]` or `drop`")
             }
             DataError::Column { help, .. } | DataError::Option { help, .. } | DataError::Label { help, .. }
                 if !help.is_empty() =>

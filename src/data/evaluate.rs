@@ -45,7 +45,7 @@ fn place(term: &mut Term, raw: &Raw, data: &str) -> Result<(), DataError> {
             })?;
             Ok(())
         }
-        Term::Not(t) | Term::Neg(t) | Term::Within(t, ..) | Term::OneOf(t, _) => place(t, raw, data),
+        Term::Not(t) | Term::Neg(t) | Term::Truth(t) | Term::Within(t, ..) | Term::OneOf(t, _) => place(t, raw, data),
         Term::Binary(_, l, r) => place(l, raw, data).and_then(|()| place(r, raw, data)),
         Term::Number(_) | Term::Text(_) | Term::Bool(_) => Ok(()),
     }
@@ -60,7 +60,7 @@ impl<'a> Bound<'a> {
                 c if c.elements() == 1 => &[],
                 c => &c.shape,
             },
-            Term::Not(t) | Term::Neg(t) | Term::Within(t, ..) | Term::OneOf(t, _) => self.sizes(t),
+            Term::Not(t) | Term::Neg(t) | Term::Truth(t) | Term::Within(t, ..) | Term::OneOf(t, _) => self.sizes(t),
             Term::Binary(_, l, r) => match self.sizes(l) {
                 [] => self.sizes(r),
                 sizes => sizes,
@@ -93,6 +93,12 @@ impl<'a> Bound<'a> {
             Term::Not(t) => match self.cell(t, split, row, at) {
                 Cell::Bool(b) => Cell::Bool(!b),
                 _ => Cell::Missing,
+            },
+            Term::Truth(t) => match self.cell(t, split, row, at) {
+                Cell::Text(text) if text.eq_ignore_ascii_case("true") => Cell::Bool(true),
+                Cell::Text(text) if text.eq_ignore_ascii_case("false") => Cell::Bool(false),
+                // What is neither is reported where the label is used.
+                other => other,
             },
             Term::Neg(t) => match self.cell(t, split, row, at) {
                 Cell::Number(v) => Cell::Number(-v),

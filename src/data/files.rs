@@ -1,12 +1,13 @@
 //! Reading files: relative to the spec, compressed or not, with the facts that a schema records.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{DataError, FileFact, LoadContext};
-use crate::source::read_bytes;
+use crate::source::{CHANGED, NOT_REGULAR, read_bytes};
 
 /// A file's contents, decompressed if it is gzip (by its first bytes, not its name), with its path for messages.
 pub struct Opened {
@@ -36,6 +37,113 @@ pub fn open(written: &str, context: &LoadContext) -> Result<Opened, DataError> {
         stored
     };
     Ok(Opened { path, bytes, fact })
+}
+
+/// A regular file that is read from front to back, unpacked if it is gzip and hashed as it passes.
+pub struct Stream {
+    pub path: PathBuf,
+    /// As written in the spec.
+    written: String,
+    /// Bytes on disk.
+    pub size: u64,
+    input: Packing,
+    unpacked: u64,
+}
+
+enum Packing {
+    Plain(Hashing),
+    Gzip(Box<flate2::bufread::MultiGzDecoder<BufReader<Hashing>>>),
+}
+
+/// The bytes on disk.
+struct Hashing {
+    file: io::Chain<io::Cursor<Vec<u8>>, File>,
+    sum: Sha256,
+    bytes: u64,
+}
+
+impl Read for Hashing {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(to)?;
+        self.sum.update(&to[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+/// More than a file of that size may hold.
+#[derive(Debug, thiserror::Error)]
+#[error("it unpacks to more than {0} bytes")]
+struct Bomb(u64);
+
+/// Begins to read `written`, which is relative to the spec's folder.
+pub fn stream(written: &str, context: &LoadContext) -> Result<Stream, DataError> {
+    let path = resolve(written, context.base);
+    let open = || -> io::Result<(File, u64)> {
+        let found = std::fs::metadata(&path)?;
+        if found.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !found.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, NOT_REGULAR));
+        }
+        Ok((File::open(&path)?, found.len()))
+    };
+    let begin = |mut file: File| -> io::Result<Packing> {
+        let mut first = Vec::with_capacity(2);
+        file.by_ref().take(2).read_to_end(&mut first)?;
+        let zipped = first == [0x1f, 0x8b];
+        let hashing = Hashing { file: io::Cursor::new(first).chain(file), sum: Sha256::new(), bytes: 0 };
+        Ok(match zipped {
+            true => Packing::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(hashing)))),
+            false => Packing::Plain(hashing),
+        })
+    };
+    let (file, size) = open().map_err(|e| DataError::read(&path, e))?;
+    let input = begin(file).map_err(|e| DataError::read(&path, e))?;
+    Ok(Stream { path, written: written.to_string(), size, input, unpacked: 0 })
+}
+
+impl Read for Stream {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = match &mut self.input {
+            Packing::Plain(file) => return file.read(to),
+            Packing::Gzip(file) => file.read(to)?,
+        };
+        self.unpacked += n as u64;
+        let most = unpacked(self.size as usize) as u64;
+        if self.unpacked > most { Err(io::Error::other(Bomb(most))) } else { Ok(n) }
+    }
+}
+
+impl Stream {
+    /// Whether the file is compressed, so that its size says little of the text in it.
+    pub fn is_packed(&self) -> bool {
+        matches!(self.input, Packing::Gzip(_))
+    }
+
+    /// An error of reading this file.
+    pub fn failed(path: &Path, size: u64, e: io::Error) -> DataError {
+        match e.downcast::<Bomb>() {
+            Ok(Bomb(most)) => DataError::Bomb { path: path.into(), stored: size as usize, most: most as usize },
+            Err(e) => DataError::read(path, e),
+        }
+    }
+
+    /// What a schema records of the file, once all of it was read.
+    pub fn finish(mut self) -> Result<FileFact, DataError> {
+        let rest = io::copy(&mut self, &mut io::sink());
+        rest.map_err(|e| Stream::failed(&self.path, self.size, e))?;
+        let (path, size) = (self.path, self.size);
+        let hashing = match self.input {
+            Packing::Plain(file) => file,
+            Packing::Gzip(file) => file.into_inner().into_inner(),
+        };
+        if hashing.bytes != size {
+            return Err(DataError::read(&path, io::Error::other(CHANGED)));
+        }
+        Ok(FileFact { path: self.written, sha256: hex(&hashing.sum.finalize()), bytes: hashing.bytes })
+    }
 }
 
 /// What a packed file of so many bytes may unpack to. Tables and images shrink to a tenth or a fiftieth; what shrinks to less was

@@ -14,6 +14,8 @@ pub struct Schema {
     pub format: String,
     /// Cells that mean "missing".
     pub missing: Vec<String>,
+    /// Cells that mean it in columns of numbers, besides those.
+    pub missing_numbers: Vec<String>,
     pub files: Vec<FileFact>,
     /// Rows of train, validation, test.
     pub rows: [usize; 3],
@@ -94,6 +96,7 @@ impl Schema {
         Schema {
             format: raw.format.into(),
             missing: raw.missing.clone(),
+            missing_numbers: raw.missing_numbers.clone(),
             files: raw.files.clone(),
             rows: [raw.splits[0].rows, raw.splits[1].rows, raw.splits[2].rows],
             columns: raw.columns.iter().zip(&raw.splits[0].columns).map(|(c, v)| column(c, v)).collect(),
@@ -178,6 +181,10 @@ impl Schema {
         }
         if self.missing != now.missing {
             differ.push(format!("`missing` was {:?} and is {:?}", self.missing, now.missing));
+        }
+        if self.missing_numbers != now.missing_numbers {
+            let (was, is) = (&self.missing_numbers, &now.missing_numbers);
+            differ.push(format!("in columns of numbers, {was:?} were missing and {is:?} are"));
         }
         if self.files.len() != now.files.len() {
             differ.push(format!("{} files were read and now {}", self.files.len(), now.files.len()));

@@ -50,5 +50,13 @@ pub fn sizes(args: &Args) -> [usize; 3] {
 /// Puts generated splits together.
 pub fn raw(format: &'static str, columns: Vec<RawColumn>, splits: [(usize, Vec<Values>); 3]) -> Raw {
     let splits = splits.map(|(rows, columns)| Split { rows, columns, unit: "generated sample", ..Split::default() });
-    Raw { format, columns, splits, missing: Vec::new(), files: Vec::new(), notes: Vec::new() }
+    Raw {
+        format,
+        columns,
+        splits,
+        missing: Vec::new(),
+        missing_numbers: Vec::new(),
+        files: Vec::new(),
+        notes: Vec::new(),
+    }
 }

@@ -31,6 +31,8 @@ pub enum Term {
     Text(String),
     Bool(bool),
     Not(Box<Term>),
+    /// A column of the texts `true` and `false`, in any case, as true or false.
+    Truth(Box<Term>),
     Neg(Box<Term>),
     Binary(BinaryOp, Box<Term>, Box<Term>),
     /// In a list of literals.
@@ -50,7 +52,7 @@ pub fn check_label<'a>(
     data: impl IntoIterator<Item = &'a Known>,
 ) -> Result<Label, Vec<Diagnostic>> {
     let mut check = Check::new(data);
-    let terms = listed(&mut check, expr);
+    let terms = listed(&mut check, expr, matches!(kind, TaskKind::Binary | TaskKind::Multilabel(_)));
     if check.errors.is_empty()
         && let Err(d) = fits(&check, expr, kind, excused, &terms)
     {
@@ -67,7 +69,7 @@ pub fn check_mask<'a>(
     data: impl IntoIterator<Item = &'a Known>,
 ) -> Result<Label, Vec<Diagnostic>> {
     let mut check = Check::new(data);
-    let terms = listed(&mut check, expr);
+    let terms = listed(&mut check, expr, true);
     for (term, ty, span) in &terms {
         let marks = match (ty, term) {
             (Type::Bool | Type::Flags(_) | Type::Open, _) => true,
@@ -106,13 +108,18 @@ pub fn check_mask<'a>(
 
 type Checked = (Term, Type, Span);
 
-/// The terms of an expression, or of each entry of a list.
-fn listed(check: &mut Check, expr: &Expr) -> Vec<Checked> {
+/// The terms of an expression, or of each entry of a list. Where `truth` may stand, columns of `true` and `false` are that.
+fn listed(check: &mut Check, expr: &Expr, truth: bool) -> Vec<Checked> {
     let items = match &expr.kind {
         ExprKind::List(items) => items.as_slice(),
         _ => std::slice::from_ref(expr),
     };
-    items.iter().map(|e| with_span(check.term(e), e.span)).collect()
+    let each = |e: &Expr| {
+        let (term, ty) = check.term(e);
+        let (term, ty) = if truth { check.truth(term, ty) } else { (term, ty) };
+        (term, ty, e.span)
+    };
+    items.iter().map(each).collect()
 }
 
 fn finish(check: Check, expr: &Expr, terms: Vec<Checked>) -> Result<Label, Vec<Diagnostic>> {
@@ -156,10 +163,6 @@ pub fn words(label: &Label, schema: &Schema) -> Option<Vec<String>> {
         Facts::Category { values } => Some(values.iter().map(|(v, _)| v.clone()).collect()),
         _ => None,
     }
-}
-
-fn with_span((term, ty): (Term, Type), span: Span) -> (Term, Type, Span) {
-    (term, ty, span)
 }
 
 /// Whether the types are those that the task kind needs.

@@ -11,7 +11,7 @@ mod album;
 pub mod axes;
 mod batches;
 mod celeba;
-mod csv;
+pub mod csv;
 pub mod encode;
 mod error;
 mod evaluate;
@@ -37,6 +37,7 @@ mod schema_text;
 mod split;
 pub mod survey;
 mod terms;
+pub mod text;
 pub mod vocabulary;
 mod zip;
 
@@ -66,6 +67,8 @@ use crate::source::Span;
 pub struct LoadContext<'a> {
     /// The folder of the `.mtl` that has the `data` item: paths are relative to it.
     pub base: &'a Path,
+    /// What was frozen: it says which columns are numbers and which words mean "missing". Absent: the data say it.
+    pub schema: Option<&'a Schema>,
 }
 
 /// An entry of the format table.

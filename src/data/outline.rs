@@ -73,11 +73,13 @@ pub struct Known {
     pub outline: Outline,
     /// Whether this comes from a frozen schema: then nothing is open.
     pub frozen: bool,
+    /// Cells that mean "missing" in columns of numbers, besides those of the outline.
+    pub missing_numbers: Vec<String>,
 }
 
 impl Known {
     pub fn from_outline(data: impl Into<String>, outline: Outline) -> Known {
-        Known { data: data.into(), outline, frozen: false }
+        Known { data: data.into(), outline, frozen: false, missing_numbers: Vec::new() }
     }
 
     pub fn from_schema(data: impl Into<String>, schema: &Schema) -> Known {
@@ -101,7 +103,7 @@ impl Known {
             })
             .collect();
         let outline = Outline { columns: Some(columns), missing: schema.missing.clone() };
-        Known { data: data.into(), outline, frozen: true }
+        Known { data: data.into(), outline, frozen: true, missing_numbers: schema.missing_numbers.clone() }
     }
 
     pub fn column(&self, name: &str) -> Option<&KnownColumn> {

@@ -16,6 +16,8 @@ pub struct Raw {
     pub splits: [Split; 3],
     /// Cells that mean "missing" (tables only).
     pub missing: Vec<String>,
+    /// Cells that mean "missing" in columns of numbers, besides those.
+    pub missing_numbers: Vec<String>,
     pub files: Vec<FileFact>,
     /// Things worth telling the user that are no errors.
     pub notes: Vec<String>,
@@ -91,6 +93,8 @@ pub enum Values {
     /// Index into the dictionary, or [`MISSING`].
     Text(Vec<u32>),
     U8(Vec<u8>),
+    /// Of a table; the smallest number is a missing cell.
+    I16(Vec<i16>),
     I64(Vec<i64>),
     F32(Vec<f32>),
     /// NaN is a missing cell; a NaN in a file is refused while reading.
@@ -109,6 +113,7 @@ impl Values {
         match self {
             Values::Text(v) => v.len(),
             Values::U8(v) => v.len(),
+            Values::I16(v) => v.len(),
             Values::I64(v) => v.len(),
             Values::F32(v) => v.len(),
             Values::F64(v) => v.len(),
@@ -126,6 +131,8 @@ impl Values {
             Values::Text(v) if v[i] == MISSING => f64::NAN,
             Values::Text(v) => v[i] as f64,
             Values::U8(v) => v[i] as f64,
+            Values::I16(v) if v[i] == i16::MIN => f64::NAN,
+            Values::I16(v) => v[i] as f64,
             Values::I64(v) => v[i] as f64,
             Values::F32(v) => v[i] as f64,
             Values::F64(v) => v[i],
@@ -145,6 +152,7 @@ impl Values {
         match self {
             Values::Text(v) => Values::Text(gather(v, rows, elements)),
             Values::U8(v) => Values::U8(gather(v, rows, elements)),
+            Values::I16(v) => Values::I16(gather(v, rows, elements)),
             Values::I64(v) => Values::I64(gather(v, rows, elements)),
             Values::F32(v) => Values::F32(gather(v, rows, elements)),
             Values::F64(v) => Values::F64(gather(v, rows, elements)),
@@ -191,6 +199,37 @@ pub struct Part {
 }
 
 impl Part {
+    /// Splits it: the rows of each list, which stand in their order. Columns are let go one after the other, so that one at a time is
+    /// held twice, and none if one list has all rows.
+    pub fn deal(self, lists: &[&[u32]], columns: &[RawColumn]) -> Vec<Split> {
+        let source = self.source.display().to_string();
+        let origin = |rows: &[u32]| rows.iter().map(|r| self.origin.get(*r as usize).copied().unwrap_or(*r)).collect();
+        let mut splits: Vec<Split> = lists
+            .iter()
+            .map(|rows| Split {
+                rows: rows.len(),
+                columns: Vec::with_capacity(columns.len()),
+                source: source.clone(),
+                origin: origin(rows),
+                unit: self.unit,
+            })
+            .collect();
+        let whole = |rows: &[u32]| rows.len() == self.rows && rows.iter().zip(0..).all(|(r, i)| *r == i);
+        let all =
+            lists.iter().position(|rows| whole(rows)).filter(|_| lists.iter().filter(|r| !r.is_empty()).count() == 1);
+        for (values, column) in self.columns.into_iter().zip(columns) {
+            for (split, rows) in
+                splits.iter_mut().zip(lists).enumerate().filter(|(i, _)| all != Some(*i)).map(|(_, s)| s)
+            {
+                split.columns.push(values.take(rows, column.elements()));
+            }
+            if let Some(all) = all {
+                splits[all].columns.push(values);
+            }
+        }
+        splits
+    }
+
     /// The rows at these positions as a split.
     pub fn select(&self, rows: &[u32], columns: &[RawColumn]) -> Split {
         Split {

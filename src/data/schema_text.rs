@@ -76,6 +76,9 @@ impl Schema {
         if !self.missing.is_empty() {
             line(format!("  missing = {}", list(self.missing.iter().map(|m| quoted(m)))));
         }
+        if !self.missing_numbers.is_empty() {
+            line(format!("  missing_numbers = {}", list(self.missing_numbers.iter().map(|m| quoted(m)))));
+        }
         if let Some(file) = sidecar {
             line(format!("  vocabulary = file({}, sha256 = {})", quoted(&file.name), quoted(&file.sha256)));
         }
@@ -207,7 +210,7 @@ impl Read<'_> {
             Entry::Attr(a) => Some(a),
             _ => None,
         });
-        let mut entries = self.entries(attrs.collect(), &["format", "missing", "vocabulary"]);
+        let mut entries = self.entries(attrs.collect(), &["format", "missing", "missing_numbers", "vocabulary"]);
         if let Some((path, sha256)) = entries.maybe(self, "vocabulary", file) {
             self.shelf = Some(self.beside(&path, &sha256));
         }
@@ -245,6 +248,7 @@ impl Read<'_> {
         }
         let format = entries.need(self, "format", named(&item.keyword, &item.names), text);
         let missing = entries.maybe(self, "missing", |e| list_of(e, string)).unwrap_or_default();
+        let missing_numbers = entries.maybe(self, "missing_numbers", |e| list_of(e, string)).unwrap_or_default();
         for (split, rows) in SPLITS.iter().zip(&rows) {
             if rows.is_none() {
                 self.wrong::<()>(
@@ -253,7 +257,7 @@ impl Read<'_> {
                 );
             }
         }
-        Some(Schema { format: format?, missing, files, rows: [rows[0]?, rows[1]?, rows[2]?], columns, labels })
+        Some(Schema { format: format?, missing, missing_numbers, files, rows: [rows[0]?, rows[1]?, rows[2]?], columns, labels })
     }
 
     /// The vocabularies of a file.
@@ -524,7 +528,7 @@ fn quotes(d: Diagnostic, key: &str, value: &Expr) -> Diagnostic {
         ExprKind::List(items) => items.as_slice(),
         _ => std::slice::from_ref(value),
     };
-    let texts = matches!(key, "values" | "missing" | "sha256");
+    let texts = matches!(key, "values" | "missing" | "missing_numbers" | "sha256");
     let wrong = items.iter().find(|e| matches!(e.kind, ExprKind::Str(_)) != texts);
     match wrong.map(|e| (e, &e.kind)) {
         Some((e, ExprKind::Path(_))) if texts => {

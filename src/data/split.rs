@@ -122,7 +122,7 @@ impl Parts {
                 split.columns = self.train.columns.iter().map(|v| v.take(&[], 0)).collect();
             }
         }
-        Raw { format, columns, splits, missing, files, notes: Vec::new() }
+        Raw { format, columns, splits, missing, missing_numbers: Vec::new(), files, notes: Vec::new() }
             .require_rows(asked, "its file is empty, or its share rounds to no row at all (or to all of them)")
     }
 }

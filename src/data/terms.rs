@@ -155,6 +155,7 @@ impl<'a> Check<'a> {
             }
             ExprKind::Unary { op: UnaryOp::Not, operand } => {
                 let (t, ty) = self.term(operand);
+                let (t, ty) = self.truth(t, ty);
                 match self.expect(&ty, Type::Bool, operand.span, "`not`") {
                     true => (Term::Not(Box::new(t)), ty.judged()),
                     false => (t, Type::Open),
@@ -170,6 +171,19 @@ impl<'a> Check<'a> {
                 "labels are made of columns, numbers, text, comparisons, `in`, `and`, `or`, `not` and arithmetic",
                 "compute anything else before the data is read",
             ),
+        }
+    }
+
+    /// A column of the texts `true` and `false` as true or false.
+    pub fn truth(&self, term: Term, ty: Type) -> (Term, Type) {
+        let Term::Column(name, _) = &term else { return (term, ty) };
+        let kind = self.home().and_then(|h| h.column(name)).map(|c| &c.kind);
+        let is_word = |v: &String| v.eq_ignore_ascii_case("true") || v.eq_ignore_ascii_case("false");
+        match kind {
+            Some(KnownKind::Category(Some(values))) if ty == Type::Text && values.iter().all(is_word) => {
+                (Term::Truth(Box::new(term)), Type::Bool)
+            }
+            _ => (term, ty),
         }
     }
 
@@ -236,6 +250,15 @@ impl<'a> Check<'a> {
         let known = self.data[at];
         match known.require(column) {
             Err(d) => self.wrong(*d),
+            Ok(Some(KnownColumn { kind: KnownKind::Category(Some(values)), .. })) if values.is_empty() => self.wrong(
+                Diagnostic::new(
+                    codes::TASK_LABEL,
+                    span,
+                    format!("column `{}` is empty: no training row holds a value in it", column.text),
+                )
+                .label("an empty column")
+                .help("choose the column that holds the labels, or look at the file with `mtlc data preview`"),
+            ),
             Ok(found) => (Term::Column(column.text.clone(), usize::MAX), found.map_or(Type::Open, type_of)),
         }
     }
@@ -274,11 +297,18 @@ impl<'a> Check<'a> {
         let span = left.span.to(right.span);
         match op {
             BinaryOp::And | BinaryOp::Or => {
+                let ((l, lt), (r, rt)) = (self.truth(l, lt), self.truth(r, rt));
                 let ok = self.expect(&lt, Type::Bool, left.span, &symbol)
                     & self.expect(&rt, Type::Bool, right.span, &symbol);
                 if ok { self.made(op, (l, lt), (r, rt), span, Type::flags) } else { (l, Type::Open) }
             }
             BinaryOp::Eq | BinaryOp::Ne => {
+                // `d.valid == true`
+                let ((l, lt), (r, rt)) = match (&lt, &rt) {
+                    (Type::Bool, _) => ((l, lt), self.truth(r, rt)),
+                    (_, Type::Bool) => (self.truth(l, lt), (r, rt)),
+                    _ => ((l, lt), (r, rt)),
+                };
                 for (a, at, b, span) in [(&l, &lt, &r, right.span), (&r, &rt, &l, left.span)] {
                     if let Some(result) = self.equal(a, at, b, span, op) {
                         return result;
@@ -319,7 +349,9 @@ impl<'a> Check<'a> {
     /// A column compared with text: the text must occur, or mean "missing". `Some`: the comparison is settled.
     fn equal(&mut self, column: &Term, ty: &Type, text: &Term, span: Span, op: BinaryOp) -> Option<(Term, Type)> {
         let (Term::Column(name, _), Term::Text(text)) = (column, text) else { return None };
-        if self.home()?.outline.missing.contains(text) {
+        let home = self.home()?;
+        let numeric = || matches!(home.column(name), Some(KnownColumn { kind: KnownKind::Numeric(_), .. }));
+        if home.outline.missing.contains(text) || (home.missing_numbers.contains(text) && numeric()) {
             let missing = Term::IsMissing(name.clone(), usize::MAX);
             let term = if op == BinaryOp::Eq { missing } else { Term::Not(Box::new(missing)) };
             return Some((term, Type::Bool));

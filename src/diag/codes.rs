@@ -159,6 +159,7 @@ codes! {
     DATA_COLUMN            Error   "data" "column"            "a column that the data does not have";
     DATA_SHAPE             Error   "data" "shape"             "an array whose sizes are not those that are declared";
     DATA_LEAK              Warning "data" "leak"              "an input that holds a label";
+    DATA_TABLE             Warning "data" "table"             "a table that is not what the program takes it for";
     DATA_SCHEMA            Error   "data" "schema"            "a frozen schema that does not match";
 
     // topology

@@ -17,9 +17,14 @@ use crate::ops::{TensorType, send};
 use crate::random::Randomness;
 use crate::schema::{Args, Value};
 
-/// Reads a data set as its format says.
+/// Reads a data set as its format and its frozen schema say.
 pub fn load(data: &Data) -> Result<Raw, RunError> {
-    Ok((data.format.load)(&data.args, &LoadContext { base: &data.base })?)
+    Ok((data.format.load)(&data.args, &LoadContext { base: &data.base, schema: data.schema.as_ref() })?)
+}
+
+/// Reads a data set to freeze it: by its format, whatever was frozen before.
+pub fn load_open(data: &Data) -> Result<Raw, RunError> {
+    Ok((data.format.load)(&data.args, &LoadContext { base: &data.base, schema: None })?)
 }
 
 /// By the data set's name: what was frozen, and the samples that were read for it.

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
 
+pub const NOT_REGULAR: &str = "it is a pipe or a device, not a regular file";
+pub const CHANGED: &str = "it changed while it was read: try again when nothing writes it";
+
 /// The bytes of a regular file of at most `most` bytes. Pipes and devices are refused before they are opened: reading them may
 /// never end. A file whose size changes while it is read is refused, not taken in part.
 pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
@@ -13,7 +16,7 @@ pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
         return Err(ErrorKind::IsADirectory.into());
     }
     if !found.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "it is a pipe or a device, not a regular file"));
+        return Err(Error::new(ErrorKind::InvalidInput, NOT_REGULAR));
     }
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
@@ -25,8 +28,7 @@ pub fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     // One byte more than there should be tells that the file grew.
     (&mut file).take(size + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 != size || file.metadata()?.len() != size {
-        let message = "it changed while it was read: try again when nothing writes it";
-        return Err(Error::other(message));
+        return Err(Error::other(CHANGED));
     }
     Ok(bytes)
 }

@@ -5,7 +5,7 @@
 
 mod disk;
 
-pub use disk::{programs, read_bytes};
+pub use disk::{CHANGED, NOT_REGULAR, programs, read_bytes};
 
 use std::path::{Path, PathBuf};
 

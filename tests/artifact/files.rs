@@ -82,6 +82,7 @@ fn census() -> mtlc::data::Schema {
     Schema {
         format: "csv".into(),
         missing: vec!["?".into()],
+        missing_numbers: Vec::new(),
         files: vec![FileFact { path: "data/train.csv".into(), sha256: "ab".repeat(32), bytes: 10 }],
         rows: [10, 2, 2],
         columns: vec![

@@ -37,13 +37,13 @@ fn has(i: usize, a: usize) -> bool {
     (i * 7 + a * 3) % 5 < 2
 }
 
-fn line(i: usize) -> String {
+pub fn line(i: usize) -> String {
     let values = (0..40).map(|a| if has(i, a) { " 1" } else { "-1" });
     format!("{:06}.jpg {} ", i + 1, values.collect::<Vec<_>>().join(" "))
 }
 
 /// A folder of `n` images: of ten, eight are for training and one each for validation and test.
-fn faces(n: usize) -> tempfile::TempDir {
+pub fn faces(n: usize) -> tempfile::TempDir {
     let at = folder();
     std::fs::create_dir_all(at.path().join("c/img_align_celeba")).expect("a folder");
     let (mut list, mut parts) = (format!("{n}\n{} \n", names().join(" ")), String::new());

@@ -111,14 +111,14 @@ pub fn load(text: &str, base: &Path) -> Result<Raw, DataError> {
     let span = mtlc::source::Span::new(FileId(0), 0, 0);
     let problems = (def.check)(&args, span);
     assert!(problems.is_empty(), "{problems:#?}");
-    (def.load)(&args, &LoadContext { base })
+    (def.load)(&args, &LoadContext { base, schema: None })
 }
 
 /// The failure, as people see it: facts and the way out.
 pub fn failure(text: &str, base: &Path) -> String {
     // File names in messages are absolute; the folder differs from run to run.
     let (def, args) = attributes(text);
-    let e = (def.load)(&args, &LoadContext { base }).expect_err("must fail");
+    let e = (def.load)(&args, &LoadContext { base, schema: None }).expect_err("must fail");
     let help = e.help().map(|h| format!("\n{h}")).unwrap_or_default();
     format!("{e}{help}").replace(&format!("{}/", base.display()), "")
 }

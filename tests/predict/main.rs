@@ -9,6 +9,7 @@ mod support;
 mod arrays;
 mod look;
 mod messages;
+mod odd_tables;
 mod pictures;
 mod same;
 mod tables;

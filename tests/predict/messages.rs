@@ -19,6 +19,7 @@ fn mistakes() {
     with("empty.csv", "");
     with("header.csv", "a,b,colour\n");
     place.write("latin.csv", b"a,b,colour\n1,2,bl\xe9\n");
+    place.write("table.parquet", b"PAR1\x15\x04\x15");
     place.write("cut.csv.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
     place.write("x.npy", &super::support::npy(&[2, 3], &[0.0; 6]));
     place.run("search net.mtl -o searched --device cpu --quiet").ok();
@@ -49,6 +50,8 @@ fn mistakes() {
         ),
         ("arrays to a terminal", 2, "predict run new.csv --format npy"),
         ("one array for three tasks", 2, "predict run new.csv -o out.npy"),
+        ("an ending that stands for no format", 2, "predict run new.csv -o out.parquet"),
+        ("a Parquet file", 4, "predict run table.parquet"),
         ("outputs of no known layout", 2, "evaluate run --outputs out.txt"),
     ];
     let mut text = String::new();

@@ -22,7 +22,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         let mut names: Vec<&str> = leaked.iter().map(|l| l.0).collect();
         names.sort_unstable();
         names.dedup();
-        let list = names.join(", ");
+        let list = names.iter().map(|n| crate::data::name_text(n)).collect::<Vec<_>>().join(", ");
         diags.push(
             Diagnostic::new(
                 codes::DATA_LEAK,
@@ -57,7 +57,7 @@ fn reads(spec: &Spec, input: &Input, data: usize, column: &str) -> bool {
 fn columns_of<'a>(term: &'a Term, out: &mut Vec<&'a str>) {
     match term {
         Term::Column(name, _) | Term::IsMissing(name, _) => out.push(name),
-        Term::Not(t) | Term::Neg(t) | Term::OneOf(t, _) | Term::Within(t, ..) => columns_of(t, out),
+        Term::Not(t) | Term::Neg(t) | Term::Truth(t) | Term::OneOf(t, _) | Term::Within(t, ..) => columns_of(t, out),
         Term::Binary(_, a, b) => {
             columns_of(a, out);
             columns_of(b, out);

@@ -8,6 +8,7 @@ mod cooling;
 mod forced;
 mod idle;
 mod leak;
+mod numbers_as_text;
 mod patience;
 mod rate;
 mod same_label;
@@ -41,6 +42,7 @@ static LINTS: &[Lint] = &[
     activation::lint,
     collapse::lint,
     leak::lint,
+    numbers_as_text::lint,
     same_label::lint,
     weight::lint,
     weighting::lint,

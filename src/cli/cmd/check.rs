@@ -10,8 +10,9 @@ use crate::cli::args::CheckArgs;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::cli::write;
+use crate::data::{LoadContext, csv};
 use crate::diag::render::{self, MessageFormat};
-use crate::diag::{Applicability, Diagnostic, fix};
+use crate::diag::{Applicability, Diagnostic, codes, fix};
 use crate::driver::{self, Compiled};
 use crate::hir::Options;
 use crate::ir::count;
@@ -34,7 +35,8 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
         if args.fix {
             mend(path, &options, terminal)?;
         }
-        let compiled = compile(path, &options)?;
+        let mut compiled = compile(path, &options)?;
+        look(&mut compiled);
         if compiled.has_errors() {
             worst = Exit::Program;
         }
@@ -53,6 +55,17 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
         terminal.product(&merged(&logs));
     }
     Ok(worst)
+}
+
+/// Looks at the beginning of tables that no schema describes yet, where they are here: what training would refuse is a warning.
+fn look(compiled: &mut Compiled) {
+    let Some(checked) = &compiled.checked else { return };
+    for data in checked.spec.data.iter().filter(|d| d.schema.is_none() && d.format.call.name == csv::DEF.call.name) {
+        if let Some((message, help)) = csv::look(&data.args, &LoadContext { base: &data.base, schema: None }) {
+            let warning = Diagnostic::new(codes::DATA_TABLE, data.span, message);
+            compiled.diagnostics.push(warning.label("training would refuse this").help(help));
+        }
+    }
 }
 
 /// Compiles a file, or standard input for `-`.

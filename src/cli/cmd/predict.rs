@@ -111,8 +111,21 @@ fn layout(args: &PredictArgs, json: bool) -> Result<Layout, Stop> {
         (Some(PredictionFormat::Npy), _) => Layout::Npz,
         (None, Some(layout)) => layout,
         (None, None) if json && args.output.is_none() => Layout::Jsonl,
+        (None, None) if let Some((path, end)) = unknown_end(args.output.as_deref()) => {
+            return usage(
+                &format!("`{}` ends in `.{end}`, which is no format that predictions are written in", path.display()),
+                "end its name in .csv, .jsonl, .npz or .npy, or name the format: `--format csv`",
+            );
+        }
         (None, None) => Layout::Csv,
     })
+}
+
+/// The end of a file's name, where it has one that stands for no layout.
+fn unknown_end(path: Option<&Path>) -> Option<(&Path, String)> {
+    let path = path?;
+    let end = path.extension()?.to_string_lossy().into_owned();
+    by_name(path).is_none().then_some((path, end))
 }
 
 /// The layout that the end of a file name stands for.

@@ -91,6 +91,7 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
             );
         }
     }
+    found.extend(signs(args));
     if args.str("delimiter").len() != 1 {
         let span = args.span("delimiter").unwrap_or(item);
         found.push(
@@ -99,5 +100,56 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
         );
     }
     found.extend(vocabulary::check(args));
+    found
+}
+
+/// Mistakes in how numbers are written.
+fn signs(args: &Args) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut wrong = |attribute: &str, message: String, help: &str| {
+        if let Some(span) = args.span(attribute) {
+            found.push(Diagnostic::new(codes::TYPE_RANGE, span, message).help(help));
+        }
+    };
+    let decimal = args.str("decimal");
+    if !matches!(decimal, "." | ",") {
+        wrong("decimal", format!("{decimal:?} is no decimal sign"), "write \".\" or \",\"");
+    }
+    if let Some(sign) = args.opt_str("thousands") {
+        if sign == decimal {
+            let message = format!("{sign:?} cannot stand both between thousands and before the fraction");
+            wrong(
+                "thousands",
+                message,
+                "a table with a decimal comma has \".\" or \" \" between thousands: `decimal = \",\", thousands = \".\"`",
+            );
+        } else if sign.chars().count() != 1 || sign.contains(|c: char| c.is_alphanumeric() || matches!(c, '-' | '+')) {
+            wrong(
+                "thousands",
+                format!("{sign:?} is no sign between thousands"),
+                "write one character that is no digit or letter, for example \",\"",
+            );
+        }
+    }
+    for text in names(args, "strip") {
+        if text.value.is_empty() || text.value.contains(|c: char| c.is_ascii_digit()) {
+            wrong(
+                "strip",
+                format!("{:?} cannot be left away from a number", text.value),
+                "write a unit or a sign without digits, for example \"%\"",
+            );
+        }
+    }
+    for sign in names(args, "minus") {
+        let mut chars = sign.value.chars();
+        if !matches!((chars.next(), chars.next()), (Some(c), None) if !c.is_alphanumeric() && !matches!(c, '+' | '.' | ','))
+        {
+            wrong(
+                "minus",
+                format!("{:?} is no minus sign", sign.value),
+                "write one character, for example \"\u{2212}\"",
+            );
+        }
+    }
     found
 }

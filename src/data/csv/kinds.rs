@@ -1,51 +1,288 @@
-//! Which columns are numbers.
+//! Which columns are numbers, and what is reported of those that are not quite.
+//!
+//! The decision is taken on the training file and does not depend on the order of its rows. A column whose cells are all numbers or
+//! missing is numeric. One that is almost numeric, or whose numbers are written with other signs, is an error with the attributes
+//! that settle it: what it holds is not guessed. Everything else is a category.
 
-use crate::data::DataError;
-use crate::data::error::LARGEST;
-use crate::data::raw::{MISSING, Raw, Values};
+use std::collections::BTreeMap;
 
-/// Every present training cell reads as a number, and one is finite. A NaN among numbers is a mistake to be reported, not a
-/// reason to take the numbers for categories.
-pub fn looks_numeric(raw: &Raw, c: usize) -> bool {
-    let numbers: Vec<Option<f64>> = raw.columns[c].dictionary.iter().map(|w| w.parse().ok()).collect();
-    let Values::Text(codes) = &raw.splits[0].columns[c] else { return false };
-    let mut present = codes.iter().filter(|code| **code != MISSING);
-    let mut finite = false;
-    present.all(|code| numbers[*code as usize].inspect(|v| finite |= v.is_finite()).is_some()) && finite
+use super::numbers::{Hint, Marks, Notation};
+use crate::data::error::excerpt;
+use crate::data::schema_text::{name as written, quoted};
+use crate::schema::Args;
+
+/// Spellings of missing values in columns of numbers, besides those of `missing`, where the program does not list its own.
+const USUAL: &[&str] = &[
+    "NA", "N/A", "n/a", "na", "<NA>", "#N/A", "#NA", "NaN", "nan", "NAN", "-nan", "-NaN", "NULL", "Null", "null",
+    "None", "none", "-", "--",
+];
+
+/// The usual spellings, unless the program lists words of its own.
+pub fn usual(args: &Args) -> Vec<String> {
+    if args.is_given("missing") { Vec::new() } else { USUAL.iter().map(|w| w.to_string()).collect() }
 }
 
-fn finite(word: &str) -> Option<f64> {
-    word.parse::<f64>().ok().filter(|v| v.abs() <= LARGEST)
+/// At most this share of cells that are no numbers makes a column almost numeric.
+const FEW: f64 = 0.1;
+/// From this share of numbers on, a column of categories is worth a note.
+const MANY: f64 = 0.5;
+/// A column with fewer different numbers holds codes.
+pub const DIFFERENT: usize = 20;
+
+/// What the training cells of a column hold, apart from missing ones.
+#[derive(Debug, Default)]
+pub struct Tally<'a> {
+    pub numbers: usize,
+    /// How many different numbers, counted up to [`DIFFERENT`].
+    pub different: usize,
+    /// The texts that are no numbers.
+    pub others: Vec<Other<'a>>,
 }
 
-pub fn to_numbers(raw: &mut Raw, c: usize) -> Result<(), DataError> {
-    let column = &mut raw.columns[c];
-    let words = std::mem::take(&mut column.dictionary);
-    let numbers: Vec<Option<f64>> = words.iter().map(|w| finite(w)).collect();
-    for split in &mut raw.splits {
-        let Values::Text(codes) = &split.columns[c] else { continue };
-        let mut values = Vec::with_capacity(codes.len());
-        for (row, code) in codes.iter().enumerate() {
-            let value = if *code == MISSING { Some(f64::NAN) } else { numbers[*code as usize] };
-            match value {
-                Some(v) => values.push(v),
-                None => {
-                    let text = &words[*code as usize];
-                    return Err(match text.parse::<f64>() {
-                        Ok(value) => {
-                            DataError::NotFinite { place: split.place(row), column: column.name.clone(), value }
-                        }
-                        Err(_) => DataError::NotANumber {
-                            path: split.source.clone().into(),
-                            line: split.origin[row] as u64,
-                            column: column.name.clone(),
-                            text: text.clone(),
-                        },
-                    });
-                }
+#[derive(Debug, Clone, Copy)]
+pub struct Other<'a> {
+    pub text: &'a str,
+    pub count: usize,
+    /// Where it stands first, if that is known.
+    pub line: Option<u64>,
+}
+
+/// What a column is.
+#[derive(Debug)]
+pub enum Verdict {
+    Number,
+    Category,
+    /// A category with something to be told of it.
+    Doubtful(String),
+    /// Something that is not decided here.
+    Open(Box<Doubt>),
+}
+
+/// Why a column is neither.
+#[derive(Debug, Default)]
+pub struct Doubt {
+    pub column: String,
+    /// What was found, ready to be printed.
+    found: Vec<String>,
+    decimal_comma: bool,
+    either: Option<String>,
+    thousands: Option<char>,
+    strip: Vec<String>,
+    minus: Vec<char>,
+    /// Texts that may mean "missing".
+    words: Vec<String>,
+}
+
+/// Cells of one form.
+#[derive(Default)]
+struct Form {
+    count: usize,
+    first: Vec<(String, Option<u64>)>,
+}
+
+impl Form {
+    fn add(&mut self, other: Other) {
+        self.count += other.count;
+        if self.first.len() < 3 {
+            self.first.push((excerpt(other.text), other.line));
+        }
+    }
+
+    /// `200 cells with a decimal comma ("22,28" in line 2, "23,4" in line 3, ...)`.
+    fn describe(&self, what: &str) -> String {
+        let shown: Vec<String> = self
+            .first
+            .iter()
+            .map(|(text, line)| match line {
+                Some(line) => format!("{text:?} in line {line}"),
+                None => format!("{text:?}"),
+            })
+            .collect();
+        let more = if self.count > self.first.len() { ", ..." } else { "" };
+        let cells = if self.count == 1 { "cell" } else { "cells" };
+        format!("{} {cells} {what} ({}{more})", self.count, shown.join(", "))
+    }
+}
+
+/// Decides about a column. `usual` says which texts are missing values if it is numeric.
+pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String]) -> Verdict {
+    let (mut junk, mut forms): (Form, BTreeMap<String, Form>) = Default::default();
+    let mut doubt = Doubt { column: column.into(), ..Doubt::default() };
+    let mut others: Vec<Other> = tally.others.iter().filter(|o| !usual.iter().any(|u| u == o.text)).copied().collect();
+    others.sort_by(|a, b| (a.line, a.text).cmp(&(b.line, b.text)));
+    let (mut marked, mut commas, mut groups, mut odd) = (0, 0, 0, Vec::new());
+    for other in others {
+        let Some(hint) = Hint::of(other.text, notation) else {
+            odd.push(other);
+            junk.add(other);
+            continue;
+        };
+        marked += other.count;
+        let mut form = |what: String| forms.entry(what).or_default().add(other);
+        match hint.marks {
+            Marks::Plain => {}
+            Marks::DecimalComma => {
+                doubt.decimal_comma = true;
+                commas += other.count;
+                form("with a decimal comma".into());
+            }
+            Marks::CommaOfEither => {
+                doubt.either.get_or_insert_with(|| other.text.to_string());
+                form("with a comma that may be decimal or between thousands".into());
+            }
+            Marks::Thousands(sign) => {
+                doubt.thousands = Some(sign);
+                groups += usize::from(sign == ',') * other.count;
+                form(format!("with {} between thousands", sign_text(sign)));
+            }
+            Marks::ThousandsAndComma(sign) => {
+                (doubt.thousands, doubt.decimal_comma) = (Some(sign), true);
+                form(format!("with {} between thousands and a decimal comma", sign_text(sign)));
             }
         }
-        split.columns[c] = Values::F64(values);
+        if let Some(sign) = hint.minus {
+            form(format!("with the minus sign \"{sign}\" (U+{:04X})", sign as u32));
+            if !doubt.minus.contains(&sign) {
+                doubt.minus.push(sign);
+            }
+        }
+        if hint.padded && hint.strip.is_empty() && hint.marks == Marks::Plain {
+            form("with a no-break space around the number".into());
+            if !doubt.strip.iter().any(|s| s == " ") {
+                doubt.strip.push(" ".into());
+            }
+        }
+        for text in hint.strip {
+            form(format!("with the sign `{text}`"));
+            if !doubt.strip.contains(&text) {
+                doubt.strip.push(text);
+            }
+        }
     }
-    Ok(())
+    if commas > 0 && groups > 0 {
+        // Both readings occur: no attribute is right for all cells.
+        doubt.either.get_or_insert_with(|| "1,234".into());
+    }
+    let likely = tally.numbers + marked;
+    let present = likely + junk.count;
+    if present == likely && marked == 0 {
+        return if tally.numbers > 0 { Verdict::Number } else { Verdict::Category };
+    }
+    if likely == 0 {
+        return Verdict::Category;
+    }
+    if junk.count as f64 > FEW * present as f64 {
+        let share = likely as f64 / present as f64;
+        if share < MANY || (tally.different < DIFFERENT && marked == 0) {
+            return Verdict::Category;
+        }
+        return Verdict::Doubtful(format!(
+            "column `{}` is read as categories, though {likely} of its {present} cells are numbers; there are {}: list what means missing \
+             in `missing`, or write `categories = [{}]` if categories are meant",
+            excerpt(column),
+            junk.describe("that are no numbers"),
+            written(column)
+        ));
+    }
+    doubt.words = odd.iter().take(5).map(|o| o.text.to_string()).collect();
+    doubt.found = forms.iter().map(|(what, form)| form.describe(what)).collect();
+    if junk.count > 0 {
+        let are = if junk.count == 1 { "that is no number" } else { "that are no numbers" };
+        doubt.found.push(junk.describe(are));
+    }
+    doubt.found.push(format!("{} of {present} cells are plain numbers", tally.numbers));
+    Verdict::Open(Box::new(doubt))
+}
+
+fn sign_text(sign: char) -> String {
+    if sign == ' ' { "spaces".into() } else { format!("`{sign}`") }
+}
+
+impl Doubt {
+    /// "column `spend`: 200 cells with a decimal comma ("22,28" in line 2, ...), 0 of 200 cells are plain numbers"
+    fn describe(&self) -> String {
+        format!("column `{}`: {}", excerpt(&self.column), self.found.join("; "))
+    }
+}
+
+/// What is told of columns that are open, and the way out. `missing` are the words that mean "missing" now.
+pub fn report(doubts: &[Doubt], missing: &[String]) -> (String, String) {
+    const TOLD: usize = 5;
+    let mut message: Vec<String> = doubts.iter().take(TOLD).map(Doubt::describe).collect();
+    if doubts.len() > TOLD {
+        message.push(format!("and {} more columns", doubts.len() - TOLD));
+    }
+    (message.join("\n"), remedy(doubts, missing, true))
+}
+
+/// The attributes that settle it.
+fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
+    let list = |items: &[String]| format!("[{}]", items.iter().map(|i| quoted(i)).collect::<Vec<_>>().join(", "));
+    let mut attributes = Vec::new();
+    let either = doubts.iter().find_map(|d| d.either.as_ref());
+    if either.is_none() && doubts.iter().any(|d| d.decimal_comma) {
+        attributes.push("`decimal = \",\"`".to_string());
+    }
+    if let Some(sign) = doubts.iter().find_map(|d| d.thousands)
+        && (either.is_none() || sign != ',')
+    {
+        attributes.push(format!("`thousands = {}`", quoted(&sign.to_string())));
+    }
+    let each = |of: fn(&Doubt) -> Vec<String>| {
+        let mut all: Vec<String> = Vec::new();
+        doubts.iter().flat_map(of).for_each(|t| {
+            if !all.contains(&t) {
+                all.push(t)
+            }
+        });
+        all
+    };
+    let strip = each(|d| d.strip.clone());
+    if !strip.is_empty() {
+        attributes.push(format!("`strip = {}`", list(&strip)));
+    }
+    let minus = each(|d| d.minus.iter().map(char::to_string).collect());
+    if !minus.is_empty() {
+        attributes.push(format!("`minus = {}`", list(&minus)));
+    }
+    let mut ways = Vec::new();
+    if let Some(cell) = either {
+        let (whole, parts) = (cell.replace(',', ""), cell.replace(',', "."));
+        ways.push(format!("if {cell:?} is {whole}, add `thousands = \",\"`; if it is {parts}, add `decimal = \",\"`"));
+    }
+    if !attributes.is_empty() {
+        ways.push(format!("to read them as numbers, add {}", attributes.join(", ")));
+    }
+    let words = each(|d| d.words.clone());
+    if !words.is_empty() {
+        let mut all = missing.to_vec();
+        all.extend(words);
+        ways.push(format!("if these words mean \"missing\", add `missing = {}`, else correct the cells", list(&all)));
+    }
+    let columns: Vec<String> = doubts.iter().take(5).map(|d| written(&d.column)).collect();
+    let they = if columns.len() == 1 { "it holds" } else { "they hold" };
+    if categories {
+        ways.push(format!("if {they} categories, add `categories = [{}]`", columns.join(", ")));
+    }
+    ways.join("; ")
+}
+
+/// Why a cell of a numeric column is refused, and the way out; `decided` says by whom the column is numeric.
+pub fn refused(column: &str, text: &str, notation: &Notation, missing: &[String], decided: &str) -> String {
+    let tally = Tally { numbers: 1_000_000, others: vec![Other { text, count: 1, line: None }], ..Tally::default() };
+    match judge(column, &tally, notation, &[]) {
+        Verdict::Open(doubt) if doubt.words.is_empty() => {
+            format!("{decided}: {}", remedy(std::slice::from_ref(&*doubt), missing, false))
+        }
+        _ => {
+            let words: Vec<String> = missing.iter().map(|m| format!("{m:?}")).collect();
+            match words.is_empty() {
+                true => format!("{decided}: correct the cell, or leave the row out"),
+                false => format!(
+                    "{decided}: correct the cell, or add the text to `missing` if it means that; missing is written {}",
+                    words.join(" or ")
+                ),
+            }
+        }
+    }
 }

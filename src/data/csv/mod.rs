@@ -1,21 +1,29 @@
 //! `format = csv`: a table of text and numbers, with or without a header, compressed or not.
 //!
-//! Cells are trimmed. A column is numeric when `numeric` says so, or, without `numeric`, when `categories` does not name it and
-//! every present training cell reads as a number (of which NaN and infinities are then refused); everything else is a category.
+//! Files are read from front to back (`read.rs`), and cells become numbers as they come (`numbers.rs`, `column.rs`). What a column is,
+//! `kinds.rs` decides on the training file, where neither the attributes nor a frozen schema say it.
 
 mod attributes;
+mod column;
 mod kinds;
+mod look;
+mod numbers;
 mod read;
+mod words;
 
-pub(super) use attributes::names;
-pub(super) use read::named_shortly;
+pub use attributes::names;
+pub(super) use kinds::refused;
+pub use kinds::{Other, Tally, Verdict, judge, report, usual};
+pub use look::look;
+pub use numbers::Notation;
+pub(super) use read::{Cell, Missing, cell, named_shortly, not_utf8};
 
-use super::raw::{Raw, RawColumn};
+use super::raw::Raw;
 use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
+use super::text::{self, Encoding};
 use super::{DataError, FormatDef, LoadContext, vocabulary};
 use crate::schema::{Args, AttrDef, CallDef, Need, Ty, Value};
-use attributes::plain;
-use read::{Reader, require};
+use read::Reader;
 
 const FILE_OR_SHARE: Ty = Ty::AnyOf(&[Ty::Path, SHARE_TY]);
 const NAMES: Ty = Ty::List(&Ty::Name);
@@ -54,7 +62,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "numeric",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "The numeric columns; the rest are categories. Absent: a column is numeric when every present training cell is a number and `categories` does not name it.",
+                doc: "The numeric columns; the rest are categories. Absent: a column is numeric when every present training cell is a number and `categories` does not name it; a column with few cells that are no numbers is an error. Once frozen, the schema says it.",
             },
             AttrDef {
                 name: "categories",
@@ -66,10 +74,40 @@ pub static DEF: FormatDef = FormatDef {
                 name: "missing",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[\"?\", \"\"]"),
-                doc: "Cells that mean \"missing\", after trimming.",
+                doc: "Cells that mean \"missing\", after trimming. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are missing in columns of numbers too; with it, the listed words alone are.",
+            },
+            AttrDef {
+                name: "decimal",
+                ty: Ty::Str,
+                need: Need::Default("\".\""),
+                doc: "The sign between a number's whole part and its fraction: \".\" or \",\".",
+            },
+            AttrDef {
+                name: "thousands",
+                ty: Ty::Str,
+                need: Need::Optional,
+                doc: "The sign between groups of three digits: \",\", \".\", \"'\", or \" \", which stands for no-break and thin spaces too.",
+            },
+            AttrDef {
+                name: "strip",
+                ty: Ty::List(&Ty::Str),
+                need: Need::Default("[]"),
+                doc: "Texts that may stand before or after a number and are left away, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number never counts.",
+            },
+            AttrDef {
+                name: "minus",
+                ty: Ty::List(&Ty::Str),
+                need: Need::Default("[]"),
+                doc: "Signs that mean minus, besides \"-\", such as [\"\u{2212}\"].",
             },
             AttrDef { name: "drop", ty: NAMES, need: Need::Default("[]"), doc: "Columns that are read past." },
             AttrDef { name: "delimiter", ty: Ty::Str, need: Need::Default("\",\""), doc: "One ASCII character." },
+            AttrDef {
+                name: "encoding",
+                ty: Ty::OneOf(text::ENCODINGS),
+                need: Need::Optional,
+                doc: "The encoding of the files. A byte order mark decides over it; without either, files are UTF-8.",
+            },
             vocabulary::MIN_COUNT,
             vocabulary::BUCKETS,
             SPLIT_SEED,
@@ -80,24 +118,22 @@ pub static DEF: FormatDef = FormatDef {
     load,
 };
 
-fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
-    let drop = plain(args, "drop");
-    let missing = plain(args, "missing");
-    let mut reader = Reader {
-        names: plain(args, "columns"),
-        keep: Vec::new(),
-        dictionaries: Vec::new(),
-        missing: missing.iter().cloned().collect(),
+/// How the text of the files is laid out.
+pub(super) fn layout(args: &Args) -> text::Layout {
+    text::Layout {
         delimiter: args.str("delimiter").bytes().next().unwrap_or(b','),
-        header: args.bool("header"),
-        facts: Vec::new(),
-    };
-    let train = reader.read(args.str("train"), &drop, context)?;
+        encoding: args.opt_str("encoding").and_then(Encoding::named),
+    }
+}
+
+fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
+    let mut reader = Reader::new(args, context);
+    let train = reader.train(args.str("train"))?;
     if train.rows == 0 {
         return Err(DataError::EmptySplit { split: "train", why: format!("`{}` has no rows", train.source.display()) });
     }
     let mut other = |name: &str| match args.get(name) {
-        Some(Value::Path(p) | Value::Str(p)) => reader.read(p, &drop, context).map(Some),
+        Some(Value::Path(p) | Value::Str(p)) => reader.other(p).map(Some),
         _ => Ok(None),
     };
     let validation = other("validation")?;
@@ -110,30 +146,10 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
         test_share: share(args, "test"),
         seed: args.size("split_seed") as u64,
     };
-    let names = reader.names.iter().zip(&reader.keep).filter(|(_, k)| **k).map(|(n, _)| n.clone());
-    let columns = names
-        .zip(reader.dictionaries)
-        .map(|(name, (_, words))| RawColumn { dictionary: words, ..RawColumn::new(name, &[]) })
-        .collect();
-    let mut raw = parts.assemble(DEF.call.name, columns, reader.facts, missing)?;
-    let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
-    let categories = plain(args, "categories");
-    let named = |list: &[String], attribute: &str, raw: &Raw| {
-        let all: Vec<String> = raw.columns.iter().map(|c| c.name.clone()).collect();
-        list.iter().filter(|n| !drop.contains(n)).try_for_each(|n| require(&all, n, attribute))
-    };
-    named(numeric.as_deref().unwrap_or_default(), "numeric", &raw)?;
-    named(&categories, "categories", &raw)?;
-    for c in 0..raw.columns.len() {
-        let name = &raw.columns[c].name;
-        let wanted = match &numeric {
-            Some(n) => n.contains(name),
-            None => !categories.contains(name) && kinds::looks_numeric(&raw, c),
-        };
-        if wanted {
-            kinds::to_numbers(&mut raw, c)?;
-        }
-    }
+    let (facts, notes) = (std::mem::take(&mut reader.facts), std::mem::take(&mut reader.notes));
+    let words = reader.words.clone();
+    let raw = parts.assemble(DEF.call.name, reader.finish(), facts, words.any)?;
+    let mut raw = Raw { missing_numbers: words.numbers, notes, ..raw };
     vocabulary::apply(&mut raw, args)?;
     Ok(raw)
 }

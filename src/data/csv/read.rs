@@ -1,91 +1,446 @@
-//! Reading files into columns of codes.
+//! Reading files from front to back into columns: what is kept of a cell is its number, or the number of its text.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
+use super::attributes::plain;
+use super::column::{self, Cells, Column, Kind};
+use super::kinds::{self, Doubt, Verdict};
+use super::numbers::{Notation, Read};
 use crate::data::error::excerpt;
-use crate::data::raw::{MISSING, Part, Values};
-use crate::data::{DataError, FileFact, LoadContext, files};
+use crate::data::files::{self, Stream};
+use crate::data::freeze::Facts;
+use crate::data::raw::{MISSING, Part, RawColumn, Values};
+use crate::data::text::{self, Record, Text};
+use crate::data::{DataError, FileFact, LoadContext};
 use crate::diag::suggest;
+use crate::schema::Args;
 
-/// Interns the cells of all files, column by column.
-pub struct Reader {
-    pub names: Vec<String>,
-    pub keep: Vec<bool>,
-    pub dictionaries: Vec<(HashMap<String, u32>, Vec<String>)>,
-    pub missing: HashSet<String>,
-    pub delimiter: u8,
-    pub header: bool,
+/// What attributes and a frozen schema say about cells.
+pub struct Reader<'a> {
+    args: &'a Args,
+    context: &'a LoadContext<'a>,
+    layout: text::Layout,
+    notation: Notation,
+    pub words: Missing,
+    /// Names of all columns of the files.
+    names: Vec<String>,
+    /// Which of them are read.
+    keep: Vec<bool>,
+    columns: Vec<Column>,
     pub facts: Vec<FileFact>,
+    pub notes: Vec<String>,
 }
 
-impl Reader {
-    /// Reads one file: a column of codes per kept column, and the line of each row.
-    pub fn read(&mut self, written: &str, drop: &[String], context: &LoadContext) -> Result<Part, DataError> {
-        let file = files::open(written, context)?;
-        let path = file.path;
-        if let Some(line) = too_long(&file.bytes) {
-            let detail = format!("the line has more than {} MiB: this is no table", MAX_LINE >> 20);
-            return Err(DataError::Text { path, line, detail });
+/// Cells that mean "missing".
+#[derive(Debug, Clone)]
+pub struct Missing {
+    /// In every column.
+    pub any: Vec<String>,
+    /// In columns of numbers too.
+    pub numbers: Vec<String>,
+    /// Whether one of them reads as a number, so that they are looked for first.
+    first: bool,
+}
+
+impl Missing {
+    pub fn new(any: Vec<String>, numbers: Vec<String>, notation: &Notation) -> Missing {
+        let first = any.iter().chain(&numbers).any(|w| matches!(notation.read(w), Read::Number(_)));
+        Missing { any, numbers, first }
+    }
+
+    /// Of a table: the words that the program lists, or a schema has frozen, or the usual ones.
+    fn of(args: &Args, context: &LoadContext, notation: &Notation) -> Missing {
+        let listed = plain(args, "missing");
+        let (any, numbers) = match context.schema {
+            _ if args.is_given("missing") => (listed, Vec::new()),
+            Some(schema) => (schema.missing.clone(), schema.missing_numbers.clone()),
+            None => (listed, kinds::usual(args)),
+        };
+        Missing::new(any, numbers, notation)
+    }
+
+    pub fn is(&self, text: &str) -> bool {
+        self.any.iter().any(|w| w == text)
+    }
+
+    fn is_usual(&self, text: &str) -> bool {
+        self.numbers.iter().any(|w| w == text)
+    }
+
+    /// In a column of numbers.
+    fn all(&self) -> Vec<String> {
+        self.any.iter().chain(&self.numbers).cloned().collect()
+    }
+}
+
+/// A cell of a column of numbers.
+pub enum Cell {
+    Number(f64),
+    Missing,
+    /// Missing by a usual spelling.
+    Usual,
+    /// NaN, an infinity, or too large.
+    Odd(f64),
+    Not,
+}
+
+/// Reads a cell of a column of numbers.
+pub fn cell(text: &str, notation: &Notation, missing: &Missing) -> Cell {
+    if missing.first && (missing.is(text) || missing.is_usual(text)) {
+        return Cell::Missing;
+    }
+    match notation.read(text) {
+        Read::Number(v) => Cell::Number(v),
+        _ if missing.is(text) => Cell::Missing,
+        _ if missing.is_usual(text) => Cell::Usual,
+        Read::Odd(v) => Cell::Odd(v),
+        Read::Not => Cell::Not,
+    }
+}
+
+/// One file.
+struct Pass {
+    cells: Vec<Cells>,
+    lines: Vec<u32>,
+    path: PathBuf,
+    /// Once the file was read to its end.
+    fact: Option<FileFact>,
+}
+
+/// Rows that are looked at before it is decided how a column is kept, and the most memory for them.
+const AHEAD: usize = 1000;
+const AHEAD_CELLS: usize = 200_000;
+const AHEAD_BYTES: usize = 4 << 20;
+
+impl<'a> Reader<'a> {
+    pub fn new(args: &'a Args, context: &'a LoadContext<'a>) -> Reader<'a> {
+        let notation = Notation::of(args);
+        Reader {
+            args,
+            context,
+            layout: super::layout(args),
+            words: Missing::of(args, context, &notation),
+            notation,
+            names: plain(args, "columns"),
+            keep: Vec::new(),
+            columns: Vec::new(),
+            facts: Vec::new(),
+            notes: Vec::new(),
         }
-        let mut reader = ::csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(self.delimiter)
-            .trim(::csv::Trim::All)
-            .from_reader(file.bytes.as_slice());
-        let mut record = ::csv::ByteRecord::new();
-        let mut columns: Vec<Vec<u32>> = Vec::new();
-        let mut lines = Vec::new();
-        let mut first = true;
-        loop {
-            let more = reader.read_byte_record(&mut record).map_err(|e| DataError::Text {
-                path: path.clone(),
-                line: reader_line(&record),
-                detail: e.to_string(),
-            })?;
-            if !more {
-                break;
+    }
+
+    /// Reads the training file, and decides what its columns are.
+    pub fn train(&mut self, written: &str) -> Result<Part, DataError> {
+        let mut pass = self.pass(written, None, usize::MAX)?;
+        let doubts = self.decide(&mut pass)?;
+        if !doubts.is_empty() {
+            let (message, help) = kinds::report(&doubts, &self.known_missing(&pass));
+            return Err(DataError::option(format!("`{}`: {message}", pass.path.display()), help));
+        }
+        self.texts(written, &mut pass)?;
+        self.part(pass)
+    }
+
+    /// Reads another file as the training file was read.
+    pub fn other(&mut self, written: &str) -> Result<Part, DataError> {
+        let pass = self.pass(written, None, usize::MAX)?;
+        self.part(pass)
+    }
+
+    /// What is open about the columns, from the first rows of the training file, and how many rows were read.
+    pub fn look(&mut self, written: &str, rows: usize) -> Result<(Vec<Doubt>, Vec<String>, usize), DataError> {
+        let mut pass = self.pass(written, None, rows)?;
+        let doubts = self.decide(&mut pass)?;
+        let missing = self.known_missing(&pass);
+        Ok((doubts, missing, pass.lines.len()))
+    }
+
+    /// The columns, once all files are read.
+    pub fn finish(self) -> Vec<RawColumn> {
+        let column = |c: Column| {
+            let dictionary = if c.kind == Some(Kind::Number) { Vec::new() } else { c.words.into_list() };
+            RawColumn { dictionary, ..RawColumn::new(c.name, &[]) }
+        };
+        self.columns.into_iter().map(column).collect()
+    }
+
+    /// Reads up to `most` rows; of all columns, or the texts of those in `only`.
+    fn pass(&mut self, written: &str, only: Option<&[usize]>, most: usize) -> Result<Pass, DataError> {
+        let file = files::stream(written, self.context)?;
+        let (path, size, packed) = (file.path.clone(), file.size, file.is_packed());
+        let problem = |p: text::Problem| p.of(&path, |e| Stream::failed(&path, size, e));
+        let mut text = Text::open(file, self.layout).map_err(problem)?;
+        let mut record = Record::default();
+        let mut pass = Pass { cells: Vec::new(), lines: Vec::new(), path: path.clone(), fact: None };
+        let mut more = text.read(&mut record).map_err(problem)?;
+        if more {
+            if record.len() == 1
+                && let Some(other) = text.other_delimiter()
+            {
+                return Err(problem(other));
             }
-            let line = reader_line(&record);
-            if std::mem::take(&mut first) {
-                self.start(&record, &path, drop)?;
-                columns = vec![Vec::new(); self.keep.iter().filter(|k| **k).count()];
-                if self.header {
+            self.start(&record, &path)?;
+            if self.args.bool("header") {
+                more = text.read(&mut record).map_err(problem)?;
+            }
+        }
+        // Rows that come before it is decided how their columns are kept.
+        let mut ahead: Vec<Record> = Vec::new();
+        let (mut cells, mut bytes) = (0, 0);
+        let width = self.names.len();
+        let check = |record: &Record, text: &Text<Stream>| {
+            if record.len() == width {
+                return Ok(());
+            }
+            Err(match text.other_delimiter() {
+                Some(other) => problem(other),
+                None => {
+                    DataError::Ragged { path: path.clone(), line: record.line, found: record.len(), expected: width }
+                }
+            })
+        };
+        while more && ahead.len() < AHEAD.min(most) && cells < AHEAD_CELLS && bytes < AHEAD_BYTES {
+            check(&record, &text)?;
+            (cells, bytes) = (cells + record.len(), bytes + record.size() + record.len());
+            ahead.push(record.clone());
+            more = text.read(&mut record).map_err(problem)?;
+        }
+        let rows = match (more, packed) {
+            (true, false) => (size as usize / (bytes / ahead.len()).max(1)).saturating_add(size as usize / bytes + 16),
+            _ => ahead.len(),
+        };
+        pass.lines.reserve(rows.min(most));
+        for c in 0..self.columns.len() {
+            let kind = match only {
+                Some(_) => Kind::Category,
+                None => self.columns[c].kind.unwrap_or_else(|| self.likely(&ahead, c)),
+            };
+            pass.cells.push(Cells::new(kind, if only.is_none_or(|o| o.contains(&c)) { rows.min(most) } else { 0 }));
+        }
+        let places: Vec<(usize, usize)> = (0..self.names.len())
+            .filter(|i| self.keep[*i])
+            .enumerate()
+            .filter(|(c, _)| only.is_none_or(|o| o.contains(c)))
+            .collect();
+        for record in ahead {
+            self.row(&record, &places, &mut pass)?;
+        }
+        while more && pass.lines.len() < most {
+            check(&record, &text)?;
+            self.row(&record, &places, &mut pass)?;
+            more = text.read(&mut record).map_err(problem)?;
+        }
+        if !more {
+            pass.fact = Some(text.into_inner().finish()?);
+        }
+        Ok(pass)
+    }
+
+    /// One row into its columns; `places` are the columns and where their cells stand.
+    fn row(&mut self, record: &Record, places: &[(usize, usize)], pass: &mut Pass) -> Result<(), DataError> {
+        for (c, at) in places {
+            let column = &mut self.columns[*c];
+            let cell = record.cell(*at);
+            let text = text::utf8(cell)
+                .map_err(|reads| not_utf8(&pass.path, record.line, &column.name, cell, &reads, "add"))?;
+            match &mut pass.cells[*c] {
+                Cells::Codes(codes) => codes.push(match self.words.is(text) {
+                    true => MISSING,
+                    false => column.words.number(text),
+                }),
+                Cells::Numbers(numbers) => match self::cell(text, &self.notation, &self.words) {
+                    Cell::Number(v) => numbers.push(v),
+                    Cell::Missing => numbers.push_missing(),
+                    Cell::Usual => numbers.push_other(text, record.line),
+                    Cell::Odd(v) if column.kind.is_none() => numbers.push_odd(v, record.line),
+                    Cell::Not if column.kind.is_none() => numbers.push_other(text, record.line),
+                    Cell::Odd(value) => return Err(not_finite(&pass.path, record.line, &column.name, value)),
+                    Cell::Not => {
+                        let name = column.name.clone();
+                        return Err(self.not_a_number(&pass.path, record.line, &name, text));
+                    }
+                },
+            }
+        }
+        pass.lines.push(record.line as u32);
+        Ok(())
+    }
+
+    /// How a column of the training file is kept, by its first rows; the other kind is found again if they mislead.
+    fn likely(&self, ahead: &[Record], column: usize) -> Kind {
+        let at = (0..self.names.len()).filter(|i| self.keep[*i]).nth(column).unwrap_or(0);
+        let (mut numbers, mut others) = (0, 0);
+        for record in ahead {
+            let Ok(text) = std::str::from_utf8(record.cell(at)) else { continue };
+            match cell(text, &self.notation, &self.words) {
+                Cell::Number(_) | Cell::Odd(_) => numbers += 1,
+                Cell::Not => others += 1,
+                Cell::Missing | Cell::Usual => {}
+            }
+        }
+        if others > numbers { Kind::Category } else { Kind::Number }
+    }
+
+    /// Gives every open column its kind, and returns those that have none.
+    fn decide(&mut self, pass: &mut Pass) -> Result<Vec<Doubt>, DataError> {
+        let mut doubts = Vec::new();
+        for c in 0..self.columns.len() {
+            if self.columns[c].kind.is_some() {
+                continue;
+            }
+            let column = &self.columns[c];
+            let number = |t: &str| self.notation.is_number(t) && !self.words.is_usual(t);
+            let tally = match &pass.cells[c] {
+                Cells::Numbers(numbers) => numbers.tally(),
+                Cells::Codes(codes) => column::tally(&column.words, codes, &pass.lines, number),
+            };
+            let verdict = kinds::judge(&column.name, &tally, &self.notation, &self.words.numbers);
+            let kind = match verdict {
+                Verdict::Number => Kind::Number,
+                Verdict::Category => Kind::Category,
+                Verdict::Doubtful(note) => {
+                    self.notes.push(note);
+                    Kind::Category
+                }
+                Verdict::Open(doubt) => {
+                    doubts.push(*doubt);
                     continue;
                 }
+            };
+            self.columns[c].kind = Some(kind);
+            if kind == Kind::Number {
+                self.to_numbers(pass, c)?;
             }
-            if record.len() != self.names.len() {
-                return Err(DataError::Ragged { path, line, found: record.len(), expected: self.names.len() });
-            }
-            let kept = record.iter().zip(&self.keep).filter(|(_, k)| **k).map(|(c, _)| c);
-            for ((cell, column), (index, words)) in kept.zip(&mut columns).zip(&mut self.dictionaries) {
-                let text = std::str::from_utf8(cell).map_err(|_| DataError::Text {
-                    path: path.clone(),
-                    line,
-                    detail: format!("the cell {:?} is not UTF-8", excerpt(&String::from_utf8_lossy(cell))),
-                })?;
-                column.push(match index.get(text) {
-                    Some(code) => *code,
-                    None if self.missing.contains(text) => MISSING,
-                    None => {
-                        words.push(text.to_string());
-                        index.insert(text.to_string(), words.len() as u32 - 1);
-                        words.len() as u32 - 1
-                    }
-                });
-            }
-            lines.push(line as u32);
         }
-        self.facts.push(file.fact);
-        let columns = columns.into_iter().map(Values::Text).collect();
-        Ok(Part { rows: lines.len(), columns, source: path, origin: lines, unit: "line" })
+        Ok(doubts)
+    }
+
+    /// A column that was kept as texts and is numeric.
+    fn to_numbers(&mut self, pass: &mut Pass, c: usize) -> Result<(), DataError> {
+        let column = &mut self.columns[c];
+        if let Cells::Numbers(numbers) = &pass.cells[c] {
+            return match numbers.odd {
+                Some((line, value)) => Err(not_finite(&pass.path, line, &column.name, value)),
+                None => Ok(()),
+            };
+        }
+        let words = std::mem::take(&mut column.words);
+        let read: Vec<Cell> = words.list().iter().map(|w| cell(w, &self.notation, &self.words)).collect();
+        let Cells::Codes(codes) = std::mem::replace(&mut pass.cells[c], Cells::new(Kind::Number, pass.lines.len()))
+        else {
+            return Ok(());
+        };
+        let Cells::Numbers(numbers) = &mut pass.cells[c] else { return Ok(()) };
+        for (code, line) in codes.into_iter().zip(&pass.lines) {
+            let line = u64::from(*line);
+            if code == MISSING {
+                numbers.push_missing();
+                continue;
+            }
+            match read[code as usize] {
+                Cell::Number(v) => numbers.push(v),
+                Cell::Odd(value) => return Err(not_finite(&pass.path, line, &column.name, value)),
+                _ => numbers.push_other(&words.list()[code as usize], line),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the texts of columns that looked like numbers and are categories.
+    fn texts(&mut self, written: &str, pass: &mut Pass) -> Result<(), DataError> {
+        let is_text =
+            |c: &usize| self.columns[*c].kind == Some(Kind::Category) && matches!(pass.cells[*c], Cells::Numbers(_));
+        let again: Vec<usize> = (0..self.columns.len()).filter(is_text).collect();
+        if again.is_empty() {
+            return Ok(());
+        }
+        // Their numbers are not needed while the file is read again.
+        again.iter().for_each(|c| pass.cells[*c] = Cells::new(Kind::Category, 0));
+        let second = self.pass(written, Some(&again), usize::MAX)?;
+        if second.fact != pass.fact {
+            return Err(DataError::read(&pass.path, std::io::Error::other(crate::source::CHANGED)));
+        }
+        for (c, cells) in second.cells.into_iter().enumerate().filter(|(c, _)| again.contains(c)) {
+            pass.cells[c] = cells;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, pass: Pass) -> Result<Part, DataError> {
+        for (column, cells) in self.columns.iter().zip(&pass.cells) {
+            if let Cells::Numbers(numbers) = cells {
+                let usual: Vec<String> = numbers
+                    .others()
+                    .map(|o| {
+                        let line = o.line.unwrap_or_default();
+                        if o.count == 1 {
+                            format!("{:?} in line {line}", o.text)
+                        } else {
+                            format!("{:?} in {} cells, first in line {line}", o.text, o.count)
+                        }
+                    })
+                    .collect();
+                if !usual.is_empty() {
+                    self.notes.push(format!(
+                        "`{}`: the numeric column `{}` holds {}: read as missing",
+                        pass.path.display(),
+                        excerpt(&column.name),
+                        usual.join(", ")
+                    ));
+                }
+            }
+        }
+        self.facts.extend(pass.fact);
+        let mut columns: Vec<Values> = pass.cells.into_iter().map(Cells::into_values).collect();
+        if columns.is_empty() {
+            // A file without a single line.
+            columns =
+                self.columns.iter().map(|c| Cells::new(c.kind.unwrap_or(Kind::Category), 0).into_values()).collect();
+        }
+        Ok(Part { rows: pass.lines.len(), columns, source: pass.path, origin: pass.lines, unit: "line" })
+    }
+
+    /// The words that mean "missing" now and occur, or are listed.
+    fn known_missing(&self, pass: &Pass) -> Vec<String> {
+        let mut words = self.words.any.clone();
+        for cells in &pass.cells {
+            if let Cells::Numbers(numbers) = cells {
+                for other in numbers.others().filter(|o| self.words.is_usual(o.text)) {
+                    if !words.iter().any(|w| w == other.text) {
+                        words.push(other.text.to_string());
+                    }
+                }
+            }
+        }
+        words
+    }
+
+    fn not_a_number(&self, path: &Path, line: u64, column: &str, text: &str) -> DataError {
+        let decided = match self.args.get("numeric") {
+            Some(_) => format!("take `{column}` out of `numeric` to read it as categories"),
+            None => "the training cells of the column are numbers".to_string(),
+        };
+        DataError::option(
+            format!(
+                "`{}`, line {line}, column `{}`: {:?} is not a number",
+                path.display(),
+                excerpt(column),
+                excerpt(text)
+            ),
+            kinds::refused(column, text, &self.notation, &self.words.all(), &decided),
+        )
     }
 
     /// Fixes the names by the first line of the first file, and compares those of later files with them.
-    fn start(&mut self, record: &::csv::ByteRecord, path: &std::path::Path, drop: &[String]) -> Result<(), DataError> {
-        if self.header {
-            let found: Vec<String> = record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
-            let found: Vec<String> = found.into_iter().map(|c| c.trim_start_matches('\u{feff}').to_string()).collect();
+    fn start(&mut self, record: &Record, path: &Path) -> Result<(), DataError> {
+        if self.args.bool("header") {
+            let mut found = Vec::with_capacity(record.len());
+            for (i, cell) in record.iter().enumerate() {
+                let name = text::utf8(cell)
+                    .map_err(|reads| not_utf8(path, record.line, &format!("number {}", i + 1), cell, &reads, "add"))?;
+                found.push(name.to_string());
+            }
             if self.names.is_empty() {
                 self.names = found;
             } else if self.names != found {
@@ -101,7 +456,7 @@ impl Reader {
                     }
                     None => format!("the header has {} columns, expected {}", found.len(), self.names.len()),
                 };
-                return Err(DataError::Text { path: path.to_path_buf(), line: 1, detail });
+                return Err(DataError::Text { path: path.to_path_buf(), line: record.line, detail });
             }
         } else if self.names.is_empty() {
             return Err(DataError::option(
@@ -109,6 +464,14 @@ impl Reader {
                 "add `columns = [...]`, one name per column in the file's order",
             ));
         }
+        if self.keep.is_empty() {
+            self.columns()?;
+        }
+        Ok(())
+    }
+
+    /// The columns that are read, and what is known of them.
+    fn columns(&mut self) -> Result<(), DataError> {
         named_shortly(self.names.iter().map(String::as_str))?;
         let mut seen = HashSet::new();
         if let Some(twice) = self.names.iter().find(|n| !seen.insert(n.as_str())) {
@@ -117,26 +480,57 @@ impl Reader {
                 "every column needs its own name",
             ));
         }
-        if self.keep.is_empty() {
-            for name in drop {
-                require(&self.names, name, "drop")?;
-            }
-            self.keep = self.names.iter().map(|n| !drop.contains(n)).collect();
-            self.dictionaries = vec![Default::default(); self.keep.iter().filter(|k| **k).count()];
-        }
+        let drop = plain(self.args, "drop");
+        drop.iter().try_for_each(|name| require(&self.names, name, "drop"))?;
+        self.keep = self.names.iter().map(|n| !drop.contains(n)).collect();
+        let kept: Vec<String> = self.names.iter().filter(|n| !drop.contains(n)).cloned().collect();
+        let listed = |attribute: &str| -> Result<Vec<String>, DataError> {
+            let names = plain(self.args, attribute);
+            names.iter().filter(|n| !drop.contains(n)).try_for_each(|n| require(&kept, n, attribute))?;
+            Ok(names)
+        };
+        let numeric = self.args.get("numeric").map(|_| listed("numeric")).transpose()?;
+        let categories = listed("categories")?;
+        let kind = |name: &String| match &numeric {
+            Some(n) if n.contains(name) => Some(Kind::Number),
+            Some(_) => Some(Kind::Category),
+            None if categories.contains(name) => Some(Kind::Category),
+            None => match self.context.schema?.column(name)?.facts {
+                Facts::Numeric { .. } => Some(Kind::Number),
+                Facts::Category { .. } => Some(Kind::Category),
+                Facts::Picture => None,
+            },
+        };
+        let column = |name: &String| Column { name: name.clone(), kind: kind(name), words: Default::default() };
+        self.columns = kept.iter().map(column).collect();
         Ok(())
     }
 }
 
-/// The longest line of a table.
-const MAX_LINE: usize = 16 << 20;
+fn not_finite(path: &Path, line: u64, column: &str, value: f64) -> DataError {
+    let place = format!("`{}`, line {line}", path.display());
+    DataError::NotFinite { place, column: column.into(), value }
+}
 
-/// The number of the first line that is longer than any table's.
-fn too_long(bytes: &[u8]) -> Option<u64> {
-    if bytes.len() <= MAX_LINE {
-        return None;
-    }
-    bytes.split(|b| *b == b'\n').position(|l| l.len() > MAX_LINE).map(|n| n as u64 + 1)
+/// A cell that is not UTF-8, and how it reads in the encoding that is likeliest.
+pub fn not_utf8(path: &Path, line: u64, column: &str, cell: &[u8], reads: &str, add: &str) -> DataError {
+    let way = match add {
+        "add" => "add `encoding = windows1252` (or `latin1`)".to_string(),
+        other => other.to_string(),
+    };
+    DataError::option(
+        format!(
+            "`{}`, line {line}, column `{}`: {:?} is not UTF-8",
+            path.display(),
+            excerpt(column),
+            excerpt(&String::from_utf8_lossy(cell))
+        ),
+        format!(
+            "in Windows-1252 or Latin-1 the cell reads {:?}: if that is right, {way}; convert other encodings, for example with \
+             `iconv -f ENCODING -t UTF-8`",
+            excerpt(reads)
+        ),
+    )
 }
 
 /// Refuses names that are none: a file that is not what it is taken for has such.
@@ -151,11 +545,7 @@ pub fn named_shortly<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Dat
     }
 }
 
-fn reader_line(record: &::csv::ByteRecord) -> u64 {
-    record.position().map_or(1, |p| p.line())
-}
-
-pub fn require(names: &[String], name: &str, attribute: &str) -> Result<(), DataError> {
+fn require(names: &[String], name: &str, attribute: &str) -> Result<(), DataError> {
     if names.iter().any(|n| n == name) {
         return Ok(());
     }

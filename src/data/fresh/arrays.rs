@@ -32,7 +32,7 @@ struct Found {
 
 /// Paths are the command line's.
 fn here() -> LoadContext<'static> {
-    LoadContext { base: Path::new("") }
+    LoadContext { base: Path::new(""), schema: None }
 }
 
 impl<'a> Arrays<'a> {

@@ -12,9 +12,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::axes::Order;
+use super::csv::{self, Notation};
 use super::freeze::{ColumnFacts, Schema};
 use super::raw::{Raw, RawColumn, Split, Values};
-use super::{DataError, csv};
+use super::{DataError, text};
 use crate::diag::suggest;
 use crate::schema::Args;
 
@@ -28,6 +29,8 @@ pub struct Wanted {
     pub columns: Vec<ColumnFacts>,
     /// Cells that mean "missing".
     pub missing: Vec<String>,
+    /// Cells that mean it in columns of numbers, besides those.
+    pub missing_numbers: Vec<String>,
     /// How the training tables were laid out, where they were tables.
     pub layout: Layout,
     /// A column to hand through.
@@ -43,24 +46,23 @@ pub struct Wanted {
 }
 
 /// Of a table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Layout {
     /// Names by position, for tables without a header.
     pub columns: Option<Vec<String>>,
-    pub delimiter: u8,
+    pub text: text::Layout,
+    pub notation: Notation,
 }
 
 impl Layout {
     /// As the attributes of a `data` item say.
     pub fn of(format: &str, args: &Args) -> Layout {
         if format != csv::DEF.call.name {
-            return Layout { columns: None, delimiter: b',' };
+            let text = text::Layout { delimiter: b',', encoding: None };
+            return Layout { columns: None, text, notation: Notation::default() };
         }
         let names = || csv::names(args, "columns").into_iter().map(|n| n.value).collect();
-        Layout {
-            columns: (!args.bool("header")).then(names),
-            delimiter: args.str("delimiter").bytes().next().unwrap_or(b','),
-        }
+        Layout { columns: (!args.bool("header")).then(names), text: csv::layout(args), notation: Notation::of(args) }
     }
 }
 
@@ -76,6 +78,7 @@ impl Wanted {
         Wanted {
             columns,
             missing: schema.missing.clone(),
+            missing_numbers: schema.missing_numbers.clone(),
             layout,
             id: None,
             resize: false,
@@ -112,6 +115,7 @@ impl Wanted {
             columns: columns.collect(),
             splits: [Split::default(), Split::default(), split],
             missing: self.missing.clone(),
+            missing_numbers: self.missing_numbers.clone(),
             files: Vec::new(),
             notes: Vec::new(),
         }
@@ -190,10 +194,12 @@ fn kind(path: &Path) -> Result<Kind, DataError> {
         // A pipe can be read once.
         return Ok(Kind::Table);
     }
-    let mut first = Vec::with_capacity(8);
+    let mut first = Vec::new();
     // A stream that is cut off is told of when it is read.
-    let _ = unpacked(path)?.take(8).read_to_end(&mut first);
+    let _ = unpacked(path)?.take(1 << 12).read_to_end(&mut first);
     Ok(match first.as_slice() {
+        // An archive, but none of arrays: the reader of tables says what it is.
+        first if text::is_spreadsheet(first) => Kind::Table,
         [0x93, b'N', b'U', b'M', ..] | [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Numpy,
         [0, 0, 0x08..=0x0e, 1..=8, ..] => Kind::Idx,
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Kind::Picture,

@@ -1,21 +1,23 @@
 //! Tables: csv, `.gz` or not, `-` for standard input. Read in pieces; columns are found by their names, whatever their order, and
 //! columns that the network does not read are passed over.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Piece, Source, Wanted, cannot_read, shown, unpacked};
+use crate::data::csv::{self, Cell, Missing, Notation};
 use crate::data::freeze::Facts;
 use crate::data::raw::{MISSING, Values};
-use crate::data::{DataError, csv};
+use crate::data::text::{Problem, Record, Text, describe, utf8};
+use crate::data::{DataError, error};
 use crate::diag::suggest;
 
 pub struct Table<'a> {
     wanted: &'a Wanted,
     paths: VecDeque<PathBuf>,
     file: Option<File>,
-    missing: HashSet<&'a str>,
+    missing: Missing,
     /// Number of each word of each category.
     words: Vec<HashMap<&'a str, u32>>,
     /// Cells per column that hold a word training never showed.
@@ -25,13 +27,13 @@ pub struct Table<'a> {
 
 struct File {
     path: PathBuf,
-    reader: ::csv::Reader<Box<dyn Read>>,
+    text: Text<Box<dyn Read>>,
     /// Position of each wanted column, and of the one to hand through.
     at: Vec<usize>,
     id: Option<usize>,
     width: usize,
     /// The first line, if it is a row.
-    first: Option<::csv::ByteRecord>,
+    first: Option<Record>,
     rows: usize,
 }
 
@@ -52,7 +54,7 @@ impl<'a> Table<'a> {
             wanted,
             paths: paths.iter().cloned().collect(),
             file: None,
-            missing: wanted.missing.iter().map(String::as_str).collect(),
+            missing: Missing::new(wanted.missing.clone(), wanted.missing_numbers.clone(), &wanted.layout.notation),
             words: words.collect(),
             unseen: vec![0; wanted.columns.len()],
             empty: Vec::new(),
@@ -73,22 +75,22 @@ impl<'a> Table<'a> {
 
 impl File {
     fn open(path: PathBuf, wanted: &Wanted) -> Result<File, DataError> {
-        let mut reader = ::csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(wanted.layout.delimiter)
-            .trim(::csv::Trim::All)
-            .from_reader(unpacked(&path)?);
+        let bytes = unpacked(&path)?;
         let path = shown(&path);
-        let mut first = ::csv::ByteRecord::new();
-        if !reader.read_byte_record(&mut first).map_err(|e| unreadable(&path, &first, e))? {
+        let mut text = Text::open(bytes, wanted.layout.text).map_err(|p| unreadable(&path, p))?;
+        let mut first = Record::default();
+        if !text.read(&mut first).map_err(|p| unreadable(&path, p))? {
             return Err(DataError::option(
                 format!("`{}` is empty", path.display()),
                 "a table has a first line that names its columns; a table of no rows is that line alone",
             ));
         }
+        if first.len() == 1
+            && let Some(other) = text.other_delimiter()
+        {
+            return Err(unreadable(&path, other));
+        }
         let cells: Vec<String> = first.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
-        let cells: Vec<String> = cells.iter().map(|c| c.trim_start_matches('\u{feff}').to_string()).collect();
         // Training tables without a header are read by position, unless the file has one all the same: a first line that holds
         // mostly names of columns. A row of data holds none.
         let (names, is_row) = match &wanted.layout.columns {
@@ -96,8 +98,8 @@ impl File {
                 if cells.len() != names.len() {
                     let found = match cells.len() {
                         1 => format!(
-                            "one cell in its first line (cells are set apart by {:?})",
-                            char::from(wanted.layout.delimiter)
+                            "one cell in its first line (cells are separated by {})",
+                            describe(wanted.layout.text.delimiter)
                         ),
                         n => format!("{n} cells in its first line"),
                     };
@@ -116,22 +118,25 @@ impl File {
         };
         let (at, id) = places(&path, &names, wanted)?;
         let width = names.len();
-        Ok(File { path, reader, at, id, width, first: is_row.then_some(first), rows: 0 })
+        Ok(File { path, text, at, id, width, first: is_row.then_some(first), rows: 0 })
     }
 
     /// The next row, or `false`.
-    fn read(&mut self, record: &mut ::csv::ByteRecord) -> Result<bool, DataError> {
+    fn read(&mut self, record: &mut Record) -> Result<bool, DataError> {
         match self.first.take() {
             Some(first) => *record = first,
             None => {
-                if !self.reader.read_byte_record(record).map_err(|e| unreadable(&self.path, record, e))? {
+                if !self.text.read(record).map_err(|p| unreadable(&self.path, p))? {
                     return Ok(false);
                 }
             }
         }
         if record.len() != self.width {
-            let (path, line) = (self.path.clone(), line(record));
-            return Err(DataError::Ragged { path, line, found: record.len(), expected: self.width });
+            if let Some(other) = self.text.other_delimiter() {
+                return Err(unreadable(&self.path, other));
+            }
+            let path = self.path.clone();
+            return Err(DataError::Ragged { path, line: record.line, found: record.len(), expected: self.width });
         }
         self.rows += 1;
         Ok(true)
@@ -155,8 +160,8 @@ fn places(path: &std::path::Path, names: &[String], w: &Wanted) -> Result<(Vec<u
         let some = lacks.len() < w.columns.len();
         let header = match (some, names) {
             (false, [one]) => format!(
-                "its first line reads {one:?}, one cell: is it a header, and are its cells set apart by {:?}?",
-                char::from(w.layout.delimiter)
+                "its first line reads {one:?}, one cell: is it a header, and are its cells separated by {}?",
+                describe(w.layout.text.delimiter)
             ),
             (false, _) => format!("its first line must name the columns, and reads {}", suggest::listing(all())),
             (true, _) => format!("its columns are {}; their order does not matter", suggest::listing(all())),
@@ -185,14 +190,14 @@ fn places(path: &std::path::Path, names: &[String], w: &Wanted) -> Result<(Vec<u
     Ok((at, w.id.as_deref().map(find).transpose()?))
 }
 
-fn line(record: &::csv::ByteRecord) -> u64 {
-    record.position().map_or(1, |p| p.line())
-}
-
-fn unreadable(path: &std::path::Path, record: &::csv::ByteRecord, e: ::csv::Error) -> DataError {
-    match e.into_kind() {
-        ::csv::ErrorKind::Io(e) => cannot_read(path, &e),
-        other => DataError::Text { path: path.into(), line: line(record), detail: format!("{other:?}") },
+/// A problem of the file. New rows have no attributes: they must be laid out as the training tables were.
+fn unreadable(path: &Path, problem: Problem) -> DataError {
+    match problem.of(path, |e| cannot_read(path, &e)) {
+        DataError::Option { message, help } if help.starts_with("add `") => DataError::option(
+            message,
+            "write the new rows as the training tables were written: the same `delimiter`, and the same `encoding` or a byte order mark",
+        ),
+        other => other,
     }
 }
 
@@ -210,7 +215,7 @@ impl Source for Table<'_> {
         // Texts that are hashed, which no vocabulary holds.
         let mut hashed: Vec<(HashMap<String, u32>, Vec<String>)> = vec![Default::default(); columns.len()];
         let (mut n, mut source) = (0, String::new());
-        let mut record = ::csv::ByteRecord::new();
+        let mut record = Record::default();
         while n < rows {
             let Some(file) = &mut self.file else { break };
             if !file.read(&mut record)? {
@@ -223,7 +228,6 @@ impl Source for Table<'_> {
             source = file.path.display().to_string();
             for (c, at) in file.at.iter().enumerate() {
                 let text = text(file, &record, *at, &columns[c].name)?;
-                let missing = self.missing.contains(text);
                 match &mut values[c] {
                     Values::Text(codes) if matches!(columns[c].facts, Facts::Hashed { .. }) => {
                         let (places, texts) = &mut hashed[c];
@@ -241,14 +245,21 @@ impl Source for Table<'_> {
                         Some(code) => *code,
                         None => {
                             // Encoded as in training: a category it never showed is as good as missing.
-                            self.unseen[c] += usize::from(!missing);
+                            self.unseen[c] += usize::from(!self.missing.is(text));
                             MISSING
                         }
                     }),
-                    Values::F64(numbers) => numbers.push(match missing {
-                        true => f64::NAN,
-                        false => number(text, file, &record, &columns[c].name, &self.wanted.missing)?,
-                    }),
+                    Values::F64(numbers) => {
+                        numbers.push(match csv::cell(text, &self.wanted.layout.notation, &self.missing) {
+                            Cell::Number(v) => v,
+                            Cell::Missing | Cell::Usual => f64::NAN,
+                            Cell::Odd(v) => {
+                                let place = format!("`{}`, line {}", file.path.display(), record.line);
+                                return Err(DataError::NotFinite { place, column: columns[c].name.clone(), value: v });
+                            }
+                            Cell::Not => return Err(no_number(text, file, &record, &columns[c].name, self.wanted)),
+                        })
+                    }
                     _ => unreachable!("made above"),
                 }
             }
@@ -288,36 +299,22 @@ impl Source for Table<'_> {
     }
 }
 
-fn text<'r>(file: &File, record: &'r ::csv::ByteRecord, at: usize, column: &str) -> Result<&'r str, DataError> {
-    let cell = record.get(at).unwrap_or_default();
-    std::str::from_utf8(cell).map_err(|_| {
-        let (path, line) = (file.path.display(), line(record));
-        DataError::option(
-            format!("`{path}`, line {line}, column `{column}`: {:?} is not UTF-8", String::from_utf8_lossy(cell)),
-            "save the table as UTF-8 text",
-        )
-    })
+fn text<'r>(file: &File, record: &'r Record, at: usize, column: &str) -> Result<&'r str, DataError> {
+    let cell = record.cell(at);
+    let way = "save the new rows as UTF-8: `iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv`";
+    utf8(cell).map_err(|reads| csv::not_utf8(&file.path, record.line, column, cell, &reads, way))
 }
 
-fn number(
-    text: &str,
-    file: &File,
-    record: &::csv::ByteRecord,
-    column: &str,
-    missing: &[String],
-) -> Result<f64, DataError> {
-    let why = match text.parse::<f64>() {
-        Ok(v) if v.is_finite() => return Ok(v),
-        Ok(_) => "not a finite number",
-        Err(_) => "not a number",
-    };
-    let help = match missing.is_empty() {
-        true => "training saw numbers only in this column: mend the cell or leave the row out".to_string(),
-        false => {
-            let texts: Vec<String> = missing.iter().map(|m| format!("{m:?}")).collect();
-            format!("training saw numbers in this column: mend the cell; missing is written {}", texts.join(" or "))
-        }
-    };
-    let (path, line) = (file.path.display(), line(record));
-    Err(DataError::option(format!("`{path}`, line {line}, column `{column}`: {text:?} is {why}"), help))
+fn no_number(text: &str, file: &File, record: &Record, column: &str, wanted: &Wanted) -> DataError {
+    let missing: Vec<String> = wanted.missing.iter().chain(&wanted.missing_numbers).cloned().collect();
+    let notation: &Notation = &wanted.layout.notation;
+    DataError::option(
+        format!(
+            "`{}`, line {}, column `{column}`: {:?} is not a number",
+            file.path.display(),
+            record.line,
+            error::excerpt(text)
+        ),
+        csv::refused(column, text, notation, &missing, "training saw numbers in this column"),
+    )
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Finding, Subject, percent, split};
 use crate::data::freeze::{ColumnFacts, Facts};
 use crate::data::raw::{MISSING, RawColumn, Values};
+use crate::data::schema_text;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColumnSurvey {
@@ -146,8 +147,9 @@ fn numbers(
                 "code",
                 format!(
                     "column `{name}` is read as a quantity, and by its name its {} whole numbers name things: if they do, make it a \
-                     category with `categories = [{name}, ...]`, or leave it out of `numeric`",
-                    seen.len()
+                     category with `categories = [{}, ...]`, or leave it out of `numeric`",
+                    seen.len(),
+                    schema_text::name(name)
                 ),
             );
         }
@@ -166,9 +168,10 @@ fn called_code(name: &str) -> bool {
 }
 
 fn identifier(name: &str, what: &str, rows: usize) -> String {
+    let written = schema_text::name(name);
     format!(
         "column `{name}` holds {what} that are different in every one of {rows} training rows: an identifier says nothing about new \
-         rows; leave it out with `except = [{name}]`"
+         rows; leave it out with `except = [{written}]`"
     )
 }
 

@@ -82,6 +82,7 @@ fn term(t: &Term, data: &str) -> String {
         Term::Number(v) => number_text(*v),
         Term::Text(v) => quoted_text(v),
         Term::Bool(v) => v.to_string(),
+        Term::Truth(t) => part(t),
         Term::Not(t) => format!("not {}", part(t)),
         Term::Neg(t) => format!("-{}", part(t)),
         Term::Binary(op, a, b) => format!("{} {} {}", part(a), op.symbol(), part(b)),

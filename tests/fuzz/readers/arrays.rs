@@ -95,7 +95,7 @@ impl Target for Arrays {
         self.folder.write("a", data);
         self.folder.write("a.npz", data);
         let (def, args) = support::attributes(way);
-        match (def.load)(&args, &LoadContext { base: self.folder.path() }) {
+        match (def.load)(&args, &LoadContext { base: self.folder.path(), schema: None }) {
             Ok(raw) => {
                 data_laws(&raw);
                 "read"

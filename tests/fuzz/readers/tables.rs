@@ -127,7 +127,7 @@ impl Target for Tables {
         let way = WAYS[usize::from(*way) % WAYS.len()];
         self.folder.write("t.csv", data);
         let (def, args) = support::attributes(way);
-        match (def.load)(&args, &LoadContext { base: self.folder.path() }) {
+        match (def.load)(&args, &LoadContext { base: self.folder.path(), schema: None }) {
             Ok(raw) => {
                 data_laws(&raw);
                 plain_cells_are_read(&raw, data, way);
@@ -184,7 +184,8 @@ fn plain_cells_are_read(raw: &Raw, data: &[u8], way: &str) {
     let header = !way.contains("header = false");
     // A byte order mark is no part of the first cell.
     let text = text.trim_start_matches('\u{feff}');
-    let mut lines = text.split(['\n', '\r']).filter(|l| !l.is_empty());
+    let blank = |c: char| c.is_ascii_whitespace() && c != delimiter;
+    let mut lines = text.split(['\n', '\r']).filter(|l| !l.trim_matches(blank).is_empty());
     if header {
         lines.next();
     }
@@ -195,7 +196,9 @@ fn plain_cells_are_read(raw: &Raw, data: &[u8], way: &str) {
     let mut wanted: Vec<String> = lines.flat_map(|l| vec![first(l); times]).collect();
     let rows: usize = raw.splits.iter().map(|s| s.rows).sum();
     assert_eq!(rows, wanted.len(), "rows of the file, {times} times");
-    let missing = |c: &str| raw.missing.iter().any(|m| m == c);
+    let numeric = !raw.splits[0].columns[0].is_text();
+    let in_numbers = |c: &str| numeric && raw.missing_numbers.iter().any(|m| m == c);
+    let missing = |c: &str| raw.missing.iter().any(|m| m == c) || in_numbers(c);
     let mut found: Vec<String> = Vec::new();
     for split in &raw.splits {
         found.extend((0..split.rows).map(|row| match &split.columns[0] {
@@ -209,7 +212,6 @@ fn plain_cells_are_read(raw: &Raw, data: &[u8], way: &str) {
             },
         }));
     }
-    let numeric = !raw.splits[0].columns[0].is_text();
     for cell in &mut wanted {
         if missing(cell) {
             *cell = "missing".into();

@@ -25,9 +25,9 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let checked = compiled.checked.as_ref().expect("it compiled");
     let mut frozen: Vec<(String, Raw, Schema)> = Vec::new();
     for d in &checked.spec.data {
-        let raw = feed::load(d).map_err(session::failed)?;
+        let raw = feed::load_open(d).map_err(session::failed)?;
         let schema = Schema::freeze(&raw);
-        for note in schema.notes() {
+        for note in raw.notes.iter().cloned().chain(schema.notes()) {
             terminal.note(&format!("note: {note}"));
         }
         frozen.push((d.name.clone(), raw, schema));

@@ -1,0 +1,247 @@
+//! The cells of one column of one file while they are read.
+
+use std::collections::HashSet;
+
+use super::kinds::{DIFFERENT, Other, Tally};
+use super::words::Words;
+use crate::data::raw::{MISSING, Values};
+
+/// A column of the table, for all files.
+#[derive(Debug)]
+pub struct Column {
+    pub name: String,
+    /// Once it is known.
+    pub kind: Option<Kind>,
+    /// Of a category, and of a column that may become one.
+    pub words: Words,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Number,
+    Category,
+}
+
+/// What is kept of the cells.
+#[derive(Debug)]
+pub enum Cells {
+    /// Numbers of the column's words, or [`MISSING`].
+    Codes(Vec<u32>),
+    Numbers(Numbers),
+}
+
+impl Cells {
+    pub fn new(kind: Kind, rows: usize) -> Cells {
+        match kind {
+            Kind::Category => Cells::Codes(Vec::with_capacity(rows)),
+            Kind::Number => Cells::Numbers(Numbers { rows, ..Numbers::default() }),
+        }
+    }
+
+    pub fn into_values(self) -> Values {
+        match self {
+            Cells::Codes(mut codes) => {
+                codes.shrink_to_fit();
+                Values::Text(codes)
+            }
+            Cells::Numbers(numbers) => numbers.store.into_values(),
+        }
+    }
+}
+
+/// Numbers as they come, each in no more bytes than the column needs, and the texts among them that are none.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    store: Store,
+    /// How many cells are expected.
+    rows: usize,
+    pub finite: usize,
+    others: Words,
+    /// Count and first line of each of the others.
+    seen: Vec<(usize, u64)>,
+    /// The first number that is not finite, and its line.
+    pub odd: Option<(u64, f64)>,
+}
+
+impl Numbers {
+    pub fn push(&mut self, v: f64) {
+        self.finite += 1;
+        self.store.push(v, self.rows);
+    }
+
+    pub fn push_missing(&mut self) {
+        self.store.push(f64::NAN, self.rows);
+    }
+
+    /// A cell that is no number, or means "missing" if the column is numeric.
+    pub fn push_other(&mut self, text: &str, line: u64) {
+        let n = self.others.number(text) as usize;
+        if n == self.seen.len() {
+            self.seen.push((0, line));
+        }
+        self.seen[n].0 += 1;
+        self.push_missing();
+    }
+
+    pub fn push_odd(&mut self, v: f64, line: u64) {
+        self.odd.get_or_insert((line, v));
+        self.push(0.0);
+    }
+
+    pub fn others(&self) -> impl Iterator<Item = Other<'_>> {
+        let each = self.others.list().iter().zip(&self.seen);
+        each.map(|(text, (count, line))| Other { text, count: *count, line: Some(*line) })
+    }
+
+    pub fn tally(&self) -> Tally<'_> {
+        let mut different = HashSet::new();
+        for v in self.store.numbers().filter(|v| !v.is_nan()) {
+            different.insert(v.to_bits());
+            if different.len() >= DIFFERENT {
+                break;
+            }
+        }
+        Tally { numbers: self.finite, different: different.len(), others: self.others().collect() }
+    }
+}
+
+/// Whole numbers of 16 bits, whole numbers that 32 bits hold exactly, or any: the smallest that fits what came so far.
+#[derive(Debug)]
+enum Store {
+    Short(Vec<i16>),
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store::Short(Vec::new())
+    }
+}
+
+impl Store {
+    fn push(&mut self, v: f64, rows: usize) {
+        match self {
+            Store::Short(all) => match short(v) {
+                Some(s) => {
+                    if all.is_empty() {
+                        all.reserve(rows);
+                    }
+                    all.push(s);
+                }
+                None => {
+                    let numbers = all.iter().map(|s| long(*s));
+                    if exact(v) {
+                        let mut wider: Vec<f32> = Vec::with_capacity(rows.max(all.len() + 1));
+                        wider.extend(numbers.map(|v| v as f32));
+                        *self = Store::Single(wider);
+                    } else {
+                        *self = Store::Double(widened(numbers, rows));
+                    }
+                    self.push(v, rows);
+                }
+            },
+            Store::Single(all) if v.is_nan() || exact(v) => all.push(v as f32),
+            Store::Single(all) => {
+                *self = Store::Double(widened(all.iter().map(|v| f64::from(*v)), rows));
+                self.push(v, rows);
+            }
+            Store::Double(all) => all.push(v),
+        }
+    }
+
+    fn numbers(&self) -> Box<dyn Iterator<Item = f64> + '_> {
+        match self {
+            Store::Short(all) => Box::new(all.iter().map(|s| long(*s))),
+            Store::Single(all) => Box::new(all.iter().map(|v| f64::from(*v))),
+            Store::Double(all) => Box::new(all.iter().copied()),
+        }
+    }
+
+    fn into_values(self) -> Values {
+        match self {
+            Store::Short(mut all) => {
+                all.shrink_to_fit();
+                Values::I16(all)
+            }
+            Store::Single(mut all) => {
+                all.shrink_to_fit();
+                Values::F32(all)
+            }
+            Store::Double(mut all) => {
+                all.shrink_to_fit();
+                Values::F64(all)
+            }
+        }
+    }
+}
+
+fn widened(numbers: impl ExactSizeIterator<Item = f64>, rows: usize) -> Vec<f64> {
+    let mut wider = Vec::with_capacity(rows.max(numbers.len() + 1));
+    wider.extend(numbers);
+    wider
+}
+
+/// A whole number of at most 16 bits, or missing. Negative zero has no place.
+fn short(v: f64) -> Option<i16> {
+    if v.is_nan() {
+        return Some(i16::MIN);
+    }
+    let whole = v as i16;
+    (f64::from(whole).to_bits() == v.to_bits() && whole != i16::MIN).then_some(whole)
+}
+
+fn long(s: i16) -> f64 {
+    if s == i16::MIN { f64::NAN } else { f64::from(s) }
+}
+
+/// A whole number that an f32 holds and prints exactly.
+fn exact(v: f64) -> bool {
+    const WHOLE: f64 = (1u32 << 24) as f64;
+    v.fract() == 0.0 && v.abs() <= WHOLE && !(v == 0.0 && v.is_sign_negative())
+}
+
+/// The tally of a column of words, by its codes. `words` are what is not known to be numbers.
+pub fn tally<'a>(words: &'a Words, codes: &[u32], lines: &[u32], number: impl Fn(&str) -> bool) -> Tally<'a> {
+    let mut seen: Vec<(usize, u64)> = vec![(0, 0); words.list().len()];
+    for (code, line) in codes.iter().zip(lines).filter(|(code, _)| **code != MISSING) {
+        let (count, first) = &mut seen[*code as usize];
+        if *count == 0 {
+            *first = u64::from(*line);
+        }
+        *count += 1;
+    }
+    let mut tally = Tally::default();
+    for (text, (count, line)) in words.list().iter().zip(seen) {
+        if number(text) {
+            tally.numbers += count;
+            tally.different += 1;
+        } else {
+            tally.others.push(Other { text, count, line: Some(line) });
+        }
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_the_smallest_place_that_holds_them() {
+        let of = |numbers: &[f64]| {
+            let mut store = Store::default();
+            numbers.iter().for_each(|v| store.push(*v, 2));
+            let back: Vec<f64> = store.numbers().collect();
+            let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+            assert!(back.len() == numbers.len() && back.iter().zip(numbers).all(|(a, b)| same(a, b)), "{back:?}");
+            store.into_values()
+        };
+        assert!(matches!(of(&[1.0, -32767.0, f64::NAN, 32767.0]), Values::I16(_)));
+        assert!(matches!(of(&[f64::NAN, 1.0, 32768.0, f64::NAN]), Values::F32(_)));
+        assert!(matches!(of(&[-32768.0]), Values::F32(_)));
+        assert!(matches!(of(&[1.0, 70000.0, 0.5, f64::NAN]), Values::F64(_)));
+        assert!(matches!(of(&[f64::NAN, 16777217.0]), Values::F64(_)));
+        assert!(matches!(of(&[-0.0]), Values::F64(_)));
+    }
+}

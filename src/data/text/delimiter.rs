@@ -1,0 +1,78 @@
+//! Which sign separates the cells of a table.
+
+use super::records::{Record, Records};
+
+/// Signs that tables are written with.
+const SIGNS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Records that are compared.
+const RECORDS: usize = 100;
+
+/// "tabs", "`;`": a delimiter in a message.
+pub fn describe(sign: u8) -> String {
+    match sign {
+        b'\t' => "tabs".into(),
+        b' ' => "spaces".into(),
+        _ => format!("`{}`", char::from(sign)),
+    }
+}
+
+/// The sign that a table is really separated by, where it is not `expected`: every record at its beginning has the same number of
+/// cells, more than one, by that sign, and by the expected one they differ or are one. With the number of cells and of records.
+pub fn separates(sample: &[u8], expected: u8) -> Option<(u8, usize, usize)> {
+    if cells(sample, expected).is_some() {
+        return None;
+    }
+    let others = SIGNS.into_iter().filter(|s| *s != expected);
+    others.filter_map(|s| cells(sample, s).map(|(cells, records)| (s, cells, records))).max_by_key(|(_, n, _)| *n)
+}
+
+/// How many cells each of the first records has, where all have the same number, above one, and how many records there are.
+fn cells(sample: &[u8], sign: u8) -> Option<(usize, usize)> {
+    // The last line of the sample may be cut off.
+    let end = sample.iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(sample.len(), |at| at + 1);
+    let mut records = Records::new(&sample[..end], sign);
+    let mut record = Record::default();
+    let (mut width, mut n) = (0, 0);
+    while n < RECORDS && matches!(records.read(&mut record), Ok(true)) {
+        if n == 0 && declared(&record, sign).is_some() {
+            continue;
+        }
+        if n > 0 && record.len() != width {
+            return None;
+        }
+        width = record.len();
+        n += 1;
+    }
+    (width > 1).then_some((width, n))
+}
+
+/// The sign that a line `sep=;` declares, when it was read with `delimiter`.
+pub fn declared(record: &Record, delimiter: u8) -> Option<u8> {
+    let first = record.cell(0);
+    match (first.strip_prefix(b"sep=")?, record.len()) {
+        ([], 2) if record.cell(1).is_empty() => Some(delimiter),
+        // The sign was white space, and trimmed.
+        ([], 1) => Some(b'\t'),
+        ([sign], 1) if sign.is_ascii() => Some(*sign),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_that_gives_every_record_the_same_cells() {
+        let of = |text: &str, expected: u8| separates(text.as_bytes(), expected).map(|(s, n, _)| (char::from(s), n));
+        assert_eq!(of("id\tplace\ty\n1\ta,b\t0\n2\tc,d\t1\n3\te\t0\n", b','), Some(('\t', 3)));
+        assert_eq!(of("a;b\n1,5;2\n1;2,5\n", b','), Some((';', 2)));
+        assert_eq!(of("a|b|c\r1|2|3\r", b','), Some(('|', 3)));
+        assert_eq!(of("a,b\n1,2\n", b';'), Some((',', 2)));
+        assert_eq!(of("sep=;\r\na;b\r\n1;2\r\n", b','), Some((';', 2)));
+        assert_eq!(of("a,b\n1;2,3;4\n", b','), None, "what is expected fits");
+        assert_eq!(of("a\nb; c\nd\n", b','), None, "one column");
+        assert_eq!(of("a,b\n1,2\n3\n", b','), None, "no sign fits");
+    }
+}

@@ -1,0 +1,89 @@
+//! Files that are no text, by how they begin: what they are, and what to do with them.
+
+use super::Problem;
+
+/// How files of a kind begin, what they are called, and the way out.
+struct Kind {
+    begins: &'static [u8],
+    name: &'static str,
+    help: &'static str,
+}
+
+const EXCEL: &str = "save the sheet as \"CSV UTF-8\" and name that file";
+const UNPACK: &str = "unpack it and name the table in it (`.gz` files are read as they are)";
+const FRAME: &str = "write it as csv, for example with pandas: `read_parquet(OLD).to_csv(NEW, index=False)`";
+
+static KINDS: &[Kind] = &[
+    Kind { begins: b"PAR1", name: "a Parquet file", help: FRAME },
+    Kind {
+        begins: b"ARROW1",
+        name: "an Arrow (Feather) file",
+        help: "write it as csv, for example with pandas: `read_feather(OLD).to_csv(NEW, index=False)`",
+    },
+    Kind {
+        begins: b"ORC",
+        name: "an ORC file",
+        help: "write it as csv, for example with pandas: `read_orc(OLD).to_csv(NEW, index=False)`",
+    },
+    Kind { begins: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", name: "an Excel workbook (xls)", help: EXCEL },
+    Kind { begins: b"SQLite format 3\0", name: "an SQLite database", help: "export the table as csv" },
+    Kind {
+        begins: b"\x89HDF\r\n\x1a\n",
+        name: "an HDF5 file",
+        help: "write its table as csv, or its arrays as `.npy`",
+    },
+    Kind { begins: b"\x93NUMPY", name: "a NumPy array", help: "read it with `format = npy`" },
+    Kind { begins: b"BZh", name: "compressed with bzip2", help: UNPACK },
+    Kind { begins: b"\xfd7zXZ\0", name: "compressed with xz", help: UNPACK },
+    Kind { begins: b"\x28\xb5\x2f\xfd", name: "compressed with zstd", help: UNPACK },
+    Kind { begins: b"7z\xbc\xaf\x27\x1c", name: "a 7z archive", help: UNPACK },
+    Kind { begins: b"Rar!\x1a\x07", name: "a rar archive", help: UNPACK },
+    Kind { begins: b"%PDF-", name: "a PDF document", help: "name a table in text form" },
+    Kind { begins: b"\x89PNG\r\n", name: "a picture (png)", help: "name a table in text form" },
+    Kind { begins: b"\xff\xd8\xff", name: "a picture (jpeg)", help: "name a table in text form" },
+    Kind {
+        begins: b"version https://git-lfs",
+        name: "a Git LFS pointer, not the file itself",
+        help: "fetch the file: `git lfs pull`",
+    },
+    Kind {
+        begins: b"<!DOCTYPE",
+        name: "a web page (HTML)",
+        help: "download the table itself, not the page that shows it",
+    },
+    Kind {
+        begins: b"<!doctype",
+        name: "a web page (HTML)",
+        help: "download the table itself, not the page that shows it",
+    },
+    Kind { begins: b"<html", name: "a web page (HTML)", help: "download the table itself, not the page that shows it" },
+];
+
+/// The problem of a file that begins like this, if it is no text.
+pub fn refuse(first: &[u8]) -> Option<Problem> {
+    if let [b'P', b'K', 3 | 5 | 7, 4 | 6 | 8, ..] = first {
+        return Some(archive(first));
+    }
+    let kind = KINDS.iter().find(|k| first.starts_with(k.begins))?;
+    Some(Problem::file(format!("this is {}, and a table in text form is expected", kind.name), kind.help))
+}
+
+/// Whether a file is a zip archive with the parts of a workbook.
+pub fn is_spreadsheet(first: &[u8]) -> bool {
+    let holds = |name: &[u8]| first.windows(name.len()).any(|w| w == name);
+    let parts: [&[u8]; 3] = [b"xl/", b"[Content_Types].xml", b"opendocument.spreadsheet"];
+    first.starts_with(b"PK") && parts.into_iter().any(holds)
+}
+
+/// A zip archive, which office documents are too.
+fn archive(first: &[u8]) -> Problem {
+    let (name, help) = if is_spreadsheet(first) {
+        ("a spreadsheet (xlsx or ods)".to_string(), EXCEL.to_string())
+    } else {
+        (
+            "a zip archive (xlsx and ods workbooks are such archives too)".to_string(),
+            format!("unpack it and name the table in it; of a workbook, {EXCEL}"),
+        )
+    };
+    Problem::file(format!("this is {name}, and a table in text form is expected"), help)
+}

@@ -1,0 +1,319 @@
+//! Which columns of a table are numbers: usual spellings of missing values, numbers with other signs, and columns that are almost
+//! numeric.
+
+use mtlc::data::label::check_label;
+use mtlc::data::{Facts, InputFrom, InputSpec, Known, LabelSpec, LoadContext, Raw, Schema, encode};
+use mtlc::objective::TaskKind;
+
+use super::support::*;
+
+/// `rows` rows of a number `a`, in which some rows hold something else, a text `b` and a label `y`.
+fn table(rows: usize, other: impl Fn(usize) -> Option<String>) -> String {
+    let row = |i: usize| {
+        let a = other(i).unwrap_or_else(|| format!("{}.{}", i, i % 7));
+        format!("{a},{},{}\n", ["red", "blue", "None"][i % 3], i % 2)
+    };
+    format!("a,b,y\n{}", (0..rows).map(row).collect::<String>())
+}
+
+fn quoted(cell: &str) -> Option<String> {
+    Some(format!("\"{cell}\""))
+}
+
+fn read(text: &str, more: &str) -> Result<Raw, String> {
+    let at = folder();
+    write(at.path(), "t.csv", text.as_bytes());
+    let item = format!("format = csv, train = \"t.csv\", validation = \"t.csv\"{more}");
+    let (def, args) = attributes(&item);
+    let problems = (def.check)(&args, mtlc::source::Span::new(mtlc::source::FileId(0), 0, 0));
+    assert!(problems.is_empty(), "{problems:#?}");
+    (def.load)(&args, &LoadContext { base: at.path(), schema: None })
+        .map_err(|e| format!("{e}\n{}", e.help().unwrap_or_default()).replace(&format!("{}/", at.path().display()), ""))
+}
+
+fn numbers(raw: &Raw, column: &str) -> Vec<f64> {
+    let values = &raw.splits[0].columns[raw.index(column).expect("a column")];
+    assert!(!values.is_text(), "`{column}` is text");
+    values.numbers().collect()
+}
+
+fn is_text(raw: &Raw, column: &str) -> bool {
+    raw.splits[0].columns[raw.index(column).expect("a column")].is_text()
+}
+
+#[test]
+fn usual_spellings_are_missing_in_columns_of_numbers_only() {
+    for word in ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?", "-", "#N/A", "n/a", "<NA>", "none"] {
+        let raw = read(&table(40, |i| (i % 9 == 4).then(|| word.to_string())), "").expect(word);
+        let a = numbers(&raw, "a");
+        assert_eq!(a.iter().filter(|v| v.is_nan()).count(), 4, "{word:?}");
+        assert_eq!(a[5], 5.5);
+        let told =
+            raw.notes.iter().any(|n| n.contains(&format!("{word:?} in 4 cells, first in line 6: read as missing")));
+        assert_eq!(told, !matches!(word, "" | "?"), "{word:?}: {:?}", raw.notes);
+        // A category that is called `None` is one.
+        assert!(is_text(&raw, "b") && raw.columns[1].dictionary.contains(&"None".to_string()));
+    }
+    // The first cells do not decide, nor does their order.
+    for first in [0, 1, 1999] {
+        let raw = read(&table(2000, |i| (i == first).then(|| "NA".into())), "").expect("numbers");
+        assert!(numbers(&raw, "a")[first].is_nan());
+    }
+    let late = read(&table(3000, |i| (i < 1500).then(|| "NULL".into())), "").expect("numbers");
+    assert_eq!(numbers(&late, "a").iter().filter(|v| v.is_nan()).count(), 1500);
+    // Nothing but such words is no column of numbers.
+    assert!(is_text(&read(&table(40, |_| Some("None".into())), "").expect("a table"), "a"));
+}
+
+#[test]
+fn words_of_the_program_and_of_a_schema_win() {
+    let text = table(40, |i| (i == 7).then(|| "NA".into()));
+    let refused = read(&text, ", missing = [\"\"]").expect_err("`NA` is no missing value here");
+    assert!(refused.contains("1 cell that is no number (\"NA\" in line 9)"), "{refused}");
+    assert!(refused.contains("add `missing = [\"\", \"NA\"]`"), "{refused}");
+    let raw = read(&text, ", missing = [\"NA\"]").expect("listed");
+    assert!(numbers(&raw, "a")[7].is_nan() && raw.missing_numbers.is_empty());
+    // A number may mean missing.
+    let raw = read(&table(40, |i| (i == 7).then(|| "-999".into())), ", missing = [\"-999\"]").expect("listed");
+    assert!(numbers(&raw, "a")[7].is_nan());
+
+    let at = folder();
+    write(at.path(), "t.csv", text.as_bytes());
+    write(at.path(), "more.csv", b"a,b,y\nNULL,red,1\n5,None,0\n");
+    let (def, args) = attributes("format = csv, train = \"t.csv\", validation = \"more.csv\"");
+    let load = |schema: Option<&Schema>| (def.load)(&args, &LoadContext { base: at.path(), schema });
+    let schema = Schema::freeze(&load(None).expect("a table"));
+    let back = Schema::from_ast(&item(&schema.to_mtl("d"))).expect("a schema");
+    assert_eq!(back, schema);
+    assert!(back.missing_numbers.contains(&"NULL".to_string()));
+    let again = load(Some(&back)).expect("as frozen");
+    back.verify(&again).expect("the same");
+    assert!(again.splits[1].columns[0].number(0).is_nan());
+    // A schema that was frozen with other words keeps them.
+    let own = Schema { missing_numbers: vec!["NA".into()], ..schema };
+    let e = load(Some(&own)).expect_err("`NULL` is not among its words");
+    assert!(e.to_string().contains("more.csv`, line 2, column `a`: \"NULL\" is not a number"), "{e}");
+    // In a comparison a missing word asks for missing cells.
+    let known = vec![Known::from_schema("d", &back)];
+    assert!(check_label(&expr("d.a == \"NA\""), TaskKind::Binary, &known).is_ok());
+    assert!(check_label(&expr("d.b == \"NA\""), TaskKind::Binary, &known).is_err(), "`b` is a category");
+}
+
+/// The whole column is written so, and every tenth cell; a message names count, lines and attribute, and the attribute reads it.
+#[test]
+fn numbers_with_other_signs_are_reported_with_their_attribute() {
+    type Write = fn(usize) -> String;
+    let cases: &[(Write, &str, &str, Write)] = &[
+        (|i| format!("{},{}", i, i % 10), "with a decimal comma", "decimal = \",\"", |i| format!("{}.{}", i, i % 10)),
+        (
+            |i| format!("1,{:03},{:03}", i, i),
+            "with `,` between thousands",
+            "thousands = \",\"",
+            |i| format!("1{:03}{:03}", i, i),
+        ),
+        (
+            |i| format!("{},{:03}.5", i + 1, i),
+            "with `,` between thousands",
+            "thousands = \",\"",
+            |i| format!("{}{:03}.5", i + 1, i),
+        ),
+        (
+            |i| format!("{}\u{a0}{:03}", i + 1, i),
+            "with spaces between thousands",
+            "thousands = \" \"",
+            |i| format!("{}{:03}", i + 1, i),
+        ),
+        (
+            |i| format!("{}\u{202f}{:03}", i + 1, i),
+            "with spaces between thousands",
+            "thousands = \" \"",
+            |i| format!("{}{:03}", i + 1, i),
+        ),
+        (
+            |i| format!("{}'{:03}", i + 1, i),
+            "with `'` between thousands",
+            "thousands = \"'\"",
+            |i| format!("{}{:03}", i + 1, i),
+        ),
+        (|i| format!("{}.5%", i), "with the sign `%`", "strip = [\"%\"]", |i| format!("{}.5", i)),
+        (|i| format!("${}.25", i), "with the sign `$`", "strip = [\"$\"]", |i| format!("{}.25", i)),
+        (|i| format!("{} €", i), "with the sign `€`", "strip = [\"€\"]", |i| format!("{}", i)),
+        (|i| format!("CHF {}", i), "with the sign `CHF`", "strip = [\"CHF\"]", |i| format!("{}", i)),
+        (
+            |i| format!("\u{2212}{}", i + 1),
+            "with the minus sign \"\u{2212}\" (U+2212)",
+            "minus = [\"\u{2212}\"]",
+            |i| format!("-{}", i + 1),
+        ),
+        (
+            |i| format!("{}\u{a0}", i),
+            "with a no-break space around the number",
+            "strip = [\" \"]",
+            |i| format!("{}", i),
+        ),
+    ];
+    for (write, what, attribute, means) in cases {
+        for every in [1, 10] {
+            let text = table(200, |i| if i % every == 0 { quoted(&write(i)) } else { None });
+            let refused = read(&text, "").expect_err(what);
+            let first = format!("{:?} in line 2", write(0));
+            assert!(refused.contains(&format!("{} cells {what} ({first}", 200 / every)), "{refused}");
+            assert!(refused.contains(&format!("`{attribute}`")) && refused.contains("`categories = [a]`"), "{refused}");
+            if attribute.starts_with("decimal") && every > 1 {
+                continue; // The plain cells have a decimal point: no notation is right for both.
+            }
+            let raw = read(&text, &format!(", {attribute}")).expect(what);
+            let a = numbers(&raw, "a");
+            for i in (0..200).step_by(every) {
+                assert_eq!(a[i], means(i).parse::<f64>().expect("a number"), "{what}, row {i}");
+            }
+            assert!(is_text(&read(&text, ", categories = [a]").expect("chosen"), "a"));
+        }
+    }
+    let text = table(60, |i| quoted(&format!("{}.{:03},{}", i + 1, i, i % 10)));
+    let refused = read(&text, "").expect_err("German");
+    assert!(refused.contains("add `decimal = \",\"`, `thousands = \".\"`"), "{refused}");
+    assert_eq!(numbers(&read(&text, ", decimal = \",\", thousands = \".\"").expect("German"), "a")[1], 2001.1);
+    // One or the other: both ways are named, and neither is taken.
+    let refused = read(&table(60, |i| quoted(&format!("{},{:03}", i + 1, i))), "").expect_err("ambiguous");
+    assert!(
+        refused.contains("if \"1,000\" is 1000, add `thousands = \",\"`; if it is 1.000, add `decimal = \",\"`"),
+        "{refused}"
+    );
+    let both = table(60, |i| quoted(&if i % 2 == 0 { format!("{i},5") } else { format!("1,{i:03},000") }));
+    let refused = read(&both, "").expect_err("contradictory");
+    assert!(
+        refused.contains("add `thousands = \",\"`; if it is") && refused.contains("with a decimal comma"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn attributes_that_cannot_be_are_found_without_the_data() {
+    let problem = |more: &str| {
+        let (def, args) = attributes(&format!("format = csv, train = \"x\"{more}"));
+        let found = (def.check)(&args, mtlc::source::Span::new(mtlc::source::FileId(0), 0, 0));
+        found.first().map(|d| d.message.clone()).unwrap_or_default()
+    };
+    assert_eq!(problem(", decimal = \",\", thousands = \".\", strip = [\"$\"], minus = [\"\u{2212}\"]"), "");
+    assert!(problem(", decimal = \";\"").contains("no decimal sign"));
+    assert!(problem(", decimal = \",\", thousands = \",\"").contains("both between thousands"));
+    assert!(problem(", thousands = \"..\"").contains("no sign between thousands"));
+    assert!(problem(", thousands = \"0\"").contains("no sign between thousands"));
+    assert!(problem(", strip = [\"\"]").contains("cannot be left away"));
+    assert!(problem(", minus = [\"minus\"]").contains("no minus sign"));
+}
+
+#[test]
+fn a_column_with_few_other_cells_is_an_error_and_with_many_a_category() {
+    let few = table(200, |i| (i == 11 || i == 150).then(|| if i == 11 { "oops".into() } else { "12b".into() }));
+    let refused = read(&few, "").expect_err("almost numeric");
+    assert!(
+        refused.contains("column `a`: 2 cells that are no numbers (\"oops\" in line 13, \"12b\" in line 152); 198 of 200 cells are plain numbers"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("add `missing = [\"?\", \"\", \"oops\", \"12b\"]`") && refused.contains("`categories = [a]`"),
+        "{refused}"
+    );
+    // The usual words that occur are kept in the list that is offered.
+    let both = table(200, |i| (i < 4).then(|| if i < 2 { "NA".into() } else { "oops".into() }));
+    let refused = read(&both, "").expect_err("almost numeric");
+    assert!(refused.contains("add `missing = [\"?\", \"\", \"NA\", \"oops\"]`"), "{refused}");
+    let raw = read(&both, ", missing = [\"\", \"NA\", \"oops\"]").expect("listed");
+    assert_eq!(numbers(&raw, "a").iter().filter(|v| v.is_nan()).count(), 4);
+    // Many other cells: a category, with a note where most are different numbers.
+    let many = read(&table(200, |i| (i % 4 == 0).then(|| "unknown".into())), "").expect("a category");
+    assert!(is_text(&many, "a"));
+    assert!(
+        many.notes
+            .iter()
+            .any(|n| n.contains("150 of its 200 cells are numbers") && n.contains("\"unknown\" in line 2")),
+        "{:?}",
+        many.notes
+    );
+    let codes = read(&table(200, |i| Some(["1", "2", "3", "A", "B"][i % 5].into())), "").expect("codes");
+    assert!(is_text(&codes, "a") && codes.notes.is_empty(), "{:?}", codes.notes);
+    // Texts of a column that began as numbers are kept as they were written.
+    let mixed =
+        read(&table(4000, |i| Some(if i < 2000 { format!("{:04}", i % 50) } else { format!("x{}", i % 50) })), "")
+            .expect("codes");
+    assert_eq!((mixed.columns[0].dictionary.len(), mixed.columns[0].dictionary[7].as_str()), (100, "0007"));
+    // Strict where the program says numbers, in every file.
+    for more in [", numeric = [a, y]", ", numeric = [a]"] {
+        let refused = read(&few, more).expect_err("strict");
+        assert!(refused.starts_with("`t.csv`, line 13, column `a`: \"oops\" is not a number\n"), "{refused}");
+        assert!(refused.contains("take `a` out of `numeric`"), "{refused}");
+    }
+    let refused = read(&table(40, |i| (i == 3).then(|| "\"4,5\"".into())), ", numeric = [a]").expect_err("strict");
+    assert!(
+        refused.contains("line 5, column `a`: \"4,5\" is not a number") && refused.contains("`decimal = \",\"`"),
+        "{refused}"
+    );
+    let refused = read(&table(40, |i| (i == 3).then(|| "inf".into())), "").expect_err("not finite");
+    assert!(refused.contains("line 5, column `a`: inf is not a finite number"), "{refused}");
+}
+
+#[test]
+fn a_vocabulary_as_large_as_the_file_is_read() {
+    let text = table(30_000, |i| Some(format!("{i:05}{}", "x".repeat(200))));
+    let raw = read(&text, "").expect("a category");
+    assert_eq!(raw.columns[0].dictionary.len(), 30_000);
+    assert_eq!(raw.columns[0].dictionary[29_999][..6], *"29999x");
+}
+
+fn schema_of(text: &str) -> (Raw, Schema) {
+    let raw = read(text, "").expect("a table");
+    let schema = Schema::freeze(&raw);
+    (raw, schema)
+}
+
+#[test]
+fn true_and_false_are_labels_in_any_case() {
+    for (yes, no) in [("True", "False"), ("TRUE", "FALSE"), ("true", "false")] {
+        let (raw, schema) = schema_of(&table(40, |i| {
+            Some(if i % 4 == 0 {
+                yes.into()
+            } else if i == 7 {
+                String::new()
+            } else {
+                no.into()
+            })
+        }));
+        let known = [Known::from_schema("d", &schema)];
+        for (text, wanted) in [("d.a", 1.0), ("not d.a", 0.0), ("d.a == true", 1.0), ("d.a and d.y == 0", 1.0)] {
+            let label = check_label(&expr(text), TaskKind::Binary, &known).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+            let spec = LabelSpec { task: "t".into(), kind: TaskKind::Binary, label, mask: None };
+            let columns = vec!["y".to_string()];
+            let input = InputSpec { name: "x".into(), from: InputFrom::Fields { columns } };
+            let data = encode(&raw, &schema, &[input], &[spec]).expect("labels");
+            assert_eq!(
+                (data.train.labels[0].values[0], data.train.labels[0].values[1]),
+                (wanted, 1.0 - wanted),
+                "{text}"
+            );
+        }
+        // As text it can be compared as before.
+        assert!(check_label(&expr(&format!("d.a == \"{yes}\"")), TaskKind::Binary, &known).is_ok());
+    }
+    let (_, schema) = schema_of(&table(40, |i| Some(["True", "False", "maybe"][i % 3].into())));
+    let refused =
+        check_label(&expr("d.a"), TaskKind::Binary, &[Known::from_schema("d", &schema)]).expect_err("three words");
+    assert!(refused[0].message.contains("this is text"));
+}
+
+#[test]
+fn an_empty_column_is_called_empty() {
+    let (_, schema) = schema_of(&table(40, |_| Some(String::new())));
+    assert!(matches!(&schema.column("a").expect("it is there").facts, Facts::Category { values } if values.is_empty()));
+    let known = [Known::from_schema("d", &schema)];
+    for (text, kind) in [
+        ("d.a", TaskKind::Binary),
+        ("d.a == \"yes\"", TaskKind::Binary),
+        ("d.a", TaskKind::Regression(1)),
+        ("d.a", TaskKind::Classes(Some(3))),
+    ] {
+        let refused = check_label(&expr(text), kind, &known).expect_err("empty");
+        assert_eq!(refused[0].message, "column `a` is empty: no training row holds a value in it", "{text}");
+    }
+}

@@ -57,7 +57,7 @@ enum Packing {
 
 /// The bytes on disk.
 struct Hashing {
-    file: io::Chain<io::Cursor<Vec<u8>>, File>,
+    file: io::Chain<io::Cursor<Vec<u8>>, io::Take<File>>,
     sum: Sha256,
     bytes: u64,
 }
@@ -89,18 +89,20 @@ pub fn stream(written: &str, context: &LoadContext) -> Result<Stream, DataError>
         }
         Ok((File::open(&path)?, found.len()))
     };
-    let begin = |mut file: File| -> io::Result<Packing> {
+    let begin = |mut file: File, size: u64| -> io::Result<Packing> {
         let mut first = Vec::with_capacity(2);
         file.by_ref().take(2).read_to_end(&mut first)?;
         let zipped = first == [0x1f, 0x8b];
-        let hashing = Hashing { file: io::Cursor::new(first).chain(file), sum: Sha256::new(), bytes: 0 };
+        // A file that grows is read no further: one byte more than there should be tells that it did.
+        let rest = file.take((size + 1).saturating_sub(first.len() as u64));
+        let hashing = Hashing { file: io::Cursor::new(first).chain(rest), sum: Sha256::new(), bytes: 0 };
         Ok(match zipped {
             true => Packing::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(hashing)))),
             false => Packing::Plain(hashing),
         })
     };
     let (file, size) = open().map_err(|e| DataError::read(&path, e))?;
-    let input = begin(file).map_err(|e| DataError::read(&path, e))?;
+    let input = begin(file, size).map_err(|e| DataError::read(&path, e))?;
     Ok(Stream { path, written: written.to_string(), size, input, unpacked: 0 })
 }
 

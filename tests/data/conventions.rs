@@ -62,7 +62,16 @@ fn ways(table: &str) -> Vec<Way> {
     let spaced = |t: &str| {
         // Blanks around cells, at the ends of lines, and on the blank line; none within quotes.
         t.lines()
-            .map(|l| if l.contains('"') { format!("{l} \t\n") } else { format!(" {} \t\n", l.replace(',', " , ")) })
+            .map(|l| {
+                if l.matches('"').count() % 2 == 1 {
+                    // The line end stands within quotes.
+                    format!("{l}\n")
+                } else if l.contains('"') {
+                    format!("{l} \t\n")
+                } else {
+                    format!(" {} \t\n", l.replace(',', " , "))
+                }
+            })
             .collect::<String>()
     };
     let quoted = |t: &str| {

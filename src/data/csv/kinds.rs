@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::numbers::{Hint, Marks, Notation};
+use super::read::Missing;
 use crate::data::error::excerpt;
 use crate::data::schema_text::{name as written, quoted};
 use crate::schema::Args;
@@ -267,22 +268,19 @@ fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
     ways.join("; ")
 }
 
-/// Why a cell of a numeric column is refused, and the way out; `decided` says by whom the column is numeric.
-pub fn refused(column: &str, text: &str, notation: &Notation, missing: &[String], decided: &str) -> String {
-    let tally = Tally { numbers: 1_000_000, others: vec![Other { text, count: 1, line: None }], ..Tally::default() };
-    match judge(column, &tally, notation, &[]) {
-        Verdict::Open(doubt) if doubt.words.is_empty() => {
-            format!("{decided}: {}", remedy(std::slice::from_ref(&*doubt), missing, false))
-        }
-        _ => {
-            let words: Vec<String> = missing.iter().map(|m| format!("{m:?}")).collect();
-            match words.is_empty() {
-                true => format!("{decided}: correct the cell, or leave the row out"),
-                false => format!(
-                    "{decided}: correct the cell, or add the text to `missing` if it means that; missing is written {}",
-                    words.join(" or ")
-                ),
-            }
-        }
+/// What to do with a cell of a numeric column that is no number.
+pub fn refused(column: &str, text: &str, notation: &Notation, missing: &Missing) -> String {
+    // One such cell among so many numbers that it is judged by its form alone.
+    const MANY_NUMBERS: usize = 1_000_000;
+    let tally = Tally { numbers: MANY_NUMBERS, others: vec![Other { text, count: 1, line: None }], ..Tally::default() };
+    if let Verdict::Open(doubt) = judge(column, &tally, notation, &[])
+        && doubt.words.is_empty()
+    {
+        return remedy(std::slice::from_ref(&*doubt), &missing.any, false);
+    }
+    let way = "correct the cell, or add its text to `missing` if it means that";
+    match missing.describe() {
+        Some(words) => format!("{way}; missing is written {words}"),
+        None => way.into(),
     }
 }

@@ -12,7 +12,6 @@ mod read;
 mod words;
 
 pub use attributes::names;
-pub(super) use kinds::refused;
 pub use kinds::{Other, Tally, Verdict, judge, report, usual};
 pub use look::look;
 pub use numbers::Notation;

@@ -68,9 +68,11 @@ impl Missing {
         self.numbers.iter().any(|w| w == text)
     }
 
-    /// In a column of numbers.
-    fn all(&self) -> Vec<String> {
-        self.any.iter().chain(&self.numbers).cloned().collect()
+    /// How a missing number is written, for messages.
+    pub fn describe(&self) -> Option<String> {
+        let mut words: Vec<String> = self.any.iter().map(|m| format!("{m:?}")).collect();
+        words.extend(self.numbers.first().map(|first| format!("a usual spelling such as {first:?}")));
+        (!words.is_empty()).then(|| words.join(" or "))
     }
 }
 
@@ -417,9 +419,10 @@ impl<'a> Reader<'a> {
     }
 
     fn not_a_number(&self, path: &Path, line: u64, column: &str, text: &str) -> DataError {
-        let decided = match self.args.get("numeric") {
-            Some(_) => format!("take `{column}` out of `numeric` to read it as categories"),
-            None => "the training cells of the column are numbers".to_string(),
+        let way = kinds::refused(column, text, &self.notation, &self.words);
+        let way = match self.args.get("numeric") {
+            Some(_) => format!("{way}; or take `{column}` out of `numeric` to read it as categories"),
+            None => format!("the training cells of the column are numbers: {way}"),
         };
         DataError::option(
             format!(
@@ -428,7 +431,7 @@ impl<'a> Reader<'a> {
                 excerpt(column),
                 excerpt(text)
             ),
-            kinds::refused(column, text, &self.notation, &self.words.all(), &decided),
+            way,
         )
     }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Piece, Source, Wanted, cannot_read, shown, unpacked};
-use crate::data::csv::{self, Cell, Missing, Notation};
+use crate::data::csv::{self, Cell, Missing};
 use crate::data::freeze::Facts;
 use crate::data::raw::{MISSING, Values};
 use crate::data::text::{Problem, Record, Text, describe, utf8};
@@ -257,7 +257,9 @@ impl Source for Table<'_> {
                                 let place = format!("`{}`, line {}", file.path.display(), record.line);
                                 return Err(DataError::NotFinite { place, column: columns[c].name.clone(), value: v });
                             }
-                            Cell::Not => return Err(no_number(text, file, &record, &columns[c].name, self.wanted)),
+                            Cell::Not => {
+                                return Err(no_number(text, file, &record, &columns[c].name, &self.missing));
+                            }
                         })
                     }
                     _ => unreachable!("made above"),
@@ -305,9 +307,7 @@ fn text<'r>(file: &File, record: &'r Record, at: usize, column: &str) -> Result<
     utf8(cell).map_err(|reads| csv::not_utf8(&file.path, record.line, column, cell, &reads, way))
 }
 
-fn no_number(text: &str, file: &File, record: &Record, column: &str, wanted: &Wanted) -> DataError {
-    let missing: Vec<String> = wanted.missing.iter().chain(&wanted.missing_numbers).cloned().collect();
-    let notation: &Notation = &wanted.layout.notation;
+fn no_number(text: &str, file: &File, record: &Record, column: &str, missing: &Missing) -> DataError {
     DataError::option(
         format!(
             "`{}`, line {}, column `{column}`: {:?} is not a number",
@@ -315,6 +315,9 @@ fn no_number(text: &str, file: &File, record: &Record, column: &str, wanted: &Wa
             record.line,
             error::excerpt(text)
         ),
-        csv::refused(column, text, notation, &missing, "training saw numbers in this column"),
+        format!(
+            "training saw numbers in this column: write the cell as the training table writes numbers{}",
+            missing.describe().map(|words| format!("; missing is written {words}")).unwrap_or_default()
+        ),
     )
 }

@@ -18,7 +18,8 @@ pub fn describe(sign: u8) -> String {
 }
 
 /// The sign that a table is really separated by, where it is not `expected`: every record at its beginning has the same number of
-/// cells, more than one, by that sign, and by the expected one they differ or are one. With the number of cells and of records.
+/// cells, more than one, by that sign, and by the expected one they differ or are one. With the number of cells and of records. A sign
+/// that only ends lines separates nothing.
 pub fn separates(sample: &[u8], expected: u8) -> Option<(u8, usize, usize)> {
     if cells(sample, expected).is_some() {
         return None;
@@ -34,6 +35,7 @@ fn cells(sample: &[u8], sign: u8) -> Option<(usize, usize)> {
     let mut records = Records::new(&sample[..end], sign);
     let mut record = Record::default();
     let (mut width, mut n) = (0, 0);
+    let mut used: Vec<bool> = Vec::new();
     while n < RECORDS && matches!(records.read(&mut record), Ok(true)) {
         if n == 0 && declared(&record, sign).is_some() {
             continue;
@@ -43,8 +45,10 @@ fn cells(sample: &[u8], sign: u8) -> Option<(usize, usize)> {
         }
         width = record.len();
         n += 1;
+        used.resize(width, false);
+        used.iter_mut().zip(record.iter()).for_each(|(used, cell)| *used |= !cell.is_empty());
     }
-    (width > 1).then_some((width, n))
+    (width > 1 && used.iter().all(|u| *u)).then_some((width, n))
 }
 
 /// The sign that a line `sep=;` declares, when it was read with `delimiter`.
@@ -74,5 +78,6 @@ mod tests {
         assert_eq!(of("a,b\n1;2,3;4\n", b','), None, "what is expected fits");
         assert_eq!(of("a\nb; c\nd\n", b','), None, "one column");
         assert_eq!(of("a,b\n1,2\n3\n", b','), None, "no sign fits");
+        assert_eq!(of("a,b\t\n1,2\t\n3\t\n", b','), None, "tabs at the ends of lines");
     }
 }

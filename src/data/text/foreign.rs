@@ -33,6 +33,7 @@ static KINDS: &[Kind] = &[
         help: "write its table as csv, or its arrays as `.npy`",
     },
     Kind { begins: b"\x93NUMPY", name: "a NumPy array", help: "read it with `format = npy`" },
+    Kind { begins: b"\x1f\x8b", name: "compressed twice with gzip", help: "unpack it once" },
     Kind { begins: b"BZh", name: "compressed with bzip2", help: UNPACK },
     Kind { begins: b"\xfd7zXZ\0", name: "compressed with xz", help: UNPACK },
     Kind { begins: b"\x28\xb5\x2f\xfd", name: "compressed with zstd", help: UNPACK },

@@ -15,7 +15,10 @@ pub fn whole(bytes: &[u8]) -> Result<String, Problem> {
     Decoder::new(&bytes[mark..], encoding).read_to_end(&mut text).map_err(|e| Problem::io(end(&text), e))?;
     String::from_utf8(text).map_err(|e| {
         let (good, rest) = e.as_bytes().split_at(e.utf8_error().valid_up_to());
-        let line = rest.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
+        let ends = |b: &u8| matches!(b, b'\n' | b'\r');
+        let begin = good.iter().rposition(ends).map_or(0, |at| at + 1);
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        let line = &e.as_bytes()[begin..good.len() + length];
         Problem::line(
             end(good),
             format!(

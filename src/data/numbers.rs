@@ -145,6 +145,7 @@ pub fn from_fortran(values: Values, sizes: &[usize]) -> Values {
     }
     match values {
         Values::U8(v) => Values::U8(turned(&v, sizes)),
+        Values::I16(v) => Values::I16(turned(&v, sizes)),
         Values::I64(v) => Values::I64(turned(&v, sizes)),
         Values::F32(v) => Values::F32(turned(&v, sizes)),
         Values::F64(v) => Values::F64(turned(&v, sizes)),

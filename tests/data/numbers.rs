@@ -2,7 +2,7 @@
 //! numeric.
 
 use mtlc::data::label::check_label;
-use mtlc::data::{Facts, InputFrom, InputSpec, Known, LabelSpec, LoadContext, Raw, Schema, encode};
+use mtlc::data::{Facts, InputFrom, InputSpec, Known, LabelSpec, LoadContext, Raw, Reading, Schema, encode};
 use mtlc::objective::TaskKind;
 
 use super::support::*;
@@ -95,8 +95,8 @@ fn words_of_the_program_and_of_a_schema_win() {
     assert!(e.to_string().contains("more.csv`, line 2, column `a`: \"NULL\" is not a number"), "{e}");
     // In a comparison a missing word asks for missing cells.
     let known = vec![Known::from_schema("d", &back)];
-    assert!(check_label(&expr("d.a == \"NA\""), TaskKind::Binary, &known).is_ok());
-    assert!(check_label(&expr("d.b == \"NA\""), TaskKind::Binary, &known).is_err(), "`b` is a category");
+    assert!(check_label(&expr("d.a == \"NA\""), TaskKind::Binary, false, &known).is_ok());
+    assert!(check_label(&expr("d.b == \"NA\""), TaskKind::Binary, false, &known).is_err(), "`b` is a category");
 }
 
 /// The whole column is written so, and every tenth cell; a message names count, lines and attribute, and the attribute reads it.
@@ -282,8 +282,16 @@ fn true_and_false_are_labels_in_any_case() {
         }));
         let known = [Known::from_schema("d", &schema)];
         for (text, wanted) in [("d.a", 1.0), ("not d.a", 0.0), ("d.a == true", 1.0), ("d.a and d.y == 0", 1.0)] {
-            let label = check_label(&expr(text), TaskKind::Binary, &known).unwrap_or_else(|e| panic!("{text}: {e:?}"));
-            let spec = LabelSpec { task: "t".into(), kind: TaskKind::Binary, label, mask: None };
+            let label =
+                check_label(&expr(text), TaskKind::Binary, false, &known).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+            let spec = LabelSpec {
+                task: "t".into(),
+                kind: TaskKind::Binary,
+                label,
+                mask: None,
+                reading: Reading::default(),
+                pixels: None,
+            };
             let columns = vec!["y".to_string()];
             let input = InputSpec { name: "x".into(), from: InputFrom::Fields { columns } };
             let data = encode(&raw, &schema, &[input], &[spec]).expect("labels");
@@ -294,11 +302,11 @@ fn true_and_false_are_labels_in_any_case() {
             );
         }
         // As text it can be compared as before.
-        assert!(check_label(&expr(&format!("d.a == \"{yes}\"")), TaskKind::Binary, &known).is_ok());
+        assert!(check_label(&expr(&format!("d.a == \"{yes}\"")), TaskKind::Binary, false, &known).is_ok());
     }
     let (_, schema) = schema_of(&table(40, |i| Some(["True", "False", "maybe"][i % 3].into())));
-    let refused =
-        check_label(&expr("d.a"), TaskKind::Binary, &[Known::from_schema("d", &schema)]).expect_err("three words");
+    let refused = check_label(&expr("d.a"), TaskKind::Binary, false, &[Known::from_schema("d", &schema)])
+        .expect_err("three words");
     assert!(refused[0].message.contains("this is text"));
 }
 
@@ -313,7 +321,7 @@ fn an_empty_column_is_called_empty() {
         ("d.a", TaskKind::Regression(1)),
         ("d.a", TaskKind::Classes(Some(3))),
     ] {
-        let refused = check_label(&expr(text), kind, &known).expect_err("empty");
+        let refused = check_label(&expr(text), kind, false, &known).expect_err("empty");
         assert_eq!(refused[0].message, "column `a` is empty: no training row holds a value in it", "{text}");
     }
 }

@@ -257,7 +257,15 @@ impl Read<'_> {
                 );
             }
         }
-        Some(Schema { format: format?, missing, missing_numbers, files, rows: [rows[0]?, rows[1]?, rows[2]?], columns, labels })
+        Some(Schema {
+            format: format?,
+            missing,
+            missing_numbers,
+            files,
+            rows: [rows[0]?, rows[1]?, rows[2]?],
+            columns,
+            labels,
+        })
     }
 
     /// The vocabularies of a file.

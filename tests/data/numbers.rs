@@ -83,7 +83,7 @@ fn words_of_the_program_and_of_a_schema_win() {
     let (def, args) = attributes("format = csv, train = \"t.csv\", validation = \"more.csv\"");
     let load = |schema: Option<&Schema>| (def.load)(&args, &LoadContext { base: at.path(), schema });
     let schema = Schema::freeze(&load(None).expect("a table"));
-    let back = Schema::from_ast(&item(&schema.to_mtl("d"))).expect("a schema");
+    let back = Schema::from_ast(&item(&schema.to_mtl("d")), &|_| unreachable!()).expect("a schema");
     assert_eq!(back, schema);
     assert!(back.missing_numbers.contains(&"NULL".to_string()));
     let again = load(Some(&back)).expect("as frozen");
@@ -291,9 +291,10 @@ fn true_and_false_are_labels_in_any_case() {
                 mask: None,
                 reading: Reading::default(),
                 pixels: None,
+                standardize: false,
             };
             let columns = vec!["y".to_string()];
-            let input = InputSpec { name: "x".into(), from: InputFrom::Fields { columns } };
+            let input = InputSpec { name: "x".into(), from: InputFrom::Fields { columns, unknown: 0.0 } };
             let data = encode(&raw, &schema, &[input], &[spec]).expect("labels");
             assert_eq!(
                 (data.train.labels[0].values[0], data.train.labels[0].values[1]),

@@ -498,10 +498,10 @@ impl<'a> Reader<'a> {
             Some(n) if n.contains(name) => Some(Kind::Number),
             Some(_) => Some(Kind::Category),
             None if categories.contains(name) => Some(Kind::Category),
-            None => match self.context.schema?.column(name)?.facts {
+            None => match &self.context.schema?.column(name)?.facts {
                 Facts::Numeric { .. } => Some(Kind::Number),
-                Facts::Category { .. } => Some(Kind::Category),
-                Facts::Picture => None,
+                facts if facts.is_text() => Some(Kind::Category),
+                _ => None,
             },
         };
         let column = |name: &String| Column { name: name.clone(), kind: kind(name), words: Default::default() };

@@ -231,7 +231,7 @@ impl Source for Table<'_> {
                 match &mut values[c] {
                     Values::Text(codes) if matches!(columns[c].facts, Facts::Hashed { .. }) => {
                         let (places, texts) = &mut hashed[c];
-                        codes.push(match (missing, places.get(text)) {
+                        codes.push(match (self.missing.is(text), places.get(text)) {
                             (true, _) => MISSING,
                             (false, Some(code)) => *code,
                             (false, None) => {

@@ -415,7 +415,6 @@ fn going_on_from_a_state_gives_the_same_bytes() {
 
 fn header(at: &Position) -> Header {
     Header {
-        version: 1,
         run: "test".into(),
         phase: "test".into(),
         position: at.clone(),

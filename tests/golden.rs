@@ -248,8 +248,8 @@ fn costs() {
             for (name, c) in
                 [(what, &report.network), ("all shared", &report.all_shared), ("independent", &report.independent)]
             {
-                writeln!(out, "{name}: {:?} shared {:?}", c.total, c.shared.map(|s| (s * 1e6).round() / 1e6))
-                    .expect("to memory");
+                let [params, macs] = [c.shared.params, c.shared.macs].map(|s| s.map(|s| (s * 1e6).round() / 1e6));
+                writeln!(out, "{name}: {:?} shared {params:?} {macs:?}", c.total).expect("to memory");
             }
             if n.is_fixed() {
                 for (task, c) in checked.spec.tasks.iter().zip(&report.network.per_task) {

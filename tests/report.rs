@@ -287,3 +287,108 @@ fn names_of_any_kind_are_escaped() {
     let dot = plain(&c, View::Spec, GraphFormat::Dot);
     assert!(dot.contains("\\\"c\\\""), "{dot}");
 }
+
+/// Eight numbers in, a stage of 36 parameters and 32 MACs, then one of 1280 and 1024.
+const UNEQUAL: &str =
+    "backbone net(x) {\n  stage low  = linear(4)\n  stage high = linear(256)\n}\nhead for * = linear(outputs)\n";
+
+/// The shares of the topology of a program of binary tasks.
+fn shares(tasks: &str, rest: &str) -> mtlc::check::Shared {
+    let tasks: String = tasks.split(' ').map(|t| format!("task {t}: binary\n")).collect();
+    let text = format!("mtl 1\ninput x: f32[8]\n{tasks}{rest}");
+    let checked = compiled(&text, Path::new("shares.mtl"));
+    let report = mtlc::check::cost::report(&checked, checked.fixed.as_ref().expect("it has a topology"));
+    // What has no graph here agrees with the networks themselves.
+    for (topology, stated) in [
+        (partition::all_shared(&checked.spec), &report.all_shared),
+        (partition::independent(&checked.spec), &report.independent),
+    ] {
+        let network = ir::fixed(&checked.spec, &topology, &mut Diagnostics::default()).expect("it is legal");
+        assert_eq!(&mtlc::check::cost::network_cost(&checked, &network), stated, "{text}");
+    }
+    report.network.shared
+}
+
+/// Shares by hand: the common work of all pairs of tasks over that of the all-shared network.
+#[test]
+fn shares_by_hand() {
+    let is = |found: mtlc::check::Shared, params: f64, macs: f64, what: &str| {
+        let (p, m) = (found.params.expect("a share"), found.macs.expect("a share"));
+        assert!((p - params).abs() < 1e-12 && (m - macs).abs() < 1e-12, "{what}: {p} {m}, not {params} {macs}");
+    };
+    let two_trees = "topology over net {\n low.a <- x\n low.b <- x\n high.a <- low.a\n high.b <- low.b\n a, b <- high.a\n c, d <- high.b\n}\n";
+    is(shares("a b c d", &format!("{UNEQUAL}{two_trees}")), 1.0 / 3.0, 1.0 / 3.0, "2 of 6 pairs at every stage");
+    // All three share the small stage, one pair the large one.
+    let late =
+        "topology over net {\n low.a <- x\n high.a <- low.a\n high.b <- low.a\n a, b <- high.a\n c <- high.b\n}\n";
+    let (params, macs) = ((3.0 * 36.0 + 1280.0) / (3.0 * 1316.0), (3.0 * 32.0 + 1024.0) / (3.0 * 1056.0));
+    is(shares("a b c", &format!("{UNEQUAL}{late}")), params, macs, "unequal stages");
+    // A task that does not pass the second stage: all shared, ab have 36 + 20 in common, ac and bc 36.
+    let off = "backbone net(x) {\n  stage one = linear(4)\n  stage two = linear(4)\n}\n\
+               head for a, b = linear(outputs)\nhead for c { from = [one], out = one -> linear(outputs) }\n";
+    let parted = "topology over net {\n one.a <- x\n one.b <- x\n two.a <- one.a\n a, b <- two.a\n c <- one.b\n}\n";
+    is(shares("a b c", &format!("{off}{parted}")), 56.0 / 128.0, 48.0 / 112.0, "a task that leaves early");
+    // Both read both experts by gates of their own: twice the work of one copy.
+    let experts = "backbone net(x) {\n  stage expert = linear(4)\n}\nhead for * = linear(outputs)\n";
+    let own = "topology over net {\n expert.a <- x\n expert.b <- x\n\
+               a <- mix(softmax, query = x)[expert.a, expert.b]\n b <- mix(softmax, query = x)[expert.a, expert.b]\n}\n";
+    is(shares("a b", &format!("{experts}{own}")), 2.0, 2.0, "experts that both read");
+    // A gate that both use counts too: 2 numbers for each of 8. The third task reads one expert of the two.
+    let gated = "topology over net {\n expert.a <- x\n expert.b <- x\n\
+                 both <- mix(softmax, query = x)[expert.a, expert.b]\n a, b <- both\n c <- expert.b\n}\n";
+    let (params, macs) = ((72.0 + 16.0 + 36.0 + 36.0) / 108.0, (64.0 + 16.0 + 32.0 + 32.0) / 96.0);
+    is(shares("a b c", &format!("{experts}{gated}")), params, macs, "a gate of two tasks");
+    // A stage without parameters has MACs or nothing to share.
+    let bare = "backbone net(x) {\n  stage s = relu\n}\nhead for * = linear(outputs)\ntopology over net {\n s.a <- x\n a, b <- s.a\n}\n";
+    assert_eq!(shares("a b", bare), mtlc::check::Shared::default(), "nothing that costs anything");
+    let one = "topology over net {\n low.a <- x\n high.a <- low.a\n a <- high.a\n}\n";
+    assert_eq!(shares("a", &format!("{UNEQUAL}{one}")), mtlc::check::Shared::default(), "one task has no pair");
+}
+
+/// Heads on every copy are a matter of the search: of the network that it derives, the tasks of a group share all.
+#[test]
+fn shares_of_groups() {
+    let tasks = ["a", "b", "c", "d"].map(|t| format!("task {t}: binary\n")).concat();
+    let space = "space s over net {\n level low { copies = 1 }\n level high { copies = 3, reads = one }\n heads { per = copy, reads = one }\n}\n";
+    let checked = compiled(&format!("mtl 1\ninput x: f32[8]\n{tasks}{UNEQUAL}{space}"), Path::new("groups.mtl"));
+    let supernet = checked.supernet.as_ref().expect("a space");
+    assert_eq!(mtlc::check::cost::network_cost(&checked, supernet).shared, Default::default(), "choices are left");
+    // Of `high`, whose readers come first: `high` reads the one copy of `low`; then a group per task.
+    let groups = [0, 0, 0, 2];
+    let decisions: Vec<usize> = supernet
+        .choices
+        .iter()
+        .map(|c| match c.reader {
+            ir::Reader::Head(t) => groups[t.0],
+            ir::Reader::Stage(..) => 0,
+        })
+        .collect();
+    let topology = mtlc::experiment::apply(&checked, &decisions).topology;
+    let network = ir::fixed(&checked.spec, &topology, &mut Diagnostics::default()).expect("it is legal");
+    let found = mtlc::check::Shared::of(&checked, &network);
+    // `low` by all 6 pairs, `high` by the 3 of the first group.
+    assert_eq!(found.params, Some((6.0 * 36.0 + 3.0 * 1280.0) / (6.0 * 1316.0)));
+    assert_eq!(found.macs, Some((6.0 * 32.0 + 3.0 * 1024.0) / (6.0 * 1056.0)));
+}
+
+/// One way to write them, everywhere.
+#[test]
+fn shares_are_shown() {
+    use mtlc::report::table::percent;
+    let shown = [Some(1.0), Some(0.0), Some(1.0 / 3.0), Some(0.9996), Some(0.5), Some(2.0), None].map(percent);
+    assert_eq!(shown, ["100 %", "0 %", "33.3 %", "100.0 %", "50 %", "200 %", "-"]);
+    let two_trees = "topology over net {\n low.a <- x\n low.b <- x\n high.a <- low.a\n high.b <- low.b\n a, b <- high.a\n c, d <- high.b\n}\n";
+    let tasks = ["a", "b", "c", "d"].map(|t| format!("task {t}: binary\n")).concat();
+    let checked = compiled(&format!("mtl 1\ninput x: f32[8]\n{tasks}{UNEQUAL}{two_trees}"), Path::new("two.mtl"));
+    let options = GraphOptions { color: false, width: 120 };
+    let text = draw(&checked, Some(View::Topology), GraphFormat::Text, options);
+    assert!(text.contains("33.3 % of parameters and 33.3 % of MACs shared"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&draw(&checked, Some(View::Topology), GraphFormat::Json, options)).expect("JSON");
+    assert_eq!(json["costs"][0]["shared"], serde_json::json!({ "params": 0.333333, "macs": 0.333333 }));
+    let summary = spec_summary(&checked, false);
+    assert!(summary.contains("params shared") && summary.contains("MACs shared"), "{summary}");
+    assert_eq!(summary.matches("33.3 %").count(), 2, "{summary}");
+    let page = mtlc::ide::docs::explain("shared").expect("a page");
+    assert!(page.contains("mean over pairs") && mtlc::ide::docs::contents().contains("  shared "), "{page}");
+}

@@ -1,7 +1,8 @@
-//! Parameters, multiply-accumulates and activation memory: per unit, per task, of whole networks; how much is shared.
+//! Parameters, multiply-accumulates and activation memory: per unit, per task, of whole networks.
 
 use std::collections::HashMap;
 
+use super::shared::{Shared, passing};
 use super::{Checked, Typed};
 use crate::hir::{TopoSource, Topology};
 use crate::ir::{ChoiceKind, Network, Node, Reader};
@@ -56,8 +57,8 @@ pub struct NetworkCost {
     pub total: Cost,
     /// Of the nodes on each task's path, its head included; by task index.
     pub per_task: Vec<Cost>,
-    /// Share of the parameters that serve more than one task.
-    pub shared: Option<f64>,
+    /// How much of their work the tasks have in common.
+    pub shared: Shared,
 }
 
 /// The costs that matter beside one another.
@@ -108,7 +109,6 @@ pub fn network_cost(checked: &Checked, network: &Network) -> NetworkCost {
     let sets = network.task_sets();
     let mut total = Cost::default();
     let mut per_task = vec![Cost::default(); checked.spec.tasks.len()];
-    let mut shared = Some(0u64);
     // Units with one cost and one task set are many in a supernet; add them by task only where sets are small.
     for node in &network.order {
         let cost = match &network.graph[*node] {
@@ -126,50 +126,32 @@ pub fn network_cost(checked: &Checked, network: &Network) -> NetworkCost {
                 per_task[t].add(cost);
             }
         }
-        if set.len() > 1 {
-            shared = sum(shared, cost.params);
-        }
     }
-    let share = match (shared, total.params) {
-        (Some(s), Some(t)) if t > 0 => Some(s as f64 / t as f64),
-        _ => None,
-    };
-    NetworkCost { total, per_task, shared: share }
+    NetworkCost { total, per_task, shared: Shared::of(checked, network) }
 }
 
-/// Costs of the network, of all shared and of all independent, from unit costs (no graph is built for the last two).
+/// Costs of the network, of all shared and of all independent, from unit costs (no graph is built for the last two). A stage that no
+/// task passes is in neither; one that some tasks pass has a copy for each of them in the independent network.
 pub fn report(checked: &Checked, network: &Network) -> CostReport {
-    let tasks = checked.spec.tasks.len();
-    let mut trunk = Cost::default();
-    for s in &checked.stages {
-        trunk.add(s.cost);
-    }
-    let heads: Vec<Cost> = checked
-        .heads
-        .iter()
-        .map(|h| h.as_ref().map_or(Cost { params: None, macs: None, activations: None }, |h| h.cost))
-        .collect();
-    let with = |times: usize| {
-        let mut total = Cost::default();
-        for _ in 0..times {
-            total.add(trunk);
+    let unknown = Cost { params: None, macs: None, activations: None };
+    let heads: Vec<Cost> = checked.heads.iter().map(|h| h.as_ref().map_or(unknown, |h| h.cost)).collect();
+    let (mut shared, mut independent) = (Cost::default(), Cost::default());
+    let mut per_task = heads.clone();
+    for (stage, tasks) in checked.stages.iter().zip(passing(&checked.spec)) {
+        if !tasks.is_empty() {
+            shared.add(stage.cost);
         }
-        heads.iter().for_each(|h| total.add(*h));
-        let per_task = heads
-            .iter()
-            .map(|h| {
-                let mut c = trunk;
-                c.add(*h);
-                c
-            })
-            .collect();
-        let shared = match (trunk.params, total.params) {
-            (Some(a), Some(b)) if b > 0 => Some(if times == 1 && tasks > 1 { a as f64 / b as f64 } else { 0.0 }),
-            _ => None,
-        };
-        NetworkCost { total, per_task, shared }
-    };
-    CostReport { network: network_cost(checked, network), all_shared: with(1), independent: with(tasks) }
+        for t in tasks {
+            independent.add(stage.cost);
+            per_task[t].add(stage.cost);
+        }
+    }
+    heads.iter().for_each(|h| [&mut shared, &mut independent].into_iter().for_each(|c| c.add(*h)));
+    CostReport {
+        network: network_cost(checked, network),
+        all_shared: NetworkCost { total: shared, per_task: per_task.clone(), shared: Shared::all(checked) },
+        independent: NetworkCost { total: independent, per_task, shared: Shared::nothing(checked) },
+    }
 }
 
 /// What a budget counts, of one copy of each stage, and of all heads together. `None` while a size is open.

@@ -7,6 +7,7 @@ mod labels;
 mod lints;
 pub mod nodes;
 mod shapes;
+pub mod shared;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::ir::{self, Network};
 use crate::ops::{Op, TensorType};
 
 pub use cost::{Cost, CostReport, NetworkCost};
+pub use shared::Shared;
 
 /// A spec that is clean, with what checking found out.
 #[derive(Debug)]

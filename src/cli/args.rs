@@ -176,9 +176,9 @@ pub struct CompareArgs {
     #[arg(long, short, alias = "out", value_name = "DIR")]
     pub output: Option<PathBuf>,
 
-    /// What is written to standard output; the folder has all of them.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: CompareFormat,
+    /// What is written to standard output; the folder has all of them. Absent: text, or json with `--json`.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<CompareFormat>,
 
     /// Where to compute: auto, cpu, cuda:N. Of one that goes on: where it began.
     #[arg(long)]
@@ -354,7 +354,7 @@ pub struct ProfileArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Whose training is timed: the supernet if the program searches, else its topology, else all_shared.
+    /// Whose training is timed; absent: the supernet if the program's search trains one, else its topology, else all_shared.
     #[arg(long, value_name = "NETWORK")]
     pub network: Option<ProfileNetwork>,
 
@@ -572,7 +572,7 @@ pub struct GraphArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Absent: by the name of the file that is written, or text.
+    /// Absent: by the ending of the file that is written (.svg, .dot, .mmd, .json, .txt), or text.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<GraphFormat>,
 

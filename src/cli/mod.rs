@@ -5,6 +5,7 @@
 pub mod args;
 pub mod cmd;
 pub mod exit;
+pub mod json;
 pub mod progress;
 pub mod results;
 pub mod signals;
@@ -39,7 +40,9 @@ pub fn main() -> ExitCode {
     if !matches!(cli.command, Command::Lsp(_)) {
         threads::join();
     }
-    let outcome = std::panic::catch_unwind(|| known_switches().and_then(|()| dispatch(&cli.command, &terminal)));
+    let outcome = std::panic::catch_unwind(|| {
+        known_switches().and_then(|()| json::fits(&cli)).and_then(|()| dispatch(&cli.command, &terminal))
+    });
     let exit = match outcome {
         Ok(Ok(exit)) => exit,
         Ok(Err(failure)) => {

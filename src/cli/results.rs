@@ -1,7 +1,7 @@
 //! Results of networks side by side, as a table.
 
 use crate::experiment::NetworkResult;
-use crate::report::table::{Column, Table, human_count};
+use crate::report::table::{Column, SHARED, Table, human_count, shared};
 use crate::runtime::latency::Latency;
 
 /// Most tasks with columns of their own; more are summed up by metric.
@@ -10,8 +10,8 @@ const MOST_TASKS: usize = 8;
 /// One row per network: size, cost, latency, and every task's metrics on the test split.
 pub fn table(networks: &[NetworkResult]) -> Table {
     let Some(first) = networks.first() else { return Table::default() };
-    let mut columns =
-        vec![Column::left("network"), Column::right("params"), Column::right("MACs"), Column::right("shared")];
+    let mut columns = vec![Column::left("network"), Column::right("params"), Column::right("MACs")];
+    columns.extend(SHARED.map(Column::right));
     columns.push(Column::right("us/sample"));
     columns.push(Column::right("us at 256"));
     let (shown, split) = first.shown();
@@ -33,11 +33,13 @@ pub fn table(networks: &[NetworkResult]) -> Table {
     let mut table = Table::new(columns);
     for n in networks {
         let scores = n.shown().0;
+        let [params, macs] = shared(&n.shared);
         let mut row = vec![
             n.name.clone(),
             human_count(n.params),
             human_count(n.macs),
-            format!("{:.0} %", 100.0 * n.shared),
+            params,
+            macs,
             microseconds(&n.latency),
             microseconds(&n.latency_batch),
         ];

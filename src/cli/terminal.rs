@@ -22,7 +22,15 @@ impl Terminal {
         Terminal { quiet, json, color }
     }
 
-    /// Writes to standard output as it is.
+    /// The product of a command: a JSON value with `--json`, else text.
+    pub fn result(&self, value: impl FnOnce() -> serde_json::Value, text: impl FnOnce() -> String) {
+        match self.json {
+            true => self.object(&value()),
+            false => self.product(&text()),
+        }
+    }
+
+    /// Writes to standard output as it is: not with `--json`, unless it is JSON.
     pub fn product(&self, text: &str) {
         write(&mut std::io::stdout().lock(), text);
     }

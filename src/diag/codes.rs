@@ -74,6 +74,7 @@ codes! {
     SYNTAX_UNCLOSED        Error   "syntax" "unclosed"        "a bracket or string is never closed";
     SYNTAX_UNKNOWN_ITEM    Error   "syntax" "unknown_item"    "an item keyword that does not exist";
     SYNTAX_EDITION         Error   "syntax" "edition"         "the edition line is missing or unknown";
+    SYNTAX_FOREIGN         Error   "syntax" "foreign"         "a file of another program, not of this language";
     SYNTAX_TOO_DEEP        Error   "syntax" "too_deep"        "brackets nested too deeply";
     SYNTAX_TOO_LARGE       Error   "syntax" "too_large"       "the file is too large to be a spec";
     SYNTAX_NUMBER          Error   "syntax" "number"          "a number that cannot be read";

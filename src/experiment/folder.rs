@@ -18,10 +18,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use super::run::{Info, Status};
 use crate::runtime::checkpoint::write_atomically;
+use crate::runtime::format::{self, Record};
 use crate::runtime::{RunError, plain};
 use crate::source::read_bytes;
 
@@ -107,7 +106,7 @@ impl RunFolder {
         self.path.join("derived").join("net.mtl")
     }
 
-    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+    pub fn write_json(&self, name: &str, value: &impl Record) -> Result<(), RunError> {
         let mut text = serde_json::to_string_pretty(value)
             .map_err(|e| RunError::Checkpoint(format!("{name} cannot be written: {e}")))?;
         text.push('\n');
@@ -124,10 +123,10 @@ impl RunFolder {
         String::from_utf8(bytes).map_err(|_| RunError::Checkpoint(format!("`{}` is no text", path.display())))
     }
 
-    pub fn read_json<T: for<'d> serde::Deserialize<'d>>(&self, name: &str) -> Result<T, RunError> {
+    /// Reads a record; one of a later format is refused.
+    pub fn read_json<T: Record>(&self, name: &str) -> Result<T, RunError> {
         let path = self.path.join(name);
         let bytes = read_bytes(&path, MAX_RECORD).map_err(|e| RunError::io(&path, e))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| RunError::Checkpoint(format!("`{}` cannot be read: {e}", path.display())))
+        format::parse(&bytes, &path.display().to_string())
     }
 }

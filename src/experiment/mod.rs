@@ -1,6 +1,7 @@
 //! What the commands do with a spec and its data: search, derive, train, evaluate, and all of it with baselines beside it. Each
 //! phase leaves its results in the run folder; nothing is printed here.
 
+pub mod account;
 pub mod bench;
 pub mod compare;
 pub mod folder;
@@ -35,6 +36,7 @@ use crate::random::Randomness;
 use crate::runtime::control::Control;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::{self, Feed};
+use crate::runtime::format::Record;
 use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, checkpoint, latency};
@@ -179,6 +181,7 @@ pub fn search(
         Ended::Done(outcome) => (outcome, None),
     };
     let result = SearchResult {
+        version: SearchResult::VERSION,
         strategy: searches.iter().map(|s| s.strategy.call.name).collect::<Vec<_>>().join(" + "),
         seed,
         epochs: outcome.epochs,
@@ -335,7 +338,7 @@ pub fn measure(
         name: name.to_string(),
         params: costs.total.params.unwrap_or(0),
         macs: costs.total.macs.unwrap_or(0),
-        shared: costs.shared.unwrap_or(0.0),
+        shared: costs.shared,
         epochs: 0,
         best_epoch: 0,
         validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided, control)?,

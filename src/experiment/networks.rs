@@ -1,11 +1,14 @@
 //! The trained networks of a run folder: each is a program and its weights, both in the folder, so that they serve wherever it is
 //! moved to and when the training data are gone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::run::Info;
 use super::{Candidate, Prepared, RunFolder};
 use crate::artifact;
-use crate::runtime::RunError;
+use crate::check::Checked;
+use crate::ir::partition;
+use crate::runtime::{RunError, seal};
 
 /// A network that a run has trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +42,12 @@ fn program(folder: &RunFolder, name: &str) -> PathBuf {
     }
 }
 
+/// Whether a run has a file of a network of that name.
+pub fn is_network(folder: &RunFolder, name: &str) -> bool {
+    name != "supernet"
+        && (FIRST.contains(&name) || program(folder, name).is_file() || folder.checkpoint(name).is_file())
+}
+
 /// All networks whose program and weights are there: the run's own first, then by name.
 pub fn list(folder: &RunFolder) -> Vec<Trained> {
     let mut names: Vec<String> = std::fs::read_dir(folder.path.join("checkpoints"))
@@ -59,31 +68,114 @@ pub fn list(folder: &RunFolder) -> Vec<Trained> {
     names.into_iter().filter_map(trained).collect()
 }
 
-/// The network of that name; the run's own if none is named.
+/// The program of the network of that name; the run's own if none is named. Never another: where its file is missing, the error names
+/// the file.
+pub fn program_of(folder: &RunFolder, name: Option<&str>) -> Result<(String, PathBuf), RunError> {
+    let name = named(folder, name)?;
+    let path = program(folder, &name);
+    match path.is_file() {
+        true => Ok((name, path)),
+        false => Err(missing(folder, &name, &path)),
+    }
+}
+
+/// The network of that name; the run's own if none is named. Never another: where its program or its weights are missing, the error
+/// names the file.
 pub fn find(folder: &RunFolder, name: Option<&str>) -> Result<Trained, RunError> {
-    let all = list(folder);
     let path = folder.path.display();
-    let Some(first) = all.first() else {
-        let searched = folder.derived().is_file();
-        return Err(RunError::Checkpoint(match searched {
+    let all = list(folder);
+    let (name, asked) = (named(folder, name)?, name);
+    if let Some(found) = all.iter().find(|t| t.name == name) {
+        return Ok(found.clone());
+    }
+    let (program, weights) = (program(folder, &name), folder.checkpoint(&name));
+    match (program.is_file(), weights.is_file()) {
+        // The program of a run is there before anything is trained.
+        (true, false) if all.is_empty() && asked.is_none() => Err(RunError::Checkpoint(match name == "derived" {
             true => format!(
-                "the run `{path}` holds no trained network: it has searched, and what it found is not trained yet; \
+                "the run `{path}` holds no trained network: it has searched, and the network that it found is not trained yet; \
                  `mtlc train {}` does that",
-                folder.derived().display()
+                program.display()
             ),
-            false => format!(
-                "the run `{path}` holds no trained network; `mtlc run` and `mtlc train` leave one when they end"
-            ),
-        }));
+            false => no_network(folder),
+        })),
+        (true, false) => Err(missing(folder, &name, &weights)),
+        (false, true) if name != "supernet" => Err(missing(folder, &name, &program)),
+        _ if asked.is_none() && all.is_empty() => Err(RunError::Checkpoint(no_network(folder))),
+        // Neither file of the network that the run is about.
+        _ if asked.is_none() => Err(missing(folder, &name, &program)),
+        _ => {
+            let why = match name.as_str() {
+                "supernet" => "; the supernet is no network to use: a search shares its weights between all candidates",
+                _ => "",
+            };
+            Err(RunError::Checkpoint(format!(
+                "the run `{path}` holds no network `{name}`: it holds {}{why}",
+                listed(&all)
+            )))
+        }
+    }
+}
+
+/// The weights of a run folder are those of the program that lies beside them. Names and shapes can agree where the network is another
+/// one, so the seal is compared.
+pub fn belong(checked: &Checked, program: &Path, weights: &Path) -> Result<(), RunError> {
+    let Some(said) = seal::read(weights)?.binding else { return Ok(()) };
+    let shared;
+    let topology = match &checked.spec.topology {
+        Some(t) => t,
+        None => {
+            shared = partition::all_shared(&checked.spec);
+            &shared
+        }
     };
-    let Some(name) = name else { return Ok(first.clone()) };
-    all.iter().find(|t| t.name == name).cloned().ok_or_else(|| {
-        let why = match (name, folder.checkpoint(name).is_file()) {
-            ("supernet", true) => "; the supernet is no network to use, but what the search shares its weights in",
-            (_, true) => "; its weights are there, and its program is not",
-            _ => "",
-        };
-        let names = crate::diag::suggest::listing(all.iter().map(|t| t.name.as_str()));
-        RunError::Checkpoint(format!("the run `{path}` holds no network `{name}`: it holds {names}{why}"))
+    if artifact::binding(&checked.spec, Some(topology)) == said {
+        return Ok(());
+    }
+    let (program, weights) = (program.display(), weights.display());
+    Err(RunError::Part {
+        message: format!("the weights `{weights}` were saved for another network than `{program}` describes now"),
+        help: format!(
+            "`mtlc verify` with the run folder shows which file was changed; to use both all the same, name them: \
+             `{program} --weights {weights}`"
+        ),
     })
+}
+
+fn named(folder: &RunFolder, name: Option<&str>) -> Result<String, RunError> {
+    match name {
+        Some(name) => Ok(name.to_string()),
+        None => Ok(folder.read_json::<Info>("run.json")?.network),
+    }
+}
+
+fn no_network(folder: &RunFolder) -> String {
+    let path = folder.path.display();
+    format!("the run `{path}` holds no trained network; `mtlc run` and `mtlc train` leave one when they end")
+}
+
+fn listed(all: &[Trained]) -> String {
+    match all.is_empty() {
+        true => "none".into(),
+        false => crate::diag::suggest::listing(all.iter().map(|t| t.name.as_str())),
+    }
+}
+
+fn missing(folder: &RunFolder, name: &str, file: &Path) -> RunError {
+    let path = folder.path.display();
+    let again = match file == folder.derived() && folder.path.join("search.json").is_file() {
+        true => format!("write it again with `mtlc derive {path} -o {}`", file.display()),
+        false => "put the file back".into(),
+    };
+    let others = list(folder);
+    let other = match others.iter().find(|t| t.name != name) {
+        Some(first) => {
+            format!("; or name another network: `--network {}` (the run holds {})", first.name, listed(&others))
+        }
+        None => String::new(),
+    };
+    RunError::Part {
+        message: format!("the network `{name}` of the run `{path}` cannot be used: `{}` is missing", file.display()),
+        help: format!("{again}{other}"),
+    }
 }

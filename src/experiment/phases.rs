@@ -16,6 +16,7 @@ use crate::random::Randomness;
 use crate::runtime::control::Why;
 use crate::runtime::epochs::Stopped;
 use crate::runtime::fit::{Job, fit};
+use crate::runtime::format::Record;
 use crate::runtime::model::Model;
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, checkpoint, device, memory};
@@ -60,7 +61,7 @@ pub fn execute(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fa
         }
         // What an earlier sitting could show of a run that was not done.
         let _ = std::fs::remove_dir_all(run.folder.path.join("partial"));
-        sums::write(&run.folder)?;
+        run.info.sums = Some(sums::write(&run.folder)?);
     } else if let Some(summary) = &outcome.summary {
         run.folder.write_json("partial/summary.json", summary)?;
     }
@@ -161,10 +162,10 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
 fn train_only(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
     let checked = run.prepared.checked();
     let candidate = match &checked.spec.topology {
-        Some(t) => Candidate { name: "trained".into(), topology: t.clone() },
+        Some(t) => Candidate { name: run.info.network.clone(), topology: t.clone() },
         None => {
             listener.note("note: the program has no topology: all tasks share every stage");
-            Candidate { name: "all_shared".into(), topology: partition::all_shared(&checked.spec) }
+            Candidate { name: run.info.network.clone(), topology: partition::all_shared(&checked.spec) }
         }
     };
     let topology = artifact::topology_text(&checked.spec, &candidate.topology);
@@ -263,9 +264,10 @@ fn summary(
     stopped: Option<&Stopped>,
 ) -> Summary {
     Summary {
-        version: 1,
+        version: Summary::VERSION,
         tool: run.info.tool.clone(),
         spec: run.info.spec.clone(),
+        set: run.info.set.clone(),
         seed: run.info.seed,
         device: device::describe(&run.device),
         search,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::{Failure, Prepared, loaded};
+use super::{Failure, Prepared, loaded, networks};
 use crate::data::fresh::{self, Layout, Wanted};
 use crate::data::{DataError, Facts, InputFrom, InputSpec, SPLITS, Schema, encode_inputs};
 use crate::driver::{self, Compiled};
@@ -28,15 +28,19 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// `program` with weights. A program without frozen schemas has its training data read for them.
+    /// `program` with weights. A program without frozen schemas has its training data read for them. `bound`: the weights must have
+    /// been saved for the network that the program describes.
     pub fn open(
         program: &Path,
         set: &[(String, String)],
-        weights: &Path,
+        (weights, bound): (&Path, bool),
         device: &Device,
     ) -> Result<Predictor, Failure> {
         let compiled = closed(program, set)?;
         let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
+        if bound {
+            networks::belong(checked, program, weights)?;
+        }
         let spec = &checked.spec;
         let (feed, specs, data) = feed::feed_inputs(spec)?;
         let schema = data.schema.clone().ok_or_else(|| RunError::NotYet("the data have no schema".into()))?;

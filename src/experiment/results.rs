@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::run::Assigned;
+use crate::check::Shared;
 use crate::runtime::epochs::Stopped;
+use crate::runtime::format::Record;
 use crate::runtime::latency::Latency;
 use crate::runtime::record::SplitScores;
 
 /// How a search ended; written to `search.json`, and read back by `derive` and by a run that goes on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SearchResult {
+    pub version: u32,
     pub strategy: String,
     pub seed: u64,
     pub epochs: usize,
@@ -24,6 +28,10 @@ pub struct SearchResult {
     pub seconds: f64,
 }
 
+impl Record for SearchResult {
+    const VERSION: u32 = 1;
+}
+
 /// One network, trained and evaluated.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NetworkResult {
@@ -31,8 +39,8 @@ pub struct NetworkResult {
     pub params: u64,
     /// Per sample.
     pub macs: u64,
-    /// Share of the parameters that serve more than one task.
-    pub shared: f64,
+    /// How much of their work the tasks have in common.
+    pub shared: Shared,
     pub epochs: usize,
     pub best_epoch: usize,
     pub validation: SplitScores,
@@ -61,6 +69,8 @@ pub struct Summary {
     pub version: u32,
     pub tool: String,
     pub spec: String,
+    /// Parameters that `--set` gave a value.
+    pub set: Assigned,
     pub seed: u64,
     pub device: String,
     pub search: Option<SearchResult>,
@@ -70,6 +80,10 @@ pub struct Summary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<StoppedAt>,
     pub seconds: f64,
+}
+
+impl Record for Summary {
+    const VERSION: u32 = 1;
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! `progress.json`, written after everything that the phase leaves; an unfinished one has its states under `resume/`. All files
 //! are renamed into place, logs are cut back to the last state, and one process at a time holds the folder.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,14 +13,19 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{Failure, NetworkResult, Prepared, RunFolder};
+use crate::artifact;
 use crate::data::DataError;
 use crate::diag::codes;
 use crate::driver;
+use crate::hir::Spec;
+use crate::hir::eval::Const;
 use crate::runtime::checkpoint::TEMPORARY;
 use crate::runtime::control::Control;
+use crate::runtime::format::Record;
 use crate::runtime::keeper::Keeper;
 use crate::runtime::record::Listener;
 use crate::runtime::state::{Marks, States};
@@ -58,6 +64,19 @@ pub enum Status {
     Done,
 }
 
+impl Status {
+    /// As `run.json` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Stopped => "stopped",
+            Status::Failed => "failed",
+            Status::Diverged => "diverged",
+            Status::Done => "done",
+        }
+    }
+}
+
 /// `run.json`: what was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Info {
@@ -66,39 +85,87 @@ pub struct Info {
     pub command: Command,
     /// Name of the user's file.
     pub spec: String,
+    /// Parameters that `--set` gave a value.
+    pub set: Assigned,
     pub seed: u64,
     /// Random topologies trained beside the derived one.
-    #[serde(default)]
     pub random: usize,
     /// The all-shared and the independent network are trained beside the derived one.
-    #[serde(default = "yes")]
     pub baselines: bool,
+    /// The network that the run is about: `derived`, `trained` or `all_shared`.
+    pub network: String,
     pub device: String,
     /// Digest of the above and the program: what states belong to.
     pub id: String,
     pub status: Status,
+    /// Sum of `SHA256SUMS`, of a run that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sums: Option<String>,
 }
 
-fn yes() -> bool {
-    true
+/// Parameters by name, with the values that `--set` gave them.
+pub type Assigned = BTreeMap<String, serde_json::Value>;
+
+/// What `--set` changed in a program.
+pub fn assigned(spec: &Spec) -> Assigned {
+    let set = spec.params.iter().filter(|p| p.set);
+    set.map(|p| {
+        let value = match &p.value {
+            Const::Int(v) => json!(v),
+            Const::Float(v) => json!(v),
+            Const::Bool(v) => json!(v),
+            Const::Str(v) => json!(v),
+            Const::Open => serde_json::Value::Null,
+        };
+        (p.name.clone(), value)
+    })
+    .collect()
+}
+
+impl Record for Info {
+    const VERSION: u32 = 1;
 }
 
 impl Info {
-    fn identify(&self, program: &str) -> String {
-        let mut hash = Sha256::new();
-        let alone = if self.baselines { "" } else { " alone" };
-        hash.update(format!("{} {} {}{alone}\n{program}", self.command.name(), self.seed, self.random));
-        hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+    /// The `id` of this record and a program. A field that is added in a later version must not change it where the field is absent.
+    pub fn identify(&self, program: &str) -> String {
+        let Info { version, tool, command, spec, set, seed, random, baselines, network, device, .. } = self;
+        let said = json!([version, tool, command, spec, set, seed, random, baselines, network, device]);
+        let hash = Sha256::digest(format!("{said}\n{program}"));
+        hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
     }
 }
 
+/// What a new run is asked to do with a program.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub command: Command,
+    pub seed: u64,
+    /// Random topologies trained beside the derived one.
+    pub random: usize,
+    /// The all-shared and the independent network are trained beside the derived one.
+    pub baselines: bool,
+    /// What `--set` changed in the user's program.
+    pub set: Assigned,
+}
+
 /// `progress.json`: the phases that are done, in order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Progress {
     pub version: u32,
     pub phases: Vec<Phase>,
     /// Spent so far.
     pub seconds: f64,
+}
+
+impl Progress {
+    fn new() -> Progress {
+        Progress { version: Progress::VERSION, phases: Vec::new(), seconds: 0.0 }
+    }
+}
+
+impl Record for Progress {
+    const VERSION: u32 = 1;
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,15 +211,8 @@ pub struct Run {
 
 impl Run {
     /// Begins a run in a new folder, which appears with all that is needed to go on.
-    pub fn begin(
-        command: Command,
-        prepared: Prepared,
-        path: &Path,
-        seed: u64,
-        random: usize,
-        baselines: bool,
-        settings: Settings,
-    ) -> Result<Run, Failure> {
+    pub fn begin(order: Order, prepared: Prepared, path: &Path, settings: Settings) -> Result<Run, Failure> {
+        let Order { command, seed, random, baselines, set } = order;
         let device = device::open(settings.device.as_deref().unwrap_or("auto"))?;
         RunFolder::vacant(path)?;
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -174,23 +234,31 @@ impl Run {
         let new = RunFolder { path: made.path().to_path_buf() };
         let program = super::program_text(&prepared, &path.join("program.mtl"));
         let mut info = Info {
-            version: 1,
-            tool: concat!("mtlc ", env!("CARGO_PKG_VERSION")).into(),
+            version: Info::VERSION,
+            tool: artifact::TOOL.into(),
             command,
             spec: prepared.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            set,
             seed,
             random,
             baselines,
+            network: match (command, &prepared.checked().spec.topology) {
+                (Command::Run | Command::Search, _) => "derived",
+                (Command::Train, Some(_)) => "trained",
+                (Command::Train, None) => "all_shared",
+            }
+            .into(),
             device: device::describe(&device),
             id: String::new(),
             status: Status::Running,
+            sums: None,
         };
         info.id = info.identify(&program);
         std::fs::create_dir(new.path.join("checkpoints")).map_err(cannot)?;
         new.write("source.mtl", &prepared.compiled.sources.file(prepared.compiled.root).text)?;
         super::write_vocabularies(prepared.checked(), &new.path)?;
         new.write("program.mtl", &program)?;
-        new.write_json("progress.json", &Progress { version: 1, ..Progress::default() })?;
+        new.write_json("progress.json", &Progress::new())?;
         new.write_json("run.json", &info)?;
         let lock = Lock::take(&new.path)?;
         // An empty folder may be there already; one that is not empty stays, and this fails.
@@ -201,7 +269,7 @@ impl Run {
         let _ = made.keep();
         let folder = RunFolder { path: path.to_path_buf() };
         let prepared = stored(prepared, &folder)?;
-        Ok(Run::new(folder, info, prepared, device, Progress { version: 1, ..Progress::default() }, settings, lock))
+        Ok(Run::new(folder, info, prepared, device, Progress::new(), settings, lock))
     }
 
     /// Goes on with a run that was stopped, from its folder alone.
@@ -214,7 +282,7 @@ impl Run {
         let program = std::fs::read_to_string(&path).map_err(|e| RunError::io(&path, e))?;
         if info.identify(&program) != info.id {
             return Err(Failure::Run(RunError::Checkpoint(format!(
-                "the program `{}`, or the seed in `run.json`, was changed since the run began, so the run cannot go on: begin \
+                "the program `{}`, or `run.json`, was changed since the run began, so the run cannot go on: begin \
                  another with `mtlc {} {}`",
                 path.display(),
                 info.command.name(),

@@ -14,18 +14,21 @@ pub const FILE: &str = "SHA256SUMS";
 /// What changes after the sums are written.
 const LEFT_OUT: [&str; 4] = [FILE, "run.json", "run.lock", "progress.json"];
 
-/// Writes the sums of all files of the folder but those that say how the run stands.
-pub fn write(folder: &RunFolder) -> Result<(), RunError> {
+/// Writes the sums of all files of the folder but those that say how the run stands; returns the sum of the list itself.
+pub fn write(folder: &RunFolder) -> Result<String, RunError> {
     let mut text = String::new();
     for name in files(&folder.path)? {
         text += &format!("{}  {name}\n", sum(&folder.path.join(&name))?);
     }
-    folder.write(FILE, &text)
+    folder.write(FILE, &text)?;
+    Ok(hex(&Sha256::digest(text.as_bytes())))
 }
 
 /// How the files of a folder stand to its sums.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Compared {
+    /// Sum of the list itself.
+    pub own: String,
     pub same: usize,
     pub changed: Vec<String>,
     pub missing: Vec<String>,
@@ -53,7 +56,7 @@ pub fn compare(folder: &RunFolder) -> Result<Option<Compared>, RunError> {
         };
         listed.insert(name, sum);
     }
-    let mut out = Compared::default();
+    let mut out = Compared { own: hex(&Sha256::digest(text.as_bytes())), ..Compared::default() };
     for (name, want) in &listed {
         let at = folder.path.join(name);
         if !at.is_file() {
@@ -74,8 +77,24 @@ fn is_inside(name: &str) -> bool {
     !name.is_empty() && Path::new(name).components().all(|c| matches!(c, Normal(_)))
 }
 
-/// All files below, sorted, with `/` between the parts of a name.
+/// All files below that sums are taken of, sorted, with `/` between the parts of a name.
 fn files(folder: &Path) -> Result<Vec<String>, RunError> {
+    let mut out = all(folder)?;
+    out.retain(|name| !LEFT_OUT.contains(&name.as_str()));
+    Ok(out)
+}
+
+/// All files below, sorted.
+pub fn all(folder: &Path) -> Result<Vec<String>, RunError> {
+    entries(folder, |kind| kind.is_file())
+}
+
+/// Links, devices and the like, sorted.
+pub fn neither_file_nor_folder(folder: &Path) -> Result<Vec<String>, RunError> {
+    entries(folder, |kind| !kind.is_file())
+}
+
+fn entries(folder: &Path, wanted: impl Fn(std::fs::FileType) -> bool) -> Result<Vec<String>, RunError> {
     let mut out = Vec::new();
     let mut stack = vec![(folder.to_path_buf(), String::new())];
     while let Some((at, prefix)) = stack.pop() {
@@ -86,7 +105,7 @@ fn files(folder: &Path) -> Result<Vec<String>, RunError> {
             let kind = entry.file_type().map_err(|e| RunError::io(&entry.path(), e))?;
             if kind.is_dir() {
                 stack.push((entry.path(), format!("{name}/")));
-            } else if kind.is_file() && !LEFT_OUT.contains(&name.as_str()) {
+            } else if wanted(kind) {
                 out.push(name);
             }
         }

@@ -1,15 +1,15 @@
 //! What belongs together: a derived file and what was derived, a file and the spec it came from, weights and their network, a run
 //! folder and itself. Each question has one answer in words; nothing is loaded but headers and digests, no data are read.
 //!
+//! Of a run folder also what it says of itself: [`account`].
+//!
 //! Digests tell accidents and edits. They are no signatures: who recomputes `self` by hand passes the first question, and is told by
 //! the others, which compare with the spec, the weights and the record of the search.
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::one_shot::{FINE_TUNED, ONE_SHOT};
-use super::{RunFolder, SearchResult, network_of, random_candidate, rederive, sums};
+use super::{RunFolder, SearchResult, account, network_of, random_candidate, rederive};
 use crate::artifact::{self, Provenance, Standing};
 use crate::check::{Checked, cost};
 use crate::data::quoted_text;
@@ -41,7 +41,7 @@ impl Verdict {
 pub struct Answer {
     /// The file or folder.
     pub about: String,
-    /// `untouched`, `spec`, `weights`, `finished`, `files`, `program`, `search`.
+    /// `finished`, `version`, `id`, `records`, `files`, `program`, `untouched`, `spec`, `search`, `weights`.
     pub question: &'static str,
     pub verdict: Verdict,
     pub why: String,
@@ -49,11 +49,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn new(about: &str, question: &'static str, verdict: Verdict, why: impl Into<String>) -> Answer {
+    pub(super) fn new(about: &str, question: &'static str, verdict: Verdict, why: impl Into<String>) -> Answer {
         Answer { about: about.to_string(), question, verdict, why: why.into(), help: None }
     }
 
-    fn help(mut self, text: impl Into<String>) -> Answer {
+    pub(super) fn help(mut self, text: impl Into<String>) -> Answer {
         self.help = Some(text.into());
         self
     }
@@ -280,19 +280,11 @@ fn misfit(sealed: &seal::Sealed, target: &Target) -> Result<Option<String>, Stri
 
 /// Everything about a run folder.
 pub fn run(folder: &RunFolder) -> Result<Vec<Answer>, RunError> {
-    let mut out = Vec::new();
-    let record: Value = folder.read_json("run.json")?;
-    out.push(match record["status"].as_str() {
-        Some("done") => Answer::new("run.json", "finished", Holds, "the run is done"),
-        other => Answer::new(
-            "run.json",
-            "finished",
-            Unknown,
-            format!("the run says `{}`, not `done`", other.unwrap_or("nothing")),
-        )
-        .help("what it has left so far may change, and has no sums to compare with"),
-    });
-    out.push(files(folder)?);
+    let (info, mut out) = account::record(folder);
+    out.extend(account::files(folder, info.as_ref())?);
+    if let Some(info) = &info {
+        out.extend(account::records(folder, info));
+    }
     let program_path = folder.path.join("program.mtl");
     let program = compiled(&program_path, "program.mtl", &mut out);
     let derived = match folder.derived().is_file() {
@@ -311,32 +303,27 @@ pub fn run(folder: &RunFolder) -> Result<Vec<Answer>, RunError> {
         out.push(as_decided(folder, program, derived.as_ref()));
     }
     let both = (program.as_ref().and_then(|c| c.checked.as_ref()), derived.as_ref().and_then(|c| c.checked.as_ref()));
-    let seed = record["seed"].as_u64().unwrap_or(0);
-    for name in checkpoints(folder) {
+    let seed = info.map_or(0, |i| i.seed);
+    for name in named(folder, "checkpoints", ".safetensors") {
         let about = format!("checkpoints/{name}.safetensors");
         let found = target(&name, both.0, both.1, seed);
         let Some(found) = found else { continue };
         out.push(weights(&about, &folder.checkpoint(&name), &[found]));
     }
+    for name in named(folder, "networks", ".mtl") {
+        let about = format!("networks/{name}.mtl");
+        let Some(own) = compiled(&folder.path.join(&about), &about, &mut out) else { continue };
+        let Some(Target { name: what, checked, topology: Some(topology) }) = target(&name, both.0, both.1, seed) else {
+            continue;
+        };
+        let digest = artifact::digest(&own.checked.as_ref().expect("it was checked").spec);
+        out.push(match digest == artifact::network_digest(&checked.spec, &topology) {
+            true => Answer::new(&about, "program", Holds, format!("it is {what} ({}...)", short(&digest))),
+            false => Answer::new(&about, "program", Differs, format!("it does not mean the same as {what}"))
+                .help("it was edited: `mtlc diff` shows how"),
+        });
+    }
     Ok(out)
-}
-
-/// Whether every file is what it was when the run ended.
-fn files(folder: &RunFolder) -> Result<Answer, RunError> {
-    let answer = |verdict, why: String| Answer::new(sums::FILE, "files", verdict, why);
-    let Some(c) = sums::compare(folder)? else {
-        return Ok(answer(Unknown, "there is none: the run has not ended well, or an older version made it".into()));
-    };
-    let list = |what: &str, names: &[String]| match names.len() {
-        0 => None,
-        n => Some(format!("{n} {what}: {}", names.iter().take(5).cloned().collect::<Vec<_>>().join(", "))),
-    };
-    let wrong: Vec<String> = [list("changed", &c.changed), list("missing", &c.missing)].into_iter().flatten().collect();
-    let later = list("came later and are not in it", &c.unlisted).map(|l| format!("; {l}")).unwrap_or_default();
-    Ok(match wrong.is_empty() {
-        true => answer(Holds, format!("all {} files are as the run left them{later}", c.same)),
-        false => answer(Differs, format!("{}{later}", wrong.join("; "))),
-    })
 }
 
 /// A program of the run, or an answer that says why it is none.
@@ -378,11 +365,11 @@ fn as_decided(folder: &RunFolder, program: &Compiled, derived: Option<&Compiled>
     answer(Holds, "its decisions give `derived/net.mtl`, which tells of the same search".into())
 }
 
-fn checkpoints(folder: &RunFolder) -> Vec<String> {
-    let entries = std::fs::read_dir(folder.path.join("checkpoints")).into_iter().flatten().flatten();
-    let mut out: Vec<String> = entries
-        .filter_map(|e| e.file_name().to_string_lossy().strip_suffix(".safetensors").map(str::to_string))
-        .collect();
+/// Files of a folder of the run without that ending, sorted.
+fn named(folder: &RunFolder, below: &str, ending: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.path.join(below)).into_iter().flatten().flatten();
+    let mut out: Vec<String> =
+        entries.filter_map(|e| e.file_name().to_string_lossy().strip_suffix(ending).map(str::to_string)).collect();
     out.sort();
     out
 }

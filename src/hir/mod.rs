@@ -306,7 +306,7 @@ pub enum Query {
     Previous,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Search {
     pub strategy: &'static StrategyDef,
     pub args: Args,

@@ -47,6 +47,10 @@ pub static TOPICS: [Topic; 9] = [
     },
 ];
 
+/// Words of tables and drawings that need a page.
+pub static TERMS: [(&str, &str, &str); 1] =
+    [("shared", "How much of their work the tasks of a network have in common", crate::check::shared::EXPLANATION)];
+
 /// Markdown for a code, a table, an entry of a table, an item, or a library module.
 pub fn explain(what: &str) -> Option<String> {
     if let Some(c) = Code::find(what) {
@@ -67,6 +71,9 @@ pub fn explain(what: &str) -> Option<String> {
     }
     if what == "library" {
         return Some(modules());
+    }
+    if let Some((_, _, page)) = TERMS.iter().find(|(name, ..)| *name == what) {
+        return Some((*page).to_string());
     }
     // The type of an input, which is said where inputs are.
     if let Some(i) = items::item(if what == "fields" { "input" } else { what }) {
@@ -100,6 +107,10 @@ pub fn contents() -> String {
     let tables = TOPICS.iter().map(|t| (t.name, t.doc));
     let more = [("items", "What a file is made of"), ("library", "Modules for `use std.NAME`")];
     for (name, doc) in tables.chain(more) {
+        out += &format!("  {name:12} {doc}\n");
+    }
+    out += "\nWords of tables and drawings:\n\n";
+    for (name, doc, _) in TERMS {
         out += &format!("  {name:12} {doc}\n");
     }
     out += "\nCodes (`mtlc explain shape::merge`):\n";

@@ -1,6 +1,6 @@
 //! A comparison as tables: for terminals, Markdown and CSV.
 
-use super::table::{Column, Table, human_count};
+use super::table::{Column, SHARED, Table, human_count, percent};
 use crate::experiment::compare::{Comparison, Row, Spread};
 
 /// Most tasks with columns of their own; of more, the mean over tasks by metric.
@@ -24,9 +24,22 @@ pub fn results(c: &Comparison) -> Table {
 
 /// What it costs, per row: sizes, latency, epochs and time.
 pub fn costs(c: &Comparison) -> Table {
-    let mut table = Table::new([Column::left("strategy")].into_iter().chain(
-        ["params", "MACs", "us/sample", "search epochs", "search s", "retrain epochs", "retrain s"].map(Column::right),
-    ));
+    let mut table = Table::new(
+        [Column::left("strategy")].into_iter().chain(
+            [
+                "params",
+                "MACs",
+                SHARED[0],
+                SHARED[1],
+                "us/sample",
+                "search epochs",
+                "search s",
+                "retrain epochs",
+                "retrain s",
+            ]
+            .map(Column::right),
+        ),
+    );
     for r in &c.rows {
         let count = |s: Option<Spread>| spread(s, |v| human_count(v.round() as u64));
         let tenth = |s: Option<Spread>| spread(s, |v| format!("{v:.1}"));
@@ -35,6 +48,8 @@ pub fn costs(c: &Comparison) -> Table {
             r.name.clone(),
             count(r.params),
             count(r.macs),
+            spread(r.params_shared, |v| percent(Some(v))),
+            spread(r.macs_shared, |v| percent(Some(v))),
             tenth(r.latency),
             whole(r.search_epochs),
             tenth(r.search_seconds),
@@ -115,12 +130,23 @@ pub fn markdown(c: &Comparison) -> String {
 pub fn csv(c: &Comparison) -> String {
     let metrics = all_metrics(c);
     let mut columns = vec![Column::left("strategy")];
-    let names: Vec<String> =
-        ["delta_m", "loss", "params", "macs", "latency_us", "search_epochs", "search_s", "retrain_epochs", "retrain_s"]
-            .iter()
-            .map(|n| n.to_string())
-            .chain(metrics.iter().map(|(t, _)| t.clone()))
-            .collect();
+    let names: Vec<String> = [
+        "delta_m",
+        "loss",
+        "params",
+        "macs",
+        "params_shared",
+        "macs_shared",
+        "latency_us",
+        "search_epochs",
+        "search_s",
+        "retrain_epochs",
+        "retrain_s",
+    ]
+    .iter()
+    .map(|n| n.to_string())
+    .chain(metrics.iter().map(|(t, _)| t.clone()))
+    .collect();
     for n in &names {
         columns.extend([Column::right(format!("{n} mean")), Column::right(format!("{n} std"))]);
     }
@@ -134,6 +160,8 @@ pub fn csv(c: &Comparison) -> String {
             r.loss,
             r.params,
             r.macs,
+            r.params_shared,
+            r.macs_shared,
             r.latency,
             r.search_epochs,
             r.search_seconds,
@@ -162,7 +190,19 @@ pub fn csv(c: &Comparison) -> String {
 /// A line per strategy and seed.
 pub fn runs_csv(c: &Comparison) -> String {
     let metrics = all_metrics(c);
-    let fixed = ["strategy", "seed", "folder", "diverged", "delta_m", "loss", "params", "macs", "latency_us"];
+    let fixed = [
+        "strategy",
+        "seed",
+        "folder",
+        "diverged",
+        "delta_m",
+        "loss",
+        "params",
+        "macs",
+        "params_shared",
+        "macs_shared",
+        "latency_us",
+    ];
     let more = ["search_epochs", "search_s", "retrain_epochs", "retrain_s"];
     let titles = metrics.iter().map(|(t, _)| t.clone());
     let mut table = Table::new(fixed.into_iter().chain(more).map(Column::left).chain(titles.map(Column::left)));
@@ -179,6 +219,8 @@ pub fn runs_csv(c: &Comparison) -> String {
                 number(n.map(|n| n.shown().0.loss)),
                 number(n.map(|n| n.params as f64)),
                 number(n.map(|n| n.macs as f64)),
+                number(n.and_then(|n| n.shared.params)),
+                number(n.and_then(|n| n.shared.macs)),
                 number(n.and_then(|n| Some(n.latency.as_ref()?.median * 1e6))),
                 number(one.search.map(|s| s.epochs as f64)),
                 number(one.search.map(|s| s.seconds)),

@@ -1,8 +1,8 @@
 //! What `mtlc check` says of a spec that is clean: tasks, stages, space, costs, and what is still open.
 
 use super::graph::drawing::{CostRow, Drawing, NodeKind};
-use super::graph::{View, drawing};
-use super::table::{Align, Column, Table, count_or_open, human_bytes, pad};
+use super::graph::{self, GraphFormat, GraphOptions, View, drawing};
+use super::table::{Align, Column, SHARED, Table, count_or_open, human_bytes, pad, shared};
 use crate::check::Checked;
 
 /// Tasks whose costs are listed.
@@ -68,6 +68,16 @@ pub fn spec_summary(checked: &Checked, color: bool) -> String {
     out
 }
 
+/// The same as data: what `mtlc graph --format json` writes of each view that the spec has.
+pub fn spec_json(checked: &Checked) -> serde_json::Value {
+    let views = [View::Spec, View::Space, View::Topology].into_iter().filter(|v| v.is_in(checked));
+    let all = views.map(|v| {
+        let text = graph::draw(checked, Some(v), GraphFormat::Json, GraphOptions { color: false, width: 100 });
+        (v.name().to_string(), serde_json::from_str(&text).expect("a drawing is JSON"))
+    });
+    serde_json::Value::Object(all.collect())
+}
+
 /// `40 tasks: 40 binary`, with their number by kind.
 fn tasks(checked: &Checked) -> String {
     let tasks = &checked.spec.tasks;
@@ -118,16 +128,19 @@ fn cost_table(rows: &[CostRow]) -> Table {
         Column::right("params"),
         Column::right("MACs"),
         Column::right("activations"),
-        Column::right("shared"),
+        Column::right(SHARED[0]),
+        Column::right(SHARED[1]),
         Column::right("of independent"),
     ]);
     for r in rows {
+        let [params, macs] = r.shared.as_ref().map_or_else(Default::default, shared);
         table.row([
             r.name.to_string(),
             count_or_open(r.total.params),
             count_or_open(r.total.macs),
             memory(r.total.activations),
-            r.shared.map_or(String::new(), |s| format!("{:.1} %", s * 100.0)),
+            params,
+            macs,
             r.of_independent.map_or(String::new(), |x| format!("{x:.2} ×")),
         ]);
     }

@@ -140,6 +140,21 @@ pub fn pad(text: &str, width: usize, align: Align) -> String {
     }
 }
 
+/// Titles of the two columns of shares, and of their rows.
+pub const SHARED: [&str; 2] = ["params shared", "MACs shared"];
+
+/// Cells below [`SHARED`].
+pub fn shared(s: &crate::check::Shared) -> [String; 2] {
+    [percent(s.params), percent(s.macs)]
+}
+
+/// `33.3 %`, `100 %`, or `-` where there is no such number.
+pub fn percent(share: Option<f64>) -> String {
+    let Some(share) = share else { return "-".to_string() };
+    let text = format!("{:.1}", 100.0 * share);
+    format!("{} %", text.strip_suffix(".0").filter(|_| (100.0 * share).fract() == 0.0).unwrap_or(&text))
+}
+
 /// [`human_count`], or `open` where the size is not known yet.
 pub fn count_or_open(n: Option<u64>) -> String {
     n.map_or_else(|| "open".to_string(), human_count)

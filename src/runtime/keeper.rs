@@ -174,7 +174,6 @@ impl<'a> Keeper<'a> {
     /// The header of a state of this phase, with the parts that every loop fills in left open.
     pub fn header(&self) -> Header {
         Header {
-            version: 1,
             run: self.run.clone(),
             phase: self.phase.clone(),
             position: Default::default(),

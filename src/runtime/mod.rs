@@ -12,6 +12,7 @@ pub mod epochs;
 pub mod evaluate;
 pub mod feed;
 pub mod fit;
+pub mod format;
 mod forward;
 pub mod keeper;
 pub mod latency;
@@ -26,6 +27,7 @@ pub mod state;
 pub mod synthetic;
 pub mod tape;
 pub mod threads;
+pub mod watch;
 mod waves;
 pub mod weigher;
 
@@ -62,6 +64,9 @@ pub enum RunError {
     Io { path: String, source: std::io::Error },
     #[error("{0}")]
     Checkpoint(String),
+    /// A part of a run that is needed and is not there, or is another's.
+    #[error("{message}")]
+    Part { message: String, help: String },
     /// More than the machine has.
     #[error("{message}")]
     Memory { message: String, activations: bool },
@@ -88,6 +93,7 @@ impl RunError {
             RunError::Diverged { .. } => {
                 Some("lower the learning rate, or limit the gradient with `clip = 1.0`; the checkpoints written so far are kept".into())
             }
+            RunError::Part { help, .. } => Some(help.clone()),
             RunError::Memory { activations, .. } => Some(match activations {
                 true => "make `batch` smaller, or stages narrower, or let steps compute again what does not fit: `train { memory = 2G }`; `--ignore-memory` runs it all the same".into(),
                 false => "make stages narrower or copies fewer; `--ignore-memory` runs it all the same".into(),

@@ -8,6 +8,7 @@ use rand_distr::{Distribution, Normal};
 
 use super::forward::Way;
 use super::tape::{Observer, Tape};
+use super::watch;
 use super::waves::Waves;
 use super::{blocks, machine};
 use crate::ir::routes;
@@ -233,11 +234,13 @@ impl Model {
 
     /// Runs the plan in candle's graph. `inputs[i]` is `[batch, ...]` for the spec's input `i`; `decided` has one entry per choice.
     pub fn forward(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Outputs> {
+        watch::pass(self, decided, mode);
         self.run(inputs, decided, mode, &mut Way::Graph, None)
     }
 
     /// The same, recorded for [`Tape::backward`] instead: faster, and with less memory.
     pub fn record(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Tape<'_>> {
+        watch::pass(self, decided, mode);
         self.record_observed(inputs, decided, mode, None)
     }
 

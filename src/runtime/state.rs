@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunError;
 use super::checkpoint::{pieces, write_tensors};
+use super::format::{self, Record};
 use super::record::SplitScores;
 use super::seal::{Sum, of_pieces};
 use crate::source::read_bytes;
@@ -54,7 +55,6 @@ pub struct Marks {
 /// What a state says beside its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    pub version: u32,
     /// Digest of the run (program and seed) that it belongs to.
     pub run: String,
     pub phase: String,
@@ -74,6 +74,10 @@ impl Header {
     }
 }
 
+impl Record for Sealed {
+    const VERSION: u32 = 1;
+}
+
 /// A state: header and tensors by name.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -86,6 +90,7 @@ const KEY: &str = "mtlc.state";
 
 #[derive(Serialize, Deserialize)]
 struct Sealed {
+    version: u32,
     sha256: String,
     header: Header,
 }
@@ -100,7 +105,7 @@ impl State {
     pub fn write(&self, path: &Path) -> Result<(), RunError> {
         let pieces = pieces(&self.tensors)?;
         let sum = of_pieces(&self.header.said()?, &pieces);
-        let sealed = Sealed { sha256: sum.finish(), header: self.header.clone() };
+        let sealed = Sealed { version: Sealed::VERSION, sha256: sum.finish(), header: self.header.clone() };
         let text = serde_json::to_string(&sealed).map_err(|e| RunError::Checkpoint(e.to_string()))?;
         write_tensors(path, pieces, Some(HashMap::from([(KEY.to_string(), text)])))
     }
@@ -117,7 +122,9 @@ impl State {
         let cut = |e: safetensors::SafeTensorError| format!("is cut off or damaged: {e}");
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(cut)?;
         let text = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("is no state of a run")?;
-        let sealed: Sealed = serde_json::from_str(text).map_err(|e| format!("cannot be read: {e}"))?;
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|e| format!("cannot be read: {e}"))?;
+        format::known(&value, Sealed::VERSION)?;
+        let sealed: Sealed = serde_json::from_value(value).map_err(|e| format!("cannot be read: {e}"))?;
         let file = SafeTensors::deserialize(bytes).map_err(cut)?;
         let mut all = file.tensors();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));

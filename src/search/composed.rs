@@ -18,6 +18,7 @@ use crate::ir::restrict::{Restricted, restrict};
 use crate::ir::{Choice, Network, Reader};
 use crate::runtime::RunError;
 use crate::runtime::control::Control;
+use crate::runtime::format::{self, Record};
 use crate::runtime::keeper::Keeper;
 use crate::runtime::record::{Listener, SplitScores};
 
@@ -27,6 +28,7 @@ const PART: &str = "choices.json";
 /// What is kept of a search that is done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Part {
+    version: u32,
     strategy: String,
     /// Places among the choices of the whole space, and what was decided for each.
     choices: Vec<usize>,
@@ -35,6 +37,10 @@ struct Part {
     validation: Option<SplitScores>,
     epochs: usize,
     steps: u64,
+}
+
+impl Record for Part {
+    const VERSION: u32 = 1;
 }
 
 /// Runs all searches of a program. There is no supernet that all have trained, so the outcome has none; its validation scores are
@@ -53,8 +59,7 @@ pub fn search(
         let part = match segment.done("search") {
             Some(_) => {
                 listener.note(&format!("{}: searched before", search.strategy.call.name));
-                serde_json::from_str(&segment.read(PART)?)
-                    .map_err(|e| RunError::Checkpoint(format!("`{}` cannot be read: {e}", segment.name(PART))))?
+                format::parse(segment.read(PART)?.as_bytes(), &segment.name(PART))?
             }
             None => {
                 let Restricted { network, choices } = restrict(whole, &settled(whole, &decided, search));
@@ -68,7 +73,8 @@ pub fn search(
                 };
                 let Outcome { decisions, logits, validation, epochs, steps, supernet: _ } = found;
                 let strategy = search.strategy.call.name.to_string();
-                let part = Part { strategy, choices, decisions, logits, validation, epochs, steps };
+                let part =
+                    Part { version: Part::VERSION, strategy, choices, decisions, logits, validation, epochs, steps };
                 if let Some(at) = stopped {
                     add(&mut outcome, &mut decided, part);
                     outcome.decisions = rest(whole, &decided);

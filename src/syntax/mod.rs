@@ -11,6 +11,7 @@
 pub mod ast;
 mod brackets;
 mod expr;
+mod foreign;
 mod grammar;
 mod habits;
 mod header;
@@ -79,6 +80,17 @@ pub fn parse(file: FileId, text: &str) -> Parse {
             "is this the file that you mean? data stay outside, in files that it names",
         );
     }
+    if let Some(found) = foreign::foreign(text) {
+        let span = Span::new(file, found.at.start, found.at.end);
+        let message = format!("this is not a program of mtlc: it is {}", found.what);
+        return Parse {
+            green: tree::unread(text),
+            diagnostics: vec![
+                Diagnostic::new(codes::SYNTAX_FOREIGN, span, message).label(found.label).help(found.help),
+            ],
+            file: ast::File::default(),
+        };
+    }
     if let Some(at) = grammar::too_deep(text) {
         let message = format!("brackets are nested more than {MAX_DEPTH} deep");
         return refused(codes::SYNTAX_TOO_DEEP, at, message, "close what is open, or give a part a name of its own");
@@ -98,7 +110,12 @@ pub fn parse(file: FileId, text: &str) -> Parse {
             );
         }
     };
-    let (typed, found) = read::read(file, text, &SyntaxNode::new_root(green.clone()));
+    let (mut typed, mut found) = read::read(file, text, &SyntaxNode::new_root(green.clone()));
+    if typed.edition.as_ref().is_some_and(|e| e.value > 1) {
+        // A later edition may read otherwise: what is here has no meaning that this compiler knows.
+        found.retain(|d| d.code == codes::SYNTAX_EDITION);
+        typed.items.clear();
+    }
     let mut diagnostics = Diagnostics::default();
     diagnostics.extend(found);
     Parse { green, diagnostics: diagnostics.into_sorted(), file: typed }

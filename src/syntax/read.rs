@@ -105,8 +105,10 @@ impl Reader<'_> {
             self.report_edition_word(whole, word.text());
             return Some(Spanned { value: 1, span: whole });
         }
-        if value.as_ref().map(|v| v.value) != Some(1) {
-            self.report_edition_number(whole);
+        match value.as_ref().map(|v| v.value) {
+            Some(1) => {}
+            Some(2..) => self.report_later_edition(whole),
+            _ => self.report_edition_number(whole),
         }
         value
     }

@@ -41,6 +41,15 @@ impl Reader<'_> {
         self.push(d);
     }
 
+    /// An edition that this compiler does not know yet: a fix would change what the file means.
+    pub(super) fn report_later_edition(&mut self, span: Span) {
+        let message = format!("`{}` is a later edition of the language than this mtlc knows", &self.text[span.range()]);
+        let d = Diagnostic::new(codes::SYNTAX_EDITION, span, message)
+            .label(concat!("mtlc ", env!("CARGO_PKG_VERSION"), " knows `mtl 1`"))
+            .help("use a version of mtlc that knows the edition; nothing else in the file was looked at");
+        self.push(d);
+    }
+
     pub(super) fn report_edition_number(&mut self, span: Span) {
         let text = &self.text[span.range()];
         let message = if text == "mtl" {

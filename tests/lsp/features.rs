@@ -561,3 +561,38 @@ fn the_drawing_follows_the_edit() {
     assert_eq!(c.get("mtlc/preview", document(URI))["drawing"], Value::Null);
     c.end();
 }
+
+/// Files of other programs whose names end in `.mtl`: one problem, and answers instead of failures to whatever is asked.
+#[test]
+fn a_material_file_is_named() {
+    const MATERIAL: &str = "# made by a 3D program\nnewmtl red\nKa 0.1 0.1 0.1\nKd 0.8 0.1 0.1\nmap_Kd red.png\n";
+    let mut c = start();
+    let texts = [MATERIAL, "newmtl a\nKd 1 1 1\n\nnewmtl b\nKd 0 0 0\nillum 2\n", "mtllib a.mtl\nv 0 0 0\nv 1 0 0\n"];
+    for (n, text) in texts.into_iter().enumerate() {
+        let uri = format!("file:///work/foreign{n}.mtl");
+        c.open(&uri, text);
+        let problems = c.problems(&uri);
+        let list = problems.as_array().expect("a list");
+        assert_eq!(list.len(), 1, "{problems}");
+        let message = list[0]["message"].as_str().expect("a text");
+        assert!(message.contains("Wavefront") && list[0]["code"] == "mtl::syntax::foreign", "{problems}");
+        c.get("textDocument/hover", at(&uri, 1, 2));
+        c.get("textDocument/documentSymbol", document(&uri));
+        // Nothing is laid out that is not ours.
+        let edits = c.ask(
+            "textDocument/formatting",
+            json!({
+                "textDocument": { "uri": uri },
+                "options": { "tabSize": 2, "insertSpaces": true },
+            }),
+        );
+        assert!(edits.as_ref().map_or(true, |e| e.is_null() || e == &json!([])), "{edits:?}");
+    }
+    // With the edition line it is a program, with the mistakes of one.
+    c.open(URI, &format!("mtl 1\n{MATERIAL}"));
+    let problems = c.problems(URI);
+    assert!(
+        problems.as_array().is_some_and(|l| !l.is_empty()) && !problems.to_string().contains("foreign"),
+        "{problems}"
+    );
+}

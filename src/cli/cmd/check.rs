@@ -17,6 +17,7 @@ use crate::driver::{self, Compiled};
 use crate::hir::Options;
 use crate::ir::count;
 use crate::report::graph::drawing::grouped;
+use crate::report::summary::{spec_json, spec_summary};
 
 /// Rounds of `--fix`: one fix may uncover the next mistake, but a spec settles soon or never.
 const ROUNDS: usize = 20;
@@ -27,6 +28,9 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
         None if terminal.json => MessageFormat::Json,
         None => MessageFormat::Human,
     };
+    if args.summary && format == MessageFormat::Sarif {
+        return Err(Failure::new(Exit::Usage, "`--summary` has no place in a SARIF log").help("leave one of them out"));
+    }
     let options = Options { set: args.set.set.clone(), schemas: HashMap::new() };
     let mut worst = Exit::Ok;
     // One log for all files: they are compiled one after the other, and each brings its own sources.
@@ -46,10 +50,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
             }
             _ => show(&compiled, format, terminal),
         }
-        conclude(path, &compiled, format, terminal);
-        if let (true, Some(checked)) = (args.summary, &compiled.checked) {
-            terminal.product(&crate::report::summary::spec_summary(checked, terminal.stdout_color()));
-        }
+        conclude(path, &compiled, format, args.summary, terminal);
     }
     if !logs.is_empty() {
         terminal.product(&merged(&logs));
@@ -100,7 +101,7 @@ pub fn show(compiled: &Compiled, format: MessageFormat, terminal: &Terminal) {
 }
 
 /// The last line of a file: what is wrong in numbers, or what it is.
-fn conclude(path: &Path, compiled: &Compiled, format: MessageFormat, terminal: &Terminal) {
+fn conclude(path: &Path, compiled: &Compiled, format: MessageFormat, summary: bool, terminal: &Terminal) {
     let name = path.display();
     if compiled.has_errors() {
         let mut line = format!("{}: {}", name, render::summary(&compiled.diagnostics));
@@ -112,8 +113,18 @@ fn conclude(path: &Path, compiled: &Compiled, format: MessageFormat, terminal: &
     } else if let Some(checked) = &compiled.checked {
         terminal.note(&format!("{name}: {}", describe(checked)));
     }
-    if terminal.json && format == MessageFormat::Json {
-        terminal.object(&result(path, compiled));
+    let checked = compiled.checked.as_ref().filter(|_| summary);
+    if terminal.json {
+        let mut value = result(path, compiled);
+        if let Some(checked) = checked {
+            value["summary"] = spec_json(checked);
+        }
+        terminal.object(&value);
+    } else if let Some(checked) = checked {
+        match format {
+            MessageFormat::Json => terminal.object(&json!({ "file": name.to_string(), "summary": spec_json(checked) })),
+            _ => terminal.product(&spec_summary(checked, terminal.stdout_color())),
+        }
     }
 }
 

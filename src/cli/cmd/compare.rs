@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::session::{self, Stop, failed, stop};
 use crate::cli::args::{CompareArgs, CompareFormat};
 use crate::cli::exit::{Exit, Failure, Outcome};
@@ -10,6 +12,7 @@ use crate::cli::signals;
 use crate::cli::terminal::Terminal;
 use crate::experiment::RunFolder;
 use crate::experiment::compare::{self, Comparison, Ended, Means};
+use crate::experiment::results::StoppedAt;
 use crate::experiment::run::Saving;
 use crate::report::compare as tables;
 use crate::runtime::control::{Control, Why};
@@ -63,6 +66,9 @@ fn go(args: &CompareArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
                 at.phase,
                 path.display()
             ));
+            if terminal.json {
+                terminal.object(&json!({ "stopped": StoppedAt::from(&at), "folder": path.display().to_string() }));
+            }
             Ok(Ok(Exit::Stopped))
         }
         Ended::Done(comparison) => {
@@ -80,9 +86,9 @@ fn go(args: &CompareArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     }
 }
 
-fn show(c: &Comparison, format: CompareFormat, terminal: &Terminal) {
-    match format {
-        _ if terminal.json => terminal.object(&serde_json::to_value(c).expect("numbers and text")),
+fn show(c: &Comparison, format: Option<CompareFormat>, terminal: &Terminal) {
+    let usual = if terminal.json { CompareFormat::Json } else { CompareFormat::Text };
+    match format.unwrap_or(usual) {
         CompareFormat::Json => terminal.object(&serde_json::to_value(c).expect("numbers and text")),
         CompareFormat::Text => terminal.product(&tables::text(c, terminal.stdout_color())),
         CompareFormat::Markdown => terminal.product(&tables::markdown(c)),

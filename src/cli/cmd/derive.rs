@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::session::{self, Stop};
 use crate::artifact;
 use crate::cli::args::DeriveArgs;
@@ -13,6 +15,18 @@ use crate::experiment::{self, RunFolder, SearchResult};
 
 pub fn run(args: &DeriveArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
+}
+
+/// With `--json`: what was derived, by which search, and the program or the file that has it.
+fn described(saved: &SearchResult, more: Value) -> Value {
+    let mut value = json!({
+        "strategy": saved.strategy,
+        "seed": saved.seed,
+        "decisions": saved.choices.iter().zip(&saved.decisions).map(|(c, d)| json!({ "choice": c, "option": d })).collect::<Vec<_>>(),
+    });
+    let (Value::Object(all), Value::Object(more)) = (&mut value, more) else { unreachable!("two objects") };
+    all.extend(more);
+    value
 }
 
 fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
@@ -56,9 +70,12 @@ fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
                     folder.join(&v.name).display()
                 ))
             });
+            if terminal.json {
+                terminal.object(&described(&saved, json!({ "output": path.display().to_string() })));
+            }
         }
         None => {
-            terminal.product(&text);
+            terminal.result(|| described(&saved, json!({ "program": text })), || text.clone());
             vocabularies.iter().for_each(|v| {
                 terminal.note(&format!(
                     "note: this program reads its vocabularies from `{}`, which stands beside {}",

@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::results;
 use crate::cli::terminal::Terminal;
 use crate::cli::write::Pending;
-use crate::experiment::{self, Prepared};
+use crate::experiment::{self, Prepared, networks};
 use crate::report::predictions::{Contents, Layout, Rows, writer};
 use crate::runtime::device;
 
@@ -27,9 +27,12 @@ fn go(args: &EvaluateArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         }
         None => None,
     };
-    let Chosen { program, weights, name } =
-        network::chosen("evaluate", &args.what, args.weights.as_deref(), args.network.as_deref())?;
-    let prepared = session::prepare(&program, &args.set.set, terminal)?;
+    let chosen = network::chosen("evaluate", &args.what, args.weights.as_deref(), args.network.as_deref())?;
+    let prepared = session::prepare(&chosen.program, &args.set.set, terminal)?;
+    let Chosen { program, weights, name, bound } = chosen;
+    if bound && args.set.set.is_empty() {
+        networks::belong(prepared.checked(), &program, &weights).map_err(session::failed)?;
+    }
     let mut result =
         experiment::evaluate_weights(&prepared, &weights, &device).map_err(|f| session::stop(f, terminal))?;
     if args.network.is_some() {

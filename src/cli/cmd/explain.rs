@@ -8,7 +8,7 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::diag::{Code, suggest};
 use crate::hir::schema as items;
-use crate::ide::docs::{TOPICS, contents, explain};
+use crate::ide::docs::{TERMS, TOPICS, contents, explain};
 use crate::std as library;
 
 pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Outcome {
@@ -32,6 +32,7 @@ pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Outcome {
 fn unknown(what: &str) -> Failure {
     let mut names: Vec<&str> = TOPICS.iter().map(|t| t.name).chain(["items", "library"]).collect();
     names.extend(TOPICS.iter().flat_map(|t| (t.calls)()).map(|c| c.name));
+    names.extend(TERMS.iter().map(|(name, ..)| *name));
     names.extend(items::items().iter().map(|i| i.keyword));
     names.extend(library::modules().iter().map(|(n, _)| *n));
     names.extend(Code::all().map(Code::name));

@@ -35,9 +35,14 @@ pub fn run(args: &FmtArgs, terminal: &Terminal) -> Outcome {
         }
         let same = formatted.text == text;
         changed += usize::from(!same);
+        let mut record = json!({ "file": name, "changed": !same, "problems": formatted.problems.len() });
         if args.check || args.diff {
             if args.diff {
-                terminal.product(&diff::unified(&name, &text, &formatted.text));
+                let shown = diff::unified(&name, &text, &formatted.text);
+                match terminal.json {
+                    true => record["diff"] = json!(shown),
+                    false => terminal.product(&shown),
+                }
             }
             if !same {
                 terminal.say(&format!("{name}: not in the canonical layout\n"));
@@ -46,13 +51,16 @@ pub fn run(args: &FmtArgs, terminal: &Terminal) -> Outcome {
                 }
             }
         } else if args.stdout || stdin {
-            terminal.product(&formatted.text);
+            match terminal.json {
+                true => record["text"] = json!(formatted.text),
+                false => terminal.product(&formatted.text),
+            }
         } else if !same {
             write::replace(path, &formatted.text)?;
             terminal.note(&format!("{}: formatted", path.display()));
         }
-        if terminal.json && !args.stdout && !stdin && !args.diff {
-            terminal.object(&json!({ "file": path.display().to_string(), "changed": !same }));
+        if terminal.json {
+            terminal.object(&record);
         }
     }
     if (args.check || args.diff) && changed > 0 {

@@ -1,5 +1,7 @@
 //! `mtlc graph`: a picture of a program.
 
+use serde_json::json;
+
 use super::session;
 use crate::cli::args::{GraphArgs, GraphFormat, View};
 use crate::cli::exit::{Exit, Failure, Outcome};
@@ -10,26 +12,13 @@ use crate::hir::Options;
 use crate::report::graph::{self, GraphOptions};
 
 pub fn run(args: &GraphArgs, terminal: &Terminal) -> Outcome {
+    // Before any work: a name that asks for a format that there is not.
+    let format = format(args, terminal.json)?;
     let options = Options { set: args.set.set.clone(), ..Options::default() };
     let compiled = driver::compile(&args.file, &options).map_err(|e| Failure::io("read", &args.file, &e))?;
     let Some(checked) = &compiled.checked else {
         session::show(&compiled, terminal);
         return Ok(Exit::Program);
-    };
-    let by_name = |n: &str| match n {
-        "svg" => Some(GraphFormat::Svg),
-        "dot" | "gv" => Some(GraphFormat::Dot),
-        "mmd" | "mermaid" => Some(GraphFormat::Mermaid),
-        "json" => Some(GraphFormat::Json),
-        _ => None,
-    };
-    let extension = args.output.as_ref().and_then(|o| o.extension()).and_then(|e| e.to_str());
-    let format = match args.format.or(extension.and_then(by_name)).unwrap_or(GraphFormat::Text) {
-        GraphFormat::Text => graph::GraphFormat::Text,
-        GraphFormat::Svg => graph::GraphFormat::Svg,
-        GraphFormat::Dot => graph::GraphFormat::Dot,
-        GraphFormat::Mermaid => graph::GraphFormat::Mermaid,
-        GraphFormat::Json => graph::GraphFormat::Json,
     };
     let view = match args.view {
         View::Auto => None,
@@ -52,8 +41,70 @@ pub fn run(args: &GraphArgs, terminal: &Terminal) -> Outcome {
         Some(path) => {
             write::replace(path, &text)?;
             terminal.note(&format!("wrote {}", path.display()));
+            if terminal.json {
+                terminal.object(&json!({ "output": path.display().to_string(), "format": format.name() }));
+            }
         }
         None => terminal.product(&text),
     }
     Ok(Exit::Ok)
+}
+
+/// The format: by `--format`, else by the name of the file, else text (JSON with `--json`). A name that ends as another format than the
+/// one that is written, or as one that is not written at all, is refused: a file is what its name says.
+fn format(args: &GraphArgs, json: bool) -> Result<graph::GraphFormat, Failure> {
+    let asked = args.format.map(|f| match f {
+        GraphFormat::Text => graph::GraphFormat::Text,
+        GraphFormat::Svg => graph::GraphFormat::Svg,
+        GraphFormat::Dot => graph::GraphFormat::Dot,
+        GraphFormat::Mermaid => graph::GraphFormat::Mermaid,
+        GraphFormat::Json => graph::GraphFormat::Json,
+    });
+    let Some(path) = &args.output else {
+        return Ok(asked.unwrap_or(if json { graph::GraphFormat::Json } else { graph::GraphFormat::Text }));
+    };
+    let shown = path.display();
+    let Some(ending) = path.extension().map(|e| e.to_string_lossy().to_lowercase()) else {
+        return Ok(asked.unwrap_or(graph::GraphFormat::Text));
+    };
+    let named = match ending.as_str() {
+        "svg" => Some(graph::GraphFormat::Svg),
+        "dot" | "gv" => Some(graph::GraphFormat::Dot),
+        "mmd" | "mermaid" => Some(graph::GraphFormat::Mermaid),
+        "json" => Some(graph::GraphFormat::Json),
+        "txt" | "text" => Some(graph::GraphFormat::Text),
+        _ => None,
+    };
+    let refused = |what: String, help: String| Err(Failure::new(Exit::Usage, what).help(help));
+    match (named, asked) {
+        (Some(named), None) => Ok(named),
+        (Some(named), Some(asked)) if named == asked => Ok(named),
+        (Some(named), Some(asked)) => refused(
+            format!(
+                "`{shown}` is the name of a file in the format {}, and `--format` asks for {}",
+                named.name(),
+                asked.name()
+            ),
+            "leave `--format` out, or give the file another name".into(),
+        ),
+        // Pictures of points: an svg has the same content, and every browser and converter reads it.
+        (None, _)
+            if ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "pdf", "eps", "ps"]
+                .contains(&ending.as_str()) =>
+        {
+            let svg = path.with_extension("svg");
+            refused(
+                format!("mtlc does not write .{ending} files"),
+                format!(
+                    "write an svg, `-o {}`, and convert it: `rsvg-convert`, `inkscape` and every browser do that",
+                    svg.display()
+                ),
+            )
+        }
+        (None, Some(asked)) => Ok(asked),
+        (None, None) => refused(
+            format!("`.{ending}` is not the ending of a format that mtlc writes"),
+            "end the name in .svg, .dot, .mmd, .json or .txt, or choose with `--format`".into(),
+        ),
+    }
 }

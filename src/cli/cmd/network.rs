@@ -11,6 +11,8 @@ pub struct Chosen {
     pub program: PathBuf,
     pub weights: PathBuf,
     pub name: String,
+    /// Both are of a run folder, so that they must be of one network.
+    pub bound: bool,
 }
 
 /// `doing`: "evaluate", for messages.
@@ -37,22 +39,17 @@ pub fn chosen(doing: &str, what: &Path, weights: Option<&Path>, network: Option<
             .help(format!("name them: `mtlc {doing} FILE --weights RUN/checkpoints/derived.safetensors`"));
         return Err(Stop::Failed(f));
     };
-    Ok(Chosen { program: what.to_path_buf(), weights: weights.to_path_buf(), name: "network".into() })
+    Ok(Chosen { program: what.to_path_buf(), weights: weights.to_path_buf(), name: "network".into(), bound: false })
 }
 
-/// By name; by the name of the weights, if they are called like one of the run's; else the run's own.
+/// By name; by the name of the weights, if they are called like one of the run's networks; else the run's own.
 fn of_run(folder: &RunFolder, weights: Option<&Path>, network: Option<&str>) -> Result<Chosen, Stop> {
-    let stem = weights.and_then(|w| w.file_stem()).map(|s| s.to_string_lossy().into_owned());
-    let known = stem.filter(|s| networks::list(folder).iter().any(|t| &t.name == s));
-    match (networks::find(folder, network.or(known.as_deref())), weights) {
-        (Ok(t), _) => {
-            let weights = weights.map_or(t.weights, Path::to_path_buf);
-            Ok(Chosen { program: t.program, weights, name: t.name })
-        }
-        // A search alone has a program for weights that were trained elsewhere.
-        (Err(_), Some(weights)) if network.is_none() && folder.derived().is_file() => {
-            Ok(Chosen { program: folder.derived(), weights: weights.to_path_buf(), name: "derived".into() })
-        }
-        (Err(e), _) => Err(session::failed(e)),
-    }
+    let Some(weights) = weights else {
+        let t = networks::find(folder, network).map_err(session::failed)?;
+        return Ok(Chosen { program: t.program, weights: t.weights, name: t.name, bound: true });
+    };
+    let stem = weights.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let known = stem.filter(|s| networks::is_network(folder, s));
+    let (name, program) = networks::program_of(folder, network.or(known.as_deref())).map_err(session::failed)?;
+    Ok(Chosen { program, weights: weights.to_path_buf(), name, bound: false })
 }

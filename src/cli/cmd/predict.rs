@@ -32,9 +32,10 @@ fn go(args: &PredictArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let layout = layout(args, terminal.json)?;
     let pending = args.output.as_deref().map(|p| Pending::new(p, args.force)).transpose().map_err(Stop::Failed)?;
     let chosen = network::chosen("predict", &args.what, args.weights.as_deref(), args.network.as_deref())?;
-    let Chosen { program, weights, name } = &chosen;
-    let mut predictor =
-        Predictor::open(program, &args.set.set, weights, &device).map_err(|f| session::stop(f, terminal))?;
+    let Chosen { program, weights, name, bound } = &chosen;
+    let bound = *bound && args.set.set.is_empty();
+    let predictor = Predictor::open(program, &args.set.set, (weights, bound), &device);
+    let mut predictor = predictor.map_err(|f| session::stop(f, terminal))?;
     predictor.wanted.id = args.id.clone();
     predictor.wanted.resize = args.resize;
     predictor.wanted.range = args.range.as_deref().map(|r| [r[0], r[1]]);

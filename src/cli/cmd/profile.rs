@@ -4,7 +4,7 @@ use super::session::{self, Stop};
 use crate::cli::args::{ProfileArgs, ProfileNetwork};
 use crate::cli::exit::{Exit, Outcome};
 use crate::cli::terminal::Terminal;
-use crate::experiment::profile::{self, Profile, Which};
+use crate::experiment::profile::{self, Profile, Request, Which};
 use crate::report::table::{Column, Table, human_bytes, human_count};
 use crate::runtime::device;
 
@@ -19,19 +19,18 @@ fn go(args: &ProfileArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let device = device::open(&args.device).map_err(session::failed)?;
     let compiled = profile::compile(&args.file, &args.set.set).map_err(|f| session::stop(f, terminal))?;
     let checked = compiled.checked.as_ref().expect("it was checked");
-    let which = match args.network {
-        None => profile::default_network(checked),
-        Some(ProfileNetwork::Supernet) => Which::Supernet,
-        Some(ProfileNetwork::Topology) => Which::Topology,
-        Some(ProfileNetwork::AllShared) => Which::AllShared,
-        Some(ProfileNetwork::Independent) => Which::Independent,
-    };
-    let found = profile::profile(checked, which, args.batch, args.steps, WARMUP, &device)
-        .map_err(|f| session::stop(f, terminal))?;
-    match terminal.json {
-        true => terminal.object(&serde_json::to_value(&found).expect("plain data")),
-        false => terminal.product(&show(&found, terminal.stdout_color())),
+    let which = args.network.map(|n| match n {
+        ProfileNetwork::Supernet => Which::Supernet,
+        ProfileNetwork::Topology => Which::Topology,
+        ProfileNetwork::AllShared => Which::AllShared,
+        ProfileNetwork::Independent => Which::Independent,
+    });
+    let request = Request { which, batch: args.batch, steps: args.steps, warmup: WARMUP };
+    let found = profile::profile(checked, &request, &device).map_err(|f| session::stop(f, terminal))?;
+    if let Some(note) = &found.note {
+        terminal.note(&format!("note: {note}"));
     }
+    terminal.result(|| serde_json::to_value(&found).expect("plain data"), || show(&found, terminal.stdout_color()));
     Ok(Ok(Exit::Ok))
 }
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
@@ -12,8 +14,9 @@ use crate::diag::render::{MessageFormat, render, summary};
 use crate::driver::Compiled;
 use crate::experiment::phases::{self, Outcome};
 use crate::experiment::recorder::Recorder;
-use crate::experiment::run::{Command, Info, Run, Saving, Settings, Status};
-use crate::experiment::{self, Prepared, RunFolder, Summary};
+use crate::experiment::results::StoppedAt;
+use crate::experiment::run::{Command, Info, Order, Run, Saving, Settings, Status, assigned};
+use crate::experiment::{self, Prepared, RunFolder, SearchResult, Summary};
 use crate::runtime::control::{Control, Why};
 use crate::runtime::{RunError, device};
 
@@ -125,7 +128,9 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
                 terminal.note(&format!("memory: {}", need.describe()));
             }
             let path = args.output.clone().unwrap_or_else(|| RunFolder::default_path(file, args.seed));
-            let begun = Run::begin(command, prepared, &path, args.seed, args.random, true, settings(signals::listen()));
+            let (seed, random, set) = (args.seed, args.random, assigned(&prepared.checked().spec));
+            let order = Order { command, seed, random, baselines: true, set };
+            let begun = Run::begin(order, prepared, &path, settings(signals::listen()));
             begun.map_err(|f| stop(f, terminal))?
         }
         (None, None) => unreachable!("the command line asks for one of them"),
@@ -169,12 +174,11 @@ fn resumable(command: Command, path: &Path, terminal: &Terminal) -> Result<(Info
             if command != Command::Search {
                 let summary: Summary = folder.read_json("summary.json").map_err(failed)?;
                 product(&summary, command == Command::Run, terminal);
-            } else if let Ok(text) = std::fs::read_to_string(folder.path.join("search.json")) {
-                if terminal.json {
-                    terminal.product(&text);
-                } else {
-                    terminal.note(&format!("derived topology: {}", folder.derived().display()));
-                }
+            } else if terminal.json {
+                let result: SearchResult = folder.read_json("search.json").map_err(failed)?;
+                terminal.object(&serde_json::to_value(&result).expect("numbers and text"));
+            } else {
+                terminal.note(&format!("derived topology: {}", folder.derived().display()));
             }
             return Err(Stop::Shown(Exit::Ok));
         }
@@ -226,6 +230,10 @@ impl Finished {
             step => format!("in `{}`, epoch {} of {}, after step {step}", at.phase, at.epoch, at.epochs),
         };
         let folder = self.folder.path.display();
+        // A summary, or a search's result, says it by itself.
+        if terminal.json && self.outcome.summary.is_none() && self.outcome.search.is_none() {
+            terminal.object(&json!({ "stopped": StoppedAt::from(at), "folder": folder.to_string() }));
+        }
         if self.outcome.summary.is_some() {
             terminal.note(&format!("results so far: {folder}/partial"));
         }

@@ -20,13 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use super::one_shot::{FINE_TUNED, ONE_SHOT};
 use super::recorder::Recorder;
-use super::run::{Command, Info, Run, Saving, Settings, Status};
+use super::run::{Assigned, Command, Info, Order, Run, Saving, Settings, Status, assigned};
 use super::{Failure, NetworkResult, Prepared, RunFolder, SearchResult, Summary, memory, phases, train_args};
 use crate::artifact;
 use crate::ir::partition;
 use crate::runtime::checkpoint::{TEMPORARY, write_atomically};
 use crate::runtime::control::Control;
 use crate::runtime::epochs::Stopped;
+use crate::runtime::format::Record;
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, device};
 use crate::search::strategies;
@@ -43,6 +44,8 @@ pub struct Request {
     pub tool: String,
     /// Name of the user's file.
     pub spec: String,
+    /// Parameters that `--set` gave a value.
+    pub set: Assigned,
     pub seeds: Vec<u64>,
     pub entries: Vec<Entry>,
     /// Strategies that were left out, and why.
@@ -50,6 +53,10 @@ pub struct Request {
     /// Draws of random search that were asked for; absent: by the budget of the others.
     pub fixed_draws: bool,
     pub device: String,
+}
+
+impl Record for Request {
+    const VERSION: u32 = 1;
 }
 
 /// A strategy of a comparison.
@@ -65,6 +72,8 @@ pub struct Comparison {
     pub version: u32,
     pub tool: String,
     pub spec: String,
+    /// Parameters that `--set` gave a value.
+    pub set: Assigned,
     pub seeds: Vec<u64>,
     /// What the metrics are of: `test`, or `validation`.
     pub split: String,
@@ -73,6 +82,10 @@ pub struct Comparison {
     pub stages: Vec<String>,
     pub rows: Vec<Row>,
     pub left_out: Vec<(String, String)>,
+}
+
+impl Record for Comparison {
+    const VERSION: u32 = 1;
 }
 
 /// A task's metrics by name.
@@ -90,6 +103,9 @@ pub struct Row {
     pub params: Option<Spread>,
     /// Per sample.
     pub macs: Option<Spread>,
+    /// How much of their work the tasks have in common, of 1; absent where there is no such number.
+    pub params_shared: Option<Spread>,
+    pub macs_shared: Option<Spread>,
     /// In microseconds, one sample at a time.
     pub latency: Option<Spread>,
     pub search_epochs: Option<Spread>,
@@ -187,9 +203,10 @@ pub fn begin(
         }
     }
     let request = Request {
-        version: 1,
-        tool: concat!("mtlc ", env!("CARGO_PKG_VERSION")).into(),
+        version: Request::VERSION,
+        tool: artifact::TOOL.into(),
         spec: prepared.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        set: assigned(&prepared.checked().spec),
         seeds,
         entries,
         left_out,
@@ -246,7 +263,7 @@ pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn
             write_atomically(&program, program_text.as_bytes())?;
         }
         for seed in &request.seeds {
-            if let Some(at) = one(path, &program, &entry.name, *seed, means, listener)? {
+            if let Some(at) = one(path, &program, &entry.name, (*seed, &request.set), means, listener)? {
                 return Ok(Ended::Stopped(at));
             }
         }
@@ -260,12 +277,12 @@ fn run_folder(path: &Path, name: &str, seed: u64) -> RunFolder {
     RunFolder { path: path.join("runs").join(format!("{name}-{seed}")) }
 }
 
-/// Runs a program with a seed, or what is left of that. One that diverges is a result, too.
+/// Runs a program with a seed, noting what `--set` changed in it, or what is left of that. One that diverges is a result, too.
 fn one(
     path: &Path,
     program: &Path,
     name: &str,
-    seed: u64,
+    (seed, set): (u64, &Assigned),
     means: &Means,
     listener: &mut dyn Listener,
 ) -> Result<Option<Stopped>, Failure> {
@@ -287,7 +304,8 @@ fn one(
             if let Some(refused) = need.filter(|_| on_cpu && !means.ignore_memory).and_then(|n| n.refuse()) {
                 return Err(refused.into());
             }
-            Run::begin(command, prepared, &folder.path, seed, 0, false, settings)?
+            let order = Order { command, seed, random: 0, baselines: false, set: set.clone() };
+            Run::begin(order, prepared, &folder.path, settings)?
         }
     };
     listener.note(&format!("{name}, seed {seed}: {}", folder.path.display()));
@@ -368,9 +386,10 @@ fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
     compare(&mut rows);
     let split = rows.iter().flat_map(|r| &r.runs).find_map(|r| r.network.as_ref()).map_or("test", |n| n.shown().1);
     Ok(Comparison {
-        version: 1,
+        version: Comparison::VERSION,
         tool: request.tool.clone(),
         spec: request.spec.clone(),
+        set: request.set.clone(),
         seeds: request.seeds.clone(),
         split: split.to_string(),
         budget: match request.fixed_draws {
@@ -406,6 +425,8 @@ fn row(name: String, note: Option<String>, runs: Vec<One>, searches: bool) -> Ro
         loss: over(&|n| n.shown().0.loss),
         params: over(&|n| n.params as f64),
         macs: over(&|n| n.macs as f64),
+        params_shared: Spread::of(networks.iter().filter_map(|n| n.shared.params)),
+        macs_shared: Spread::of(networks.iter().filter_map(|n| n.shared.macs)),
         latency: over(&|n| n.latency.as_ref().map_or(f64::NAN, |l| l.median * 1e6)),
         search_epochs: cost(&|s| s.epochs as f64),
         search_seconds: cost(&|s| s.seconds),

@@ -150,7 +150,7 @@ mod tests {
             name: "n".into(),
             params: 1,
             macs: 1,
-            shared: 0.0,
+            shared: Default::default(),
             epochs: 1,
             best_epoch: 1,
             validation,

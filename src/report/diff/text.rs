@@ -1,8 +1,7 @@
 //! A comparison in words.
 
 use super::{Change, Diff, How, Item, Other, Parting, Section, Shown, StageGroups};
-use crate::check::NetworkCost;
-use crate::report::table::{Column, Table, count_or_open};
+use crate::report::table::{Column, SHARED, Table, count_or_open, shared};
 
 /// Tasks that are named one by one; of more the first ones and a number.
 const MOST_NAMES: usize = 6;
@@ -198,8 +197,10 @@ impl Text {
         for (name, [a, b]) in [("params", params), ("MACs per sample", macs)] {
             table.row([name.to_string(), count_or_open(a), count_or_open(b), ratio(a, b)]);
         }
-        let share = |c: &NetworkCost| c.shared.map_or("open".to_string(), |s| format!("{:.1} %", 100.0 * s));
-        table.row(["params shared".to_string(), share(&d.costs[0]), share(&d.costs[1]), String::new()]);
+        let [a, b] = d.costs.each_ref().map(|c| shared(&c.shared));
+        for ((name, a), b) in SHARED.into_iter().zip(a).zip(b) {
+            table.row([name.to_string(), a, b, String::new()]);
+        }
         let text = table.terminal(self.color);
         self.out.push_str(&text);
     }

@@ -1,8 +1,9 @@
 //! What is drawn, decided once: layers of nodes, edges, sets of tasks, levels and costs. Every format is written from a [`Drawing`].
 
-use crate::check::Cost;
+use crate::check::{Cost, Shared};
 
 use super::View;
+use crate::report::table::shared;
 
 /// A spec, a space or a topology, ready to be drawn.
 #[derive(Debug, Clone)]
@@ -182,8 +183,8 @@ pub struct CostRow {
     pub total: Cost,
     /// Smallest and largest parameters of one task's path.
     pub per_task: Option<(u64, u64)>,
-    /// Share of the parameters that serve more than one task.
-    pub shared: Option<f64>,
+    /// How much of their work the tasks have in common; absent of a supernet.
+    pub shared: Option<Shared>,
     /// Parameters relative to all shared and to all independent.
     pub of_shared: Option<f64>,
     pub of_independent: Option<f64>,
@@ -290,9 +291,10 @@ impl Drawing {
             out.push(format!("{} parameters", count_or_open(row.total.params)));
             out.push(format!("{} MACs", count_or_open(row.total.macs)));
             if self.view != View::Space
-                && let Some(s) = row.shared
+                && let Some(s) = row.shared.as_ref().filter(|s| s.params.is_some() || s.macs.is_some())
             {
-                out.push(format!("{:.0} % of parameters shared", s * 100.0));
+                let [params, macs] = shared(s);
+                out.push(format!("{params} of parameters and {macs} of MACs shared"));
             }
         }
         if let Some(size) = &self.size {

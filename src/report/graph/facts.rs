@@ -115,7 +115,7 @@ pub fn rows(report: &cost::CostReport, view: View) -> Vec<CostRow> {
             name,
             total: n.total,
             per_task: range.filter(|_| paths),
-            shared: n.shared.filter(|_| paths),
+            shared: Some(n.shared).filter(|_| paths),
             of_shared: ratio(n.total.params, shared),
             of_independent: ratio(n.total.params, independent),
         }

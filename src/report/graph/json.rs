@@ -13,7 +13,7 @@
 //!           set: index into sets, null: all tasks; count: copies, gates or tasks that it stands for; tasks: of a group, by index
 //! edges     [{ from, to, kind }]     kind: "data" | "skip" | "member" | "query" | "candidate"
 //! sets      [{ tasks: [task], parts: [set], fill, stroke }]     distinct sets of tasks that nodes serve
-//! costs     [{ network, total: cost, params_per_task: [least, most] | null, shared, of_all_shared, of_independent }]
+//! costs     [{ network, total: cost, params_per_task: [least, most] | null, shared: { params, macs } | null, of_all_shared, of_independent }]
 //! size      { choices, labelled_log10, trees } | null           trees: a decimal string, null where they are not counted
 //! cost      { params, macs, activations }                       per sample; activations count values
 //! ```
@@ -78,7 +78,7 @@ pub fn write(d: &Drawing) -> String {
         .map(|r| {
             json!({
                 "network": r.name, "total": cost(&r.total), "params_per_task": r.per_task.map(|(a, b)| [a, b]),
-                "shared": round(r.shared), "of_all_shared": round(r.of_shared), "of_independent": round(r.of_independent),
+                "shared": r.shared.map(|s| json!({ "params": round(s.params), "macs": round(s.macs) })), "of_all_shared": round(r.of_shared), "of_independent": round(r.of_independent),
             })
         })
         .collect();

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::color::ansi;
 use super::drawing::*;
 use super::{GraphOptions, View};
-use crate::report::table::{Align, Column, Table, count_or_open, human_bytes, pad};
+use crate::report::table::{Align, Column, SHARED, Table, count_or_open, human_bytes, pad, shared};
 
 /// Layers beyond which a tree is listed layer by layer: indentation would eat the line.
 const DEEPEST_TREE: usize = 14;
@@ -331,20 +331,23 @@ impl Text<'_> {
             Column::right("MACs"),
             Column::right("activations"),
             Column::right("params per task"),
-            Column::right("shared"),
+            Column::right(SHARED[0]),
+            Column::right(SHARED[1]),
             Column::right("of all shared"),
             Column::right("of independent"),
         ]);
         for r in &d.costs.rows {
             let path = r.per_task.map_or(String::new(), |(a, b)| range(a, b));
             let ratio = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.2} ×"));
+            let [params, macs] = r.shared.as_ref().map_or_else(Default::default, shared);
             table.row([
                 r.name.to_string(),
                 count_or_open(r.total.params),
                 count_or_open(r.total.macs),
                 memory(r.total.activations),
                 path,
-                r.shared.map_or(String::new(), |s| format!("{:.1} %", s * 100.0)),
+                params,
+                macs,
                 ratio(r.of_shared),
                 ratio(r.of_independent),
             ]);

@@ -17,7 +17,7 @@ const SPEC: &str = "mtl 1\ninput x: f32[3]\ntask a: binary\ntask b: binary\ntask
     stage s2 = mlp(4)\n}\nhead for * = linear(outputs)\nspace trees over net {\n  level s1 { copies = 2 }\n  level s2 { copies = 3 }\n}\n\
     search learn_to_branch { epochs = 3 }\n";
 
-const GOOD: &str = r#"{"strategy": "learn_to_branch", "seed": 7, "epochs": 3, "steps": 9, "supernet_params": 9, "validation": {"loss": 0.25, "tasks": []},
+const GOOD: &str = r#"{"version": 1, "strategy": "learn_to_branch", "seed": 7, "epochs": 3, "steps": 9, "supernet_params": 9, "validation": {"loss": 0.25, "tasks": []},
   "choices": ["s2.a", "s2.b", "s2.c", "heads.a", "heads.b", "heads.c"], "decisions": [0, 1, 0, 0, 1, 2],
   "logits": [[0.1, 0.2]], "seconds": 1.5}"#;
 

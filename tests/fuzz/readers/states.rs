@@ -17,7 +17,6 @@ fn state(step: u64, salt: f64) -> State {
     let tensor = |n: usize, dtype| Tensor::new(values(n), &Device::Cpu).and_then(|t| t.to_dtype(dtype)).expect("small");
     let validation = mtlc::runtime::record::SplitScores { loss: 0.25 * salt, tasks: Vec::new() };
     let header = Header {
-        version: 1,
         run: "0123456789abcdef".into(),
         phase: "search".into(),
         position: Position { epoch: 2, cursor: 3, step, loss_sum: salt, ..Position::default() },

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::artifact;
 use crate::cli::args::FreezeArgs;
 use crate::cli::cmd::session::{self, Stop};
@@ -44,8 +46,14 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     if text.text != first.text {
         text.checked(args, &options, terminal)?;
     }
+    let names: Vec<&str> = frozen.iter().map(|(n, ..)| n.as_str()).collect();
+    let files: Vec<&str> = text.beside.iter().map(|v| v.name.as_str()).collect();
+    let mut record = json!({
+        "file": args.file.display().to_string(), "data": names, "vocabularies": files, "written": !args.stdout,
+    });
     if args.stdout {
-        terminal.product(&text.text);
+        record["program"] = json!(text.text);
+        terminal.result(|| record, || text.text.clone());
         for v in &text.beside {
             terminal.note(&format!(
                 "note: the vocabularies are in a file `{}` beside the program, which is written without `--stdout`",
@@ -61,6 +69,9 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         }
     }
     write::replace(&args.file, &text.text).map_err(Stop::Failed)?;
+    if terminal.json {
+        terminal.object(&record);
+    }
     terminal.note(&format!("froze {} data set(s) into {}", frozen.len(), args.file.display()));
     for v in &text.beside {
         terminal.note(&format!("wrote {} beside it: the vocabularies, which the program reads", v.name));

@@ -1,5 +1,7 @@
 //! Where the time of a training step goes, by stage and op, on random samples: no data are read unless they tell sizes.
 
+mod search;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -10,8 +12,8 @@ use serde::Serialize;
 use super::{Failure, network_of, train_args};
 use crate::check::Checked;
 use crate::driver::{self, Compiled};
-use crate::hir::{Options, Search};
-use crate::ir::{Network, partition};
+use crate::hir::Options;
+use crate::ir::partition;
 use crate::plan::{Kind, lower};
 use crate::random::Randomness;
 use crate::runtime::epochs::Procedure;
@@ -21,7 +23,6 @@ use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::state::Position;
 use crate::runtime::tape::Observer;
 use crate::runtime::{RunError, device, feed, synthetic};
-use crate::search::learn_to_branch::Branching;
 
 /// Which network's training is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub struct Profile {
     pub least_ms: f64,
     pub most_ms: f64,
     pub parameters: u64,
+    /// Why this network was timed, where it is not the first choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// In the order of the plan.
     pub rows: Vec<Row>,
 }
@@ -87,103 +91,128 @@ pub fn compile(path: &Path, set: &[(String, String)]) -> Result<Compiled, Failur
     Ok(compiled)
 }
 
-/// The network that is timed if none is named: what a run of the spec spends its time on.
-pub fn default_network(checked: &Checked) -> Which {
-    match (branching(checked), &checked.spec.topology) {
-        (Some(_), _) => Which::Supernet,
-        (_, Some(_)) => Which::Topology,
-        _ => Which::AllShared,
-    }
+/// What is to be timed.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// `None`: what a run of the spec spends its time on.
+    pub which: Option<Which>,
+    /// Samples per step; `None`: as the spec says.
+    pub batch: Option<usize>,
+    pub steps: usize,
+    /// Steps before those that count.
+    pub warmup: usize,
 }
 
-/// The search whose steps can be timed.
-fn branching(checked: &Checked) -> Option<(&Network, &Search)> {
-    let [search] = checked.spec.searches.as_slice() else { return None };
-    if search.strategy.call.name != "learn_to_branch" {
-        return None;
-    }
-    Some((checked.supernet.as_ref()?, search))
-}
-
-fn network(checked: &Checked, which: Which) -> Result<Network, RunError> {
-    let topology = match which {
-        Which::Supernet => {
-            let none = || {
-                RunError::NotYet("only the steps of `learn_to_branch` are profiled, and this program has none".into())
-            };
-            return branching(checked).map(|(n, _)| n.clone()).ok_or_else(none);
+/// Times the steps of a training. Without a network named: the supernet if the search trains one, else the topology, else the
+/// all-shared network.
+pub fn profile(checked: &Checked, request: &Request, device: &Device) -> Result<Profile, Failure> {
+    crate::runtime::device::precision(&checked.spec).begin();
+    let mut note = None;
+    if request.which.unwrap_or(Which::Supernet) == Which::Supernet {
+        if let Some(found) = supernet(checked, request, device)? {
+            return Ok(found);
         }
+        let strategies: Vec<&str> = checked.spec.searches.iter().map(|s| s.strategy.call.name).collect();
+        let why = match strategies.as_slice() {
+            [] => "this program has no search, and so no supernet is trained".to_string(),
+            some => format!("the search `{}` trains no supernet", some.join(" + ")),
+        };
+        if request.which.is_some() {
+            return Err(RunError::NotYet(why).into());
+        }
+        note = Some(why).filter(|_| !strategies.is_empty());
+    }
+    let usual = if checked.spec.topology.is_some() { Which::Topology } else { Which::AllShared };
+    let mut found = fixed(checked, request.which.unwrap_or(usual), request, device)?;
+    found.note = note.map(|n| format!("{n}: this is its network `{}`", found.network));
+    Ok(found)
+}
+
+/// The steps of the search, where it trains a supernet.
+fn supernet(checked: &Checked, request: &Request, device: &Device) -> Result<Option<Profile>, Failure> {
+    let Some(first) = checked.spec.searches.first() else { return Ok(None) };
+    let size = first.args.get("batch").map(|_| first.args.size("batch"));
+    let batch = request.batch.or(size).unwrap_or_else(|| train_args(checked).size("batch"));
+    let Some(seen) = search::steps(checked, batch, (request.warmup, request.steps), device)? else { return Ok(None) };
+    let search::Seen { times, watched, feed } = seen;
+    let model = Model::new(watched.plan, watched.symbols, Randomness::new(0), device).map_err(RunError::from)?;
+    let rows: Vec<u32> = (0..batch as u32).collect();
+    let fed = feed.take(&feed.dataset.train, &rows, device)?;
+    // The last passes, which are of steps that were timed.
+    let last = watched.passes.len().saturating_sub(request.steps);
+    let passes = &watched.passes[last..];
+    Ok(Some(measured(checked, Which::Supernet, times, &model, (&feed, &fed), passes, batch)?))
+}
+
+fn fixed(checked: &Checked, which: Which, request: &Request, device: &Device) -> Result<Profile, Failure> {
+    let topology = match which {
         Which::Topology => {
             let none = || RunError::NotYet("this program has no topology to profile".into());
             checked.spec.topology.clone().ok_or_else(none)?
         }
-        Which::AllShared => partition::all_shared(&checked.spec),
         Which::Independent => partition::independent(&checked.spec),
+        Which::AllShared | Which::Supernet => partition::all_shared(&checked.spec),
     };
-    network_of(checked, &topology)
-}
-
-/// Times `steps` steps of training after `warmup` others.
-pub fn profile(
-    checked: &Checked,
-    which: Which,
-    batch: Option<usize>,
-    steps: usize,
-    warmup: usize,
-    device: &Device,
-) -> Result<Profile, Failure> {
-    crate::runtime::device::precision(&checked.spec).begin();
-    let network = network(checked, which)?;
+    let network = network_of(checked, &topology)?;
     let (plan, symbols) = lower(checked, &network).map_err(|e| RunError::NotYet(e.to_string()))?;
     let random = Randomness::new(0);
     let model = Model::new(plan, symbols, random, device).map_err(RunError::from)?;
-    let args = match (which, checked.spec.searches.first()) {
-        (Which::Supernet, Some(search)) => search.args.clone(),
-        _ => train_args(checked),
-    };
-    let batch = batch.unwrap_or_else(|| args.size("batch"));
+    let args = train_args(checked);
+    let batch = request.batch.unwrap_or_else(|| args.size("batch"));
     let feed = synthetic::feed(checked, batch, random)?;
     let rows: Vec<u32> = (0..batch as u32).collect();
-    let table = &feed.dataset.train;
-    let fed = feed.take(table, &rows, device)?;
+    let fed = feed.take(&feed.dataset.train, &rows, device)?;
 
     let job = Job { spec: &checked.spec, feed: &feed, args: &args, random };
-    let mut procedure: Box<dyn Procedure> = match (which, checked.spec.searches.first()) {
-        (Which::Supernet, Some(search)) => {
-            Box::new(Branching::new(checked, &network, search, &model, &feed, random, "profile")?)
-        }
-        _ => Box::new(Fitting::new(&model, &job, "profile")?),
-    };
+    let mut procedure = Fitting::new(&model, &job, "profile")?;
     let mut at = Position { epoch: 1, ..Position::default() };
-    let mut times = Vec::with_capacity(steps);
-    for i in 0..warmup + steps {
+    let mut times = Vec::with_capacity(request.steps);
+    for i in 0..request.warmup + request.steps {
         at.step += 1;
         let start = Instant::now();
         procedure.step(&fed, &mut at)?;
         device.synchronize().map_err(RunError::from)?;
-        if i >= warmup {
+        if i >= request.warmup {
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }
     drop(procedure);
-    times.sort_by(f64::total_cmp);
+    let mode = |step| Mode { train: true, idle: false, random, step };
+    let passes: Vec<(Vec<Decided>, Mode)> = (0..request.steps as u64).map(|s| (Vec::new(), mode(s))).collect();
+    measured(checked, which, times, &model, (&feed, &fed), &passes, batch)
+}
 
+/// The profile of steps that took these times; the passes are run once more, op by op.
+fn measured(
+    checked: &Checked,
+    which: Which,
+    mut times: Vec<f64>,
+    model: &Model,
+    (feed, fed): (&Feed, &Fed),
+    passes: &[(Vec<Decided>, Mode)],
+    batch: usize,
+) -> Result<Profile, Failure> {
+    times.sort_by(f64::total_cmp);
+    let (Some(least), Some(most)) = (times.first(), times.last()) else {
+        return Err(RunError::NotYet("the training ended before a step could be timed".into()).into());
+    };
     let mut seen = Seen { at: vec![Times::default(); model.plan.steps.len()] };
-    for step in 0..steps {
-        seen.pass(checked, &feed, &fed, &model, which, step as u64).map_err(RunError::from)?;
+    for (decided, mode) in passes {
+        seen.pass(checked, feed, fed, model, decided, *mode).map_err(RunError::from)?;
     }
     let mut profile = Profile {
         network: name(which).into(),
-        device: device::describe(device),
+        device: device::describe(&model.device),
         batch,
-        steps,
+        steps: times.len(),
         step_ms: times[times.len() / 2],
-        least_ms: times[0],
-        most_ms: times[times.len() - 1],
+        least_ms: *least,
+        most_ms: *most,
         parameters: model.plan.units.iter().map(|u| u.params).sum(),
+        note: None,
         rows: Vec::new(),
     };
-    rows_of(&mut profile, &model, &seen, batch);
+    rows_of(&mut profile, model, &seen, batch, passes.len());
     Ok(profile)
 }
 
@@ -217,27 +246,26 @@ impl Seen {
         feed: &Feed,
         fed: &Fed,
         model: &Model,
-        which: Which,
-        step: u64,
+        decided: &[Decided],
+        mode: Mode,
     ) -> candle_core::Result<()> {
-        let routes = checked.supernet.as_ref().map(|n| n.choices.as_slice()).unwrap_or_default();
-        // Another choice each time, as a search draws it.
-        let random = Randomness::new(0);
-        let decide = |(c, n): (usize, &usize)| {
-            if let Some(route) = routes.get(c).filter(|r| r.is_route()) {
-                return Ok(Decided::hard(route.draw(&mut random.stream("profile", [step, c as u64, 0]))));
-            }
-            let noise = random.gumbel("profile", [step, c as u64, 0], *n);
-            let probs = Tensor::from_vec(vec![1.0 / *n as f32; *n], *n, &model.device)?;
-            Ok(Decided { index: crate::search::choices::argmax(&noise), probs: Some(probs), mask: None })
-        };
-        let decided: Vec<Decided> =
-            model.plan.choices.iter().enumerate().map(decide).collect::<candle_core::Result<_>>()?;
-        let idle = which == Which::Supernet && model.has_buffers;
-        let mode = Mode { train: true, idle, random, step };
-        let tape = model.record_observed(&fed.inputs, &decided, mode, Some(&mut *self))?;
-        let (loss, _) = losses(&checked.spec, feed, model, fed, &tape.outputs, |_| 0)?;
-        tape.backward_observed(&loss, Some(&mut *self))?;
+        let tape = model.record_observed(&fed.inputs, decided, mode, Some(&mut *self))?;
+        // Of a task with a head on every copy, the loss of each: a search weighs them.
+        let heads = tape.outputs.heads.iter().map(|h| h.len()).max().unwrap_or(1);
+        let mut total: Option<Tensor> = None;
+        for k in 0..heads {
+            let pick = |i: usize| {
+                let all = &tape.outputs.heads[i];
+                let wanted = all.get(k).filter(|h| h.is_some()).map(|_| k);
+                wanted.or_else(|| all.iter().position(Option::is_some)).unwrap_or(0)
+            };
+            let (loss, _) = losses(&checked.spec, feed, model, fed, &tape.outputs, pick)?;
+            total = Some(match total {
+                Some(t) => (t + loss)?,
+                None => loss,
+            });
+        }
+        tape.backward_observed(&total.expect("a task has a head"), Some(&mut *self))?;
         Ok(())
     }
 }
@@ -256,7 +284,7 @@ impl Observer for Seen {
 }
 
 /// The steps of all copies of a stage together.
-fn rows_of(profile: &mut Profile, model: &Model, seen: &Seen, batch: usize) {
+fn rows_of(profile: &mut Profile, model: &Model, seen: &Seen, batch: usize, passes: usize) {
     let mut place: BTreeMap<(String, usize), usize> = BTreeMap::new();
     let mut index_in_unit: BTreeMap<usize, usize> = BTreeMap::new();
     for (step, times) in model.plan.steps.iter().zip(&seen.at) {
@@ -287,11 +315,11 @@ fn rows_of(profile: &mut Profile, model: &Model, seen: &Seen, batch: usize) {
             });
             profile.rows.len() - 1
         });
-        let (row, per_step) = (&mut profile.rows[at], 1e3 / profile.steps as f64);
+        let (row, per_step) = (&mut profile.rows[at], 1e3 / passes as f64);
         row.copies += 1;
         row.forward_ms += times.forward * per_step;
         row.backward_ms += times.backward * per_step;
-        row.output_bytes += times.bytes / profile.steps as u64;
+        row.output_bytes += times.bytes / passes as u64;
         row.macs += macs * batch as u64;
     }
 }

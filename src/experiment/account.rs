@@ -1,0 +1,206 @@
+//! What a run folder says of itself, checked against the rest of it: `run.json` has an id over its own contents and the program, the
+//! records repeat one another, and every file is in the list of sums or gets a line.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::run::{Command, Info, Status};
+use super::verify::{Answer, Verdict};
+use super::{RunFolder, sums};
+use crate::artifact::TOOL;
+use crate::runtime::RunError;
+use crate::runtime::format;
+
+use Verdict::{Differs, Holds, Unknown};
+
+/// Whether `run.json` is what the run began with.
+pub fn record(folder: &RunFolder) -> (Option<Info>, Vec<Answer>) {
+    let answer = |question, verdict, why: String| Answer::new("run.json", question, verdict, why);
+    let info: Info = match folder.read_json("run.json") {
+        Ok(info) => info,
+        Err(e) => return (None, vec![answer("id", Differs, e.to_string())]),
+    };
+    let mut out = vec![match info.status {
+        Status::Done => answer("finished", Holds, "the run is done".into()),
+        other => answer("finished", Unknown, format!("the run is `{}`, not `done`", other.name()))
+            .help("its files may still change, and there are no sums to compare them with"),
+    }];
+    let formats = format!("format {}, written by {}", info.version, info.tool);
+    out.push(answer(
+        "version",
+        Holds,
+        match info.tool == TOOL {
+            true => formats,
+            false => format!("{formats}; this is {TOOL}, which reads it, and may train to other numbers"),
+        },
+    ));
+    out.push(match folder.read("program.mtl") {
+        Ok(program) if info.identify(&program) == info.id => {
+            answer("id", Holds, format!("its id ({}) is that of its contents and of `program.mtl`", info.id))
+        }
+        Ok(_) => answer(
+            "id",
+            Differs,
+            "its id is not that of its contents and of `program.mtl`: the program, the seed, the tool or another entry was edited".into(),
+        )
+        .help("the lines below show what else disagrees; `mtlc run` with the program makes a new run"),
+        Err(e) => answer("id", Unknown, format!("it is partly over `program.mtl`: {e}")),
+    });
+    (Some(info), out)
+}
+
+/// Whether the other records say the same as `run.json`, and as one another.
+pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
+    let mut out = Vec::new();
+    let mut read = |name: &str| -> Option<Value> {
+        if !folder.path.join(name).is_file() {
+            return None;
+        }
+        let parsed = folder.read(name).and_then(|t| {
+            let value: Value =
+                serde_json::from_str(&t).map_err(|e| RunError::Checkpoint(format!("it cannot be read: {e}")))?;
+            format::known(&value, 1).map_err(|why| RunError::Checkpoint(format!("it {why}")))?;
+            Ok(value)
+        });
+        parsed.map_err(|e| out.push(Answer::new(name, "records", Differs, e.to_string()))).ok()
+    };
+    let (summary, search, progress) = (read("summary.json"), read("search.json"), read("progress.json"));
+    let own = serde_json::to_value(info).expect("text and numbers");
+    let mut compare = |name: &str, other: &str, pairs: &[(&str, &Value, &Value)]| {
+        for (what, here, there) in pairs.iter().filter(|(_, here, there)| here != there) {
+            let why = format!("its {what} is {}, and `{other}` has {}", shown(here), shown(there));
+            out.push(Answer::new(name, "records", Differs, why));
+        }
+    };
+    if let Some(s) = &summary {
+        let pairs = ["tool", "spec", "set", "seed"].map(|k| (k, &s[k], &own[k]));
+        compare("summary.json", "run.json", &pairs);
+        if let Some(found) = &search {
+            compare("summary.json", "search.json", &[("search", &s["search"], found)]);
+        }
+        let none = Vec::new();
+        let phases = progress.as_ref().and_then(|p| p["phases"].as_array()).unwrap_or(&none);
+        for network in s["networks"].as_array().unwrap_or(&none) {
+            let name = network["name"].as_str().unwrap_or_default();
+            let phase = phases.iter().find(|p| p["name"] == network["name"]);
+            // What a phase recorded is in the summary as it was; the summary may say more.
+            let Some(result) = phase.and_then(|p| p["result"].as_object()) else {
+                if progress.is_some() {
+                    compare("summary.json", "progress.json", &[(&format!("network `{name}`"), network, &Value::Null)]);
+                }
+                continue;
+            };
+            for (key, there) in result {
+                compare("summary.json", "progress.json", &[(&format!("`{key}` of `{name}`"), &network[key], there)]);
+            }
+        }
+    }
+    if let Some(s) = &search {
+        compare("search.json", "run.json", &[("seed", &s["seed"], &own["seed"])]);
+    }
+    if out.is_empty() && summary.is_some() {
+        let why = "what it says is in `run.json`, `search.json` and `progress.json` too";
+        out.push(Answer::new("summary.json", "records", Holds, why));
+    }
+    out
+}
+
+/// A value for a message: numbers and text as they are, more as a word.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::Object(_) | Value::Array(_) => {
+            let text = value.to_string();
+            if text.len() <= 80 { format!("`{text}`") } else { "other values".into() }
+        }
+        value => format!("`{value}`"),
+    }
+}
+
+/// Whether every file is what it was when the run ended. One line for the list, and one for each file that is not as it was, is
+/// missing, or is in no list.
+pub fn files(folder: &RunFolder, info: Option<&Info>) -> Result<Vec<Answer>, RunError> {
+    let of_list = |verdict, why: String| Answer::new(sums::FILE, "files", verdict, why);
+    let of_file = |name: &str, verdict, why: &str| Answer::new(name, "files", verdict, why);
+    let done = info.is_none_or(|i| i.status == Status::Done);
+    let mut out = Vec::new();
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    match sums::compare(folder) {
+        Err(e) => out.push(of_list(Differs, e.to_string())),
+        Ok(None) if done => {
+            out.push(of_list(Differs, "it is missing: a run that is done has this list of all its files".into()))
+        }
+        Ok(None) => {}
+        Ok(Some(c)) => {
+            let wrong = c.changed.len() + c.missing.len();
+            let edited = info.is_some_and(|i| i.sums.as_ref().is_some_and(|s| *s != c.own));
+            out.push(match (edited, wrong) {
+                (true, _) => of_list(
+                    Differs,
+                    "it is not the list that the run wrote: lines were changed, added or removed".into(),
+                ),
+                (false, 0) => of_list(Holds, format!("all {} files in it are as the run left them", c.same)),
+                (false, _) => {
+                    of_list(Differs, format!("{wrong} of {} files in it are not as the run left them", c.same + wrong))
+                }
+            });
+            out.extend(c.changed.iter().map(|f| of_file(f, Differs, "it was changed since the run ended")));
+            out.extend(c.missing.iter().map(|f| of_file(f, Differs, "it is missing")));
+            told.extend(c.missing);
+            for name in c.unlisted {
+                let why = match is_of_a_run(&name) {
+                    true => "it is not in `SHA256SUMS`, so that nothing shows whether it is as the run left it",
+                    false => "it is not a file of the run: it is in no list, and was added later",
+                };
+                out.push(of_file(&name, Unknown, why));
+                told.insert(name);
+            }
+        }
+    }
+    for name in sums::all(&folder.path)?.iter().filter(|n| !is_of_a_run(n) && !told.contains(*n)) {
+        // Of a run that is done, the list says what belongs to it.
+        if !done {
+            out.push(of_file(name, Unknown, "it is not a file of the run"));
+        }
+    }
+    for name in sums::neither_file_nor_folder(&folder.path)? {
+        out.push(of_file(&name, Unknown, "it is a link or a device, and a run leaves only files"));
+    }
+    if let Some(info) = info.filter(|_| done) {
+        for name in expected(info) {
+            if !folder.path.join(&name).is_file() && !told.contains(&name) {
+                out.push(of_file(&name, Differs, "it is missing"));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// What every run of a command that is done has.
+fn expected(info: &Info) -> Vec<String> {
+    let mut out: Vec<String> = ["source.mtl", "program.mtl", "progress.json"].map(String::from).to_vec();
+    if info.command != Command::Train {
+        out.extend(["search.json", "derived/net.mtl"].map(String::from));
+    }
+    if info.command != Command::Search {
+        out.extend(["summary.json".into(), format!("checkpoints/{}.safetensors", info.network)]);
+    }
+    out
+}
+
+/// Whether a run may leave a file of that name: `experiment/folder.rs` lists them.
+fn is_of_a_run(name: &str) -> bool {
+    let ends = |endings: &[&str]| endings.iter().any(|e| name.ends_with(e));
+    match name.split_once('/') {
+        None => {
+            let named = ["run.lock", "source.mtl", "program.mtl", sums::FILE].contains(&name);
+            named || ends(&[".json", ".jsonl", ".svg", ".vocab"])
+        }
+        Some(("checkpoints" | "resume", rest)) => !rest.contains('/') && ends(&[".safetensors"]),
+        Some(("derived", rest)) => rest == "net.mtl" || !rest.contains('/') && ends(&[".vocab"]),
+        Some(("networks", rest)) => !rest.contains('/') && ends(&[".mtl", ".vocab"]),
+        Some(("partial", _)) => ends(&[".json", ".mtl", ".vocab"]),
+        Some(_) => false,
+    }
+}

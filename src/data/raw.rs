@@ -229,15 +229,4 @@ impl Part {
         }
         splits
     }
-
-    /// The rows at these positions as a split.
-    pub fn select(&self, rows: &[u32], columns: &[RawColumn]) -> Split {
-        Split {
-            rows: rows.len(),
-            columns: self.columns.iter().zip(columns).map(|(v, c)| v.take(rows, c.elements())).collect(),
-            source: self.source.display().to_string(),
-            origin: rows.iter().map(|r| self.origin.get(*r as usize).copied().unwrap_or(*r)).collect(),
-            unit: self.unit,
-        }
-    }
 }

@@ -103,25 +103,23 @@ impl Parts {
         let validation_of_test = taken.pop().flatten();
         train.sort_unstable();
 
-        let whole = |part: &Part| part.select(&(0..part.rows as u32).collect::<Vec<_>>(), &columns);
-        let validation = match (&self.validation, validation_of_train, validation_of_test) {
-            (Some(part), ..) => whole(part),
-            (_, Some(rows), _) => self.train.select(&rows, &columns),
-            (_, _, Some(rows)) => self.test.as_ref().expect("checked above").select(&rows, &columns),
-            _ => Split::default(),
-        };
-        let test = match (&self.test, test_of_train) {
-            (Some(part), _) => part.select(&rest_of_test, &columns),
-            (None, Some(rows)) => self.train.select(&rows, &columns),
-            _ => Split::default(),
-        };
-        let train = self.train.select(&train, &columns);
-        let mut splits = [train, validation, test];
-        for split in &mut splits {
-            if split.columns.is_empty() {
-                split.columns = self.train.columns.iter().map(|v| v.take(&[], 0)).collect();
+        let next = |splits: &mut std::vec::IntoIter<Split>| splits.next().expect("a split for each list");
+        let (validation_rows, test_rows) = (validation_of_train.unwrap_or_default(), test_of_train.unwrap_or_default());
+        let mut of_train = self.train.deal(&[&train, &validation_rows, &test_rows], &columns).into_iter();
+        let (train, mut validation, mut test) = (next(&mut of_train), next(&mut of_train), next(&mut of_train));
+        if let Some(file) = self.test {
+            let share = validation_of_test.unwrap_or_default();
+            let mut of_test = file.deal(&[&rest_of_test, &share], &columns).into_iter();
+            test = next(&mut of_test);
+            if from_test.is_some() {
+                validation = next(&mut of_test);
             }
         }
+        if let Some(file) = self.validation {
+            let all: Rows = (0..file.rows as u32).collect();
+            validation = next(&mut file.deal(&[&all], &columns).into_iter());
+        }
+        let splits = [train, validation, test];
         Raw { format, columns, splits, missing, missing_numbers: Vec::new(), files, notes: Vec::new() }
             .require_rows(asked, "its file is empty, or its share rounds to no row at all (or to all of them)")
     }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::micro::{LANES, VECTORS};
+use super::{Real, buffer, chunks};
 #[cfg(target_arch = "x86_64")]
 use super::{avx512, simd::Level};
-use super::{Real, buffer, chunks};
 
 /// A matrix to transpose: `rows` of `columns` numbers, rows `stride` apart.
 #[derive(Clone, Copy)]

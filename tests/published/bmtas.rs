@@ -64,7 +64,7 @@ backbone net(x) {
   stage branch = linear(1)
 }
 head for * = linear(outputs)
-space s over net { level trunk { copies = 1 } level branch { copies = 2, reads = one } }
+space s over net { level trunk { copies = 1 }, level branch { copies = 2, reads = one } }
 search expected_cost { epochs = 1, batch = 64, split = 0.5, warmup = 1 epochs, weights = sgd(lr = 0.1), steps = per_task }
 ";
     place.write("net.mtl", text.as_bytes());
@@ -120,17 +120,17 @@ search expected_cost { epochs = 1, batch = 64, split = 0.5, warmup = 1 epochs, w
 #[test]
 fn lambda_in_its_units() {
     // Weights that stay as they are, so that the choices alone say what lambda did.
-    let still = "epochs = 3, batch = 12, warmup = 0 epochs, weights = sgd(lr = 1e-30), choices = sgd(lr = 0.5)";
+    let still = "epochs = 8, batch = 12, warmup = 0 epochs, weights = sgd(lr = 1e-30), choices = adam(lr = 0.3)";
     let logits = |more: &str| searched(&place(&format!("{still}, {more}"))).1;
-    let joint = logits("lambda = 0.6");
-    assert!(far(&joint, &logits("lambda = 0.2, steps = per_task")) < 1e-9);
-    assert!(far(&joint, &logits("lambda = 0.2")) > 1e-4, "lambda matters");
+    let joint = logits("lambda = 6");
+    assert!(far(&joint, &logits("lambda = 2, steps = per_task")) < 1e-9);
+    assert!(far(&joint, &logits("lambda = 2")) > 1e-3, "lambda matters");
     let prepared = prepare(&place("epochs = 1").path("net.mtl"), &[]);
     let (stages, heads) = cost::sizes(prepared.checked(), Cost::Macs).expect("sizes");
     let macs = (stages.iter().sum::<u64>() + heads) as f64;
-    let gflops = format!("lambda = {:e}, unit = gflops", 0.6 / (2e-9 * macs));
+    let gflops = format!("lambda = {:e}, unit = gflops", 6.0 / (2e-9 * macs));
     assert!(far(&joint, &logits(&gflops)) < 1e-9);
-    let both = format!("lambda = {:e}, unit = gflops, steps = per_task", 0.2 / (2e-9 * macs));
+    let both = format!("lambda = {:e}, unit = gflops, steps = per_task", 2.0 / (2e-9 * macs));
     assert!(far(&joint, &logits(&both)) < 1e-9, "the released code's lambda times tasks times GFLOPs");
 }
 

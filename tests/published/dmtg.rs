@@ -68,18 +68,24 @@ fn the_released_network_has_the_released_size() {
 /// More groups than tasks: those that no task can keep are not counted after pruning.
 #[test]
 fn spare_groups_are_pruned() {
-    let place = Place::table();
-    place.write("net.mtl", program(&GROUPS.replace("copies = 2", "copies = 5"), "search group { }").as_bytes());
-    // Of three columns the category is one hot: five inputs.
-    let said = place.run("data freeze net.mtl -o frozen.mtl").ok().err;
-    let said = said + &place.run("check frozen.mtl").ok().err;
+    let of = |groups: usize| -> Vec<u64> {
+        let place = Place::table();
+        let space = GROUPS.replace("copies = 2", &format!("copies = {groups}"));
+        place.write("net.mtl", program(&space, "search group { }").as_bytes());
+        place.run("data freeze net.mtl").ok();
+        let said = place.run("check net.mtl").ok().err;
+        let line = said.lines().find(|l| l.contains("after pruning")).unwrap_or_else(|| panic!("{said}"));
+        let from = line.find(" trees, ").expect("a space") + " trees, ".len();
+        let numbers = line[from..].replace(',', "");
+        numbers.split_whitespace().filter_map(|w| w.parse().ok()).collect()
+    };
     let (branch, heads) = (8 * 6 + 6, (6 + 1) + (6 * 3 + 3) + (6 + 1));
-    let trunk: u64 = 5 * 8 + 8;
-    let (all, kept) = (trunk + 5 * (branch + heads) + 15, trunk + 3 * branch + heads);
-    assert!(
-        said.contains(&format!("{all} parameters in the supernet with 15 logits, at most {kept} after pruning")),
-        "{said}"
-    );
+    let three = |groups: usize| <[u64; 3]>::try_from(of(groups)).expect("three numbers");
+    let ([all, logits, kept], [more, of_more, same]) = (three(3), three(5));
+    assert_eq!((logits, of_more), (9, 15));
+    assert_eq!(more - all, 2 * (branch + heads) + 6);
+    assert_eq!(kept, same, "three tasks keep three groups at the most");
+    assert_eq!(all - kept, 2 * heads + 9);
 }
 
 /// The epoch that is kept, by the rule applied to the log; its weights are those of the one-shot network, and its logits decide.

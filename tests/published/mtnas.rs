@@ -102,8 +102,11 @@ fn spaces_are_counted_by_distinct_routes() {
     let place = Place::new();
     for (copies, query, per_reader) in [(2, "embed", 3u64), (2, "[embed, x]", 4), (2, "[embed, previous, x]", 5)] {
         let space = format!(
-            "{DATA}space s over net {{ level embed {{ copies = 1 }} level low {{ copies = {copies} }}
-  level high {{ copies = 1, reads = some(gate = softmax, query = {query}) }} }}
+            "{DATA}space s over net {{
+  level embed {{ copies = 1 }}
+  level low {{ copies = {copies} }}
+  level high {{ copies = 1, reads = some(gate = softmax, query = {query}) }}
+}}
 search reinforce {{ }}
 "
         );

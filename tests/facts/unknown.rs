@@ -22,9 +22,10 @@ fn rows(prefix: &str) -> String {
 fn place(data: &str, input: &str) -> Place {
     let place = Place::new();
     place.write("t.csv", rows("u").as_bytes());
+    place.write("test.csv", rows("u").as_bytes());
     place.write("new.csv", rows("new").as_bytes());
     let program = format!(
-        "mtl 1\nparam e: int = 1\ndata d {{ format = csv, train = \"t.csv\", test = \"t.csv\"{data} }}\n\
+        "mtl 1\nparam e: int = 1\ndata d {{ format = csv, train = \"t.csv\", test = \"test.csv\"{data} }}\n\
          input x: fields {{ from = d, except = [y]{input} }}\ntask y: binary {{ label = d.y == 1 }}\n\
          backbone net(x) {{ stage s = embedding(4) -> concat_fields -> mlp(8) }}\nhead for y = linear(outputs)\n\
          train {{ epochs = e, batch = 16, select = last, optimizer = adam(lr = 1e-2) }}\n"

@@ -47,6 +47,23 @@ fn put(folder: &Path, name: &str, text: &str) -> String {
     path.display().to_string()
 }
 
+/// A misspelt level of vector instructions is not ignored, and one that the processor lacks is not replaced.
+#[test]
+fn levels_of_vector_instructions() {
+    use mtlc::ops::kernel::simd::Level;
+    let with = |level: &str| Command::new(BIN).args(["check", GOOD]).env("MTLC_SIMD", level).output().expect("it runs");
+    for level in Level::ALL {
+        let output = with(level.name());
+        assert_eq!(code(&output), if level.is_there() { 0 } else { 2 }, "{}", err(&output));
+        assert!(level.is_there() || err(&output).contains("this processor does not have"), "{}", err(&output));
+    }
+    for wrong in ["avx", "AVX2 ", "", "sse"] {
+        let output = with(wrong);
+        assert_eq!(code(&output), 2, "`{wrong}`");
+        assert!(err(&output).contains("MTLC_SIMD") && err(&output).contains("portable"), "{}", err(&output));
+    }
+}
+
 #[test]
 fn exit_codes() {
     assert_eq!(code(&mtlc(&["check", GOOD])), 0);

@@ -1,6 +1,10 @@
 //! The engine under a training step: the way back through the tape against candle's graph, passes over the plan on and off, and
 //! weights that do not depend on the number of threads.
 
+#[path = "../support/dice.rs"]
+mod dice;
+mod drawn;
+mod networks;
 mod programs;
 mod recompute;
 

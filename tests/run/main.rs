@@ -9,6 +9,7 @@ mod celeba;
 mod choices;
 mod commands;
 mod compare;
+mod examples;
 mod expected_cost;
 mod group;
 mod inherit;

@@ -83,7 +83,9 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "lambda",
                 ty: NON_NEGATIVE,
                 need: Need::Default("0.05"),
-                doc: "Weight of the expected cost in the loss of the choices, per `unit`. Code: 0.05 per GFLOP, once for each task.",
+                doc: "Weight of the expected cost in the loss of the choices, per `unit`. Code: 0.05 per GFLOP, once for each \
+                      task; as a share that is 0.05 times the number of tasks, times 2e-9, times the all-shared network's \
+                      multiply-accumulates.",
             },
             AttrDef {
                 name: "unit",

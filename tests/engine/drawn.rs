@@ -404,13 +404,22 @@ fn attempt(dice: &mut Dice, op: &str) -> Drawn {
     Drawn { text: format!("mtl 1\n{text}"), batch, independent: !searched && dice.one_in(3) }
 }
 
+/// Whether an op stands in a text, not as part of another word nor as the name of an argument.
+fn calls(text: &str, op: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(op).any(|(at, _)| {
+        let (before, after) = (text[..at].chars().next_back(), &text[at + op.len()..]);
+        !before.is_some_and(word) && !after.starts_with(word) && !after.starts_with(" =")
+    })
+}
+
 /// The `number`-th program. Each op of the language is asked for in turn.
 pub fn program(dice: &mut Dice, number: usize) -> Drawn {
     let op = ops::table()[number % ops::table().len()].call.name;
     let uses = |text: &str| match op {
         // Readers of several copies mix them.
         "mix" => text.contains("some("),
-        _ => text.contains(op),
+        _ => calls(text, op),
     };
     for _ in 0..200 {
         let drawn = attempt(dice, op);

@@ -9,6 +9,7 @@ use crate::dice::Dice;
 use crate::draws::{budget, values};
 use crate::expected::{Array, Call, Expected};
 use crate::pools::{self, winners};
+use crate::products::incoming;
 
 /// Vectors and panels of channels.
 const CHANNELS: [usize; 6] = [1, 4, 16, 48, 64, 130];
@@ -186,10 +187,8 @@ fn conv(dice: &mut Dice, depthwise: bool) -> Trial {
     let sizes = sizes(dice, depthwise);
     let d = drawn(dice, sizes);
     let (relu, shape) = (d.relu, d.shape());
-    let passes = |i: usize| !relu || d.sums.value[i] > 0.0 && !d.sums.may_be(i, 0.0);
-    let dy = values(dice, &[d.sums.value.len()]).data;
-    let dy: Vec<f64> = dy.into_iter().enumerate().map(|(i, g)| if passes(i) { g } else { 0.0 }).collect();
-    let grads = if d.broken { [None, None, None] } else { d.back(&dy).map(Some) };
+    let [dy, open] = incoming(dice, &d.sums, relu);
+    let grads = if d.broken { [None, None, None] } else { d.back(&open).map(Some) };
     let [oh, ow] = sizes.out();
     let dims = vec![sizes.n, sizes.co, oh, ow];
     let y = if relu { d.sums.rectified() } else { d.sums };

@@ -67,11 +67,12 @@ fn back_to_weights(x: &[f64], dy: &[f64], [rows, k, to]: [usize; 3]) -> [Expecte
     [dw, db]
 }
 
-/// A gradient that comes in: 0 where rounding may decide whether it passes a ReLU, and where it does not.
-fn incoming(dice: &mut Dice, sums: &Expected, relu: bool) -> Vec<f64> {
-    let dy = values(dice, &[sums.value.len()]).data;
-    let passes = |i: usize| !relu || sums.value[i] > 0.0 && !sums.may_be(i, 0.0);
-    dy.into_iter().enumerate().map(|(i, g)| if passes(i) { g } else { 0.0 }).collect()
+/// A gradient that comes in, 0 where rounding may decide whether it passes a ReLU; and what passes.
+pub fn incoming(dice: &mut Dice, sums: &Expected, relu: bool) -> [Vec<f64>; 2] {
+    let dy = values(dice, &[sums.value.len()]).data.into_iter().enumerate();
+    let given: Vec<f64> = dy.map(|(i, g)| if relu && sums.may_be(i, 0.0) { 0.0 } else { g }).collect();
+    let passes = given.iter().zip(&sums.value).map(|(g, v)| if relu && *v <= 0.0 { 0.0 } else { *g }).collect();
+    [given, passes]
 }
 
 fn linear(dice: &mut Dice) -> Trial {
@@ -90,13 +91,13 @@ fn linear(dice: &mut Dice) -> Trial {
     }
     let sums = forward(&x.data, &weight.data, with_bias.then_some(&bias.data), sizes);
     // What is not a number is followed forward alone.
-    let dy = if broken { vec![0.0; rows * to] } else { incoming(dice, &sums, relu) };
+    let [dy, open] = if broken { [vec![0.0; rows * to], Vec::new()] } else { incoming(dice, &sums, relu) };
     let [dx, dw, db] = if broken {
         [None, None, None]
     } else {
         let mut dx = Expected::zeros(rows * k, to);
-        back_to_input(&mut dx, &weight.data, &dy, sizes);
-        let [dw, db] = back_to_weights(&x.data, &dy, sizes);
+        back_to_input(&mut dx, &weight.data, &open, sizes);
+        let [dw, db] = back_to_weights(&x.data, &open, sizes);
         [Some(dx), Some(dw), Some(db)]
     };
     let y = if relu { sums.rectified() } else { sums };
@@ -166,9 +167,9 @@ fn family(dice: &mut Dice) -> (String, Family) {
         let sizes = [rows, k, *to];
         let sums = forward(&x.data, &weight.data, bias.as_ref().map(|b| &b.data[..]), sizes);
         if i != none {
-            let dy = incoming(dice, &sums, relu);
-            back_to_input(&mut dx, &weight.data, &dy, sizes);
-            dweights.push(back_to_weights(&x.data, &dy, sizes));
+            let [dy, open] = incoming(dice, &sums, relu);
+            back_to_input(&mut dx, &weight.data, &open, sizes);
+            dweights.push(back_to_weights(&x.data, &open, sizes));
             all.push((i, Array { dims: vec![rows, *to], data: dy }));
         }
         y.push(if relu { sums.rectified() } else { sums });

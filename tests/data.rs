@@ -672,7 +672,7 @@ fn the_excerpts_load() {
     assert_eq!(raw.splits.each_ref().map(|s| s.rows), [1168, 270, 359]);
     let data = all_of(
         &raw,
-        &[dense(&["image"], &[1, 2, 2], Some([0.0, 1.0]), false)],
+        &[dense(&["image"], &[1, 8, 8], Some([0.0, 1.0]), false)],
         &[label("d.label", TaskKind::Classes(Some(10)), &raw)],
     );
     assert!(data.train.inputs[0].values.iter().all(|v| (0.0..=1.0).contains(v)));

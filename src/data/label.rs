@@ -199,7 +199,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                     );
                 }
             }
-            (TaskKind::Multilabel(_), Type::Bool) => {}
+            (TaskKind::Multilabel(_), Type::Bool | Type::Flags(None) | Type::Array(None)) => {}
             (TaskKind::Binary, Type::Text) => {
                 let help = match check.example(term) {
                     Some(v) => format!("compare it with one of its values, for example `== {v:?}`"),
@@ -308,7 +308,8 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
         held => wrong(
             expr.span,
             format!("a `{word}({n})` task has labels [{n}] per sample, and this is an array {held:?}"),
-            "save the array with one axis beside that of the samples, or choose a kind with a label per pixel".into(),
+            "save the array with a single axis after that of the samples, or choose a kind with a label per pixel"
+                .into(),
         ),
     }
 }
@@ -318,7 +319,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
 fn unlabelled(term: &Term, check: &Check, kind: TaskKind, [min, max]: [f64; 2], n: usize) -> String {
     let number = super::schema_text::number;
     let mask = match (term, check.home()) {
-        (Term::Column(name, _), Some(home)) if min < 0.0 => {
+        (Term::Column(name, _), Some(home)) if min < 0.0 && max < n as f64 => {
             format!(" (or `mask = {}.{} >= 0`)", home.data, super::schema_text::name(name))
         }
         _ => String::new(),
@@ -336,7 +337,11 @@ fn unlabelled(term: &Term, check: &Check, kind: TaskKind, [min, max]: [f64; 2], 
     };
     match min < 0.0 {
         true => {
-            format!("if {} means that there is no label, write `ignore = {odd}`{mask}; else {otherwise}", number(min))
+            let means = match beyond {
+                true => format!("{} and {} mean", number(min), number(max)),
+                false => format!("{} means", number(min)),
+            };
+            format!("if {means} that there is no label, write `ignore = {odd}`{mask}; else {otherwise}")
         }
         false => format!("{otherwise}; or, if {odd} means that there is no label, `ignore = {odd}`"),
     }

@@ -250,7 +250,7 @@ impl Builder<'_> {
             let wrong = match (&sizes, picture) {
                 (_, Some(column)) => Some(format!("the pictures `{column}` are decoded in the order of the network")),
                 (Some(s), _) if s.len() == 3 => None,
-                _ => Some(format!("`{ty}` is no image `f32[channels, height, width]`")),
+                _ => Some(format!("`{ty}` is not an image, `f32[channels, height, width]`")),
             };
             if let Some(wrong) = wrong {
                 let message = format!("`layout` is the order of an image's axes in an array, and {wrong}");

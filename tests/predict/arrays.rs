@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::support::*;
 
 const NET: &str = r#"mtl 1
-data d { format = npy, train = "d.npz", validation = "d.npz" }
+data d { format = npy, train = "d.npz", validation = "v.npz" }
 input x: f32[3, 4, 6] { from = d.xINPUT }
 TASKS
 backbone net(x) { stage all = conv(4, kernel = 1) -> relu }
@@ -63,6 +63,13 @@ fn npz(members: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     out
 }
 
+/// The same samples for training and validation.
+fn data(place: &Place, members: &[(&str, &[usize], &[f32])]) {
+    let bytes = npz(members);
+    place.write("d.npz", &bytes);
+    place.write("v.npz", &bytes);
+}
+
 const ROWS: usize = 12;
 const PIXELS: usize = 24;
 
@@ -93,7 +100,7 @@ fn a_layout_is_read_as_declared_or_refused() {
     let (x, s) = (chw(), classes());
     let (image, class, turned) = (&[ROWS, 3, 4, 6][..], &[ROWS, 4, 6][..], &[ROWS, 4, 6, 3][..]);
     let first = Place::new();
-    first.write("d.npz", &npz(&[("x", image, &x), ("n", image, &x), ("s", class, &s)]));
+    data(&first, &[("x", image, &x), ("n", image, &x), ("s", class, &s)]);
     first.write(
         "net.mtl",
         program("normalize = true", "task n: normals { from = d.n }\ntask s: segmentation(2) { from = d.s }")
@@ -101,7 +108,7 @@ fn a_layout_is_read_as_declared_or_refused() {
     );
     first.run("train net.mtl -o run --device cpu --quiet").ok();
     let last = Place::new();
-    last.write("d.npz", &npz(&[("x", turned, &hwc(&x)), ("n", turned, &hwc(&x)), ("s", class, &s)]));
+    data(&last, &[("x", turned, &hwc(&x)), ("n", turned, &hwc(&x)), ("s", class, &s)]);
     let declared = program(
         "normalize = true, layout = hwc",
         "task n: normals { from = d.n, layout = hwc }\ntask s: segmentation(2) { from = d.s }",
@@ -129,10 +136,7 @@ fn a_layout_is_read_as_declared_or_refused() {
         ("layout = hwc", "task n: normals { from = d.n }", "f32[3, 4, 6]"),
         ("layout = hwc", "task s: segmentation(2) { from = d.t }", "[6, 4]"),
     ] {
-        last.write(
-            "d.npz",
-            &npz(&[("x", turned, &hwc(&x)), ("n", turned, &hwc(&x)), ("s", class, &s), ("t", &[ROWS, 6, 4], &s)]),
-        );
+        data(&last, &[("x", turned, &hwc(&x)), ("n", turned, &hwc(&x)), ("s", class, &s), ("t", &[ROWS, 6, 4], &s)]);
         last.write("bad.mtl", program(attributes, tasks).as_bytes());
         last.write("good.mtl", declared.as_bytes());
         for command in ["data check bad.mtl", "train bad.mtl -o no --device cpu"] {
@@ -213,7 +217,7 @@ fn pictures_are_turned_the_right_way_up() {
     let place = Place::new();
     let bytes: Vec<f32> = chw().iter().map(|v| ((v + 1.0) * 127.0).round()).collect();
     let warm: Vec<f32> = bytes.chunks_exact(3 * PIXELS).map(|s| f32::from(s[0] > 127.0)).collect();
-    place.write("d.npz", &npz(&[("x", &[ROWS, 3, 4, 6], &bytes), ("y", &[ROWS, 1], &warm)]));
+    data(&place, &[("x", &[ROWS, 3, 4, 6], &bytes), ("y", &[ROWS, 1], &warm)]);
     // A network that depends on where a pixel lies.
     let text = |more: &str| {
         program(&format!("scale = [0, 1]{more}"), "task warm: binary { from = d.y }")
@@ -248,7 +252,7 @@ fn pictures_are_turned_the_right_way_up() {
     );
 
     // A network trained on arrays with channels last reads the same pictures.
-    place.write("d.npz", &npz(&[("x", &[ROWS, 4, 6, 3], &hwc(&bytes)), ("y", &[ROWS, 1], &warm)]));
+    data(&place, &[("x", &[ROWS, 4, 6, 3], &hwc(&bytes)), ("y", &[ROWS, 1], &warm)]);
     place.write("last.mtl", text(", layout = hwc").as_bytes());
     place.run("train last.mtl -o last --device cpu --quiet").ok();
     let out = place.run(&format!("predict last {names} --raw --device cpu --quiet")).ok().out;
@@ -310,14 +314,14 @@ fn pixels_without_labels_do_not_count() {
         ),
     ] {
         let place = Place::new();
-        place.write(
-            "d.npz",
-            &npz(&[
+        data(
+            &place,
+            &[
                 ("x", image, &x),
                 ("s", class, &with(&s, odd_class)),
                 ("far", class, &with(&far, odd_depth)),
                 ("valid", class, &valid),
-            ]),
+            ],
         );
         place.write("net.mtl", program("", tasks).as_bytes());
         let found = place.run("data check net.mtl --json").ok().json();
@@ -333,9 +337,18 @@ fn pixels_without_labels_do_not_count() {
     }
     assert!(trained.iter().all(|t| t == &trained[0]), "{:?}", trained.iter().map(|t| (t.1, t.2)).collect::<Vec<_>>());
 
+    // Zeros may mean that nothing was measured: `data check` asks.
+    let place = Place::new();
+    data(&place, &[("x", image, &x), ("far", class, &with(&far, 0.0))]);
+    place.write("net.mtl", program("", "task far: depth { from = d.far }").as_bytes());
+    let found = place.run("data check net.mtl --json").ok().json();
+    let finding = found["findings"].as_array().expect("a list").iter().find(|f| f["kind"] == "zeros");
+    let message = finding.expect("zeros are reported")["message"].as_str().expect("text");
+    assert!(message.contains(&format!("{holes} of {} labelled train pixels", ROWS * PIXELS)), "{message}");
+
     // Not declared: told, with the pixel, before training.
     let place = Place::new();
-    place.write("d.npz", &npz(&[("x", image, &x), ("s", class, &with(&s, 255.0))]));
+    data(&place, &[("x", image, &x), ("s", class, &with(&s, 255.0))]);
     for label in ["from = d.s", "label = d.s + 0"] {
         place.write("net.mtl", program("", &format!("task s: segmentation(2) {{ {label} }}")).as_bytes());
         for command in ["data check net.mtl", "train net.mtl -o run --device cpu"] {
@@ -366,12 +379,13 @@ fn components_without_labels_do_not_count() {
     }
     let net = |tasks: &str| {
         format!(
-            "mtl 1\ndata d {{ format = csv, train = \"t.csv\", validation = \"t.csv\" }}\ninput x: fields {{ from = d[x1, x2, x3, x4] }}\n{tasks}\n\
+            "mtl 1\ndata d {{ format = csv, train = \"t.csv\", validation = \"v.csv\" }}\ninput x: fields {{ from = d[x1, x2, x3, x4] }}\n{tasks}\n\
              backbone net(x) {{ stage s = one_hot -> linear(6) -> relu }}\nhead for * = linear(outputs)\ntrain {{ epochs = 3, batch = 10 }}\n"
         )
     };
     let place = Place::new();
     place.write("t.csv", table.as_bytes());
+    place.write("v.csv", table.as_bytes());
     let several = "task all: multilabel(3) { label = [d.a == 1, d.b == 1, d.c == 1], metrics = [log_loss, accuracy] }";
     place.write("net.mtl", net(several).as_bytes());
     let one = |name: &str| format!("task {name}: binary {{ from = d.{name} }}\n");

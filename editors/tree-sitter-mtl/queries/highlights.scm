@@ -17,12 +17,13 @@
 
 ((identifier) @constant.builtin
   (#any-of? @constant.builtin
-    "advance" "any" "average" "best" "bf16" "bilinear" "complete" "copy"
-    "cost" "diagonal" "dirichlet" "even" "f32" "false" "first_to_last" "fixed"
-    "flip" "freeze" "gumbel" "gumbel_each" "hard" "independent" "last" "last_to_first"
-    "macro" "macs" "mean" "micro" "nearest" "normal" "out" "outputs"
-    "params" "previous" "random" "rsa" "sigmoid" "softmax" "sum" "task"
-    "test" "tf32" "train" "true" "uniform" "validation_auc" "validation_loss"))
+    "advance" "any" "average" "best" "bf16" "bilinear" "chw" "complete"
+    "copy" "cost" "diagonal" "dirichlet" "even" "f32" "false" "first_to_last"
+    "fixed" "flip" "freeze" "gumbel" "gumbel_each" "hard" "hwc" "independent"
+    "last" "last_to_first" "macro" "macs" "mean" "micro" "nearest" "normal"
+    "out" "outputs" "params" "previous" "random" "rsa" "sigmoid" "softmax"
+    "sum" "task" "test" "tf32" "train" "true" "uniform" "validation_auc"
+    "validation_loss"))
 
 ((identifier) @type.builtin
   (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
@@ -66,17 +67,18 @@
     "channels" "choices" "choose" "clip" "clustering" "columns" "copies" "correlation"
     "cost" "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived"
     "dilation" "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy"
-    "epochs" "eps" "every" "except" "factor" "families" "fine_tune" "format"
-    "fraction" "from" "gain" "gamma" "gate" "groups" "header" "held_out"
-    "hidden" "idle" "images" "inputs" "k" "kernel" "label" "label_smoothing"
-    "labels" "lambda" "loss" "lr" "mask" "measure" "memory" "metrics"
-    "missing" "mode" "momentum" "nesterov" "noise_std" "noises" "normalize" "numeric"
-    "of" "optimizer" "outputs" "over" "p" "padding" "parts" "patience"
-    "penalty" "per" "place" "pos_weight" "precision" "query" "range" "rate"
-    "reads" "resize" "reward" "root" "sampler" "samples" "scale" "scale_gradients"
-    "schedule" "searched" "seed" "select" "self" "shared" "shift" "size"
-    "slope" "smooth" "split" "split_seed" "start" "steps" "strategy" "stride"
-    "tasks" "temperature" "terms" "test" "test_images" "test_labels" "test_samples" "then"
-    "threshold" "to" "tool" "train" "tuner" "units" "validation" "validation_samples"
-    "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
+    "epochs" "eps" "every" "except" "exif" "factor" "families" "fine_tune"
+    "format" "fraction" "from" "gain" "gamma" "gate" "groups" "header"
+    "held_out" "hidden" "idle" "ignore" "images" "inputs" "k" "kernel"
+    "label" "label_smoothing" "labels" "lambda" "layout" "loss" "lr" "mask"
+    "measure" "memory" "metrics" "missing" "mode" "momentum" "nesterov" "noise_std"
+    "noises" "normalize" "numeric" "of" "optimizer" "outputs" "over" "p"
+    "padding" "parts" "patience" "penalty" "per" "place" "pos_weight" "precision"
+    "query" "range" "rate" "reads" "resize" "reward" "root" "sampler"
+    "samples" "scale" "scale_gradients" "schedule" "searched" "seed" "select" "self"
+    "shared" "shift" "size" "slope" "smooth" "split" "split_seed" "start"
+    "steps" "strategy" "stride" "tasks" "temperature" "terms" "test" "test_images"
+    "test_labels" "test_samples" "then" "threshold" "to" "tool" "train" "tuner"
+    "units" "validation" "validation_samples" "value" "warmup" "weight" "weight_decay" "weighting"
+    "weights" "width"))
 (edge (path (identifier) @variable))

@@ -26,6 +26,9 @@ pub struct LabelSplit {
     pub missing: usize,
     /// Rows with at least one label that counts.
     pub rows: usize,
+    /// Pixels whose depth is 0, or whose normal has no length: how many tools write that nothing was measured.
+    #[serde(skip_serializing_if = "is_none")]
+    pub zeros: usize,
     /// Of several labels per sample, how many there are of each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub each: Vec<usize>,
@@ -34,6 +37,10 @@ pub struct LabelSplit {
     pub std: Option<f64>,
     /// Rows per class (pixels where every pixel has one); of a binary task, zeros and ones.
     pub counts: Vec<usize>,
+}
+
+fn is_none(n: &usize) -> bool {
+    *n == 0
 }
 
 fn tables<'a>(of: &'a Subject) -> [&'a Table; 3] {
@@ -67,6 +74,7 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     };
     let mut counts = vec![0; classes];
     let several = l.labels > 1 && !kind.is_dense();
+    let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut each = vec![0; if several { l.labels } else { 0 }];
     for row in 0..rows {
         with += usize::from(l.counted(row) > 0);
@@ -76,6 +84,7 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
                 *c += 1;
             }
             for v in l.parts(row, label) {
+                (least, most) = (least.min(v), most.max(v));
                 n += 1;
                 sum += v;
                 square += v * v;
@@ -89,7 +98,12 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     let spread = |m: f64| (square / n as f64 - m * m).max(0.0).sqrt();
     let std =
         mean.filter(|_| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)).map(spread);
-    LabelSplit { labelled, missing: rows * l.labels - labelled, rows: with, each, mean, std, counts }
+    // Within the rounding of labels that are learned in other units. A depth of 0 is odd where it is the least of all.
+    let zero = |v: f64| v.abs() <= 1e-6 * most.max(-least);
+    let odd = kind == TaskKind::Normals || kind == TaskKind::Depth && zero(least);
+    let pixels = (0..rows).filter(|_| odd).flat_map(|row| (0..l.labels).map(move |label| (row, label)));
+    let zeros = pixels.filter(|(row, label)| l.counts(*row, *label) && l.parts(*row, *label).all(zero)).count();
+    LabelSplit { labelled, missing: rows * l.labels - labelled, rows: with, zeros, each, mean, std, counts }
 }
 
 fn judge(of: &Subject, t: &TaskSurvey, findings: &mut Vec<Finding>) {
@@ -101,6 +115,19 @@ fn judge(of: &Subject, t: &TaskSurvey, findings: &mut Vec<Finding>) {
         } else if t.kind == "regression" && l.std == Some(0.0) {
             say("constant", format!("task `{}`: every {} label is {}", t.task, split(s), l.mean.unwrap_or_default()));
         }
+    }
+    for (s, l) in t.splits.iter().enumerate().filter(|(_, l)| l.zeros > 0) {
+        let what = if t.kind == "depth" { "a depth of 0" } else { "a normal of length 0" };
+        let (n, all, share) = (l.zeros, l.labelled, percent(l.zeros, l.labelled));
+        say(
+            "zeros",
+            format!(
+                "task `{}`: {n} of {all} labelled {} pixels ({share}) have {what}: if it means that nothing was measured there, write \
+                 `ignore = 0` in the task",
+                t.task,
+                split(s)
+            ),
+        );
     }
     for at in (0..t.splits[0].each.len()).filter(|at| t.splits[0].labelled > 0 && t.splits[0].each[*at] == 0) {
         say("no_labels", format!("task `{}`: no train row has label {at}, counted from 0", t.task));

@@ -33,7 +33,7 @@ pub struct Survey {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     /// A word for scripts: `constant`, `identifier`, `code`, `shift`, `unseen`, `duplicates`, `leak`, `label_copy`, `few`, `one_split`,
-    /// `no_labels`, `empty`.
+    /// `no_labels`, `zeros`, `empty`.
     pub kind: &'static str,
     /// The column, task or split.
     pub about: String,

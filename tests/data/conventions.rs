@@ -75,7 +75,12 @@ fn ways(table: &str) -> Vec<Way> {
             .collect::<String>()
     };
     let quoted = |t: &str| {
-        t.split_inclusive('\n').map(|l| l.replacen("r", "\"r", 1).replacen(",", "\",", 1)).collect::<String>()
+        let name = |l: &str| match l.split_once(',') {
+            // Not the second line of a cell, nor the blank line.
+            Some((name, rest)) if name == "name" || name.starts_with('r') => format!("\"{name}\",{rest}"),
+            _ => l.to_string(),
+        };
+        t.split_inclusive('\n').map(name).collect::<String>()
     };
     let with = |sign: &str| {
         let mut inside = false;

@@ -419,6 +419,7 @@ fn header(at: &Position) -> Header {
         phase: "test".into(),
         position: at.clone(),
         best: None,
+        train: None,
         validation: None,
         last_losses: Vec::new(),
         marks: Default::default(),

@@ -6,8 +6,12 @@ mod fit;
 mod labels;
 mod lints;
 pub mod nodes;
+mod norms;
+mod outputs;
+mod ranges;
 mod shapes;
 pub mod shared;
+pub mod steps;
 
 use std::sync::Arc;
 
@@ -99,6 +103,9 @@ pub fn examine(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partl
     let supernet = spec.space.as_ref().and_then(|s| ir::supernet(&spec, s, diags));
     let fixed = spec.topology.as_ref().and_then(|t| ir::fixed(&spec, t, diags));
     fit::fit(&spec, supernet.as_ref(), &stages, &heads, diags);
+    ranges::ranges(&spec, diags);
+    norms::norms(&spec, &stages, &heads, diags);
+    outputs::outputs(&spec, diags);
     // What looks odd beside a mistake may be right without it.
     if !diags.has_errors() {
         lints::lints(&lints::Facts { spec: &spec, stages: &stages, heads: &heads }, diags);

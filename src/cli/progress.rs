@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
-use crate::runtime::record::{ChoicesEvent, EpochEvent, Listener, SplitScores};
+use crate::runtime::record::{ChoicesEvent, EpochEvent, Listener, SplitLosses, SplitScores, TaskScores};
 use crate::runtime::state::Position;
 
 /// Least time between two plain lines of one phase.
@@ -94,7 +94,7 @@ impl Listener for Progress {
     }
 
     fn epoch(&mut self, e: &EpochEvent) {
-        self.scores = e.validation.as_ref().map(brief).unwrap_or_default();
+        self.scores = e.validation.as_ref().map(|v| brief(&e.train, v)).unwrap_or_default();
         let validation = e.validation.as_ref().map(|v| format!(" val {:.4}", v.loss)).unwrap_or_default();
         if let Some(bar) = &self.bar {
             bar.set_message(format!("ep {}/{}{validation} {}{}", e.epoch, self.epochs, self.scores, self.choices));
@@ -102,7 +102,7 @@ impl Listener for Progress {
         }
         let line = format!(
             "{:>12}  epoch {}/{}  train {:.4}{validation}  {}  {:.1} s",
-            e.phase, e.epoch, self.epochs, e.train_loss, self.scores, e.seconds
+            e.phase, e.epoch, self.epochs, e.train.loss, self.scores, e.seconds
         );
         let due = self.last_line.is_none_or(|t| t.elapsed() >= INTERVAL);
         if due || e.epoch == self.epochs {
@@ -119,16 +119,20 @@ impl Listener for Progress {
     }
 }
 
-/// First metric of the first few tasks.
-fn brief(scores: &SplitScores) -> String {
+/// First metric of the first few tasks; of two or three tasks the training and the validation loss of each, too.
+fn brief(train: &SplitLosses, scores: &SplitScores) -> String {
     const MOST: usize = 5;
+    let losses = |t: &TaskScores| match train.tasks.iter().find(|l| l.task == t.task) {
+        Some(l) if (2..=3).contains(&scores.tasks.len()) => format!(" {:.4}/{:.4}", l.loss, t.loss),
+        _ => String::new(),
+    };
     let mut parts: Vec<String> = scores
         .tasks
         .iter()
         .take(MOST)
         .filter_map(|t| {
             let m = t.metrics.first()?;
-            Some(format!("{} {} {}", t.task, m.name, m.value.map_or("-".into(), |v| format!("{v:.3}"))))
+            Some(format!("{}{} {} {}", t.task, losses(t), m.name, m.value.map_or("-".into(), |v| format!("{v:.3}"))))
         })
         .collect();
     if scores.tasks.len() > MOST {

@@ -4,6 +4,7 @@ use super::DataError;
 use super::album::Drawn;
 use super::encode::{InputData, Mask, Table};
 use crate::random::Randomness;
+use crate::schema::Args;
 
 /// How a split is dealt out.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,12 @@ pub struct Batches {
 impl Batches {
     pub fn shuffled(rows: usize, batch: usize, random: Randomness) -> Batches {
         Batches { rows, batch: batch.max(1), shuffle: Some(random), drop_last: false, held: 0 }
+    }
+
+    /// As `batch` and `drop_last` of a training say.
+    pub fn of(args: &Args, rows: usize, random: Randomness) -> Batches {
+        let drop_last = args.get("drop_last").is_some_and(|_| args.bool("drop_last"));
+        Batches::shuffled(rows, args.size("batch"), random).drop_last(drop_last)
     }
 
     pub fn in_order(rows: usize, batch: usize) -> Batches {
@@ -48,6 +55,20 @@ impl Batches {
     /// Of them, those that are dealt apart; they come first.
     pub fn held_batches(&self) -> usize {
         self.parts(self.held)
+    }
+
+    /// Rows of the smallest batch; none of no rows.
+    pub fn smallest(&self) -> Option<usize> {
+        let part = |rows: usize| match self.parts(rows) {
+            0 => None,
+            n => Some(self.batch.min(rows - (n - 1) * self.batch)),
+        };
+        part(self.held).into_iter().chain(part(self.rows - self.held)).min()
+    }
+
+    /// Rows of the largest batch.
+    pub fn largest(&self) -> usize {
+        self.batch.min(self.held.max(self.rows - self.held))
     }
 
     fn parts(&self, rows: usize) -> usize {

@@ -102,6 +102,9 @@ codes! {
     TRAIN_BATCH            Warning "train" "batch"            "a batch larger than the training split";
     TRAIN_WEIGHTING        Warning "train" "weighting"        "a loss weighting that has nothing to weigh";
     TRAIN_SCHEDULE         Warning "train" "schedule"         "a schedule that training ends before";
+    TRAIN_RANGE            Error   "train" "range"            "a schedule that leaves the range of its attribute";
+    TRAIN_NORM             Error   "train" "norm"             "a batch norm that never sees more than one value";
+    TRAIN_LAST_BATCH       Warning "train" "last_batch"       "a last batch of one row before a batch norm";
 
     // import
     IMPORT_NOT_FOUND       Error   "import" "not_found"       "an imported file or library module cannot be read";
@@ -153,6 +156,7 @@ codes! {
     TASK_SAME_LABEL        Warning "task" "same_label"        "two tasks that learn the same label";
     TASK_ACTIVATION        Warning "task" "activation"        "a head that ends in what its loss applies by itself";
     TASK_STANDARDIZE       Error   "task" "standardize"       "standardised labels of a task that has no numbers";
+    TASK_PROBABILITIES     Error   "task" "probabilities"     "probabilities where a loss takes logits, or the other way round";
     TASK_NONE              Error   "task" "none"              "a spec without tasks";
 
     // data

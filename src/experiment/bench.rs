@@ -21,7 +21,7 @@ impl Bench for Run {
     }
 
     fn done(&self, phase: &str) -> Option<Trained> {
-        Run::done(self, phase)?.trained
+        Run::done(self, phase)?.trained.clone()
     }
 
     fn record(&mut self, phase: &str, trained: Trained, listener: &mut dyn Listener) -> Result<(), RunError> {

@@ -22,7 +22,7 @@ use super::run::{Info, Status};
 use crate::runtime::checkpoint::write_atomically;
 use crate::runtime::format::{self, Record};
 use crate::runtime::{RunError, plain};
-use crate::source::read_bytes;
+use crate::source::{json, read_bytes};
 
 /// No record of a run is larger.
 const MAX_RECORD: u64 = 1 << 30;
@@ -107,9 +107,7 @@ impl RunFolder {
     }
 
     pub fn write_json(&self, name: &str, value: &impl Record) -> Result<(), RunError> {
-        let mut text = serde_json::to_string_pretty(value)
-            .map_err(|e| RunError::Checkpoint(format!("{name} cannot be written: {e}")))?;
-        text.push('\n');
+        let text = json::text(value).map_err(RunError::refused(name))?;
         write_atomically(&self.path.join(name), text.as_bytes())
     }
 

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod bench;
 pub mod compare;
+pub mod findings;
 pub mod folder;
 pub mod memory;
 pub mod networks;
@@ -44,6 +45,7 @@ use crate::search::bench::{Bench, Ground};
 use crate::search::composed;
 
 pub use crate::search::bench::Ended;
+pub use findings::Finding;
 pub use folder::RunFolder;
 pub use predict::Predictor;
 pub use results::{NetworkResult, SearchResult, Summary};
@@ -180,7 +182,7 @@ pub fn search(
         Ended::Stopped(at, Some(outcome)) => (outcome, Some(at)),
         Ended::Done(outcome) => (outcome, None),
     };
-    let result = SearchResult {
+    let mut result = SearchResult {
         version: SearchResult::VERSION,
         strategy: searches.iter().map(|s| s.strategy.call.name).collect::<Vec<_>>().join(" + "),
         seed,
@@ -191,9 +193,11 @@ pub fn search(
         choices: choice_names(checked, network),
         decisions: outcome.decisions,
         logits: outcome.logits,
+        findings: Vec::new(),
         seconds: start.elapsed().as_secs_f64(),
     };
     let derived = apply(checked, &result.decisions);
+    result.findings = findings::of_search(checked, network, &derived, &outcome.certainties);
     let found = Found { result, derived, supernet: outcome.supernet };
     if let Some(at) = stopped {
         return Ok(Ended::Stopped(at, Some(found)));
@@ -334,13 +338,14 @@ pub fn measure(
     let feed = &prepared.feed;
     let decided: Vec<Decided> = Vec::new();
     let costs = cost::network_cost(checked, network);
-    Ok(NetworkResult {
+    let mut result = NetworkResult {
         name: name.to_string(),
         params: costs.total.params.unwrap_or(0),
         macs: costs.total.macs.unwrap_or(0),
         shared: costs.shared,
         epochs: 0,
         best_epoch: 0,
+        train: None,
         validation: evaluate(model, &checked.spec, feed, &feed.dataset.validation, &decided, control)?,
         test: match feed.dataset.test.rows {
             0 => None,
@@ -348,8 +353,17 @@ pub fn measure(
         },
         latency: Some(latency::measure(model, feed, &decided, 1)?),
         latency_batch: Some(latency::measure(model, feed, &decided, 256)?),
+        findings: Vec::new(),
         seconds: 0.0,
-    })
+    };
+    for (scores, split) in [(Some(&result.validation), "validation"), (result.test.as_ref(), "test")] {
+        if let Some((what, value)) = scores.and_then(|s| s.not_finite(split)) {
+            let (phase, last) = (name.to_string(), String::new());
+            return Err(RunError::Diverged { phase, what, value, epoch: 0, step: 0, last }.into());
+        }
+    }
+    result.findings = findings::of_network(checked, feed, &model.plan, &result)?;
+    Ok(result)
 }
 
 /// The network and model of a spec's own topology (without one, as in training, all tasks share everything) with these weights.

@@ -49,7 +49,7 @@ fn pruned(
     checkpoint::save_model(&run.folder.checkpoint(name), &model, &binding)?;
     networks::write(&prepared, &candidate, &run.folder)?;
     let result = measure(&prepared, &network, &model, name, &run.control)?;
-    let (trained, marks) = (Trained { epochs: 0, best_epoch: 0, seconds: 0.0 }, listener.marks()?);
+    let (trained, marks) = (Trained { epochs: 0, best_epoch: 0, train: None, seconds: 0.0 }, listener.marks()?);
     run.record(Phase { name: name.into(), trained: Some(trained), result: Some(result.clone()), marks })?;
     results.push(result);
     Ok(())
@@ -84,6 +84,7 @@ fn tuning(search: &Args) -> Option<Args> {
     let mut args = crate::hir::build::defaults(crate::hir::schema::train_attrs());
     args.set("epochs", value("fine_tune")?, true);
     args.set("batch", value("batch")?, true);
+    args.set("drop_last", value("drop_last")?, true);
     args.set("optimizer", value("tuner").or_else(|| value("weights"))?, true);
     Some(args)
 }

@@ -27,7 +27,7 @@ pub struct Outcome {
     pub search: Option<SearchResult>,
     /// The topology as text.
     pub topology: String,
-    /// Absent where nothing is trained by itself, as in `search`.
+    /// Absent of a run that was stopped before it had any.
     pub summary: Option<Summary>,
     /// Not done: where, and why.
     pub stopped: Option<Stopped>,
@@ -117,7 +117,8 @@ fn search_only(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fa
         Ended::Stopped(at, found) => stopped_search(run, at, found),
         Ended::Done((result, derived)) => {
             let topology = write_derived(run, &result, &derived)?;
-            Ok(Outcome { search: Some(result), topology, summary: None, stopped: None })
+            let summary = summary(run, Some(result.clone()), topology.clone(), Vec::new(), None);
+            Ok(Outcome { search: Some(result), topology, summary: Some(summary), stopped: None })
         }
     }
 }
@@ -212,7 +213,7 @@ pub(super) fn network(
     let (network, mut model) = network_model(own.unwrap_or(&run.prepared), &candidate.topology, random, &run.device)?;
     let weights = run.folder.checkpoint(name);
     let binding = artifact::binding(&own.unwrap_or(&run.prepared).checked().spec, Some(&candidate.topology));
-    let (trained, marks) = match run.done(name).and_then(|d| Some((d.trained?, d.marks))) {
+    let (trained, marks) = match run.done(name).and_then(|d| Some((d.trained.clone()?, d.marks))) {
         Some(done) => {
             listener.note(&format!("{name}: trained before"));
             checkpoint::load_model(&weights, &model)?;
@@ -230,8 +231,8 @@ pub(super) fn network(
             let mut keeper = run.keeper(name, listener);
             keeper.best = Some((weights.clone(), binding.clone()));
             let fitted = fit(&model, &job, &mut keeper, listener)?;
-            let trained =
-                Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, seconds: began.elapsed().as_secs_f64() };
+            let seconds = began.elapsed().as_secs_f64();
+            let trained = Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, train: fitted.train, seconds };
             if let Some(at) = fitted.stopped {
                 if at.why == Why::Time && fitted.epoch > 0 {
                     results.push(finished(measure(prepared, &network, &model, name, &run.control)?, trained));
@@ -241,19 +242,20 @@ pub(super) fn network(
             checkpoint::save_model(&weights, &model, &binding)?;
             networks::write(prepared, candidate, &run.folder)?;
             let marks = listener.marks()?;
-            run.record(Phase { name: name.into(), trained: Some(trained), result: None, marks })?;
+            run.record(Phase { name: name.into(), trained: Some(trained.clone()), result: None, marks })?;
             (trained, marks)
         }
     };
     let measured = measure(own.unwrap_or(&run.prepared), &network, &model, name, &run.control)?;
-    let result = finished(measured, trained);
+    let result = finished(measured, trained.clone());
     run.record(Phase { name: name.into(), trained: Some(trained), result: Some(result.clone()), marks })?;
     results.push(result);
     Ok(None)
 }
 
 fn finished(measured: NetworkResult, trained: Trained) -> NetworkResult {
-    NetworkResult { epochs: trained.epochs, best_epoch: trained.best_epoch, seconds: trained.seconds, ..measured }
+    let Trained { epochs, best_epoch, train, seconds } = trained;
+    NetworkResult { epochs, best_epoch, train, seconds, ..measured }
 }
 
 fn summary(
@@ -263,6 +265,8 @@ fn summary(
     networks: Vec<NetworkResult>,
     stopped: Option<&Stopped>,
 ) -> Summary {
+    let of_search = search.iter().flat_map(|s| &s.findings);
+    let findings = of_search.chain(networks.iter().flat_map(|n| &n.findings)).cloned().collect();
     Summary {
         version: Summary::VERSION,
         tool: run.info.tool.clone(),
@@ -273,6 +277,7 @@ fn summary(
         search,
         topology,
         networks,
+        findings,
         stopped: stopped.map(StoppedAt::from),
         seconds: run.seconds(),
     }

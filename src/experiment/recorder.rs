@@ -8,6 +8,7 @@ use super::RunFolder;
 use crate::runtime::RunError;
 use crate::runtime::record::{ChoicesEvent, EpochEvent, Listener};
 use crate::runtime::state::{Marks, Position};
+use crate::source::json;
 
 pub struct Recorder<'a> {
     metrics: Log,
@@ -57,7 +58,8 @@ impl Log {
     }
 
     fn line(&mut self, value: &impl serde::Serialize) -> Result<(), RunError> {
-        let mut text = serde_json::to_string(value).map_err(|e| RunError::Checkpoint(e.to_string()))?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let mut text = json::line(value).map_err(RunError::refused(&name))?;
         text.push('\n');
         let written = self.file()?.write_all(text.as_bytes());
         written.map_err(|e| RunError::io(&self.path, e))?;

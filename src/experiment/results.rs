@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::findings::Finding;
 use super::run::Assigned;
 use crate::check::Shared;
 use crate::runtime::epochs::Stopped;
 use crate::runtime::format::Record;
 use crate::runtime::latency::Latency;
-use crate::runtime::record::SplitScores;
+use crate::runtime::record::{SplitLosses, SplitScores};
 
 /// How a search ended; written to `search.json`, and read back by `derive` and by a run that goes on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct SearchResult {
     pub choices: Vec<String>,
     pub decisions: Vec<usize>,
     pub logits: Vec<Vec<f64>>,
+    /// What its numbers do not show; a summary lists those of all together, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     pub seconds: f64,
 }
 
@@ -43,6 +47,9 @@ pub struct NetworkResult {
     pub shared: Shared,
     pub epochs: usize,
     pub best_epoch: usize,
+    /// Losses of the selected epoch while it was trained. Absent where nothing was.
+    #[serde(default)]
+    pub train: Option<SplitLosses>,
     pub validation: SplitScores,
     /// Absent where the data have no test split.
     pub test: Option<SplitScores>,
@@ -50,6 +57,9 @@ pub struct NetworkResult {
     pub latency: Option<Latency>,
     /// 256 at a time.
     pub latency_batch: Option<Latency>,
+    /// What its numbers do not show; a summary lists those of all together, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     pub seconds: f64,
 }
 
@@ -76,6 +86,9 @@ pub struct Summary {
     pub search: Option<SearchResult>,
     pub topology: String,
     pub networks: Vec<NetworkResult>,
+    /// What the numbers do not show, of the search and of every network.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// Of a run that is not done: where the clock stopped it. The last network is as it was then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<StoppedAt>,

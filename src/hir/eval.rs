@@ -364,6 +364,9 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
             None
         }
         Ty::Call(calls) => super::arguments::call(expr, &calls(), scope, diags).and_then(|c| at(Value::Call(c))),
+        Ty::Schedule(_) => {
+            super::arguments::call(expr, &super::schema::schedules(), scope, diags).and_then(|c| at(Value::Call(c)))
+        }
         Ty::List(inner) => {
             let items: Vec<Option<Spanned<Value>>> = match &expr.kind {
                 ExprKind::List(items) => items.iter().map(|e| value(e, inner, scope, diags)).collect(),

@@ -4,6 +4,7 @@
 mod arguments;
 mod backbones;
 pub mod build;
+pub mod dealt;
 pub mod eval;
 mod flow;
 mod headers;

@@ -5,7 +5,7 @@
 use crate::data::RESIZE;
 use crate::data::axes::LAYOUT;
 use crate::ops::precision;
-use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, NUMBER, Need, POSITIVE, Ty};
+use crate::schema::{AttrDef, COUNT, CallDef, FACTOR_SCHEDULE, NON_NEGATIVE, NUMBER, Need, POSITIVE, Ty};
 
 /// Whether a part of an item header is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,11 +116,21 @@ pub const WEIGHTING: AttrDef = attr(
     "How the tasks' losses become one step; absent: `static`, the tasks' own `weight`.",
 );
 
+/// `drop_last`, of whatever trains in batches.
+pub const DROP_LAST: AttrDef = attr(
+    "drop_last",
+    Ty::Bool,
+    Need::Default("false"),
+    "Whether the last batch of an epoch is left out where it is smaller than the others; its rows are others in every epoch. A batch \
+     that is the only one is never left out.",
+);
+
 const TRAIN_ATTRS: &[AttrDef] = &[
     attr("epochs", COUNT, Need::Default("30"), "Passes over the training split."),
     attr("batch", COUNT, Need::Default("64"), "Samples per step; the last batch of an epoch may be smaller."),
+    DROP_LAST,
     attr("optimizer", Ty::Call(optimizers), Need::Default("adam(lr = 1e-3)"), "The optimiser of all weights."),
-    attr("schedule", Ty::Call(schedules), Need::Optional, "Factor on the learning rate; absent: constant."),
+    attr("schedule", FACTOR_SCHEDULE, Need::Optional, "Factor on the learning rate; absent: constant."),
     attr("clip", POSITIVE, Need::Optional, "Largest global L2 norm of the gradient; absent: no clipping."),
     attr(
         "select",

@@ -3,10 +3,12 @@
 
 pub mod loss;
 pub mod metric;
+pub mod probabilities;
 mod units;
 
-pub use loss::{LossDef, default_loss, find_loss, losses};
+pub use loss::{LossDef, default_loss, find_loss, labelled, losses};
 pub use metric::{Better, Labelled, Meter, MetricDef, default_metrics, find_metric, metrics};
+pub use probabilities::{as_logits, from_probabilities};
 pub use units::Units;
 
 /// The kind of a task, which fixes the shape of its output and of its labels.

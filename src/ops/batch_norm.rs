@@ -18,7 +18,8 @@ pub static DEF: OpDef = OpDef {
     call: CallDef {
         name: "batch_norm",
         doc: "Normalises each channel of `[c]` or `[c, h, w]` over the batch, then scales and shifts it. Evaluation uses \
-              running statistics.",
+              running statistics. A training batch with one value per channel (one row of `[c]`) has no deviation: it is \
+              normalised by the running statistics, and leaves them as they are.",
         args: &[
             AttrDef {
                 name: "momentum",
@@ -88,14 +89,16 @@ impl Op for BatchNorm {
         let (x, [weight, bias, mean, var]) = (&inputs[0], weights) else {
             candle_core::bail!("batch_norm has four weights");
         };
+        let count = x.elem_count() / x.dim(1)?.max(1);
+        // Of a single value there is no deviation: its batch statistics would make every output the bias.
+        let train = pass.train && count > 1;
         #[cfg(feature = "cuda")]
         if path::on_cuda(x) {
-            return self.on_cuda(x, weights, pass);
+            return self.on_cuda(x, weights, train, pass);
         }
-        let count = x.elem_count() / x.dim(1)?;
         let (y, batch) = if path::own_kernel(x) {
-            self.own(x, weights, pass.train)?
-        } else if pass.train {
+            self.own(x, weights, train)?
+        } else if train {
             let (y, mean, var) = self.composed(x, weight, bias)?;
             (y, Some([mean, var]))
         } else {
@@ -110,8 +113,8 @@ impl Op for BatchNorm {
             _ => y,
         };
         if let Some([batch_mean, batch_var]) = batch {
-            // PyTorch's running variance is unbiased. Of a single value there is none: 0, where PyTorch refuses the batch.
-            let unbiased = (batch_var * (count as f64 / (count.max(2) - 1) as f64))?;
+            // PyTorch's running variance is unbiased.
+            let unbiased = (batch_var * (count as f64 / (count - 1) as f64))?;
             for (index, old, new) in [(2, mean, batch_mean), (3, var, unbiased)] {
                 let next = ((old.detach() * (1.0 - self.momentum))? + (new.to_dtype(old.dtype())? * self.momentum)?)?;
                 pass.buffers.push((index, next));
@@ -136,6 +139,13 @@ impl Op for BatchNorm {
 
     fn held(&self) -> Held {
         Held::INPUT
+    }
+
+    fn least_rows(&self) -> usize {
+        // Of the input, whose pixels a fused pool may have left fewer of.
+        let pixels = |sizes: Vec<usize>| sizes.iter().skip(1).product::<usize>();
+        let one = self.pool.is_none() && self.ty.sizes().map(pixels) == Some(1);
+        if one { 2 } else { 1 }
     }
 
     fn way(&self, inputs: &[Tensor]) -> Way {
@@ -167,13 +177,13 @@ impl BatchNorm {
     }
 
     #[cfg(feature = "cuda")]
-    fn on_cuda(&self, x: &Tensor, weights: &[Tensor], pass: &mut Pass) -> Result<Tensor> {
+    fn on_cuda(&self, x: &Tensor, weights: &[Tensor], train: bool, pass: &mut Pass) -> Result<Tensor> {
         let used = Arc::new(OnceLock::new());
         let norm = super::cuda::norm::BatchNorm {
             eps: self.eps,
             momentum: self.momentum,
             running: [weights[2].detach(), weights[3].detach()],
-            given: !pass.train,
+            given: !train,
             relu: self.relu,
             pool: self.pool.map(super::cuda::pool::Max::new),
             used: used.clone(),

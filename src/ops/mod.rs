@@ -157,6 +157,11 @@ pub trait Op: Any + Debug + Send + Sync {
         Held::GRAPH
     }
 
+    /// Rows that a training batch must have for the op to learn what it should from it.
+    fn least_rows(&self) -> usize {
+        1
+    }
+
     /// How to come back from [`Op::forward`] of these inputs.
     fn way(&self, _: &[Tensor]) -> Way {
         Way::Graph

@@ -24,7 +24,7 @@ use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use crate::schema::{Args, AttrDef, Call, CallDef, NON_NEGATIVE, Need};
 pub use gradients::{Gradient, Gradients};
 use host::Host;
-pub use schedule::{Schedule, ScheduleDef, find_schedule, schedules};
+pub use schedule::{Schedule, ScheduleDef, Span, find_schedule, schedules};
 
 /// An entry of the table of optimisers.
 pub struct OptimizerDef {

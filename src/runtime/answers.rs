@@ -4,7 +4,7 @@ use super::model::Model;
 use crate::data::LabelFacts;
 use crate::data::label::words;
 use crate::hir::Spec;
-use crate::objective::{TaskKind, Units};
+use crate::objective::{self, TaskKind, Units};
 
 /// One task's outputs.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Answer {
     pub sizes: Vec<usize>,
     /// What the head gives is measured in; `None`: as people read it.
     pub units: Option<Units>,
+    /// The head gives probabilities already.
+    pub probable: bool,
 }
 
 impl Answer {
@@ -33,7 +35,8 @@ impl Answer {
                 _ => None,
             };
             let names = words.unwrap_or_else(|| (0..sizes[0]).map(|i| i.to_string()).collect());
-            Answer { task: task.name.clone(), kind: task.kind, names, sizes, units }
+            let probable = objective::from_probabilities(&task.loss);
+            Answer { task: task.name.clone(), kind: task.kind, names, sizes, units, probable }
         };
         model.plan.outputs.iter().map(answer).collect()
     }
@@ -53,13 +56,14 @@ impl Answer {
 
     /// Whether what people read differs from what the head gives.
     pub fn is_logit(&self) -> bool {
-        !matches!(self.kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)
+        !self.probable && !matches!(self.kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)
     }
 
     /// One row: probabilities for logits (softmax over the outputs of a row or a pixel for classes, sigmoid else), numbers in the
     /// label's own units. Computed in f64 and rounded once.
     pub fn values(&self, raw: &[f32]) -> Vec<f32> {
         match self.kind {
+            _ if self.probable => raw.to_vec(),
             TaskKind::Binary | TaskKind::Multilabel(_) => {
                 raw.iter().map(|v| (1.0 / (1.0 + (-f64::from(*v)).exp())) as f32).collect()
             }
@@ -107,7 +111,7 @@ mod tests {
 
     fn answer(kind: TaskKind, sizes: &[usize]) -> Answer {
         let names = (0..sizes[0]).map(|i| format!("c{i}")).collect();
-        Answer { task: "t".into(), kind, names, sizes: sizes.to_vec(), units: None }
+        Answer { task: "t".into(), kind, names, sizes: sizes.to_vec(), units: None, probable: false }
     }
 
     #[test]
@@ -118,6 +122,9 @@ mod tests {
         assert_eq!(p, [0.5, 0.5, 0.0]);
         assert_eq!(classes.class(&[1.0, 2.0, 2.0]), "c1");
         assert_eq!(answer(TaskKind::Regression(2), &[2]).values(&[3.5, -1.0]), [3.5, -1.0]);
+        let probable = Answer { probable: true, ..answer(TaskKind::Binary, &[1]) };
+        assert_eq!(probable.values(&[0.25]), [0.25], "no second sigmoid");
+        assert!(!probable.is_logit());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::RunError;
 use super::keeper;
 use super::model::Model;
-use super::record::SplitScores;
+use super::record::{SplitLosses, SplitScores};
 use super::state::{Best, Header, State};
 
 #[derive(Default)]
@@ -22,8 +22,14 @@ impl Kept {
     }
 
     /// Keeps this epoch, with the model's present weights where `weights` says so.
-    pub fn keep(&mut self, epoch: usize, scores: &SplitScores, weights: Option<&Model>) -> candle_core::Result<()> {
-        self.best = Some(Best { epoch, validation: scores.clone() });
+    pub fn keep(
+        &mut self,
+        epoch: usize,
+        train: SplitLosses,
+        scores: &SplitScores,
+        weights: Option<&Model>,
+    ) -> candle_core::Result<()> {
+        self.best = Some(Best { epoch, train, validation: scores.clone() });
         self.values = weights.map(Model::snapshot).transpose()?;
         Ok(())
     }

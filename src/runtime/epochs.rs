@@ -8,21 +8,24 @@ use super::RunError;
 use super::control::{Control, Why};
 use super::feed::{Fed, Feed};
 use super::keeper::{Due, Keeper};
+use super::losses::{Stepped, Tally, Watch};
 use super::reader::Deal;
-use super::record::{EpochEvent, Listener, SplitScores};
+use super::record::{EpochEvent, Listener, SplitLosses, SplitScores};
 use super::state::{Header, Position, State};
 use crate::data::{Batches, Drawn};
 
 /// What is trained, and how. All that it carries from one step to the next it gives to [`Procedure::save`] and takes back in
 /// [`Procedure::load`]; then a run that was killed ends with the same bytes.
 pub trait Procedure {
-    /// One step: forward, backward, update. Gives the batch's mean loss; notes rates in the position, which is already at this step.
-    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError>;
+    /// What looks after its losses.
+    fn watch(&mut self) -> &mut Watch;
+    /// One step: forward, backward, update. Gives the batch's losses; notes rates in the position, which is already at this step.
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError>;
     /// Scores on the validation split.
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError>;
     /// An epoch was evaluated and logged. `false` ends the training.
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError>;
-    /// Its tensors; what is not a tensor goes into the header.
+    /// Its tensors; what is not a tensor goes into the header. The loop keeps the position and what the watch has seen.
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError>;
     fn load(&mut self, state: &State) -> Result<(), RunError>;
 }
@@ -40,6 +43,9 @@ pub struct Course<'a> {
     pub evaluated: usize,
 }
 
+/// What the last whole epoch came to.
+type Whole = (Option<SplitLosses>, Option<SplitScores>);
+
 /// How a loop ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
@@ -47,6 +53,7 @@ pub struct Ended {
     pub epochs: usize,
     pub steps: u64,
     /// Of the last whole epoch.
+    pub train: Option<SplitLosses>,
     pub validation: Option<SplitScores>,
     /// Ended early, with its state saved.
     pub stopped: Option<Stopped>,
@@ -74,17 +81,19 @@ pub fn train(
     let phase = keeper.phase.clone();
     listener.phase(&phase, epochs, per_epoch);
     let mut at = Position { epoch: 1, ..Position::default() };
-    let mut validation = None;
+    let (mut losses, mut validation) = (None, None);
     if let Some(state) = keeper.found.take() {
         procedure.load(&state)?;
+        procedure.watch().last = state.header.last_losses.clone();
         at = state.header.position;
-        validation = state.header.validation;
+        (losses, validation) = (state.header.train, state.header.validation);
         listener.resumed(&phase, &at);
     }
     keeper.plan(course.evaluated, course.batches.batch);
-    let stop = |why, at: &Position, validation: Option<SplitScores>| Ended {
+    let stop = |why, at: &Position, (train, validation): Whole| Ended {
         epochs: at.epoch - 1,
         steps: at.step,
+        train,
         validation,
         stopped: Some(Stopped { why, phase: phase.clone(), epoch: at.epoch, epochs, step: at.step }),
     };
@@ -99,14 +108,14 @@ pub fn train(
         let why = feed.deal(&Deal { table, lists: &lists, drawn }, course.device, |dealer| {
             while let Some(fed) = dealer.batch()? {
                 at.step += 1;
-                let value = procedure.step(&fed, &mut at)?;
-                at.loss_sum += value * fed.rows as f64;
+                let stepped = procedure.step(&fed, &mut at)?;
+                at.tally.add(&stepped, &procedure.watch().goals, feed, &fed);
                 at.cursor += 1;
                 at.seconds = before + start.elapsed().as_secs_f64();
-                listener.step(&phase, at.epoch, at.step, &|| Some(value));
+                listener.step(&phase, at.epoch, at.step, &|| Some(stepped.total));
                 let due = keeper.after_step();
                 if due != Due::Nothing {
-                    save(&*procedure, &at, &validation, keeper, listener)?;
+                    save(procedure, &at, (&losses, &validation), keeper, listener)?;
                 }
                 if let Due::Stop(why) = due {
                     return Ok(Some(why));
@@ -115,47 +124,49 @@ pub fn train(
             Ok(None)
         })?;
         if let Some(why) = why {
-            return Ok(stop(why, &at, validation));
+            return Ok(stop(why, &at, (losses, validation)));
         }
         let began = Instant::now();
         let scores = match procedure.evaluate(keeper.control) {
             Err(RunError::Interrupted) => {
-                save(&*procedure, &at, &validation, keeper, listener)?;
-                return Ok(stop(Why::Signal, &at, validation));
+                save(procedure, &at, (&losses, &validation), keeper, listener)?;
+                return Ok(stop(Why::Signal, &at, (losses, validation)));
             }
             scores => scores?,
         };
         keeper.evaluated(feed.dataset.validation.rows, began.elapsed());
+        procedure.watch().check_validation(&scores, &at)?;
+        let means = at.tally.means(&procedure.watch().goals);
         listener.epoch(&EpochEvent {
             phase: phase.clone(),
             epoch: at.epoch,
             step: at.step,
-            train_loss: at.loss_sum / course.batches.rows.max(1) as f64,
+            train: means.clone(),
             validation: Some(scores.clone()),
             learning_rate: at.learning_rate,
             seconds: before + start.elapsed().as_secs_f64(),
         });
         let more = procedure.epoch(&at, &scores, listener)?;
-        validation = Some(scores);
-        at = Position { cursor: 0, loss_sum: 0.0, seconds: 0.0, epoch: at.epoch + 1, ..at };
+        (losses, validation) = (Some(means), Some(scores));
+        at = Position { cursor: 0, tally: Tally::default(), seconds: 0.0, epoch: at.epoch + 1, ..at };
         if !more || at.epoch > epochs {
             break;
         }
         let due = keeper.after_epoch();
         if due != Due::Nothing {
-            save(&*procedure, &at, &validation, keeper, listener)?;
+            save(procedure, &at, (&losses, &validation), keeper, listener)?;
         }
         if let Due::Stop(why) = due {
-            return Ok(stop(why, &at, validation));
+            return Ok(stop(why, &at, (losses, validation)));
         }
     }
-    Ok(Ended { epochs: at.epoch - 1, steps: at.step, validation, stopped: None })
+    Ok(Ended { epochs: at.epoch - 1, steps: at.step, train: losses, validation, stopped: None })
 }
 
 fn save(
-    procedure: &dyn Procedure,
+    procedure: &mut dyn Procedure,
     at: &Position,
-    validation: &Option<SplitScores>,
+    (train, validation): (&Option<SplitLosses>, &Option<SplitScores>),
     keeper: &mut Keeper,
     listener: &mut dyn Listener,
 ) -> Result<(), RunError> {
@@ -164,7 +175,8 @@ fn save(
     }
     let mut header = keeper.header();
     header.position = at.clone();
-    header.validation = validation.clone();
+    (header.train, header.validation) = (train.clone(), validation.clone());
+    header.last_losses = procedure.watch().last.clone();
     let tensors = procedure.save(&mut header)?;
     // The logs first: a state never speaks of lines that are not on disk.
     header.marks = listener.marks()?;

@@ -9,7 +9,7 @@ use super::model::{Decided, Model};
 use super::reader::Deal;
 use super::record::{MetricScore, SplitScores, TaskScores};
 use crate::data::{Batches, LabelData, Table};
-use crate::hir::Spec;
+use crate::hir::{Spec, Task};
 use crate::objective::{self, Labelled, LossDef, Meter};
 use crate::plan::Output;
 use crate::schema::Args;
@@ -44,30 +44,10 @@ pub fn evaluate(
         let task = &spec.tasks[o.task];
         let at = feed.label_of(o.task);
         let labels = &table.labels[at];
-        let loss = match table.rows {
-            0 => f64::NAN,
-            _ => loss_of(model, feed.loss(at), o, table, labels, values)?,
-        };
-        total += task.weight * loss;
-        let mut metrics = Vec::new();
-        let marks = marks(labels);
-        for call in &task.metrics {
-            let def = objective::find_metric(call.name).expect("checked");
-            let mut meter = Meter::new(def, &call.args, task.kind);
-            meter.add(Labelled {
-                samples: table.rows,
-                outputs: values,
-                labels: &labels.values,
-                mask: marks.as_deref(),
-                units: labels.units.as_ref(),
-            });
-            let (value, undefined) = match meter.value() {
-                Ok(v) => (Some(v), None),
-                Err(reason) => (None, Some(reason)),
-            };
-            metrics.push(MetricScore { name: call.name.to_string(), value, undefined });
-        }
-        tasks.push(TaskScores { task: task.name.clone(), loss, metrics });
+        let sizes = model.output_sizes(o).unwrap_or_else(|| vec![values.len() / table.rows.max(1)]);
+        let scores = score(task, feed.loss(at), &sizes, table, labels, values)?;
+        total += task.weight * scores.loss;
+        tasks.push(scores);
     }
     Ok(SplitScores { loss: total, tasks })
 }
@@ -77,17 +57,51 @@ fn marks(labels: &LabelData) -> Option<Vec<f32>> {
     labels.mask.as_ref().map(|m| m.marks.iter().map(|m| f32::from(*m)).collect())
 }
 
+/// Loss and metrics of a task's outputs over a split, `sizes` per row.
+pub fn score(
+    task: &Task,
+    loss: (&LossDef, &Args),
+    sizes: &[usize],
+    table: &Table,
+    labels: &LabelData,
+    values: &[f32],
+) -> Result<TaskScores, RunError> {
+    let loss = match table.rows {
+        0 => f64::NAN,
+        _ => loss_of(loss, sizes, table, labels, values)?,
+    };
+    let mut metrics = Vec::new();
+    let logits = objective::as_logits(&task.loss, task.kind, values);
+    let marks = marks(labels);
+    for call in &task.metrics {
+        let def = objective::find_metric(call.name).expect("checked");
+        let mut meter = Meter::new(def, &call.args, task.kind);
+        meter.add(Labelled {
+            samples: table.rows,
+            outputs: &logits,
+            labels: &labels.values,
+            mask: marks.as_deref(),
+            units: labels.units.as_ref(),
+        });
+        let (value, undefined) = match meter.value() {
+            Ok(v) => (Some(v), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        metrics.push(MetricScore { name: call.name.to_string(), value, undefined });
+    }
+    Ok(TaskScores { task: task.name.clone(), loss, metrics })
+}
+
 /// The loss over a whole split at once: mean over what is labelled.
 fn loss_of(
-    model: &Model,
     (def, args): (&LossDef, &Args),
-    output: &Output,
+    sizes: &[usize],
     table: &Table,
     labels: &LabelData,
     values: &[f32],
 ) -> candle_core::Result<f64> {
     let device = candle_core::Device::Cpu;
-    let shape = model.plan_output_shape(output, table.rows, values.len() / table.rows);
+    let shape: Vec<usize> = [table.rows].iter().chain(sizes).copied().collect();
     let out = Tensor::from_slice(values, shape, &device)?;
     let lab = Tensor::from_slice(&labels.values, (table.rows, labels.size), &device)?;
     let mask = match (marks(labels), &labels.mask) {
@@ -128,13 +142,6 @@ pub fn predictions(
 }
 
 impl Model {
-    /// `[rows, n]`, or `[rows, n, h, w]` where the head's op says so.
-    fn plan_output_shape(&self, output: &Output, rows: usize, per_sample: usize) -> Vec<usize> {
-        let mut shape = vec![rows];
-        shape.extend(self.output_sizes(output).unwrap_or_else(|| vec![per_sample]));
-        shape
-    }
-
     /// Sizes of a task's outputs per row, where the head's op says them: `[n]`, or `[n, h, w]`.
     pub fn output_sizes(&self, output: &Output) -> Option<Vec<usize>> {
         let step = self.plan.steps.iter().find(|s| output.heads.contains(&s.output))?;

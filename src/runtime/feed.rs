@@ -269,6 +269,8 @@ pub struct Fed {
     /// By label of the feed: `[rows, n]`, and a mask `[rows]` or with a mark per label, `[rows, labels]`.
     pub labels: Vec<Tensor>,
     pub masks: Vec<Option<Tensor>>,
+    /// By label of the feed: labels that count, which the loss is the mean over.
+    pub labelled: Vec<f64>,
 }
 
 impl Feed {
@@ -311,6 +313,11 @@ impl Feed {
             shape.extend(sizes);
             inputs.insert(*input, send::tensor(values, shape, device)?);
         }
+        let labelled = table.labels.iter().zip(&batch.masks).zip(&self.losses).map(|((l, mask), (def, _))| {
+            let together = if def.whole { l.size / l.labels.max(1) } else { 1 };
+            objective::labelled(mask.as_deref(), batch.rows, l.size, together)
+        });
+        let labelled = labelled.collect();
         let mut labels = Vec::new();
         for (values, column) in batch.labels.into_iter().zip(&table.labels) {
             labels.push(send::tensor(values, (batch.rows, column.size), device)?);
@@ -319,11 +326,11 @@ impl Feed {
         for m in batch.masks {
             masks.push(m.map(|m| mask(m, batch.rows, device)).transpose()?);
         }
-        Ok(Fed { rows: batch.rows, inputs, labels, masks })
+        Ok(Fed { rows: batch.rows, inputs, labels, masks, labelled })
     }
 
-    /// Batches of the training split, shuffled anew each epoch.
-    pub fn training(&self, batch: usize, random: Randomness) -> Batches {
-        Batches::shuffled(self.dataset.train.rows, batch, random)
+    /// Batches of the training split by these attributes, shuffled in each epoch.
+    pub fn training(&self, args: &Args, random: Randomness) -> Batches {
+        Batches::of(args, self.dataset.train.rows, random)
     }
 }

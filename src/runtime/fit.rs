@@ -9,8 +9,9 @@ use super::epochs::{self, Course, Procedure, Stopped};
 use super::evaluate::evaluate;
 use super::feed::{Fed, Feed};
 use super::keeper::{self, Keeper};
+use super::losses::{Stepped, Watch};
 use super::model::{Mode, Model, Outputs};
-use super::record::{Listener, SplitScores};
+use super::record::{Listener, SplitLosses, SplitScores};
 use super::state::{Header, Position, State};
 use super::weigher::Weigher;
 use crate::hir::Spec;
@@ -35,6 +36,8 @@ pub struct Fitted {
     /// Epochs trained.
     pub epochs: usize,
     pub steps: u64,
+    /// Training losses of the epoch whose weights were kept, as they were while it was trained.
+    pub train: Option<SplitLosses>,
     /// Ended early; the selected weights are the best so far.
     pub stopped: Option<Stopped>,
 }
@@ -67,71 +70,10 @@ pub fn losses(
     Ok((total.expect("a spec has tasks"), each))
 }
 
-/// Watches a loss: a value that is not finite names the task, the step, and the last finite ones.
-pub struct Watch {
-    phase: String,
-    /// By task.
-    pub last: Vec<(String, f64)>,
-}
-
-impl Watch {
-    pub fn new(phase: &str) -> Watch {
-        Watch { phase: phase.to_string(), last: Vec::new() }
-    }
-
-    /// Checks one step; gives the total.
-    pub fn check(&mut self, total: &Tensor, each: &[Tensor], names: &[String], at: &Position) -> Result<f64, RunError> {
-        let value = number(total)?;
-        if value.is_finite() {
-            // Single losses are read only now and then: they are for the message, and each is a wait on a GPU.
-            if self.last.is_empty() || at.step.is_multiple_of(50) {
-                self.last.clear();
-                for (n, l) in names.iter().zip(each) {
-                    self.last.push((n.clone(), number(l)?));
-                }
-            }
-            return Ok(value);
-        }
-        let mut what = "loss".to_string();
-        for (n, l) in names.iter().zip(each) {
-            if !number(l)?.is_finite() {
-                what = format!("loss of task `{n}`");
-                break;
-            }
-        }
-        Err(self.diverged(what, value, at))
-    }
-
-    /// Checks what an epoch was evaluated to.
-    pub fn check_validation(&self, scores: &SplitScores, at: &Position) -> Result<(), RunError> {
-        if scores.loss.is_finite() {
-            return Ok(());
-        }
-        let task = scores.tasks.iter().find(|t| !t.loss.is_finite());
-        let what = task.map_or("validation loss".to_string(), |t| format!("validation loss of task `{}`", t.task));
-        Err(self.diverged(what, scores.loss, at))
-    }
-
-    fn diverged(&self, what: String, value: f64, at: &Position) -> RunError {
-        let phase = self.phase.clone();
-        RunError::Diverged { phase, what, value, epoch: at.epoch, step: at.step, last: last_losses(&self.last) }
-    }
-}
-
-fn number(t: &Tensor) -> candle_core::Result<f64> {
-    t.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()
-}
-
-/// "; last finite losses: left 0.3012, right 2.2900", or nothing.
-pub fn last_losses(last: &[(String, f64)]) -> String {
-    let all: Vec<String> = last.iter().map(|(n, v)| format!("{n} {v:.4}")).collect();
-    if all.is_empty() { String::new() } else { format!("; last finite losses: {}", all.join(", ")) }
-}
-
 /// Trains from the model's present weights, or from the state that the keeper has found; leaves the selected epoch's weights in
 /// the model, also when it is stopped by the clock.
 pub fn fit(model: &Model, job: &Job, keeper: &mut Keeper, listener: &mut dyn Listener) -> Result<Fitted, RunError> {
-    let batches = job.feed.training(job.args.size("batch"), job.random);
+    let batches = job.feed.training(job.args, job.random);
     let mut fitting = Fitting::new(model, job, &keeper.phase)?;
     let epochs = fitting.epochs;
     let data = &job.feed.dataset;
@@ -139,15 +81,15 @@ pub fn fit(model: &Model, job: &Job, keeper: &mut Keeper, listener: &mut dyn Lis
     let evaluated = data.validation.rows + data.test.rows + 16 * 257;
     let course = Course { feed: job.feed, device: &model.device, batches, only: None, epochs, evaluated };
     let ended = epochs::train(&course, &mut fitting, keeper, listener)?;
-    let epoch = match (&fitting.kept.best, fitting.keep_best) {
-        (Some(best), true) => best.epoch,
-        (None, true) => 0,
-        (_, false) => ended.epochs,
+    let (epoch, train) = match (&fitting.kept.best, fitting.keep_best) {
+        (Some(best), true) => (best.epoch, Some(best.train.clone())),
+        (None, true) => (0, None),
+        (_, false) => (ended.epochs, ended.train),
     };
     if ended.stopped.as_ref().is_none_or(|s| s.why == Why::Time) {
         fitting.kept.restore(model)?;
     }
-    Ok(Fitted { epoch, epochs: ended.epochs, steps: ended.steps, stopped: ended.stopped })
+    Ok(Fitted { epoch, epochs: ended.epochs, steps: ended.steps, train, stopped: ended.stopped })
 }
 
 /// The procedure: what is carried from step to step, and the attributes.
@@ -163,7 +105,6 @@ pub struct Fitting<'a> {
     keep_best: bool,
     per_epoch: usize,
     epochs: usize,
-    names: Vec<String>,
     watch: Watch,
     /// The epoch with the lowest validation loss so far.
     kept: Kept,
@@ -183,22 +124,25 @@ impl<'a> Fitting<'a> {
             clip: args.opt_float("clip"),
             patience: args.opt_size("patience"),
             keep_best: args.str("select") == "best",
-            per_epoch: job.feed.training(args.size("batch"), job.random).per_epoch(),
+            per_epoch: job.feed.training(args, job.random).per_epoch(),
             epochs: args.size("epochs"),
-            names: model.plan.outputs.iter().map(|o| job.spec.tasks[o.task].name.clone()).collect(),
-            watch: Watch::new(phase),
+            watch: Watch::new(phase, model, job.spec),
             kept: Kept::default(),
         })
     }
 }
 
 impl Procedure for Fitting<'_> {
-    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError> {
         let (model, job) = (self.model, self.job);
         let mode = Mode { train: true, idle: false, random: job.random, step: at.step };
         let tape = model.record(&fed.inputs, &[], mode)?;
         let (total, each) = losses(job.spec, job.feed, model, fed, &tape.outputs, |_| 0)?;
-        let value = self.watch.check(&total, &each, &self.names, at)?;
+        let stepped = self.watch.check(&total, &each, at)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         at.learning_rate = self.optimizer.lr() * factor;
         let mut step = self.optimizer.begin(&self.weights, at.learning_rate);
@@ -214,7 +158,7 @@ impl Procedure for Fitting<'_> {
             let outputs = model.look(&fed.inputs, &[], mode)?;
             self.weigher.after(&losses(job.spec, job.feed, model, fed, &outputs, |_| 0)?.1)?;
         }
-        Ok(value)
+        Ok(stepped)
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
@@ -222,9 +166,9 @@ impl Procedure for Fitting<'_> {
     }
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, _: &mut dyn Listener) -> Result<bool, RunError> {
-        self.watch.check_validation(scores, at)?;
         if self.kept.is_beaten_by(scores) {
-            self.kept.keep(at.epoch, scores, self.keep_best.then_some(self.model))?;
+            let train = at.tally.means(&self.watch.goals);
+            self.kept.keep(at.epoch, train, scores, self.keep_best.then_some(self.model))?;
         }
         Ok(match (self.patience, &self.kept.best) {
             (Some(patience), Some(best)) => at.epoch - best.epoch < patience,
@@ -233,7 +177,6 @@ impl Procedure for Fitting<'_> {
     }
 
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
-        header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.weigher.save()?);
         tensors.extend(self.kept.save(self.model, header));
@@ -243,7 +186,6 @@ impl Procedure for Fitting<'_> {
     fn load(&mut self, state: &State) -> Result<(), RunError> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.weigher.load(state)?;
-        self.watch.last = state.header.last_losses.clone();
         self.kept.load(self.model, state, self.keep_best)?;
         Ok(())
     }

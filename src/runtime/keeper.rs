@@ -151,7 +151,7 @@ impl<'a> Keeper<'a> {
                     value: sum,
                     epoch: p.epoch,
                     step: p.step,
-                    last: super::fit::last_losses(last),
+                    last: super::losses::last_losses(last),
                 });
             }
         }
@@ -178,6 +178,7 @@ impl<'a> Keeper<'a> {
             phase: self.phase.clone(),
             position: Default::default(),
             best: None,
+            train: None,
             validation: None,
             last_losses: Vec::new(),
             marks: Default::default(),

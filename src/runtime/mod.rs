@@ -6,6 +6,7 @@ pub mod back;
 pub mod best;
 pub mod blocks;
 pub mod checkpoint;
+pub mod constant;
 pub mod control;
 pub mod device;
 pub mod epochs;
@@ -16,6 +17,7 @@ pub mod format;
 mod forward;
 pub mod keeper;
 pub mod latency;
+pub mod losses;
 pub mod machine;
 pub mod memory;
 pub mod model;
@@ -32,6 +34,7 @@ mod waves;
 pub mod weigher;
 
 use crate::data::DataError;
+use crate::source::json::Refused;
 
 /// The reason of a failure of the file system, in words.
 pub fn plain(e: &std::io::Error) -> String {
@@ -55,8 +58,11 @@ pub enum RunError {
     Data(#[from] DataError),
     #[error("{0}")]
     NotYet(String),
-    #[error("the {what} became {value} in `{phase}` at epoch {epoch}, step {step}{last}")]
+    #[error("the {what} became {value} in `{phase}` {}{last}", place(*epoch, *step))]
     Diverged { phase: String, what: String, value: f64, epoch: usize, step: u64, last: String },
+    /// The last guard before a file: what made the value should have told.
+    #[error("`{file}` is not written: {why}")]
+    NotFinite { file: String, why: Refused },
     /// An evaluation was left because a signal asked for it; the loop around it saves and stops.
     #[error("interrupted")]
     Interrupted,
@@ -76,6 +82,11 @@ pub enum RunError {
     Compute(#[from] candle_core::Error),
 }
 
+/// When a training diverged; after it, where only the trained network shows it.
+fn place(epoch: usize, step: u64) -> String {
+    if step == 0 { "after training".into() } else { format!("at epoch {epoch}, step {step}") }
+}
+
 /// candle appends a backtrace to its messages when asked for one; people want the message.
 fn without_backtrace(e: &candle_core::Error) -> String {
     e.to_string().lines().next().unwrap_or_default().to_string()
@@ -84,6 +95,11 @@ fn without_backtrace(e: &candle_core::Error) -> String {
 impl RunError {
     pub fn io(path: &std::path::Path, source: std::io::Error) -> RunError {
         RunError::Io { path: path.display().to_string(), source }
+    }
+
+    /// A value that a file cannot hold.
+    pub fn refused(file: &str) -> impl Fn(Refused) -> RunError {
+        move |why| RunError::NotFinite { file: file.to_string(), why }
     }
 
     /// The way out, where there is one to name.

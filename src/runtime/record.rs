@@ -41,11 +41,25 @@ pub struct EpochEvent {
     pub phase: String,
     pub epoch: usize,
     pub step: u64,
-    /// Mean training loss over the epoch (the weighted sum over tasks).
-    pub train_loss: f64,
+    /// Over the labels of the epoch's batches, each when its step was made, in training mode.
+    pub train: SplitLosses,
     pub validation: Option<SplitScores>,
     pub learning_rate: f64,
     pub seconds: f64,
+}
+
+/// Mean losses over labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitLosses {
+    /// Sum over tasks of weight times loss, and what a search adds to it.
+    pub loss: f64,
+    pub tasks: Vec<TaskLoss>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskLoss {
+    pub task: String,
+    pub loss: f64,
 }
 
 /// Losses and metrics on one split.
@@ -55,6 +69,16 @@ pub struct SplitScores {
     #[serde(deserialize_with = "number")]
     pub loss: f64,
     pub tasks: Vec<TaskScores>,
+}
+
+impl SplitScores {
+    /// The first loss that is not finite, in words, and its value.
+    pub fn not_finite(&self, split: &str) -> Option<(String, f64)> {
+        match self.tasks.iter().find(|t| !t.loss.is_finite()) {
+            Some(t) => Some((format!("{split} loss of task `{}`", t.task), t.loss)),
+            None => (!self.loss.is_finite()).then(|| (format!("{split} loss"), self.loss)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::RunError;
 use super::checkpoint::{pieces, write_tensors};
 use super::format::{self, Record};
-use super::record::SplitScores;
+use super::losses::Tally;
+use super::record::{SplitLosses, SplitScores};
 use super::seal::{Sum, of_pieces};
-use crate::source::read_bytes;
+use crate::source::{json, read_bytes};
 
 /// Where a loop stands: after `cursor` steps of `epoch`; an epoch whose steps are all done still has to be evaluated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,8 +30,8 @@ pub struct Position {
     pub cursor: usize,
     /// Steps of the phase that are done.
     pub step: u64,
-    /// Sum over the epoch's samples of the training loss.
-    pub loss_sum: f64,
+    /// The epoch's losses so far.
+    pub tally: Tally,
     /// Of the last step.
     pub learning_rate: f64,
     pub temperature: f64,
@@ -42,6 +43,7 @@ pub struct Position {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     pub epoch: usize,
+    pub train: SplitLosses,
     pub validation: SplitScores,
 }
 
@@ -60,7 +62,8 @@ pub struct Header {
     pub phase: String,
     pub position: Position,
     pub best: Option<Best>,
-    /// Last validation, where a loop needs it at its end.
+    /// Of the last whole epoch, where a loop needs it at its end.
+    pub train: Option<SplitLosses>,
     pub validation: Option<SplitScores>,
     /// The last finite losses by task, for the message of a divergence.
     pub last_losses: Vec<(String, f64)>,
@@ -70,7 +73,7 @@ pub struct Header {
 impl Header {
     /// What the checksum is over, before the tensors.
     fn said(&self) -> Result<Vec<u8>, RunError> {
-        serde_json::to_vec(self).map_err(|e| RunError::Checkpoint(e.to_string()))
+        Ok(json::line(self).map_err(RunError::refused(&self.phase))?.into_bytes())
     }
 }
 
@@ -106,7 +109,7 @@ impl State {
         let pieces = pieces(&self.tensors)?;
         let sum = of_pieces(&self.header.said()?, &pieces);
         let sealed = Sealed { version: Sealed::VERSION, sha256: sum.finish(), header: self.header.clone() };
-        let text = serde_json::to_string(&sealed).map_err(|e| RunError::Checkpoint(e.to_string()))?;
+        let text = json::line(&sealed).map_err(RunError::refused(&self.header.phase))?;
         write_tensors(path, pieces, Some(HashMap::from([(KEY.to_string(), text)])))
     }
 

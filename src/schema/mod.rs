@@ -32,6 +32,8 @@ pub enum Ty {
     OneOf(&'static [&'static str]),
     /// One of these calls; a call whose arguments all have defaults may be written without brackets.
     Call(fn() -> Vec<&'static CallDef>),
+    /// A schedule, each of whose values must be of this type.
+    Schedule(&'static Ty),
     /// A list of such values; a single value is taken as a list of one.
     List(&'static Ty),
     /// Any of these, tried in order.
@@ -54,6 +56,10 @@ pub const NUMBER: Ty = Ty::Float { min: f64::MIN, max: f64::MAX };
 pub const NON_NEGATIVE: Ty = Ty::Float { min: 0.0, max: f64::MAX };
 /// A number above zero.
 pub const POSITIVE: Ty = Ty::Float { min: f64::MIN_POSITIVE, max: f64::MAX };
+/// A schedule of numbers above 0: temperatures.
+pub const POSITIVE_SCHEDULE: Ty = Ty::Schedule(&POSITIVE);
+/// A schedule of numbers of at least 0: factors on learning rates.
+pub const FACTOR_SCHEDULE: Ty = Ty::Schedule(&NON_NEGATIVE);
 /// A number from 0 to 1.
 pub const FRACTION: Ty = Ty::Float { min: 0.0, max: 1.0 };
 
@@ -78,6 +84,7 @@ impl Ty {
             Ty::OneOf([word]) => format!("`{word}`"),
             Ty::OneOf(words) => format!("one of {}", crate::diag::suggest::listing(words.iter().copied())),
             Ty::Call(calls) => format!("one of {}", crate::diag::suggest::listing(calls().iter().map(|c| c.name))),
+            Ty::Schedule(range) => format!("a schedule, each value of which is {}", range.describe()),
             Ty::List(inner) => format!("a list of: {}", inner.describe()),
             Ty::AnyOf(tys) => tys.iter().map(Ty::describe).collect::<Vec<_>>().join(", or "),
             Ty::Duration => "a number of epochs or steps".into(),

@@ -22,9 +22,10 @@ use crate::runtime::fit::{Job, fit};
 use crate::runtime::keeper::Keeper;
 use crate::runtime::memory::Training;
 use crate::runtime::model::Model;
-use crate::runtime::record::{Listener, SplitScores};
+use crate::runtime::record::{Listener, SplitLosses, SplitScores};
 use crate::runtime::{RunError, checkpoint};
 use crate::schema::Args;
+use crate::search::certainty::Certainty;
 
 /// What is searched, and on what.
 pub struct Ground<'a> {
@@ -77,10 +78,13 @@ pub trait Bench {
 }
 
 /// What is known of a training that is done.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Trained {
     pub epochs: usize,
     pub best_epoch: usize,
+    /// Training losses of the epoch whose weights were kept.
+    #[serde(default)]
+    pub train: Option<SplitLosses>,
     pub seconds: f64,
 }
 
@@ -98,6 +102,8 @@ pub struct Outcome {
     pub decisions: Vec<usize>,
     /// A row per choice, where the strategy has logits.
     pub logits: Vec<Vec<f64>>,
+    /// How far its probabilities have come, where it has any; of each of several searches.
+    pub certainties: Vec<Certainty>,
     /// What the search knows of its result before anything is retrained; what that is, each strategy says.
     pub validation: Option<SplitScores>,
     /// Trained in all phases together.
@@ -153,8 +159,8 @@ pub fn train_part(
             let named: Vec<(String, candle_core::Tensor)> =
                 model.named().into_iter().map(|(n, v)| (n.to_string(), v.as_tensor().clone())).collect();
             checkpoint::save(&path, &named)?;
-            let trained = Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, seconds };
-            bench.record(phase, trained, listener)?;
+            let trained = Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, train: fitted.train, seconds };
+            bench.record(phase, trained.clone(), listener)?;
             trained
         }
     };

@@ -6,15 +6,18 @@ use crate::optim::{Gradients, Missing, Optimizer};
 use crate::plan::Symbols;
 use crate::runtime::RunError;
 use crate::runtime::keeper;
+use crate::runtime::losses::Watch;
 use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::{ChoiceState, ChoicesEvent};
-use crate::runtime::state::State;
+use crate::runtime::state::{Position, State};
 use crate::schema::Call;
 
 /// Rows of f64, by choice; one has as many numbers as its choice has options, unless a strategy keeps others.
 pub struct Choices {
     /// In states.
     names: Vec<String>,
+    /// Who chooses, for messages.
+    readers: Vec<String>,
     rows: Vec<Var>,
     optimizer: Optimizer,
 }
@@ -24,7 +27,7 @@ impl Choices {
         let named = model.symbols.choices.iter().enumerate();
         let names: Vec<String> = named.map(|(i, n)| format!("choice {i} {n}")).collect();
         let optimizer = Optimizer::new(optimizer, &pairs(&names, &rows))?;
-        Ok(Choices { names, rows, optimizer })
+        Ok(Choices { names, readers: model.symbols.choices.clone(), rows, optimizer })
     }
 
     /// Logits of 0: every option is as likely.
@@ -54,7 +57,25 @@ impl Choices {
     }
 
     /// A step of the optimiser, its rate times `factor`, along the gradients of the rows; one that is absent rests, or counts as 0.
-    pub fn step(&mut self, gradients: Vec<Option<Vec<f64>>>, factor: f64, missing: Missing) -> Result<()> {
+    /// Numbers that are not finite, of a gradient or of a row after the step, end the run.
+    pub fn step(
+        &mut self,
+        gradients: Vec<Option<Vec<f64>>>,
+        factor: f64,
+        missing: Missing,
+        (watch, at): (&Watch, &Position),
+    ) -> std::result::Result<(), RunError> {
+        for (name, row) in self.readers.iter().zip(&gradients) {
+            watch.check_choice("gradient", name, row.as_deref().unwrap_or_default(), at)?;
+        }
+        self.follow(gradients, factor, missing)?;
+        for (name, row) in self.readers.iter().zip(self.read()?) {
+            watch.check_choice("logits", name, &row, at)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, gradients: Vec<Option<Vec<f64>>>, factor: f64, missing: Missing) -> Result<()> {
         let all = pairs(&self.names, &self.rows);
         let mut gradients = gradients.into_iter();
         let gradients = Gradients::from_fn(&all, |_, v| {
@@ -97,7 +118,8 @@ pub fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u
     for (c, row) in rows.iter().enumerate() {
         let probabilities = softmax(row);
         let entropy: f64 = probabilities.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
-        shares.push(entropy / (row.len() as f64).ln());
+        // One option is no choice, and has no entropy to lose.
+        shares.push(if row.len() > 1 { entropy / (row.len() as f64).ln() } else { 0.0 });
         choices.push(ChoiceState {
             reader: symbols.choices[c].clone(),
             candidates: symbols.candidates[c].clone(),
@@ -119,6 +141,13 @@ pub fn softmax(row: &[f64]) -> Vec<f64> {
     log_softmax(row).into_iter().map(f64::exp).collect()
 }
 
+/// softmax(row / temperature). The largest is subtracted before the division, so that no temperature above 0 is too low: what is left
+/// then is 1 for the largest, and 0 for the others.
+pub fn softmax_at(row: &[f64], temperature: f64) -> Vec<f64> {
+    let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    softmax(&row.iter().map(|v| (v - max) / temperature).collect::<Vec<_>>())
+}
+
 /// Index of the largest; the first of equals.
 pub fn argmax(row: &[f64]) -> usize {
     let mut best = 0;
@@ -128,4 +157,33 @@ pub fn argmax(row: &[f64]) -> usize {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Down to the smallest number above 0: finite, and the largest option's.
+    #[test]
+    fn no_temperature_above_zero_is_too_low() {
+        let row = [0.3, -1.2, 2.5, 2.4999];
+        for temperature in [5.0, 1.0, 1e-3, 1e-12, 1e-300, f64::MIN_POSITIVE, 5e-324] {
+            let p = softmax_at(&row, temperature);
+            assert!(p.iter().all(|p| p.is_finite()), "{temperature}: {p:?}");
+            assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{temperature}: {p:?}");
+            assert_eq!(argmax(&p), 2, "{temperature}: {p:?}");
+        }
+        assert_eq!(softmax_at(&row, 1e-12), [0.0, 0.0, 1.0, 0.0]);
+        let plain = softmax(&row.map(|v| v / 2.5));
+        assert!(softmax_at(&row, 2.5).iter().zip(plain).all(|(a, b)| (a - b).abs() < 1e-15));
+    }
+
+    /// Logits of any size.
+    #[test]
+    fn no_logits_are_too_far_apart() {
+        for row in [[900.0, -900.0, 0.0], [1e300, -1e300, 1.0], [-1e5, -2e5, -3e5]] {
+            assert!(softmax(&row).iter().all(|p| p.is_finite()), "{row:?}");
+            assert!(log_softmax(&row).iter().all(|p| p.is_finite()), "{row:?}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::bench::{Bench, Ended, Ground, Outcome, Trained};
+use super::certainty::Certainty;
 use crate::hir::Search;
 use crate::ir::derive::Decision;
 use crate::ir::restrict::{Restricted, restrict};
@@ -21,6 +22,7 @@ use crate::runtime::control::Control;
 use crate::runtime::format::{self, Record};
 use crate::runtime::keeper::Keeper;
 use crate::runtime::record::{Listener, SplitScores};
+use crate::source::json;
 
 /// Of the N-th search, by its name in the folder: `part_N_choices.json`.
 const PART: &str = "choices.json";
@@ -34,6 +36,8 @@ struct Part {
     choices: Vec<usize>,
     decisions: Vec<usize>,
     logits: Vec<Vec<f64>>,
+    #[serde(default)]
+    certainties: Vec<Certainty>,
     validation: Option<SplitScores>,
     epochs: usize,
     steps: u64,
@@ -71,18 +75,18 @@ pub fn search(
                     Ended::Stopped(at, Some(found)) => (found, Some(at)),
                     Ended::Done(found) => (found, None),
                 };
-                let Outcome { decisions, logits, validation, epochs, steps, supernet: _ } = found;
+                let Outcome { decisions, logits, certainties, validation, epochs, steps, supernet: _ } = found;
                 let strategy = search.strategy.call.name.to_string();
+                let version = Part::VERSION;
                 let part =
-                    Part { version: Part::VERSION, strategy, choices, decisions, logits, validation, epochs, steps };
+                    Part { version, strategy, choices, decisions, logits, certainties, validation, epochs, steps };
                 if let Some(at) = stopped {
                     add(&mut outcome, &mut decided, part);
                     outcome.decisions = rest(whole, &decided);
                     return Ok(Ended::Stopped(at, Some(outcome)));
                 }
-                let text = serde_json::to_string_pretty(&part).map_err(|e| RunError::Checkpoint(e.to_string()))?;
-                segment.write(PART, &format!("{text}\n"))?;
-                let trained = Trained { epochs, best_epoch: 0, seconds: start.elapsed().as_secs_f64() };
+                segment.write(PART, &json::text(&part).map_err(RunError::refused(PART))?)?;
+                let trained = Trained { epochs, best_epoch: 0, train: None, seconds: start.elapsed().as_secs_f64() };
                 segment.record("search", trained, listener)?;
                 part
             }
@@ -106,6 +110,7 @@ fn add(outcome: &mut Outcome, decided: &mut [Option<usize>], part: Part) {
     for (place, row) in part.choices.iter().zip(part.logits) {
         outcome.logits[*place] = row;
     }
+    outcome.certainties.extend(part.certainties);
     outcome.validation = part.validation.or(outcome.validation.take());
     outcome.epochs += part.epochs;
     outcome.steps += part.steps;

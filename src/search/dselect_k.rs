@@ -18,11 +18,11 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::{argmax, softmax};
 use super::relaxed::{self, Masks};
 use super::{Offer, StrategyDef};
-use crate::hir::schema::{WEIGHTING, optimizers, schedules};
+use crate::hir::schema::{DROP_LAST, WEIGHTING, optimizers};
 use crate::random::Randomness;
 use crate::runtime::RunError;
 use crate::runtime::record::Listener;
-use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{AttrDef, COUNT, CallDef, FACTOR_SCHEDULE, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
@@ -31,6 +31,7 @@ pub static DEF: StrategyDef = StrategyDef {
         args: &[
             AttrDef { name: "epochs", ty: COUNT, need: Need::Default("30"), doc: "Passes over the training split." },
             AttrDef { name: "batch", ty: COUNT, need: Need::Default("64"), doc: "Samples per step." },
+            DROP_LAST,
             AttrDef {
                 name: "warmup",
                 ty: Ty::Duration,
@@ -64,7 +65,7 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "schedule",
-                ty: Ty::Call(schedules),
+                ty: FACTOR_SCHEDULE,
                 need: Need::Optional,
                 doc: "Factor on both learning rates.",
             },
@@ -124,7 +125,11 @@ impl Selectors {
         match t {
             t if t <= -g / 2.0 => (0.0, 0.0),
             t if t >= g / 2.0 => (1.0, 0.0),
-            t => (-2.0 / g.powi(3) * t.powi(3) + 1.5 / g * t + 0.5, -6.0 / g.powi(3) * t.powi(2) + 1.5 / g),
+            t => {
+                // In units of the width: its cube would be 0 for a small one.
+                let u = t / g;
+                (-2.0 * u.powi(3) + 1.5 * u + 0.5, (1.5 - 6.0 * u.powi(2)) / g)
+            }
         }
     }
 

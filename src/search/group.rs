@@ -34,21 +34,21 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::{Choices, choices_event};
 use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
-use crate::hir::schema::{WEIGHTING, optimizers, schedules};
+use crate::hir::schema::{DROP_LAST, WEIGHTING, optimizers};
 use crate::optim::{Gradients, Missing, Optimizer, Schedule};
 use crate::runtime::RunError;
 use crate::runtime::control::Control;
 use crate::runtime::epochs::Procedure;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::Fed;
-use crate::runtime::fit::Watch;
 use crate::runtime::keeper;
+use crate::runtime::losses::{Stepped, Watch};
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::state::{Best, Header, Position, State};
 use crate::runtime::tape::Observer;
 use crate::runtime::weigher::Weigher;
-use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{AttrDef, COUNT, CallDef, FACTOR_SCHEDULE, NON_NEGATIVE, Need, POSITIVE, POSITIVE_SCHEDULE, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
@@ -67,9 +67,10 @@ pub static DEF: StrategyDef = StrategyDef {
                 need: Need::Default("256"),
                 doc: "Samples per step. Code: 256 (CelebA).",
             },
+            DROP_LAST,
             AttrDef {
                 name: "temperature",
-                ty: Ty::Call(schedules),
+                ty: POSITIVE_SCHEDULE,
                 need: Need::Default("constant(2.5)"),
                 doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy). `softmax` does \
                       not take it.",
@@ -110,7 +111,7 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "schedule",
-                ty: Ty::Call(schedules),
+                ty: FACTOR_SCHEDULE,
                 need: Need::Optional,
                 doc: "Factor on the learning rates. Code: halved every 15 epochs (CelebA).",
             },
@@ -192,14 +193,13 @@ pub struct Grouping<'a> {
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
     selection: Selection,
-    tasks: Vec<String>,
     watch: Watch,
 }
 
 /// What a step learns.
 pub struct Pull {
-    /// The loss that the weights follow, with the entropy term.
-    pub total: f64,
+    /// The losses that the weights follow, with the entropy term.
+    pub stepped: Stepped,
     /// By trained weight, before scaling at splits and clipping.
     pub weights: Gradients,
     /// With respect to each task's logits.
@@ -219,7 +219,7 @@ impl<'a> Grouping<'a> {
         Ok(Grouping {
             ground,
             model,
-            per_epoch: ground.feed.training(args.size("batch"), ground.random).per_epoch(),
+            per_epoch: ground.feed.training(args, ground.random).per_epoch(),
             epochs: args.size("epochs"),
             temperature: Schedule::new(args.call("temperature")),
             schedule: args.opt_call("schedule").map_or_else(|| Schedule::constant(1.0), Schedule::new),
@@ -232,8 +232,7 @@ impl<'a> Grouping<'a> {
             choices: Choices::new(model, logits, chooser)?,
             selection: Selection::new(args.str("select")),
             weights,
-            tasks: model.plan.outputs.iter().map(|o| spec.tasks[o.task].name.clone()).collect(),
-            watch: Watch::new(phase),
+            watch: Watch::new(phase, model, spec),
         })
     }
 
@@ -252,7 +251,7 @@ impl<'a> Grouping<'a> {
         let tape = self.model.record_observed(&fed.inputs, &self.all()?, mode, observer)?;
         let losses = self.losses(fed, &tape.outputs.heads)?;
         let (total, each) = self.total(&losses, sampled)?;
-        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let stepped = self.watch.check(&total, &each, at)?;
         let parts = (self.ground.feed, self.model, fed);
         let weighed = self.weigher.weigh(tape, (&total, &each), parts, at, factor, None)?;
         // d total / d G, by choice, in the shape of its samples.
@@ -273,7 +272,7 @@ impl<'a> Grouping<'a> {
         });
         let rows = rows.collect();
         let extra: f64 = if share > 0.0 { logits.iter().map(|r| share * entropy(r)).sum() } else { 0.0 };
-        Ok(Pull { total: value + extra, weights: weighed.learned.weights, logits: rows })
+        Ok(Pull { stepped: stepped.plus(extra), weights: weighed.learned.weights, logits: rows })
     }
 
     /// Every head of every task is computed; what is decided does not matter.
@@ -352,13 +351,18 @@ impl Chooser for Grouping<'_> {
 }
 
 impl Procedure for Grouping<'_> {
-    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         at.temperature = self.sampler.temperature(tau);
         let sampled = self.sampler.draw(&self.choices.read()?, tau, self.ground.random, at.step, fed.rows);
-        let Pull { total, weights: found, logits } = self.pull(fed, at, &sampled, None)?;
+        let Pull { stepped, weights: found, logits } = self.pull(fed, at, &sampled, None)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
-        self.choices.step(logits.into_iter().map(Some).collect(), factor, Missing::Zero)?;
+        let watched = (&self.watch, &*at);
+        self.choices.step(logits.into_iter().map(Some).collect(), factor, Missing::Zero, watched)?;
         let mut scales = self.factors.iter().flatten();
         let mut places = 0..;
         let mut grads = Gradients::from_fn(&self.weights, |_, _| {
@@ -377,8 +381,7 @@ impl Procedure for Grouping<'_> {
             let again = self.total(&self.losses(fed, &out.heads)?, &sampled)?.1;
             self.weigher.after(&again)?;
         }
-        self.selection.trained(total * fed.rows as f64);
-        Ok(total)
+        Ok(stepped)
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
@@ -388,15 +391,14 @@ impl Procedure for Grouping<'_> {
     }
 
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
-        self.watch.check_validation(scores, at)?;
         let rows = self.choices.read()?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
-        self.selection.epoch(at.epoch, scores, self.model, rows)?;
+        let train = at.tally.means(&self.watch.goals);
+        self.selection.epoch(at.epoch, train, scores, self.model, rows)?;
         Ok(true)
     }
 
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
-        header.last_losses = self.watch.last.clone();
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
@@ -409,7 +411,6 @@ impl Procedure for Grouping<'_> {
         self.choices.load(state)?;
         self.weigher.load(state)?;
         self.selection.load(self.model, state)?;
-        self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
 }

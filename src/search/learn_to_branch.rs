@@ -9,11 +9,11 @@
 //!   result is the noise-free argmax (equation 7), pruned, and retrained from scratch.
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::choices::{Choices, argmax, choices_event, log_softmax, softmax};
+use super::choices::{Choices, argmax, choices_event, log_softmax, softmax_at};
 use super::supernet::{Chooser, train};
 use super::{Offer, StrategyDef, fits_always};
-use crate::hir::schema::{WEIGHTING, optimizers, schedules};
-use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::hir::schema::{DROP_LAST, WEIGHTING, optimizers};
+use crate::schema::{AttrDef, COUNT, CallDef, FACTOR_SCHEDULE, NON_NEGATIVE, Need, POSITIVE, POSITIVE_SCHEDULE, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
@@ -38,9 +38,10 @@ pub static DEF: StrategyDef = StrategyDef {
                 need: Need::Default("64"),
                 doc: "Samples per step. Paper: 64, 100 (synthetic).",
             },
+            DROP_LAST,
             AttrDef {
                 name: "temperature",
-                ty: Ty::Call(schedules),
+                ty: POSITIVE_SCHEDULE,
                 need: Need::Default("inverse(10, per = epoch)"),
                 doc: "Temperature of equation 5. Paper: 10 / epoch; synthetic 50 / sqrt(iteration).",
             },
@@ -58,7 +59,7 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "schedule",
-                ty: Ty::Call(schedules),
+                ty: FACTOR_SCHEDULE,
                 need: Need::Optional,
                 doc: "Factor on both learning rates. Paper: x0.97 every 2.4 epochs (CelebA).",
             },
@@ -107,8 +108,9 @@ use crate::runtime::control::Control;
 use crate::runtime::epochs::Procedure;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::{Fed, Feed};
-use crate::runtime::fit::{Watch, losses};
+use crate::runtime::fit::losses;
 use crate::runtime::keeper;
+use crate::runtime::losses::{Stepped, Watch};
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
@@ -141,7 +143,6 @@ pub struct Branching<'a> {
     weigher: Weigher,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
-    tasks: Vec<String>,
     watch: Watch,
 }
 
@@ -156,7 +157,7 @@ impl<'a> Branching<'a> {
         phase: &str,
     ) -> Result<Branching<'a>, RunError> {
         let args = &search.args;
-        let per_epoch = feed.training(args.size("batch"), random).per_epoch();
+        let per_epoch = feed.training(args, random).per_epoch();
         let advance = args.str("idle") == "advance";
         let weights = model.trained();
         Ok(Branching {
@@ -178,8 +179,7 @@ impl<'a> Branching<'a> {
             weigher: Weigher::new(args, args.call("weights"), &checked.spec, model, random)?,
             choices: Choices::even(model, args.call("choices"))?,
             weights,
-            tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
-            watch: Watch::new(phase),
+            watch: Watch::new(phase, model, &checked.spec),
         })
     }
 
@@ -199,7 +199,7 @@ impl<'a> Branching<'a> {
             let index = argmax(&noisy);
             let probs = match update {
                 true => {
-                    let relaxed = softmax(&noisy.iter().map(|v| v / tau).collect::<Vec<_>>());
+                    let relaxed = softmax_at(&noisy, tau);
                     let values: Vec<f32> = relaxed.iter().map(|v| *v as f32).collect();
                     soft.push(relaxed);
                     Some(Tensor::from_vec(values, row.len(), &self.model.device)?)
@@ -223,7 +223,11 @@ impl Chooser for Branching<'_> {
 }
 
 impl Procedure for Branching<'_> {
-    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError> {
         let tau = self.temperature.value(at.step, self.per_epoch, self.epochs);
         at.temperature = tau;
         let update = at.step > self.warmup;
@@ -232,7 +236,7 @@ impl Procedure for Branching<'_> {
         let mode = Mode { train: true, idle: self.idle, random: self.random, step: at.step };
         let tape = self.model.record(&fed.inputs, &decided, mode)?;
         let (total, each) = losses(&self.checked.spec, self.feed, self.model, fed, &tape.outputs, |_| 0)?;
-        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let stepped = self.watch.check(&total, &each, at)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         at.learning_rate = self.optimizer.lr() * factor;
         let mut step = self.optimizer.begin(&self.weights, at.learning_rate);
@@ -257,7 +261,8 @@ impl Procedure for Branching<'_> {
                     row.iter_mut().zip(extra).for_each(|(a, b)| *a += b);
                 }
             }
-            self.choices.step(grads.into_iter().map(Some).collect(), factor, Missing::Zero)?;
+            let watched = (&self.watch, &*at);
+            self.choices.step(grads.into_iter().map(Some).collect(), factor, Missing::Zero, watched)?;
         }
         let mut grads = learned.weights;
         if let Some(c) = self.clip {
@@ -270,7 +275,7 @@ impl Procedure for Branching<'_> {
             let outputs = self.model.look(&fed.inputs, &hard, Mode { idle: false, ..mode })?;
             self.weigher.after(&losses(&self.checked.spec, self.feed, self.model, fed, &outputs, |_| 0)?.1)?;
         }
-        Ok(value)
+        Ok(stepped)
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
@@ -278,15 +283,13 @@ impl Procedure for Branching<'_> {
         evaluate(self.model, &self.checked.spec, self.feed, &self.feed.dataset.validation, &hard, control)
     }
 
-    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
-        self.watch.check_validation(scores, at)?;
+    fn epoch(&mut self, at: &Position, _: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         let rows = self.choices.read()?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
         Ok(true)
     }
 
-    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
-        header.last_losses = self.watch.last.clone();
+    fn save(&self, _: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
@@ -297,7 +300,6 @@ impl Procedure for Branching<'_> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.choices.load(state)?;
         self.weigher.load(state)?;
-        self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
 }

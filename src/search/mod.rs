@@ -6,6 +6,7 @@
 pub mod affinity;
 mod all_shared;
 pub mod bench;
+pub mod certainty;
 pub mod choices;
 pub mod composed;
 mod dselect_k;

@@ -69,7 +69,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         }
     }
     let (validation, i) = best.ok_or_else(|| RunError::NotYet("no topology of this space keeps the budget".into()))?;
-    let per_epoch = ground.feed.training(args.size("batch"), ground.random).per_epoch();
+    let per_epoch = ground.feed.training(&args, ground.random).per_epoch();
     Ok(Ended::Done(Outcome {
         decisions: drawn[i].0.clone(),
         validation: Some(validation),

@@ -22,10 +22,10 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::Choices;
 use super::supernet::{Chooser, option_name, train};
 use super::{Offer, StrategyDef};
-use crate::data::Table;
+use crate::data::{Batches, Table};
 use crate::diag::{Diagnostic, codes};
-use crate::hir::schema::{WEIGHTING, optimizers, schedules};
-use crate::hir::{Search, Spec};
+use crate::hir::schema::{DROP_LAST, WEIGHTING, optimizers};
+use crate::hir::{Search, Spec, dealt};
 use crate::ir::Network;
 use crate::objective::{self, Labelled, Meter};
 use crate::optim::{Missing, Optimizer, Schedule};
@@ -35,13 +35,14 @@ use crate::runtime::control::Control;
 use crate::runtime::epochs::Procedure;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::Fed;
-use crate::runtime::fit::{Watch, losses};
+use crate::runtime::fit::losses;
 use crate::runtime::keeper;
+use crate::runtime::losses::{Stepped, Watch};
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
 use crate::runtime::weigher::Weigher;
-use crate::schema::{Args, AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{Args, AttrDef, COUNT, CallDef, FACTOR_SCHEDULE, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 /// The most options of one reader: a logit each, and a probability each in every line of the log.
 const MOST_OPTIONS: usize = 8192;
@@ -79,6 +80,7 @@ pub static DEF: StrategyDef = StrategyDef {
                 need: Need::Default("1024"),
                 doc: "Samples per step, of the weights and of the choices.",
             },
+            DROP_LAST,
             AttrDef {
                 name: "warmup",
                 ty: Ty::Duration,
@@ -137,7 +139,7 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "schedule",
-                ty: Ty::Call(schedules),
+                ty: FACTOR_SCHEDULE,
                 need: Need::Optional,
                 doc: "Factor on both learning rates.",
             },
@@ -198,15 +200,12 @@ fn has_auc(kind: objective::TaskKind) -> bool {
 }
 
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
-    let split = ground.search.args.float("split");
-    let rows = ground.feed.dataset.train.rows;
-    // A share is at least a row, and leaves one.
-    let least = usize::from(split > 0.0);
-    let held = ((rows as f64 * split).round() as usize).max(least).min(rows.saturating_sub(1));
+    let (args, rows) = (&ground.search.args, ground.feed.dataset.train.rows);
+    let held = dealt::rewarded(args, rows);
     let mut weights = ground.random.permutation("reward split", [0; 3], rows);
     let rewarded = weights.split_off(rows - held);
     let only = (held > 0).then_some(weights);
-    let per_epoch = (rows - held).div_ceil(ground.search.args.size("batch")).max(1);
+    let per_epoch = Batches::of(args, rows - held, ground.random).per_epoch().max(1);
     train(ground, bench, listener, only, &|ground, model, phase| {
         Ok(Box::new(Reinforcing::new(ground, model, phase, per_epoch, rewarded.clone())?))
     })
@@ -239,7 +238,8 @@ pub struct Reinforcing<'a> {
     weigher: Weigher,
     /// The moving average, from the first reward on.
     baseline: Option<f64>,
-    tasks: Vec<String>,
+    /// Sums and numbers of rewards in the first and in the last quarter of the steps of the choices.
+    quarters: [f64; 4],
     watch: Watch,
 }
 
@@ -282,8 +282,8 @@ impl<'a> Reinforcing<'a> {
             weigher: Weigher::new(args, args.call("weights"), spec, model, ground.random)?,
             weights,
             baseline: None,
-            tasks: model.plan.outputs.iter().map(|o| spec.tasks[o.task].name.clone()).collect(),
-            watch: Watch::new(phase),
+            quarters: [0.0; 4],
+            watch: Watch::new(phase, model, spec),
         })
     }
 
@@ -327,6 +327,8 @@ impl<'a> Reinforcing<'a> {
                 return Ok((None, out.chosen));
             }
             let mut meter = Meter::new(def, &Args::default(), spec.tasks[o.task].kind);
+            let task = &spec.tasks[o.task];
+            let outputs = objective::as_logits(&task.loss, task.kind, &outputs);
             meter.add(Labelled {
                 samples: fed.rows,
                 outputs: &outputs,
@@ -355,12 +357,26 @@ impl<'a> Reinforcing<'a> {
             return Ok(());
         }
         let mean = drawn.iter().map(|d| d.reward).sum::<f64>() / drawn.len() as f64;
+        self.count(mean, at.step);
         // The average of the rewards before this step, so that the sample has no part in its own baseline.
         let baseline = self.decay.map_or(0.0, |_| self.baseline.unwrap_or(mean));
         let mut gradient = estimate(&self.laws, &rows, &drawn, baseline);
         add_entropy(&self.laws, &mut gradient, &rows, self.entropy);
         self.baseline = self.decay.map(|d| self.baseline.map_or(mean, |b| d * b + (1.0 - d) * mean));
-        Ok(self.choices.step(gradient, factor, Missing::Skip)?)
+        self.choices.step(gradient, factor, Missing::Skip, (&self.watch, at))
+    }
+
+    /// Counts a reward where it is one of the first or of the last.
+    fn count(&mut self, reward: f64, step: u64) {
+        let of = |step: u64| step.saturating_sub(self.warmup) / self.every;
+        let (steps, now) = (of((self.epochs * self.per_epoch) as u64), of(step));
+        let quarter = steps / 4;
+        let first = usize::from(now <= quarter);
+        let last = usize::from(now + quarter > steps);
+        for (at, counts) in [(0, first), (2, last)] {
+            self.quarters[at] += reward * counts as f64;
+            self.quarters[at + 1] += counts as f64;
+        }
     }
 
     /// The most probable subset of every choice, by its most probable query.
@@ -405,7 +421,11 @@ fn add_entropy(laws: &[Law], gradient: &mut [Option<Vec<f64>>], logits: &[Vec<f6
 }
 
 impl Procedure for Reinforcing<'_> {
-    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError> {
         let random = self.ground.random;
         let sampled = sample(&self.laws, &self.choices.read()?, random, "route", [at.step, 0]);
         let decided: Vec<Decided> = sampled.into_iter().map(Decided::hard).collect();
@@ -416,7 +436,7 @@ impl Procedure for Reinforcing<'_> {
             o.choice.map_or(0, |c| decided[c].index)
         };
         let (total, each) = losses(&self.ground.checked.spec, self.ground.feed, self.model, fed, &tape.outputs, pick)?;
-        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let stepped = self.watch.check(&total, &each, at)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         let parts = (self.ground.feed, self.model, fed);
         let mut grads = self.weigher.weigh(tape, (&total, &each), parts, at, factor, None)?.learned.weights;
@@ -433,7 +453,7 @@ impl Procedure for Reinforcing<'_> {
         if at.step > self.warmup && (at.step - self.warmup).is_multiple_of(self.every) {
             self.reinforce(at, factor)?;
         }
-        Ok(value)
+        Ok(stepped)
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
@@ -442,8 +462,7 @@ impl Procedure for Reinforcing<'_> {
         evaluate(self.model, &self.ground.checked.spec, feed, &feed.dataset.validation, &hard, control)
     }
 
-    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
-        self.watch.check_validation(scores, at)?;
+    fn epoch(&mut self, at: &Position, _: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         let spec = &self.ground.checked.spec;
         let mut choices = Vec::new();
         let mut shares = 0.0;
@@ -468,11 +487,11 @@ impl Procedure for Reinforcing<'_> {
         Ok(true)
     }
 
-    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
-        header.last_losses = self.watch.last.clone();
+    fn save(&self, _: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
+        tensors.push(("reward/quarters".into(), Tensor::new(&self.quarters, &Device::Cpu)?));
         if let Some(b) = self.baseline {
             tensors.push(("reward/baseline".into(), Tensor::new(&[b], &Device::Cpu)?));
         }
@@ -484,13 +503,22 @@ impl Procedure for Reinforcing<'_> {
         self.choices.load(state)?;
         self.weigher.load(state)?;
         let baseline = state.part("reward").into_iter().find(|(n, _)| n == "baseline");
+        let quarters = state.part("reward").into_iter().find(|(n, _)| n == "quarters");
+        if let Some((_, t)) = quarters {
+            self.quarters = t.to_vec1::<f64>()?.try_into().unwrap_or_default();
+        }
         self.baseline = baseline.map(|(_, t)| Ok::<f64, RunError>(t.to_vec1::<f64>()?[0])).transpose()?;
-        self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
 }
 
 impl Chooser for Reinforcing<'_> {
+    fn rewards(&self) -> Option<[f64; 2]> {
+        let [first, of_first, last, of_last] = self.quarters;
+        // Few rewards are noise.
+        (of_first.min(of_last) >= 8.0).then(|| [first / of_first, last / of_last])
+    }
+
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
         Ok(self.choices.read()?)
     }

@@ -18,8 +18,9 @@ use crate::runtime::control::Control;
 use crate::runtime::epochs::Procedure;
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::Fed;
-use crate::runtime::fit::{Watch, losses};
+use crate::runtime::fit::losses;
 use crate::runtime::keeper;
+use crate::runtime::losses::{Stepped, Watch};
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{ChoiceState, ChoicesEvent, Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
@@ -94,7 +95,6 @@ struct Relaxing<'a> {
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
     weigher: Weigher,
-    tasks: Vec<String>,
     watch: Watch,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Relaxing<'a> {
         masks: Rc<dyn Masks>,
     ) -> Result<Relaxing<'a>, RunError> {
         let args = &ground.search.args;
-        let per_epoch = ground.feed.training(args.size("batch"), ground.random).per_epoch();
+        let per_epoch = ground.feed.training(args, ground.random).per_epoch();
         let weights = model.trained();
         let mut rows = Vec::new();
         for (i, c) in ground.network.choices.iter().enumerate() {
@@ -126,8 +126,7 @@ impl<'a> Relaxing<'a> {
             choices: Choices::new(model, rows, args.call("choices"))?,
             weigher: Weigher::new(args, args.call("weights"), &ground.checked.spec, model, ground.random)?,
             weights,
-            tasks: model.plan.outputs.iter().map(|o| ground.checked.spec.tasks[o.task].name.clone()).collect(),
-            watch: Watch::new(phase),
+            watch: Watch::new(phase, model, &ground.checked.spec),
         })
     }
 
@@ -137,7 +136,11 @@ impl<'a> Relaxing<'a> {
 }
 
 impl Procedure for Relaxing<'_> {
-    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError> {
         let random = self.ground.random;
         let rows = self.choices.read()?;
         let draw = |c: usize| [at.step, c as u64, 0];
@@ -150,7 +153,7 @@ impl Procedure for Relaxing<'_> {
         let mode = Mode { train: true, idle: false, random, step: at.step };
         let tape = self.model.record(&fed.inputs, &decided, mode)?;
         let (total, each) = losses(&self.ground.checked.spec, self.ground.feed, self.model, fed, &tape.outputs, |_| 0)?;
-        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let stepped = self.watch.check(&total, &each, at)?;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         let parts = (self.ground.feed, self.model, fed);
         let learned = self.weigher.weigh(tape, (&total, &each), parts, at, factor, None)?.learned;
@@ -160,7 +163,7 @@ impl Procedure for Relaxing<'_> {
                 self.masks.gradient(row, self.candidates(c), random, draw(c), learned.choices[c].as_deref())
             };
             let gradients = rows.iter().enumerate().map(row).map(Some).collect();
-            self.choices.step(gradients, factor, Missing::Zero)?;
+            self.choices.step(gradients, factor, Missing::Zero, (&self.watch, &*at))?;
         }
         let mut grads = learned.weights;
         if let Some(c) = self.clip {
@@ -173,7 +176,7 @@ impl Procedure for Relaxing<'_> {
             let again = losses(&self.ground.checked.spec, self.ground.feed, self.model, fed, &outputs, |_| 0)?.1;
             self.weigher.after(&again)?;
         }
-        Ok(value + penalty)
+        Ok(stepped.plus(penalty))
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
@@ -182,8 +185,7 @@ impl Procedure for Relaxing<'_> {
         evaluate(self.model, &self.ground.checked.spec, feed, &feed.dataset.validation, &hard, control)
     }
 
-    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
-        self.watch.check_validation(scores, at)?;
+    fn epoch(&mut self, at: &Position, _: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         let mut choices = Vec::new();
         let mut shares = 0.0;
         for (c, row) in self.choices.read()?.iter().enumerate() {
@@ -204,8 +206,7 @@ impl Procedure for Relaxing<'_> {
         Ok(true)
     }
 
-    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
-        header.last_losses = self.watch.last.clone();
+    fn save(&self, _: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
@@ -216,12 +217,16 @@ impl Procedure for Relaxing<'_> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.choices.load(state)?;
         self.weigher.load(state)?;
-        self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
 }
 
 impl Chooser for Relaxing<'_> {
+    fn probabilities(&self) -> Result<Vec<Vec<f64>>, RunError> {
+        let rows = self.choices.read()?;
+        Ok(rows.iter().enumerate().map(|(c, row)| self.masks.subset(row, self.candidates(c)).1).collect())
+    }
+
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError> {
         Ok(self.choices.read()?)
     }

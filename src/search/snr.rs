@@ -14,11 +14,11 @@ use super::bench::{Bench, Ended, Ground, Outcome};
 use super::choices::argmax;
 use super::relaxed::{self, Masks};
 use super::{Offer, StrategyDef};
-use crate::hir::schema::{WEIGHTING, optimizers, schedules};
+use crate::hir::schema::{DROP_LAST, WEIGHTING, optimizers};
 use crate::random::{Randomness, open_unit};
 use crate::runtime::RunError;
 use crate::runtime::record::Listener;
-use crate::schema::{AttrDef, COUNT, CallDef, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{AttrDef, COUNT, CallDef, FACTOR_SCHEDULE, NON_NEGATIVE, Need, POSITIVE, Ty};
 
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
@@ -27,6 +27,7 @@ pub static DEF: StrategyDef = StrategyDef {
         args: &[
             AttrDef { name: "epochs", ty: COUNT, need: Need::Default("30"), doc: "Passes over the training split." },
             AttrDef { name: "batch", ty: COUNT, need: Need::Default("64"), doc: "Samples per step." },
+            DROP_LAST,
             AttrDef {
                 name: "warmup",
                 ty: Ty::Duration,
@@ -59,7 +60,7 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "schedule",
-                ty: Ty::Call(schedules),
+                ty: FACTOR_SCHEDULE,
                 need: Need::Optional,
                 doc: "Factor on both learning rates.",
             },

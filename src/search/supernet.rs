@@ -1,6 +1,8 @@
 //! What strategies that train one supernet in one phase have in common: the model, the loop, and what it comes to.
 
 use super::bench::{Bench, Ended, Ground, Outcome};
+use super::certainty::Certainty;
+use super::choices::softmax;
 use crate::data::Batches;
 use crate::hir::{Query, Read, Spec};
 use crate::ir::{Choice, routes};
@@ -24,6 +26,14 @@ pub trait Chooser: Procedure {
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError>;
     /// An option for each choice.
     fn decisions(&self) -> Result<Vec<usize>, RunError>;
+    /// Probabilities by choice: of its options, or of each candidate by itself.
+    fn probabilities(&self) -> Result<Vec<Vec<f64>>, RunError> {
+        Ok(self.logits()?.iter().map(|row| softmax(row)).collect())
+    }
+    /// Mean reward in the first and in the last quarter of the steps of the choices.
+    fn rewards(&self) -> Option<[f64; 2]> {
+        None
+    }
 }
 
 /// What a procedure is made from: what is searched, the supernet's model, and the phase.
@@ -46,9 +56,11 @@ pub fn train(
     }
     let mut keeper = bench.keeper("search", listener);
     let mut chooser = make(ground, &model, &keeper.phase)?;
+    // Before a saved state is put in its place.
+    let start = chooser.probabilities()?;
     let batches = match &only {
-        Some(rows) => Batches::shuffled(rows.len(), search.args.size("batch"), random),
-        None => feed.training(search.args.size("batch"), random),
+        Some(rows) => Batches::of(&search.args, rows.len(), random),
+        None => feed.training(&search.args, random),
     };
     let (epochs, evaluated) = (search.args.size("epochs"), feed.dataset.validation.rows);
     let course = Course { feed, device: &model.device, batches, only, epochs, evaluated };
@@ -58,6 +70,8 @@ pub fn train(
     }
     let selected = chooser.select()?;
     let (logits, decisions) = (chooser.logits()?, chooser.decisions()?);
+    let name = search.strategy.call.name;
+    let certainties = vec![Certainty::new(name, &start, &chooser.probabilities()?, chooser.rewards())];
     drop(chooser);
     if let Some(best) = &selected {
         listener.note(&format!("search: epoch {} of {} is kept", best.epoch, ended.epochs));
@@ -70,7 +84,7 @@ pub fn train(
         }
     };
     let (epochs, steps) = (ended.epochs, ended.steps);
-    let outcome = Outcome { decisions, logits, validation, epochs, steps, supernet: Some(model) };
+    let outcome = Outcome { decisions, logits, certainties, validation, epochs, steps, supernet: Some(model) };
     Ok(match ended.stopped {
         Some(at) => Ended::Stopped(at, Some(outcome)),
         None => Ended::Done(outcome),

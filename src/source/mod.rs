@@ -4,6 +4,7 @@
 //! beside values and never take part in equality of meaning. Nothing in this room knows the language.
 
 mod disk;
+pub mod json;
 
 pub use disk::{CHANGED, NOT_REGULAR, programs, read_bytes};
 

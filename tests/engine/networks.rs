@@ -203,7 +203,7 @@ impl Trial {
                 Some(fitting) => {
                     self.fast.restore(&before).map_err(|e| e.to_string())?;
                     at.step = step;
-                    let loss = fitting.step(&fed, &mut at).map_err(|e| e.to_string())?;
+                    let loss = fitting.step(&fed, &mut at).map_err(|e| e.to_string())?.total;
                     close(&place("loss of the step"), &[loss], &[exact.loss], &[plain.loss], 0.0)?;
                     self.moved(&before, args.call("optimizer").name, step, whole > 1e-9)?;
                 }

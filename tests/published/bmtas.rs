@@ -79,7 +79,7 @@ search expected_cost { epochs = 1, batch = 64, split = 0.5, warmup = 1 epochs, w
     let mut branch = [Map::of(&fresh, "branch.a"), Map::of(&fresh, "branch.b")];
     let mut heads = [Map::of(&fresh, "heads.u"), Map::of(&fresh, "heads.v")];
     // The first half of the epoch's batches is for the choices, which rest in the warm-up.
-    let batches = prepared.feed.training(64, random).hold(0.5);
+    let batches = mtlc::data::Batches::shuffled(prepared.feed.dataset.train.rows, 64, random).hold(0.5);
     let rows = batches.epoch(1).pop().expect("a batch of the weights");
     assert!(rows.len() < ROWS, "a part of the rows: {}", rows.len());
     for (t, weight) in [1.0, 2.0].into_iter().enumerate() {

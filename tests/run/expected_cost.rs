@@ -28,7 +28,7 @@ fn unrolled(prepared: &Prepared) -> (Model, Vec<(usize, usize)>) {
 
 fn first_batch(prepared: &Prepared) -> mtlc::runtime::feed::Fed {
     let feed = &prepared.feed;
-    let rows = feed.training(12, Randomness::new(0)).epoch(1).remove(0);
+    let rows = mtlc::data::Batches::shuffled(feed.dataset.train.rows, 12, Randomness::new(0)).epoch(1).remove(0);
     feed.take(&feed.dataset.train, &rows, &Device::Cpu).expect("a batch")
 }
 

@@ -124,7 +124,7 @@ fn steps_like_the_equations() {
             let lr = 0.1;
             for step in 1..=STEPS {
                 // By row and task: a row's sample is that of its place in the batch, or all have the first.
-                let batch = prepared.feed.training(64, Randomness::new(seed)).epoch(step as u64).remove(0);
+                let batch = mtlc::data::Batches::shuffled(rows, 64, Randomness::new(seed)).epoch(step as u64).remove(0);
                 let place = |row: usize| batch.iter().position(|r| *r as usize == row).expect("all rows are in it");
                 let samples = if each { rows } else { 1 };
                 let noise: Vec<Vec<f64>> = (0..3)

@@ -12,6 +12,7 @@ mod compare;
 mod examples;
 mod expected_cost;
 mod group;
+mod honest;
 mod inherit;
 mod json;
 mod own;

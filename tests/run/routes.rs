@@ -149,7 +149,7 @@ fn strategies_learn_routes() {
         }
         let lines = place.lines("run/search.jsonl");
         assert!(lines[0]["choices"] != lines[39]["choices"], "{name} learned nothing");
-        let loss = |n: usize| place.lines("run/metrics.jsonl")[n]["train_loss"].as_f64().expect("a loss");
+        let loss = |n: usize| place.lines("run/metrics.jsonl")[n]["train"]["loss"].as_f64().expect("a loss");
         assert!(loss(39) < 0.8 * loss(0), "{name}: {} to {}", loss(0), loss(39));
     }
 }

@@ -73,7 +73,7 @@ fn written_topologies_train_and_evaluate() {
         assert_eq!(evaluated["test"], network["test"], "{name}");
         assert_eq!(evaluated["params"], network["params"], "{name}");
         let losses: Vec<f64> =
-            place.lines(&format!("{name}/metrics.jsonl")).iter().filter_map(|l| l["train_loss"].as_f64()).collect();
+            place.lines(&format!("{name}/metrics.jsonl")).iter().filter_map(|l| l["train"]["loss"].as_f64()).collect();
         assert_eq!(losses.len(), 8);
         assert!(losses[7] < 0.8 * losses[0], "{name} learns: {losses:?}");
     }

@@ -1,30 +1,25 @@
-//! A head that ends in what its loss applies by itself: the gradient is squashed twice.
+//! A head that ends in what makes its loss hard to learn: numbers of at least 0 where the loss takes any.
 
 use super::Facts;
+use crate::check::outputs::{Range, of_head};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::hir::Flow;
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let spec = facts.spec;
     let mut seen = Vec::new();
-    for task in &spec.tasks {
+    for task in spec.tasks.iter().filter(|t| ["bce", "cross_entropy"].contains(&t.loss.name)) {
         let Some(head) = task.head.map(|h| &spec.heads[h.0]) else { continue };
-        let Flow::Node(last) = head.body.out else { continue };
-        let node = &head.body.nodes[last];
-        let name = node.op.call.name;
-        let inside = match task.loss.name {
-            "bce" => "sigmoid",
-            "cross_entropy" => "softmax",
-            _ => continue,
-        };
-        let why = match name {
-            "sigmoid" | "softmax" => format!("the loss `{}` applies its own `{inside}`", task.loss.name),
-            "relu" => format!("the loss `{}` takes numbers below 0 as well, for what is unlikely", task.loss.name),
-            _ => continue,
-        };
+        let known = of_head(spec, head);
+        let Some(node) = known.by.filter(|_| known.range == Range::Positive) else { continue };
+        // In a stage, other readers have a use for it.
+        if !head.body.nodes.iter().any(|n| std::ptr::eq(n, node)) {
+            continue;
+        }
         if std::mem::replace(&mut seen, vec![node.span]).contains(&node.span) {
             continue;
         }
+        let (name, loss) = (node.op.call.name, task.loss.name);
+        let why = format!("the loss `{loss}` takes numbers below 0 as well, for what is unlikely");
         diags.push(
             Diagnostic::new(
                 codes::TASK_ACTIVATION,
@@ -32,7 +27,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
                 format!("the head of `{}` ends in `{name}`, and {why}", task.name),
             )
             .label("not needed here")
-            .also(task.span, format!("learned by `{}`", task.loss.name))
+            .also(task.span, format!("learned by `{loss}`"))
             .help(format!("end the head before it: remove `-> {name}`")),
         );
     }

@@ -70,10 +70,7 @@ impl Facts<'_> {
 
     /// Rows of the training split, where the only data set has a schema.
     fn rows(&self) -> Option<usize> {
-        match self.spec.data.as_slice() {
-            [one] => one.schema.as_ref().map(|s| s.rows[0]),
-            _ => None,
-        }
+        super::steps::rows(self.spec)
     }
 
     /// A length in epochs; steps count where the number of rows is known.

@@ -81,6 +81,9 @@ fn go(args: &CompareArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
                 folder.write(name, &text).map_err(failed)?;
             }
             show(&comparison, args.format, terminal);
+            for f in &comparison.findings {
+                terminal.say(&format!("{} {}: {}\n", terminal.paint("warning:", "1;33"), f.folder, f.finding.text));
+            }
             Ok(Ok(Exit::Ok))
         }
     }

@@ -46,7 +46,9 @@ fn go(args: &EvaluateArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     if terminal.json {
         terminal.object(&serde_json::to_value(&result).expect("numbers and text"));
     } else {
+        let findings = std::mem::take(&mut result.findings);
         terminal.product(&results::table(&[result]).terminal(false));
+        session::warn(&findings, terminal);
     }
     Ok(Ok(Exit::Ok))
 }

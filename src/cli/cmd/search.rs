@@ -17,6 +17,7 @@ fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             terminal.object(&serde_json::to_value(result).expect("numbers and text"));
         } else {
             terminal.product(&finished.outcome.topology);
+            session::warn(&result.findings, terminal);
         }
     }
     if let Some(exit) = finished.stopped(Command::Search, terminal) {

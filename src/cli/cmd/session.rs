@@ -16,7 +16,7 @@ use crate::experiment::phases::{self, Outcome};
 use crate::experiment::recorder::Recorder;
 use crate::experiment::results::StoppedAt;
 use crate::experiment::run::{Command, Info, Order, Run, Saving, Settings, Status, assigned};
-use crate::experiment::{self, Prepared, RunFolder, SearchResult, Summary};
+use crate::experiment::{self, Finding, Prepared, RunFolder, SearchResult, Summary};
 use crate::runtime::control::{Control, Why};
 use crate::runtime::{RunError, device};
 
@@ -38,7 +38,7 @@ impl Stop {
 pub fn failed(e: RunError) -> Stop {
     let exit = match &e {
         RunError::Data(_) => Exit::Data,
-        RunError::Diverged { .. } => Exit::Diverged,
+        RunError::Diverged { .. } | RunError::NotFinite { .. } => Exit::Diverged,
         RunError::NotYet(_) => Exit::Program,
         _ => Exit::Failure,
     };
@@ -174,11 +174,14 @@ fn resumable(command: Command, path: &Path, terminal: &Terminal) -> Result<(Info
             if command != Command::Search {
                 let summary: Summary = folder.read_json("summary.json").map_err(failed)?;
                 product(&summary, command == Command::Run, terminal);
-            } else if terminal.json {
-                let result: SearchResult = folder.read_json("search.json").map_err(failed)?;
-                terminal.object(&serde_json::to_value(&result).expect("numbers and text"));
             } else {
-                terminal.note(&format!("derived topology: {}", folder.derived().display()));
+                let result: SearchResult = folder.read_json("search.json").map_err(failed)?;
+                if terminal.json {
+                    terminal.object(&serde_json::to_value(&result).expect("numbers and text"));
+                } else {
+                    warn(&result.findings, terminal);
+                    terminal.note(&format!("derived topology: {}", folder.derived().display()));
+                }
             }
             return Err(Stop::Shown(Exit::Ok));
         }
@@ -214,6 +217,15 @@ pub fn product(summary: &Summary, topology: bool, terminal: &Terminal) {
     match topology {
         true => terminal.product(&format!("{}\n{table}", summary.topology)),
         false => terminal.product(&table),
+    }
+    warn(&summary.findings, terminal);
+}
+
+/// Findings after a result, on standard error.
+pub fn warn(findings: &[Finding], terminal: &Terminal) {
+    for f in findings {
+        let label = terminal.paint("warning:", "1;33");
+        terminal.say(&format!("{label} {}\n  help: {}\n", f.text, f.help));
     }
 }
 

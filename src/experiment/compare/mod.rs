@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::one_shot::{FINE_TUNED, ONE_SHOT};
 use super::recorder::Recorder;
 use super::run::{Assigned, Command, Info, Order, Run, Saving, Settings, Status, assigned};
-use super::{Failure, NetworkResult, Prepared, RunFolder, SearchResult, Summary, memory, phases, train_args};
+use super::{Failure, Finding, NetworkResult, Prepared, RunFolder, SearchResult, Summary, memory, phases, train_args};
 use crate::artifact;
 use crate::ir::partition;
 use crate::runtime::checkpoint::{TEMPORARY, write_atomically};
@@ -81,11 +81,23 @@ pub struct Comparison {
     pub budget: String,
     pub stages: Vec<String>,
     pub rows: Vec<Row>,
+    /// What the numbers do not show, by run.
+    #[serde(default)]
+    pub findings: Vec<InRun>,
     pub left_out: Vec<(String, String)>,
 }
 
 impl Record for Comparison {
     const VERSION: u32 = 1;
+}
+
+/// A finding and the run that it is of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InRun {
+    /// Relative to the comparison.
+    pub folder: String,
+    #[serde(flatten)]
+    pub finding: Finding,
 }
 
 /// A task's metrics by name.
@@ -341,6 +353,7 @@ fn draws(path: &Path, request: &Request, checked: &crate::check::Checked) -> Res
 /// Reads what the runs have left.
 fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
     let mut rows: Vec<Row> = Vec::new();
+    let mut findings = Vec::new();
     let mut stages = Vec::new();
     for entry in &request.entries {
         let (mut derived, mut shot, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
@@ -361,6 +374,8 @@ fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
                 continue;
             }
             let summary: Summary = folder.read_json("summary.json")?;
+            let of_run = |finding| InRun { folder: none.folder.clone(), finding };
+            findings.extend(summary.findings.iter().cloned().map(of_run));
             let program = if folder.derived().is_file() { folder.derived() } else { folder.path.join("program.mtl") };
             let found = super::compile(&program)?;
             let spec = &found.checked.as_ref().expect("it was checked").spec;
@@ -400,6 +415,7 @@ fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
         },
         stages,
         rows,
+        findings,
         left_out: request.left_out.clone(),
     })
 }

@@ -153,10 +153,12 @@ mod tests {
             shared: Default::default(),
             epochs: 1,
             best_epoch: 1,
+            train: None,
             validation,
             test: None,
             latency: None,
             latency_batch: None,
+            findings: Vec::new(),
             seconds: 0.0,
         }
     }

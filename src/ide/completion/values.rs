@@ -6,6 +6,7 @@ use super::super::names::What;
 use super::{CompletionKind, Lister, escape};
 use crate::data;
 use crate::hir::build::quoted_if_needed;
+use crate::hir::schema::schedules;
 use crate::schema::{AttrDef, CallDef, Need, Ty};
 use crate::syntax::ast::UNITS;
 
@@ -62,6 +63,7 @@ impl Lister<'_> {
             Ty::Bool => ["true", "false"].iter().for_each(|w| self.word(w, "")),
             Ty::OneOf(words) => words.iter().for_each(|w| self.word(w, "")),
             Ty::Call(calls) => calls().iter().for_each(|c| self.call(c, "")),
+            Ty::Schedule(_) => schedules().iter().for_each(|c| self.call(c, "")),
             Ty::List(inner) => self.of_type(inner, key, inside),
             Ty::AnyOf(tys) => tys.iter().for_each(|t| self.of_type(t, key, inside)),
             Ty::Int { .. } | Ty::Float { .. } => self.names(What::Param),

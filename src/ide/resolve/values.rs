@@ -2,6 +2,7 @@
 
 use super::super::names::{Builtin, DefId, Target, What};
 use super::{COLUMNS, NODES, Place, Resolver, VALUES, callee, copy_name, hir_gate, last};
+use crate::hir::schema::schedules;
 use crate::schema::{AttrDef, CallDef, Ty};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, Attr, Edge, Expr, ExprKind, Name};
@@ -36,6 +37,7 @@ impl Resolver<'_> {
                 }
             }
             Ty::Call(calls) => self.call_of(expr, "values", &calls(), place),
+            Ty::Schedule(_) => self.call_of(expr, "values", &schedules(), place),
             Ty::List(inner) => match &expr.kind {
                 ExprKind::List(items) => items.iter().for_each(|e| self.typed(e, inner, place)),
                 _ => self.typed(expr, inner, place),

@@ -18,6 +18,7 @@ pub static DEF: LossDef = LossDef {
     fits: |kind| matches!(kind, TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Normals),
     in_units: &[],
+    whole: true,
     each,
     fused: None,
 };

@@ -1,9 +1,10 @@
-//! `cross_entropy(label_smoothing = 0)`: softmax cross-entropy on logits, per sample or per pixel.
+//! `cross_entropy(label_smoothing = 0, from = logits)`: cross-entropy on logits or on probabilities, per sample or per pixel.
 
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::{Each, LossDef, align_mask, clean_labels, in_full_precision};
 use crate::objective::TaskKind;
+use crate::objective::probabilities::{FROM, LEAST, LEAST_LOG, are_probabilities};
 use crate::ops::kernel::loss::CrossEntropy;
 use crate::ops::kernel::{apply2, apply3};
 use crate::schema::{Args, AttrDef, CallDef, FRACTION, Need};
@@ -12,16 +13,20 @@ pub static DEF: LossDef = LossDef {
     call: CallDef {
         name: "cross_entropy",
         doc: "Cross-entropy of the softmax of n logits and a class index: -(1 - e) log p[label] - e / n sum(log p).",
-        args: &[AttrDef {
-            name: "label_smoothing",
-            ty: FRACTION,
-            need: Need::Default("0"),
-            doc: "Share e of the target spread evenly over all classes (Szegedy et al. 2016).",
-        }],
+        args: &[
+            AttrDef {
+                name: "label_smoothing",
+                ty: FRACTION,
+                need: Need::Default("0"),
+                doc: "Share e of the target spread evenly over all classes (Szegedy et al. 2016).",
+            },
+            FROM,
+        ],
     },
     fits: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
     default_for: |kind| matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_)),
     in_units: &[],
+    whole: false,
     each,
     fused: Some(fused),
 };
@@ -37,21 +42,48 @@ fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) ->
     let labels = clean_labels(labels, &shape, DType::F32, mask.as_ref())?;
     let (index, wrong) = class_index(&labels, classes)?;
 
-    let shifted = x.broadcast_sub(&x.detach().max_keepdim(1)?)?;
-    let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
-    let mut losses = log_p.gather(&index, 1)?.neg()?;
     let smoothing = args.float("label_smoothing");
-    if smoothing > 0.0 {
-        losses = (losses.affine(1.0 - smoothing, 0.0)? - log_p.mean_keepdim(1)?.affine(smoothing, 0.0)?)?;
-    }
+    let mut losses = match are_probabilities(args) {
+        true => each_of_probabilities(smoothing, &x, &index)?,
+        false => each_of_logits(smoothing, &x, &index)?,
+    };
     if let Some(wrong) = wrong {
         losses = wrong.where_cond(&losses.affine(0.0, f64::NAN)?, &losses)?;
     }
     Ok(Each { losses, mask })
 }
 
-/// The mean by the kernel.
+fn each_of_logits(smoothing: f64, x: &Tensor, index: &Tensor) -> Result<Tensor> {
+    let shifted = x.broadcast_sub(&x.detach().max_keepdim(1)?)?;
+    let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
+    let losses = log_p.gather(index, 1)?.neg()?;
+    if smoothing > 0.0 {
+        return losses.affine(1.0 - smoothing, 0.0)? - log_p.mean_keepdim(1)?.affine(smoothing, 0.0)?;
+    }
+    Ok(losses)
+}
+
+/// -(1 - e) log p[label] - e / n sum(log p), with its slope held constant times what p moves by: gradients at 0 are finite.
+fn each_of_probabilities(smoothing: f64, x: &Tensor, index: &Tensor) -> Result<Tensor> {
+    let classes = x.dim(1)? as f64;
+    let p = x.detach();
+    let logs = p.log()?.maximum(LEAST_LOG)?;
+    let (moved, over) = ((x - &p)?, p.maximum(LEAST)?.recip()?);
+    // Of the label's class, then of all.
+    let own = (logs.gather(index, 1)? + (over.gather(index, 1)? * moved.gather(index, 1)?)?)?;
+    let mut losses = own.affine(smoothing - 1.0, 0.0)?;
+    if smoothing > 0.0 {
+        let all = (logs + (over * moved)?)?.sum_keepdim(1)?;
+        losses = (losses - all.affine(smoothing / classes, 0.0)?)?;
+    }
+    Ok(losses)
+}
+
+/// The mean by the kernel, which knows logits.
 fn fused(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    if are_probabilities(args) {
+        return each(args, output, labels, mask)?.mean();
+    }
     let mut dims = output.dims().to_vec();
     dims[1] = 1;
     let shape = dims.into();

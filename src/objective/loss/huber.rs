@@ -23,6 +23,7 @@ pub static DEF: LossDef = LossDef {
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |_| false,
     in_units: &["delta"],
+    whole: false,
     each,
     fused: Some(fused),
 };

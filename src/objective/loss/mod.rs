@@ -37,6 +37,8 @@ pub struct LossDef {
     pub default_for: fn(TaskKind) -> bool,
     /// Arguments that are measured in the label's units ([`LossDef::rescaled`]).
     pub in_units: &'static [&'static str],
+    /// All components of a label (of a pixel, of a sample) have one loss together, rather than one each.
+    pub whole: bool,
     /// `(arguments, output, labels, mask)` to the loss of every label, in the output's dtype (f32 for half precision). Only the
     /// output gets a gradient.
     pub each: fn(&Args, &Tensor, &Tensor, Option<&Tensor>) -> Result<Each>,
@@ -75,6 +77,23 @@ impl LossDef {
     pub fn by_sample(&self, args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         (self.each)(args, output, labels, mask)?.by_sample()
     }
+}
+
+/// How many labels of a batch count, which is what its loss is the mean over. Of `size` labels per row, `together` components are one
+/// label; the mask has a number per row, per pixel or per component.
+pub fn labelled(mask: Option<&[f32]>, rows: usize, size: usize, together: usize) -> f64 {
+    let labels = rows * size / together.max(1);
+    let Some(mask) = mask else { return labels as f64 };
+    if mask.is_empty() {
+        return 0.0;
+    }
+    if together > 1 && mask.len() == rows * size {
+        let pixels = size / together;
+        let all = |row: usize, pixel: usize| (0..together).all(|c| mask[row * size + c * pixels + pixel] != 0.0);
+        return (0..rows).map(|r| (0..pixels).filter(|p| all(r, *p)).count()).sum::<usize>() as f64;
+    }
+    let counted = mask.iter().filter(|m| **m != 0.0).count();
+    counted as f64 * labels as f64 / mask.len() as f64
 }
 
 /// The losses of single labels, `[batch, ...]`, and which of them count.

@@ -13,6 +13,7 @@ pub static DEF: LossDef = LossDef {
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
     default_for: |kind| matches!(kind, TaskKind::Regression(_)),
     in_units: &[],
+    whole: false,
     each,
     fused: Some(|_, output, labels, mask| pointwise(Square, output, labels, mask)),
 };

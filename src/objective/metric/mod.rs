@@ -192,7 +192,10 @@ impl Meter {
         match &self.wrong {
             Some(reason) => Err(reason.clone()),
             None if self.seen == 0 => Err("no sample has a label".into()),
-            None => self.inner.value(),
+            None => match self.inner.value()? {
+                v if v.is_finite() => Ok(v),
+                v => Err(format!("it is {v}")),
+            },
         }
     }
 

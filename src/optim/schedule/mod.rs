@@ -80,6 +80,41 @@ impl Schedule {
             total_steps: total_epochs as f64 * steps_per_epoch.max(1) as f64,
         })
     }
+
+    /// The first step whose value is not `within` a range, and that value. Between its turns a curve does not fall after it has risen,
+    /// nor rise after it has fallen, so what is within the range at both ends is within it between them.
+    pub fn leaves(&self, span: &Span, within: impl Fn(f64) -> bool) -> Option<(u64, f64)> {
+        let value = |step: u64| self.value(step, span.per_epoch, span.epochs);
+        let mut turns = self.0.turns(span.per_epoch.max(1));
+        turns.retain(|t| (2..span.steps).contains(t));
+        let mut from = 1;
+        for to in turns.into_iter().chain([span.steps.max(1)]) {
+            if !within(value(from)) {
+                return Some((from, value(from)));
+            }
+            if !within(value(to)) {
+                let (mut good, mut bad) = (from, to);
+                while bad - good > 1 {
+                    let middle = good + (bad - good) / 2;
+                    if within(value(middle)) { good = middle } else { bad = middle }
+                }
+                return Some((bad, value(bad)));
+            }
+            from = to;
+        }
+        None
+    }
+}
+
+/// When a schedule is asked: so many steps after those before, counted from 1.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Steps of the training before the schedule's clock begins.
+    pub before: u64,
+    pub steps: u64,
+    pub per_epoch: usize,
+    /// Of the training, as the schedule is told.
+    pub epochs: usize,
 }
 
 /// Where training stands.
@@ -126,6 +161,10 @@ impl Clock {
 
 trait Curve: Debug + Send + Sync {
     fn at(&self, clock: Clock) -> f64;
+    /// Steps at which it may turn from rising to falling, or jump, in order.
+    fn turns(&self, _per_epoch: usize) -> Vec<u64> {
+        Vec::new()
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

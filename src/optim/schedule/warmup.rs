@@ -36,6 +36,12 @@ struct Warmup {
 }
 
 impl Curve for Warmup {
+    fn turns(&self, per_epoch: usize) -> Vec<u64> {
+        let steps = (self.length.steps(per_epoch) - 1e-9).ceil().max(0.0) as u64;
+        let then = self.then.0.turns(per_epoch).into_iter().map(|t| t.saturating_add(steps));
+        [steps, steps.saturating_add(1)].into_iter().chain(then).collect()
+    }
+
     fn at(&self, clock: Clock) -> f64 {
         let steps = (self.length.steps(clock.steps_per_epoch) - 1e-9).ceil().max(0.0);
         let warm = clock.step <= steps as u64;

@@ -63,7 +63,10 @@ impl Rule for Dwa {
             self.epoch = seen.epoch;
         }
         let ratio = |(last, before): (&f64, &f64)| if *last >= 0.0 && *before > 0.0 { last / before } else { 1.0 };
-        let scaled: Vec<f64> = self.last.iter().zip(&self.before).map(ratio).map(|w| w / self.temperature).collect();
+        let ratios: Vec<f64> = self.last.iter().zip(&self.before).map(ratio).collect();
+        // The largest is subtracted first, so that no temperature is too low.
+        let most = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let scaled: Vec<f64> = ratios.iter().map(|w| (w - most) / self.temperature).collect();
         let tasks = count(&self.counted);
         let factors = softmax(&scaled, &self.counted).into_iter().map(|l| tasks * l).collect();
         for (k, loss) in seen.losses.iter().enumerate().filter(|(k, _)| seen.present[*k]) {

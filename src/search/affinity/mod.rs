@@ -33,6 +33,7 @@ use crate::runtime::reader::Deal;
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::{RunError, checkpoint};
 use crate::schema::{AttrDef, COUNT, CallDef, Need, Ty};
+use crate::source::json;
 use beam::{Beam, Clustering, Direction};
 use choose::{MOST, Problem, Tree};
 
@@ -167,7 +168,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
             Ended::Stopped(at, _) => return Ok(Ended::Stopped(at, None)),
         },
     };
-    let text = serde_json::to_string(&found).map_err(|e| RunError::Checkpoint(e.to_string()))?;
+    let text = json::line(&found).map_err(RunError::refused("affinity.json"))?;
     bench.write("affinity.json", &(text + "\n"))?;
     bench.write("affinity.svg", &picture::svg(&found.tasks, &found.locations, &found.affinities))?;
     let tree = tree(ground, &found)?;
@@ -311,7 +312,7 @@ fn measured(
             ));
         }
     }
-    let per_epoch = ground.feed.training(args.size("batch"), ground.random).per_epoch();
+    let per_epoch = ground.feed.training(&args, ground.random).per_epoch();
     let affinities = ranks.iter().map(|r| rsa::affinities(r)).collect();
     Ok(Ended::Done(Affinities {
         version: 1,

@@ -31,11 +31,12 @@ mod norms;
 use candle_core::{Tensor, Var};
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::choices::{Choices, argmax, choices_event, softmax};
+use super::certainty::Certainty;
+use super::choices::{Choices, argmax, choices_event, log_softmax, softmax, softmax_at};
 use super::{Offer, StrategyDef};
 use crate::check;
 use crate::diag::{Diagnostic, codes, suggest};
-use crate::hir::schema::{WEIGHTING, optimizers, schedules};
+use crate::hir::schema::{DROP_LAST, WEIGHTING, optimizers};
 use crate::hir::{Search, Spec};
 use crate::ir::{Network, partition};
 use crate::optim::{Missing, Optimizer, Schedule};
@@ -45,14 +46,18 @@ use crate::runtime::control::{Control, Why};
 use crate::runtime::epochs::{self, Course, Procedure};
 use crate::runtime::evaluate::evaluate;
 use crate::runtime::feed::Fed;
-use crate::runtime::fit::{Watch, losses};
+use crate::runtime::fit::losses;
 use crate::runtime::keeper;
+use crate::runtime::losses::{Stepped, Watch};
 use crate::runtime::memory::Training;
 use crate::runtime::model::{Decided, Mode, Model};
 use crate::runtime::record::{Listener, SplitScores};
 use crate::runtime::state::{Header, Position, State};
 use crate::runtime::weigher::Weigher;
-use crate::schema::{AttrDef, COUNT, CallDef, FRACTION, NON_NEGATIVE, Need, POSITIVE, Ty};
+use crate::schema::{
+    AttrDef, COUNT, CallDef, FACTOR_SCHEDULE, FRACTION, NON_NEGATIVE, Need, POSITIVE, POSITIVE_SCHEDULE, Ty,
+};
+use crate::source::json;
 use cost::{Expected, Probabilities, StageCost};
 
 pub static DEF: StrategyDef = StrategyDef {
@@ -67,6 +72,7 @@ pub static DEF: StrategyDef = StrategyDef {
                 doc: "Passes over the training split, warm-up included. Code: 160.",
             },
             AttrDef { name: "batch", ty: COUNT, need: Need::Default("64"), doc: "Samples per step. Code: 16." },
+            DROP_LAST,
             AttrDef {
                 name: "warmup",
                 ty: Ty::Duration,
@@ -75,7 +81,7 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "temperature",
-                ty: Ty::Call(schedules),
+                ty: POSITIVE_SCHEDULE,
                 need: Need::Default("linear(5, 0.1)"),
                 doc: "Temperature of the relaxed categorical, from the end of the warm-up. Code: linear from 5 to 0.1.",
             },
@@ -142,7 +148,7 @@ pub static DEF: StrategyDef = StrategyDef {
             },
             AttrDef {
                 name: "schedule",
-                ty: Ty::Call(schedules),
+                ty: FACTOR_SCHEDULE,
                 need: Need::Optional,
                 doc: "Factor on both learning rates.",
             },
@@ -207,8 +213,10 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let mut keeper = bench.keeper("search", listener);
     let args = &search.args;
     let epochs = args.size("epochs");
-    let batches = feed.training(args.size("batch"), random).hold(args.float("split"));
+    let batches = feed.training(args, random).hold(args.float("split"));
     let mut searching = Searching::new(ground, &model, places, batches, &keeper.phase)?;
+    // Before a saved state is put in its place.
+    let start = searching.probabilities()?;
     let course =
         Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut searching, &mut keeper, listener)?;
@@ -216,6 +224,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let hard = searching.hard()?;
     let again = searching.remerged()?;
     let record = searching.record(&chain, &again)?;
+    let certainties = vec![Certainty::new(search.strategy.call.name, &start, &searching.probabilities()?, None)];
     drop(searching);
     for met in &again {
         listener.note(&format!(
@@ -232,9 +241,10 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         _ => Some(evaluate(&model, &checked.spec, feed, &feed.dataset.validation, &hard, keeper.control)?),
     };
     drop(keeper);
-    bench.write("expected_cost.json", &record)?;
+    bench.write(RECORD, &record)?;
     let (epochs, steps) = (ended.epochs, ended.steps);
-    let outcome = Outcome { decisions, logits: Vec::new(), validation, epochs, steps, supernet: Some(model) };
+    let outcome =
+        Outcome { decisions, logits: Vec::new(), certainties, validation, epochs, steps, supernet: Some(model) };
     Ok(match ended.stopped {
         Some(at) => Ended::Stopped(at, Some(outcome)),
         None => Ended::Done(outcome),
@@ -246,6 +256,28 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
 struct Remerged {
     stage: String,
     tasks: Vec<String>,
+}
+
+/// What the search leaves.
+const RECORD: &str = "expected_cost.json";
+
+#[derive(serde::Serialize)]
+struct Record<'a> {
+    choices: Vec<ChoiceRecord<'a>>,
+    /// By stage and task.
+    tree: &'a [Vec<usize>],
+    remerged: &'a [Remerged],
+    expected_cost: f64,
+    unit: &'a str,
+    exact: bool,
+}
+
+#[derive(serde::Serialize)]
+struct ChoiceRecord<'a> {
+    choice: &'a String,
+    candidates: &'a Vec<String>,
+    logits: &'a Vec<f64>,
+    probabilities: Vec<f64>,
 }
 
 /// The cost of a tree, in the unit that lambda weighs.
@@ -303,7 +335,6 @@ struct Searching<'a> {
     choices: Choices,
     /// The model behind each output alone, where every task makes a step of its own.
     alone: Option<Vec<Model>>,
-    tasks: Vec<String>,
     watch: Watch,
 }
 
@@ -344,14 +375,17 @@ impl<'a> Searching<'a> {
             weights,
             alone: (args.str("steps") == "per_task")
                 .then(|| (0..model.plan.outputs.len()).map(|o| model.of_output(o)).collect()),
-            tasks: model.plan.outputs.iter().map(|o| checked.spec.tasks[o.task].name.clone()).collect(),
-            watch: Watch::new(phase),
+            watch: Watch::new(phase, model, &checked.spec),
         })
+    }
+
+    fn probabilities(&self) -> Result<Vec<Vec<f64>>, RunError> {
+        Ok(self.choices.read()?.iter().map(|row| softmax(row)).collect())
     }
 
     /// `[stage][task][copy]` of a row per choice; a stage with one copy has `one`.
     fn by_stage(&self, rows: &[Vec<f64>], one: f64) -> Probabilities {
-        let mut out: Probabilities = vec![vec![vec![one]; self.tasks.len()]; self.copies.len()];
+        let mut out: Probabilities = vec![vec![vec![one]; self.watch.goals.len()]; self.copies.len()];
         for ((stage, task), row) in self.places.iter().zip(rows) {
             out[*stage][*task] = row.clone();
         }
@@ -360,8 +394,7 @@ impl<'a> Searching<'a> {
 
     /// The partition of the tasks at each stage that the logits come to.
     fn chain(&self) -> Result<Vec<Vec<usize>>, RunError> {
-        let rows: Vec<Vec<f64>> =
-            self.choices.read()?.iter().map(|r| softmax(r).into_iter().map(f64::ln).collect()).collect();
+        let rows: Vec<Vec<f64>> = self.choices.read()?.iter().map(|r| log_softmax(r)).collect();
         let tree = cost::tree(&self.by_stage(&rows, 0.0), &cost::limits(&self.copies));
         Ok(tree.into_iter().map(|k| k.into_iter().map(usize::from).collect()).collect())
     }
@@ -372,7 +405,7 @@ impl<'a> Searching<'a> {
         let found = cost::remerged(&self.by_stage(&self.choices.read()?, 0.0)).into_iter();
         let name = |(stage, tasks): (usize, Vec<usize>)| Remerged {
             stage: stages[stage].name.clone(),
-            tasks: tasks.into_iter().map(|t| self.tasks[t].clone()).collect(),
+            tasks: tasks.into_iter().map(|t| self.watch.goals[t].name.clone()).collect(),
         };
         Ok(found.map(name).collect())
     }
@@ -394,27 +427,22 @@ impl<'a> Searching<'a> {
 
     fn record(&self, chain: &[Vec<usize>], remerged: &[Remerged]) -> Result<String, RunError> {
         let logits = self.choices.read()?;
-        let choices: Vec<serde_json::Value> = self
-            .model
-            .symbols
-            .choices
-            .iter()
-            .zip(&self.model.symbols.candidates)
-            .zip(&logits)
-            .map(|((choice, candidates), row)| {
-                serde_json::json!({ "choice": choice, "candidates": candidates, "logits": row, "probabilities": softmax(row) })
-            })
-            .collect();
-        let value = serde_json::json!({
-            "choices": choices,
-            "tree": chain,
-            "remerged": remerged,
-            "expected_cost": self.expected(&logits, 0).cost,
-            "unit": self.ground.search.args.str("unit"),
-            "exact": self.costs.exact,
-        });
-        let text = serde_json::to_string_pretty(&value).map_err(|e| RunError::Checkpoint(e.to_string()))?;
-        Ok(format!("{text}\n"))
+        let symbols = &self.model.symbols;
+        let choice = |((choice, candidates), logits)| ChoiceRecord {
+            choice,
+            candidates,
+            logits,
+            probabilities: softmax(logits),
+        };
+        let record = Record {
+            choices: symbols.choices.iter().zip(&symbols.candidates).zip(&logits).map(choice).collect(),
+            tree: chain,
+            remerged,
+            expected_cost: self.expected(&logits, 0).cost,
+            unit: self.ground.search.args.str("unit"),
+            exact: self.costs.exact,
+        };
+        json::text(&record).map_err(RunError::refused(RECORD))
     }
 
     /// The share of every copy for every choice, `w` of the relaxed sample; `None` in the warm-up.
@@ -424,7 +452,7 @@ impl<'a> Searching<'a> {
         }
         let row = |(c, row): (usize, &Vec<f64>)| {
             let noise = self.ground.random.gumbel("gumbel", [step, c as u64, 0], row.len());
-            softmax(&row.iter().zip(noise).map(|(l, e)| (l + e) / tau).collect::<Vec<_>>())
+            softmax_at(&row.iter().zip(noise).map(|(l, e)| l + e).collect::<Vec<_>>(), tau)
         };
         Some(logits.iter().enumerate().map(row).collect())
     }
@@ -452,18 +480,20 @@ impl Searching<'_> {
         at: &mut Position,
         decided: &[Decided],
         factor: f64,
-    ) -> Result<f64, RunError> {
+    ) -> Result<Stepped, RunError> {
         let &Ground { checked, feed, random, .. } = self.ground;
         let mode = Mode { train: true, idle: false, random, step: at.step };
         let present = self.weigher.present(feed, self.model, fed)?;
         at.learning_rate = self.optimizer.lr() * factor;
-        let (mut sum, mut seen) = (0.0, Vec::new());
+        let (mut stepped, mut seen) = (Stepped::nothing(self.watch.goals.len()), Vec::new());
         for (o, alone) in self.alone.iter().flatten().enumerate().filter(|(o, _)| present[*o]) {
             let tape = alone.record(&fed.inputs, decided, mode)?;
             let (total, each) = losses(&checked.spec, feed, alone, fed, &tape.outputs, |_| 0)?;
-            let value = self.watch.check(&total, &each, std::slice::from_ref(&self.tasks[o]), at)?;
-            sum += value;
-            seen.push((self.tasks[o].clone(), value / checked.spec.tasks[alone.plan.outputs[0].task].weight));
+            let loss = self.watch.check_one(o, &each[0], at)?;
+            let goal = &self.watch.goals[o];
+            stepped.total += goal.weight * loss;
+            stepped.each[o] = loss;
+            seen.push((goal.name.clone(), loss));
             let mut grads = tape.backward(&total)?.weights;
             if let Some(c) = self.clip {
                 grads.clip(c)?;
@@ -472,19 +502,23 @@ impl Searching<'_> {
             self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
         }
         self.watch.last = seen;
-        Ok(sum)
+        Ok(stepped)
     }
 }
 
 impl Procedure for Searching<'_> {
-    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<f64, RunError> {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError> {
         let &Ground { checked, search, feed, random, .. } = self.ground;
         let (spec, model) = (&checked.spec, self.model);
         let warm = self.warmup as f64 / self.per_epoch as f64;
         let after = at.step.saturating_sub(self.warmup);
         // Epochs of the temperature's clock, at least one.
         let rest = (self.epochs as f64 - warm).ceil().max(1.0) as usize;
-        let tau = self.temperature.value(after.max(1), self.per_epoch, rest).max(1e-6);
+        let tau = self.temperature.value(after.max(1), self.per_epoch, rest);
         at.temperature = tau;
         let factor = self.schedule.value(at.step, self.per_epoch, self.epochs);
         let logits = self.choices.read()?;
@@ -498,11 +532,11 @@ impl Procedure for Searching<'_> {
             }
             let Some(shares) = shares else {
                 let (total, each) = of(&model.look(&fed.inputs, &decided, mode)?)?;
-                return self.watch.check(&total, &each, &self.tasks, at);
+                return self.watch.check(&total, &each, at);
             };
             let tape = model.keeping_statistics(|| model.record(&fed.inputs, &decided, mode))?;
             let (total, each) = of(&tape.outputs)?;
-            let value = self.watch.check(&total, &each, &self.tasks, at)?;
+            let stepped = self.watch.check(&total, &each, at)?;
             let learned = tape.backward(&total)?;
             let expected = self.expected(&logits, at.step);
             // In the code every task brings the cost with it.
@@ -524,8 +558,9 @@ impl Procedure for Searching<'_> {
                     .for_each(|(r, (p, g))| *r += times * self.costs.lambda * p * (g - mean));
                 rows.push(row);
             }
-            self.choices.step(rows.into_iter().map(Some).collect(), factor, Missing::Zero)?;
-            return Ok(value);
+            let watched = (&self.watch, &*at);
+            self.choices.step(rows.into_iter().map(Some).collect(), factor, Missing::Zero, watched)?;
+            return Ok(stepped);
         }
         if at.cursor == self.held {
             self.optimizer = Optimizer::new(search.args.call("weights"), &self.weights)?;
@@ -535,7 +570,7 @@ impl Procedure for Searching<'_> {
         }
         let tape = model.record(&fed.inputs, &decided, mode)?;
         let (total, each) = of(&tape.outputs)?;
-        let value = self.watch.check(&total, &each, &self.tasks, at)?;
+        let stepped = self.watch.check(&total, &each, at)?;
         let mut grads =
             self.weigher.weigh(tape, (&total, &each), (feed, model, fed), at, factor, None)?.learned.weights;
         if let Some(c) = self.clip {
@@ -546,7 +581,7 @@ impl Procedure for Searching<'_> {
         if self.weigher.looks_again() {
             self.weigher.after(&of(&model.look(&fed.inputs, &decided, mode)?)?.1)?;
         }
-        Ok(value)
+        Ok(stepped)
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError> {
@@ -554,15 +589,13 @@ impl Procedure for Searching<'_> {
         evaluate(self.model, spec, feed, &feed.dataset.validation, &self.hard()?, control)
     }
 
-    fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
-        self.watch.check_validation(scores, at)?;
+    fn epoch(&mut self, at: &Position, _: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError> {
         let rows = self.choices.read()?;
         listener.choices(&choices_event(&self.model.symbols, &rows, at.epoch, at.step, at.temperature));
         Ok(true)
     }
 
-    fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
-        header.last_losses = self.watch.last.clone();
+    fn save(&self, _: &mut Header) -> Result<Vec<(String, Tensor)>, RunError> {
         let mut tensors = keeper::tensors(self.model, &self.optimizer)?;
         tensors.extend(self.choices.save()?);
         tensors.extend(self.weigher.save()?);
@@ -573,7 +606,6 @@ impl Procedure for Searching<'_> {
         keeper::restore(state, self.model, &mut self.optimizer)?;
         self.choices.load(state)?;
         self.weigher.load(state)?;
-        self.watch.last = state.header.last_losses.clone();
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The relaxed samples that weigh DMTG's losses, and the gradients of their logits.
 
 use crate::random::Randomness;
-use crate::search::choices::{argmax, softmax};
+use crate::search::choices::{argmax, softmax, softmax_at};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sampler {
@@ -40,7 +40,7 @@ impl Sampler {
                 _ => random.gumbel("gumbel", [step, c as u64, 0], samples * row.len()),
             };
             let relaxed =
-                |noise: &[f64]| softmax(&row.iter().zip(noise).map(|(l, e)| (l + e) / tau).collect::<Vec<_>>());
+                |noise: &[f64]| softmax_at(&row.iter().zip(noise).map(|(l, e)| l + e).collect::<Vec<_>>(), tau);
             noise.chunks_exact(row.len().max(1)).flat_map(relaxed).collect()
         };
         logits.iter().enumerate().map(row).collect()

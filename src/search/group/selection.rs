@@ -5,7 +5,7 @@ use candle_core::{Device, Result, Tensor};
 use crate::runtime::RunError;
 use crate::runtime::best::Kept;
 use crate::runtime::model::Model;
-use crate::runtime::record::SplitScores;
+use crate::runtime::record::{SplitLosses, SplitScores};
 use crate::runtime::state::{Best, Header, State};
 use crate::search::choices::Choices;
 
@@ -23,9 +23,6 @@ pub(super) struct Selection {
     rule: Rule,
     kept: Kept,
     logits: Vec<Vec<f64>>,
-    /// Sum over samples of the training loss: of this epoch so far, and of the epoch that is kept.
-    sum: f64,
-    kept_sum: f64,
 }
 
 impl Selection {
@@ -35,25 +32,27 @@ impl Selection {
             "both" => Rule::Both,
             _ => Rule::Last,
         };
-        Selection { rule, kept: Kept::default(), logits: Vec::new(), sum: 0.0, kept_sum: f64::INFINITY }
-    }
-
-    /// A step's loss, summed over its samples.
-    pub fn trained(&mut self, loss: f64) {
-        self.sum += loss;
+        Selection { rule, kept: Kept::default(), logits: Vec::new() }
     }
 
     /// An epoch was evaluated: it is kept or not.
-    pub fn epoch(&mut self, epoch: usize, scores: &SplitScores, model: &Model, logits: Vec<Vec<f64>>) -> Result<()> {
-        let sum = std::mem::take(&mut self.sum);
+    pub fn epoch(
+        &mut self,
+        epoch: usize,
+        train: SplitLosses,
+        scores: &SplitScores,
+        model: &Model,
+        logits: Vec<Vec<f64>>,
+    ) -> Result<()> {
+        let learns = self.kept.best.as_ref().is_none_or(|b| train.loss < b.train.loss);
         let better = match self.rule {
             Rule::Last => false,
             Rule::Best => self.kept.is_beaten_by(scores),
-            Rule::Both => self.kept.is_beaten_by(scores) && sum < self.kept_sum,
+            Rule::Both => self.kept.is_beaten_by(scores) && learns,
         };
         if better {
-            self.kept.keep(epoch, scores, Some(model))?;
-            (self.logits, self.kept_sum) = (logits, sum);
+            self.kept.keep(epoch, train, scores, Some(model))?;
+            self.logits = logits;
         }
         Ok(())
     }
@@ -70,9 +69,6 @@ impl Selection {
     pub fn save(&self, model: &Model, header: &mut Header) -> Result<Vec<(String, Tensor)>> {
         let mut tensors = self.kept.save(model, header);
         if self.rule != Rule::Last {
-            // No epoch is kept yet: a sum that every other is below.
-            let sums = [self.sum, self.kept_sum.min(1e300)];
-            tensors.push(("selection/sums".into(), Tensor::new(&sums, &Device::Cpu)?));
             for (i, row) in self.logits.iter().enumerate() {
                 tensors.push((format!("selection/logits {i}"), Tensor::from_slice(row, row.len(), &Device::Cpu)?));
             }
@@ -89,10 +85,6 @@ impl Selection {
         let read = |name: &str| -> std::result::Result<Option<Vec<f64>>, RunError> {
             Ok(saved.get(name).map(|t| t.to_vec1::<f64>()).transpose()?)
         };
-        let Some([sum, kept_sum]) = read("sums")?.as_deref().and_then(|s| <[f64; 2]>::try_from(s).ok()) else {
-            return Err(RunError::Checkpoint("the saved state does not say which epoch is selected".into()));
-        };
-        (self.sum, self.kept_sum) = (sum, kept_sum);
         self.logits.clear();
         while let Some(row) = read(&format!("logits {}", self.logits.len()))? {
             self.logits.push(row);

@@ -31,6 +31,7 @@ use crate::ir::{Network, fixed, partition};
 use crate::runtime::RunError;
 use crate::runtime::record::{Listener, SplitScores};
 use crate::schema::{AttrDef, CallDef, Cost, Need, Ty};
+use crate::source::json;
 
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
@@ -128,8 +129,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
             Ended::Stopped(at, _) => return Ok(Ended::Stopped(at, None)),
         },
     };
-    let written = |text: serde_json::Result<String>| text.map_err(|e| RunError::Checkpoint(e.to_string()));
-    bench.write("pairwise.json", &(written(serde_json::to_string_pretty(&found))? + "\n"))?;
+    bench.write("pairwise.json", &json::text(&found).map_err(RunError::refused("pairwise.json"))?)?;
     let mut shares = found.values(&tasks, stages.len()).map_err(RunError::Checkpoint)?;
     rank::relative(&mut shares, found.better);
     let sizes = |of: Cost| {
@@ -159,7 +159,8 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         cut,
         ranking: &ranking.listed,
     };
-    bench.write("ranking.json", &(written(serde_json::to_string(&record))? + "\n"))?;
+    let ranked = json::line(&record).map_err(RunError::refused("ranking.json"))?;
+    bench.write("ranking.json", &(ranked + "\n"))?;
     let chain: Vec<Vec<usize>> = best.clusters.iter().map(|p| p.iter().map(|b| *b as usize).collect()).collect();
     let decisions = partition::decisions(ground.network, &chain)
         .ok_or_else(|| RunError::NotYet("the space of this program has more than trees in it".into()))?;
@@ -219,7 +220,7 @@ fn measured(
         validation.loss += s.loss;
         validation.tasks.extend(s.tasks);
     }
-    let per_epoch = ground.feed.training(args.size("batch"), ground.random).per_epoch();
+    let per_epoch = ground.feed.training(&args, ground.random).per_epoch();
     Ok(Ended::Done(Pairs {
         version: 1,
         tasks: tasks.to_vec(),

@@ -16,11 +16,13 @@ fn state(step: u64, salt: f64) -> State {
     let values = |n: usize| (0..n).map(|i| i as f64 * salt - 1.0).collect::<Vec<f64>>();
     let tensor = |n: usize, dtype| Tensor::new(values(n), &Device::Cpu).and_then(|t| t.to_dtype(dtype)).expect("small");
     let validation = mtlc::runtime::record::SplitScores { loss: 0.25 * salt, tasks: Vec::new() };
+    let train = mtlc::runtime::record::SplitLosses { loss: 0.5 * salt, tasks: Vec::new() };
     let header = Header {
         run: "0123456789abcdef".into(),
         phase: "search".into(),
-        position: Position { epoch: 2, cursor: 3, step, loss_sum: salt, ..Position::default() },
-        best: Some(Best { epoch: 1, validation: validation.clone() }),
+        position: Position { epoch: 2, cursor: 3, step, learning_rate: salt, ..Position::default() },
+        best: Some(Best { epoch: 1, train: train.clone(), validation: validation.clone() }),
+        train: Some(train),
         validation: Some(validation),
         last_losses: vec![("left".into(), salt)],
         marks: Marks { metrics: 120, search: 40 },

@@ -1,0 +1,205 @@
+//! What a result does not show by itself: a search that has decided nothing, and a network that is no better than a constant.
+//! A finding stands next to the result, on the terminal and in `summary.json`.
+
+use serde::{Deserialize, Serialize};
+
+use super::NetworkResult;
+use crate::check::Checked;
+use crate::ir::Network;
+use crate::ir::derive::Derived;
+use crate::objective::{self, Better};
+use crate::plan::Plan;
+use crate::runtime::RunError;
+use crate::runtime::constant::Constants;
+use crate::runtime::feed::Feed;
+use crate::runtime::record::TaskScores;
+use crate::search::certainty::Certainty;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The probabilities of the choices stayed where they started.
+    Undecided,
+    /// Everything is shared, though the space offers more.
+    Collapsed,
+    /// What `reinforce` maximises did not rise.
+    FlatReward,
+    /// A task's metric or loss is that of a network which gives every row the same.
+    NoBetterThanConstant,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    pub kind: Kind,
+    /// Of the search, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// What was measured (`auc`, `entropy`), its value, and what it is compared with.
+    pub measure: String,
+    pub value: f64,
+    pub against: f64,
+    /// One sentence.
+    pub text: String,
+    pub help: String,
+}
+
+/// Choices that must have stayed where they were for a search to have decided nothing, as a share of all.
+const MOST: f64 = 0.5;
+
+/// Strategies that follow a rule, and promise no more.
+const RULES: [&str; 4] = ["all_shared", "independent", "full", "random"];
+
+/// Of a search.
+pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certainties: &[Certainty]) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for c in certainties {
+        let strategy = &c.strategy;
+        if c.choices > 0 && c.open as f64 >= MOST * c.choices as f64 {
+            out.push(Finding {
+                kind: Kind::Undecided,
+                network: None,
+                task: None,
+                measure: "entropy".into(),
+                value: c.entropy,
+                against: c.start,
+                text: format!(
+                    "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are where they started \
+                     (mean entropy {:.4} of 1, at the start {:.4}), so the topology is down to chance",
+                    c.open, c.choices, c.entropy, c.start
+                ),
+                help: "search for more epochs, or with a higher learning rate of the choices: `choices = adam(lr = 0.05)`".into(),
+            });
+        }
+        if let Some([first, last]) = c.rewards.filter(|[first, last]| last <= first) {
+            out.push(Finding {
+                kind: Kind::FlatReward,
+                network: None,
+                task: None,
+                measure: "reward".into(),
+                value: last,
+                against: first,
+                text: format!(
+                    "the rewards of `{strategy}` never rose: their mean was {first:.4} in the first quarter of the steps, and {last:.4} \
+                     in the last"
+                ),
+                help: "search for more epochs, or average more networks per step: `samples = 8`".into(),
+            });
+        }
+    }
+    let searched = checked.spec.searches.iter().any(|s| !RULES.contains(&s.strategy.call.name));
+    let nodes = &derived.topology.nodes;
+    let shared = nodes.iter().all(|n| nodes.iter().filter(|m| m.stage == n.stage).count() == 1);
+    if searched && shared && !network.choices.is_empty() && checked.spec.tasks.len() > 1 {
+        out.push(Finding {
+            kind: Kind::Collapsed,
+            network: None,
+            task: None,
+            measure: "copies".into(),
+            value: nodes.len() as f64,
+            against: crate::check::cost::copies(network).values().sum::<usize>() as f64,
+            text: "every choice came out the same: the topology is the one that shares everything, `all_shared`".into(),
+            help: "that may be the best there is; other seeds, or `mtlc compare`, show whether it is a decision or a collapse".into(),
+        });
+    }
+    out
+}
+
+/// Of a trained network: its tasks against constants, on the split that tables show.
+pub fn of_network(
+    checked: &Checked,
+    feed: &Feed,
+    plan: &Plan,
+    result: &NetworkResult,
+) -> Result<Vec<Finding>, RunError> {
+    let (scores, split) = result.shown();
+    let table = if result.test.is_some() { &feed.dataset.test } else { &feed.dataset.validation };
+    let mut out = Vec::new();
+    for (output, found) in plan.outputs.iter().zip(&scores.tasks) {
+        let task = &checked.spec.tasks[output.task];
+        let place = feed.label_of(output.task);
+        let constants = Constants::of(task, &feed.dataset.train.labels[place], feed.dataset.train.rows);
+        let constants = constants.scores(task, feed, table, place)?;
+        if let Some((measure, value, against)) = no_better(found, &constants, positives(table, place)) {
+            let name = &result.name;
+            out.push(Finding {
+                kind: Kind::NoBetterThanConstant,
+                network: Some(name.clone()),
+                task: Some(task.name.clone()),
+                text: format!(
+                    "`{name}` is no better than a constant at `{}`: {split} {measure} {value:.4}, and {against:.4} where every row gets the \
+                     same output",
+                    task.name
+                ),
+                help: "look at the label and at what the inputs hold (`mtlc data check`), then at the learning rate and the epochs".into(),
+                measure,
+                value,
+                against,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// Rows of the labels 0 and 1 where a task has one such label per row.
+fn positives(table: &crate::data::Table, place: usize) -> [f64; 2] {
+    let labels = &table.labels[place];
+    let counts = |row: &usize| labels.mask.as_ref().is_none_or(|m| m.size > 1 || m.marks[*row] == 1);
+    let ones = (0..table.rows).filter(counts).filter(|r| labels.values.get(*r).is_some_and(|v| *v > 0.5)).count();
+    let all = (0..table.rows).filter(counts).count();
+    [(all - ones) as f64, ones as f64]
+}
+
+/// The measure, its value and the constant's, where a task's scores are no better than those of the best constant.
+///
+/// The first metric decides. An AUC lies off 0.5 by chance alone: what is within two standard errors of it is no better where the loss is
+/// no better either. Where the metric is equal, or undefined, the loss decides.
+fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> Option<(String, f64, f64)> {
+    let loss = constants.iter().map(|c| c.loss).filter(|l| l.is_finite()).min_by(f64::total_cmp)?;
+    let by_loss = (found.loss >= loss).then(|| ("loss".to_string(), found.loss, loss));
+    let Some(metric) = found.metrics.first() else { return by_loss };
+    let def = objective::find_metric(metric.name.split('(').next().unwrap_or_default())?;
+    let sign = if def.better == Better::Higher { 1.0 } else { -1.0 };
+    let of = |c: &TaskScores| c.metrics.first().and_then(|m| m.value);
+    let best = constants.iter().filter_map(of).max_by(|a, b| (sign * a).total_cmp(&(sign * b)));
+    let (Some(value), Some(best)) = (metric.value, best) else { return by_loss };
+    let better = sign * (value - best);
+    let chance = match metric.name.as_str() {
+        // Of the statistic of Mann and Whitney, where the scores do not depend on the labels.
+        "auc" if labels[0] > 0.0 && labels[1] > 0.0 => {
+            2.0 * ((labels[0] + labels[1] + 1.0) / (12.0 * labels[0] * labels[1])).sqrt()
+        }
+        _ => 0.0,
+    };
+    let worse = better < 0.0 && chance == 0.0 || better <= chance && by_loss.is_some();
+    worse.then(|| (metric.name.clone(), value, best))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::record::MetricScore;
+
+    fn scores(name: &str, value: Option<f64>, loss: f64) -> TaskScores {
+        let metrics = vec![MetricScore { name: name.into(), value, undefined: None }];
+        TaskScores { task: "t".into(), loss, metrics }
+    }
+
+    fn found(name: &str, value: Option<f64>, loss: f64, constant: f64) -> bool {
+        no_better(&scores(name, value, loss), &[scores(name, Some(constant), 0.5)], [500.0, 500.0]).is_some()
+    }
+
+    #[test]
+    fn a_constant_is_beaten_or_not() {
+        // Two standard errors of 1,000 rows are 0.037.
+        assert!(!found("auc", Some(0.9), 0.9, 0.5), "ranks well, badly calibrated");
+        assert!(!found("auc", Some(0.52), 0.49, 0.5), "the loss shows that something is learned");
+        assert!(found("auc", Some(0.52), 0.51, 0.5), "an AUC off by chance");
+        assert!(found("auc", Some(0.4), 0.7, 0.5));
+        assert!(found("rmse", Some(3.2), 0.6, 3.1) && !found("rmse", Some(3.0), 0.4, 3.1));
+        assert!(found("accuracy", Some(0.94), 0.4, 0.95) && !found("accuracy", Some(0.96), 0.6, 0.95));
+        assert!(!found("accuracy", Some(0.95), 0.4, 0.95) && found("accuracy", Some(0.95), 0.5, 0.95));
+        assert!(found("r2", None, 0.5, 0.0) && !found("r2", None, 0.4, 0.0), "undefined: the loss decides");
+    }
+}

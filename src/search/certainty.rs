@@ -1,0 +1,71 @@
+//! How far a search that learns probabilities has come: where they ended, and where they started.
+
+use serde::{Deserialize, Serialize};
+
+/// Of one search. Probabilities are by choice and option: those of a choice add up to 1, or each candidate is taken or not by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Certainty {
+    pub strategy: String,
+    /// With more than one option.
+    pub choices: usize,
+    /// Of them, those whose probabilities have stayed within [`NEAR`] of where they started.
+    pub open: usize,
+    /// Mean over choices of the entropy, as a share of the largest, at the start and at the end.
+    pub start: f64,
+    pub entropy: f64,
+    /// Mean reward in the first and in the last quarter of the steps of the choices, for strategies that have rewards.
+    pub rewards: Option<[f64; 2]>,
+}
+
+/// A probability that has moved by less has not moved.
+pub const NEAR: f64 = 0.05;
+
+impl Certainty {
+    /// `start` and `end` are rows of probabilities by choice.
+    pub fn new(strategy: &str, start: &[Vec<f64>], end: &[Vec<f64>], rewards: Option<[f64; 2]>) -> Certainty {
+        let pairs = || start.iter().zip(end).filter(|(_, e)| e.len() > 1);
+        let near = |(s, e): &(&Vec<f64>, &Vec<f64>)| s.iter().zip(*e).all(|(s, e)| (s - e).abs() < NEAR);
+        let (choices, open) = (pairs().count(), pairs().filter(near).count());
+        let mean = |of: &dyn Fn(&(&Vec<f64>, &Vec<f64>)) -> f64| match choices {
+            0 => 0.0,
+            n => pairs().map(|p| of(&p)).sum::<f64>() / n as f64,
+        };
+        Certainty {
+            strategy: strategy.to_string(),
+            choices,
+            open,
+            start: mean(&|(s, _)| share(s)),
+            entropy: mean(&|(_, e)| share(e)),
+            rewards,
+        }
+    }
+}
+
+/// The entropy of one choice as a share of the largest that it can have.
+fn share(p: &[f64]) -> f64 {
+    let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    let one_of = (p.iter().sum::<f64>() - 1.0).abs() < 1e-6;
+    match one_of {
+        true => p.iter().map(|p| part(*p)).sum::<f64>() / (p.len() as f64).ln(),
+        false => p.iter().map(|p| part(*p) + part(1.0 - p)).sum::<f64>() / (p.len() as f64 * std::f64::consts::LN_2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_moved_is_decided() {
+        let even = vec![vec![0.5, 0.5], vec![0.25; 4], vec![1.0]];
+        let c = Certainty::new("s", &even, &[vec![0.52, 0.48], vec![0.9, 0.05, 0.03, 0.02], vec![1.0]], None);
+        assert_eq!((c.choices, c.open), (2, 1), "what has one option is no choice");
+        assert_eq!(c.start, 1.0);
+        assert!(c.entropy < 0.7);
+        // Each candidate by itself: from 0.9 to 0.1 the entropy is the same, and all is decided the other way.
+        let c = Certainty::new("s", &[vec![0.9, 0.9]], &[vec![0.1, 0.1]], None);
+        assert_eq!(c.open, 0);
+        assert!((c.start - c.entropy).abs() < 1e-12);
+        assert_eq!(Certainty::new("s", &[], &[], None).entropy, 0.0);
+    }
+}

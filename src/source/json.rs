@@ -1,0 +1,295 @@
+//! JSON texts for files. JSON has no number for what is not finite, and `serde_json` writes `null` in its place, which cannot be read
+//! back as a number: here such a value is refused, with its place. What may be undefined is an `Option` in its type.
+
+use std::fmt::{self, Display};
+
+use serde::ser::{self, Serialize};
+
+/// Why a value is not written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refused {
+    /// `networks[0].test.loss`, and the value there.
+    NotFinite {
+        place: String,
+        value: f64,
+    },
+    Other(String),
+}
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::NotFinite { place, value } => write!(f, "`{place}` is {value}, which JSON cannot hold"),
+            Refused::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl ser::Error for Refused {
+    fn custom<T: Display>(why: T) -> Refused {
+        Refused::Other(why.to_string())
+    }
+}
+
+/// One line, without its end.
+pub fn line<T: Serialize + ?Sized>(value: &T) -> Result<String, Refused> {
+    finite(value)?;
+    serde_json::to_string(value).map_err(|e| Refused::Other(e.to_string()))
+}
+
+/// Indented, with a line end.
+pub fn text<T: Serialize + ?Sized>(value: &T) -> Result<String, Refused> {
+    finite(value)?;
+    serde_json::to_string_pretty(value).map(|t| t + "\n").map_err(|e| Refused::Other(e.to_string()))
+}
+
+/// Refuses a value that holds a number that is not finite.
+pub fn finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Refused> {
+    value.serialize(Look { place: String::new() })
+}
+
+/// Looks through a value; `place` is where it is.
+struct Look {
+    place: String,
+}
+
+impl Look {
+    fn within(&self, part: impl Display) -> Look {
+        Look { place: format!("{}{part}", self.place) }
+    }
+
+    fn field(&self, name: &str) -> Look {
+        let dot = if self.place.is_empty() { "" } else { "." };
+        self.within(format_args!("{dot}{name}"))
+    }
+}
+
+macro_rules! fine {
+    ($($name:ident: $ty:ty),*) => { $(fn $name(self, _: $ty) -> Result<(), Refused> { Ok(()) })* };
+}
+
+impl ser::Serializer for Look {
+    type Ok = ();
+    type Error = Refused;
+    type SerializeSeq = Parts;
+    type SerializeTuple = Parts;
+    type SerializeTupleStruct = Parts;
+    type SerializeTupleVariant = Parts;
+    type SerializeMap = Parts;
+    type SerializeStruct = Parts;
+    type SerializeStructVariant = Parts;
+
+    fine!(serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_char: char,
+        serialize_str: &str, serialize_bytes: &[u8], serialize_unit_struct: &'static str);
+
+    fn serialize_f32(self, v: f32) -> Result<(), Refused> {
+        self.serialize_f64(f64::from(v))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Refused> {
+        if value.is_finite() { Ok(()) } else { Err(Refused::NotFinite { place: self.place, value }) }
+    }
+
+    fn serialize_none(self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        value.serialize(self.field(variant))
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Parts, Refused> {
+        Ok(Parts { of: self, next: 0, key: String::new() })
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Parts, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Parts, Refused> {
+        self.field(variant).serialize_seq(None)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Parts, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Parts, Refused> {
+        self.field(variant).serialize_seq(None)
+    }
+}
+
+/// The parts of a list or of an object.
+struct Parts {
+    of: Look,
+    next: usize,
+    key: String,
+}
+
+impl Parts {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        self.next += 1;
+        value.serialize(self.of.within(format_args!("[{}]", self.next - 1)))
+    }
+
+    fn named<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Refused> {
+        value.serialize(self.of.field(name))
+    }
+}
+
+macro_rules! lists {
+    ($($kind:ident $add:ident),*) => { $(impl ser::$kind for Parts {
+        type Ok = ();
+        type Error = Refused;
+        fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+            self.element(value)
+        }
+        fn end(self) -> Result<(), Refused> {
+            Ok(())
+        }
+    })* };
+}
+lists!(SerializeSeq serialize_element, SerializeTuple serialize_element, SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field);
+
+macro_rules! objects {
+    ($($kind:ident),*) => { $(impl ser::$kind for Parts {
+        type Ok = ();
+        type Error = Refused;
+        fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
+            self.named(name, value)
+        }
+        fn end(self) -> Result<(), Refused> {
+            Ok(())
+        }
+    })* };
+}
+objects!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Parts {
+    type Ok = ();
+    type Error = Refused;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
+        let key = serde_json::to_value(key).map_err(|e| Refused::Other(e.to_string()))?;
+        self.key = key.as_str().map_or_else(|| key.to_string(), str::to_string);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        let key = std::mem::take(&mut self.key);
+        self.named(&key, value)
+    }
+
+    fn end(self) -> Result<(), Refused> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    enum Kind {
+        Plain,
+        One(f64),
+        Two(f64, f32),
+        Named { at: f64 },
+    }
+
+    #[derive(Serialize)]
+    struct Part {
+        name: &'static str,
+        loss: Option<f64>,
+        rows: Vec<Vec<f64>>,
+        by: BTreeMap<String, f64>,
+        kind: Kind,
+    }
+
+    fn part(rows: Vec<Vec<f64>>) -> Part {
+        Part { name: "a", loss: None, rows, by: BTreeMap::new(), kind: Kind::Plain }
+    }
+
+    fn place(value: &Part) -> String {
+        match text(value) {
+            Err(Refused::NotFinite { place, .. }) => place,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused_with_its_place() {
+        assert_eq!(place(&part(vec![vec![1.0], vec![2.0, f64::NAN]])), "rows[1][1]");
+        assert_eq!(place(&Part { loss: Some(f64::INFINITY), ..part(vec![]) }), "loss");
+        assert_eq!(place(&Part { by: BTreeMap::from([("x y".into(), f64::NEG_INFINITY)]), ..part(vec![]) }), "by.x y");
+        for (kind, at) in [
+            (Kind::One(f64::NAN), "kind.One"),
+            (Kind::Two(0.0, f32::INFINITY), "kind.Two[1]"),
+            (Kind::Named { at: f64::NAN }, "kind.Named.at"),
+        ] {
+            assert_eq!(place(&Part { kind, ..part(vec![]) }), at);
+        }
+        assert_eq!(line(&[0.5, f64::INFINITY]), Err(Refused::NotFinite { place: "[1]".into(), value: f64::INFINITY }));
+    }
+
+    #[test]
+    fn what_is_finite_is_written_as_serde_json_writes_it() {
+        let value = Part { loss: Some(0.1), by: BTreeMap::from([("x".into(), 1.0)]), ..part(vec![vec![1e-300]]) };
+        assert_eq!(line(&value).expect("finite"), serde_json::to_string(&value).expect("finite"));
+        assert!(text(&value).expect("finite").ends_with("}\n"));
+        assert_eq!(
+            line(&part(vec![])).expect("undefined is null"),
+            r#"{"name":"a","loss":null,"rows":[],"by":{},"kind":"Plain"}"#
+        );
+    }
+}

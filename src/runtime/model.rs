@@ -240,7 +240,6 @@ impl Model {
 
     /// The same, recorded for [`Tape::backward`] instead: faster, and with less memory.
     pub fn record(&self, inputs: &HashMap<usize, Tensor>, decided: &[Decided], mode: Mode) -> Result<Tape<'_>> {
-        watch::pass(self, decided, mode);
         self.record_observed(inputs, decided, mode, None)
     }
 
@@ -251,6 +250,7 @@ impl Model {
         mode: Mode,
         observer: Option<&mut dyn Observer>,
     ) -> Result<Tape<'_>> {
+        watch::pass(self, decided, mode);
         let mut way = Way::Tape(Tape::new(self));
         let outputs = self.run(inputs, decided, mode, &mut way, observer)?;
         let Way::Tape(mut tape) = way else { unreachable!("given above") };

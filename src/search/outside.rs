@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::data::DataError;
-use crate::runtime::RunError;
+use crate::runtime::{RunError, format};
 use crate::source::read_bytes;
 
 /// No such table is larger.
@@ -37,13 +37,18 @@ pub fn read(path: &Path) -> Result<Outside, RunError> {
     let text = std::str::from_utf8(&bytes).map_err(|_| other("not UTF-8 text", "save it as csv or JSON in UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['{', '[']) {
-        let value = serde_json::from_str(text).map_err(|e| {
+        let value: Value = serde_json::from_str(text).map_err(|e| {
             RunError::from(DataError::Text {
                 path: path.to_path_buf(),
                 line: e.line() as u64,
                 detail: format!("this is no JSON: {e}"),
             })
         })?;
+        // A table of another program has no number of a format; one of a later version may mean something else.
+        if value["version"].as_u64().is_some() {
+            let later = |why| RunError::Checkpoint(format!("`{}` {why}", path.display()));
+            format::known(&value, 1).map_err(later)?;
+        }
         return Ok(Outside::Json(Json { path: path.to_path_buf(), value }));
     }
     Sheet::parse(path, text).map(Outside::Sheet)

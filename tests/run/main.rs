@@ -16,6 +16,7 @@ mod honest;
 mod inherit;
 mod json;
 mod own;
+mod profiles;
 mod records;
 mod repeat;
 mod resume;

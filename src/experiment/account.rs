@@ -67,17 +67,26 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
     };
     let (summary, search, progress) = (read("summary.json"), read("search.json"), read("progress.json"));
     let own = serde_json::to_value(info).expect("text and numbers");
+    // `@` is the place of the part that differs.
     let mut compare = |name: &str, other: &str, pairs: &[(&str, &Value, &Value)]| {
-        for (what, here, there) in pairs.iter().filter(|(_, here, there)| here != there) {
-            let why = format!("its {what} is {}, and `{other}` has {}", shown(here), shown(there));
-            out.push(Answer::new(name, "records", Differs, why));
+        for (what, here, there) in pairs {
+            let mut parts = Vec::new();
+            differing(String::new(), here, there, &mut parts);
+            for (part, here, there) in parts.iter().take(MOST_PARTS) {
+                let what = what.replace('@', part);
+                let why = format!("its {what} is {}, and `{other}` has {}", shown(here), shown(there));
+                out.push(Answer::new(name, "records", Differs, why));
+            }
         }
     };
     if let Some(s) = &summary {
-        let pairs = ["tool", "spec", "set", "seed"].map(|k| (k, &s[k], &own[k]));
+        let pairs = ["tool", "spec", "set@", "seed"].map(|k| {
+            let key = k.trim_end_matches('@');
+            (k, &s[key], &own[key])
+        });
         compare("summary.json", "run.json", &pairs);
         if let Some(found) = &search {
-            compare("summary.json", "search.json", &[("search", &s["search"], found)]);
+            compare("summary.json", "search.json", &[("search@", &s["search"], found)]);
         }
         let none = Vec::new();
         let phases = progress.as_ref().and_then(|p| p["phases"].as_array()).unwrap_or(&none);
@@ -87,12 +96,12 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
             // What a phase recorded is in the summary as it was; the summary may say more.
             let Some(result) = phase.and_then(|p| p["result"].as_object()) else {
                 if progress.is_some() {
-                    compare("summary.json", "progress.json", &[(&format!("network `{name}`"), network, &Value::Null)]);
+                    compare("summary.json", "progress.json", &[(&format!("network `{name}`@"), network, &Value::Null)]);
                 }
                 continue;
             };
             for (key, there) in result {
-                compare("summary.json", "progress.json", &[(&format!("`{key}` of `{name}`"), &network[key], there)]);
+                compare("summary.json", "progress.json", &[(&format!("{key}@ of `{name}`"), &network[key], there)]);
             }
         }
     }
@@ -106,13 +115,32 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
     out
 }
 
+/// Of two values that are compared, so many parts that differ are shown.
+const MOST_PARTS: usize = 3;
+
+/// The parts in which two values differ, by their place: `.loss`, `.tasks[2].loss`.
+fn differing<'v>(at: String, a: &'v Value, b: &'v Value, out: &mut Vec<(String, &'v Value, &'v Value)>) {
+    match (a, b) {
+        (Value::Object(x), Value::Object(y)) => {
+            for key in x.keys().chain(y.keys().filter(|k| !x.contains_key(*k))) {
+                differing(format!("{at}.{key}"), &a[key.as_str()], &b[key.as_str()], out);
+            }
+        }
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
+            x.iter().zip(y).enumerate().for_each(|(i, (x, y))| differing(format!("{at}[{i}]"), x, y, out));
+        }
+        _ if a == b => {}
+        _ => out.push((at, a, b)),
+    }
+}
+
 /// A value for a message: numbers and text as they are, more as a word.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "none".into(),
         Value::Object(_) | Value::Array(_) => {
             let text = value.to_string();
-            if text.len() <= 80 { format!("`{text}`") } else { "other values".into() }
+            if text.len() <= 80 { format!("`{text}`") } else { "something longer".into() }
         }
         value => format!("`{value}`"),
     }

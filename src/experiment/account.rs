@@ -207,12 +207,13 @@ pub fn files(folder: &RunFolder, info: Option<&Info>) -> Result<Vec<Answer>, Run
 
 /// What every run of a command that is done has.
 fn expected(info: &Info) -> Vec<String> {
-    let mut out: Vec<String> = ["source.mtl", "program.mtl", "progress.json"].map(String::from).to_vec();
+    let mut out: Vec<String> =
+        ["source.mtl", "program.mtl", "progress.json", "summary.json"].map(String::from).to_vec();
     if info.command != Command::Train {
         out.extend(["search.json", "derived/net.mtl"].map(String::from));
     }
     if info.command != Command::Search {
-        out.extend(["summary.json".into(), format!("checkpoints/{}.safetensors", info.network)]);
+        out.push(format!("checkpoints/{}.safetensors", info.network));
     }
     out
 }

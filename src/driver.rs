@@ -77,7 +77,7 @@ pub fn examine_text(
     let parse = syntax::parse(root, &sources.file(root).text);
     let spec = hir::lower(root, &parse, Some(path), &mut sources, load, options, &mut diags);
     // Spec -> graph, shapes, costs, fit: facts in side tables.
-    let outcome = check::examine(spec, &mut diags);
+    let outcome = check::trainable(spec, &mut diags);
     if let Ok(c) = &outcome {
         artifact::check_provenance(&c.spec, &mut diags);
     }

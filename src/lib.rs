@@ -70,7 +70,8 @@
 //! - **a pass over the plan**: a file in `plan/passes/` with a `pub static PASS: Rewrite` and a line in its table; `tests/engine` runs
 //!   it on and off. Two ops as one: [`ops::Op::fuse`] of the first; several that read one value: [`ops::Op::siblings`].
 //! - **a loss, metric, optimiser, schedule, loss weighting**: a file with its `DEF` and a line in the table of its folder.
-//! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table.
+//! - **a data format**: a file in `data/` with a `pub static DEF: FormatDef` and a line in the table. One that reads rows from files has the
+//!   attributes of `data/split/` and gives its rows to `data::split::Parts`.
 //! - **a strategy**: a file in `search/` with a `pub static DEF: StrategyDef` (what it decides, its attributes, its procedure) and a
 //!   line in the table. A procedure trains what it likes in phases that resume, and ends with a decision per choice
 //!   (`search/bench.rs`); derivation, retraining, records and messages follow. `search/all_shared.rs` is the smallest. One that

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use mtlc::check::{Checked, cost};
+use mtlc::check::{self, Checked, cost};
+use mtlc::diag::Diagnostics;
 use mtlc::driver;
-use mtlc::hir::{Flow, Read, Reads, TopoSource};
+use mtlc::hir::{self, Flow, Read, Reads, TopoSource};
 use mtlc::ir::{Network, Node, Role, count};
 use mtlc::report::graph::{GraphFormat, GraphOptions, View, draw};
-use mtlc::source::FileId;
+use mtlc::source::{FileId, SourceMap};
 use mtlc::syntax;
 
 fn programs() -> Vec<PathBuf> {
@@ -23,13 +24,18 @@ fn programs() -> Vec<PathBuf> {
     out
 }
 
+/// Programs of the language, whether they can be trained yet or not.
 fn compiled(path: &Path) -> Checked {
     let text = driver::read(path).expect("readable");
     let name = path.file_name().map(PathBuf::from).expect("a file");
-    let compiled = driver::compile_text(&text, &name, &Default::default(), &driver::read);
-    let wrong: Vec<_> = compiled.diagnostics.iter().filter(|d| d.is_error()).map(|d| &d.message).collect();
+    let (mut sources, mut diags) = (SourceMap::default(), Diagnostics::default());
+    let root = sources.add(name.display().to_string(), Some(&name), &text);
+    let parse = syntax::parse(root, &sources.file(root).text);
+    let spec = hir::lower(root, &parse, Some(&name), &mut sources, &driver::read, &Default::default(), &mut diags);
+    let checked = check::examine(spec, &mut diags);
+    let wrong: Vec<_> = diags.iter().filter(|d| d.is_error()).map(|d| &d.message).collect();
     assert!(wrong.is_empty(), "{}: {wrong:?}", path.display());
-    compiled.checked.expect("no errors")
+    checked.expect("no errors")
 }
 
 fn expect(program: &Path, extension: &str, text: &str) {

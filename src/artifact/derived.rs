@@ -45,6 +45,15 @@ pub fn network_file(sources: &SourceMap, spec: &Spec, topology: &Topology, folde
 
 /// The spec as one file that stands on its own in `folder`: imports in place, frozen schemas and set parameters written.
 pub fn program_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
+    with_schemas(sources, spec, folder, &schemas(spec, folder))
+}
+
+/// The same without schemas: for other rows of the same files, whose facts are others.
+pub fn unfrozen_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
+    with_schemas(sources, spec, folder, "")
+}
+
+fn with_schemas(sources: &SourceMap, spec: &Spec, folder: &Path, schemas: &str) -> String {
     let imported = |w: &&hir::Written| w.item.keyword.text == "topology";
     let topology = match &spec.topology {
         // Brought by `use topology`: its own item is not among the user's.
@@ -52,7 +61,7 @@ pub fn program_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
         _ => String::new(),
     };
     let items = written::text(sources, spec, folder, &["schema"]);
-    let text = format!("mtl 1\n\n{}\n{items}\n\n{topology}", schemas(spec, folder));
+    let text = format!("mtl 1\n\n{schemas}\n{items}\n\n{topology}");
     crate::fmt::format(&text).unwrap_or(text)
 }
 

@@ -9,6 +9,7 @@ pub mod nodes;
 mod norms;
 mod outputs;
 mod ranges;
+pub mod runs;
 mod shapes;
 pub mod shared;
 pub mod steps;
@@ -116,4 +117,16 @@ pub fn examine(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partl
     }
     let stages = stages.into_iter().flatten().collect();
     Ok(Checked { spec, supernet, fixed, stages, heads, open })
+}
+
+/// The same, and only programs that can be trained: what the language can say and training cannot do yet is an error.
+pub fn trainable(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partly>> {
+    let checked = examine(spec, diags)?;
+    runs::runs(&checked.spec, diags);
+    if !diags.has_errors() {
+        return Ok(checked);
+    }
+    let Checked { spec, supernet, stages, heads, .. } = checked;
+    let stages = stages.into_iter().map(Some).collect();
+    Err(Box::new(Partly { spec, supernet, stages, heads }))
 }

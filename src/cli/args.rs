@@ -107,6 +107,11 @@ pub struct RunArgs {
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
 
+    /// Train on N folds of the training rows, each time on all but one, test on that one, and report mean and standard deviation. Folds
+    /// honour `group`, `stratify` and `time` of the data. The folder has a run folder per fold, and folds.md, folds.csv, folds.json.
+    #[arg(long, value_name = "N", conflicts_with_all = ["resume", "random"], value_parser = clap::value_parser!(u16).range(2..).map(usize::from))]
+    pub folds: Option<usize>,
+
     /// Decides every draw: weights, batches, samples of choices.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,

@@ -52,6 +52,7 @@ pub static DEF: FormatDef = FormatDef {
         Outline { columns: Some(std::iter::once(image).chain(attributes).collect()), missing: Vec::new() }
     },
     check,
+    files: |_| Default::default(),
     load,
 };
 

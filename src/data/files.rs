@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{DataError, FileFact, LoadContext};
+use crate::schema::{Args, Value};
 use crate::source::{CHANGED, NOT_REGULAR, read_bytes};
 
 /// A file's contents, decompressed if it is gzip (by its first bytes, not its name), with its path for messages.
@@ -20,8 +21,7 @@ pub struct Opened {
 pub fn open(written: &str, context: &LoadContext) -> Result<Opened, DataError> {
     let path = resolve(written, context.base);
     let stored = read_bytes(&path, u64::MAX).map_err(|e| DataError::read(&path, e))?;
-    let fact =
-        FileFact { path: written.to_string(), sha256: hex(&Sha256::digest(&stored)), bytes: stored.len() as u64 };
+    let (sha256, length) = (hex(&Sha256::digest(&stored)), stored.len() as u64);
     let bytes = if stored.starts_with(&[0x1f, 0x8b]) {
         let most = unpacked(stored.len());
         let mut plain = Vec::new();
@@ -36,6 +36,10 @@ pub fn open(written: &str, context: &LoadContext) -> Result<Opened, DataError> {
     } else {
         stored
     };
+    let mut sum = flate2::Crc::new();
+    sum.update(&bytes);
+    let contents = Some((u64::from(sum.amount()), sum.sum()));
+    let fact = FileFact { path: written.to_string(), sha256, bytes: length, contents };
     Ok(Opened { path, bytes, fact })
 }
 
@@ -48,6 +52,8 @@ pub struct Stream {
     pub size: u64,
     input: Packing,
     unpacked: u64,
+    /// Of what was read, unpacked.
+    contents: flate2::Crc,
 }
 
 enum Packing {
@@ -103,15 +109,19 @@ pub fn stream(written: &str, context: &LoadContext) -> Result<Stream, DataError>
     };
     let (file, size) = open().map_err(|e| DataError::read(&path, e))?;
     let input = begin(file, size).map_err(|e| DataError::read(&path, e))?;
-    Ok(Stream { path, written: written.to_string(), size, input, unpacked: 0 })
+    Ok(Stream { path, written: written.to_string(), size, input, unpacked: 0, contents: flate2::Crc::new() })
 }
 
 impl Read for Stream {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let n = match &mut self.input {
-            Packing::Plain(file) => return file.read(to),
+            Packing::Plain(file) => file.read(to)?,
             Packing::Gzip(file) => file.read(to)?,
         };
+        self.contents.update(&to[..n]);
+        if !self.is_packed() {
+            return Ok(n);
+        }
         self.unpacked += n as u64;
         let most = unpacked(self.size as usize) as u64;
         if self.unpacked > most { Err(io::Error::other(Bomb(most))) } else { Ok(n) }
@@ -137,6 +147,8 @@ impl Stream {
         let rest = io::copy(&mut self, &mut io::sink());
         rest.map_err(|e| Stream::failed(&self.path, self.size, e))?;
         let (path, size) = (self.path, self.size);
+        // Crc counts bytes modulo 2^32, which together with the sum is enough.
+        let contents = Some((u64::from(self.contents.amount()), self.contents.sum()));
         let hashing = match self.input {
             Packing::Plain(file) => file,
             Packing::Gzip(file) => file.into_inner().into_inner(),
@@ -144,7 +156,7 @@ impl Stream {
         if hashing.bytes != size {
             return Err(DataError::read(&path, io::Error::other(CHANGED)));
         }
-        Ok(FileFact { path: self.written, sha256: hex(&hashing.sum.finalize()), bytes: hashing.bytes })
+        Ok(FileFact { path: self.written, sha256: hex(&hashing.sum.finalize()), bytes: hashing.bytes, contents })
     }
 }
 
@@ -171,6 +183,19 @@ fn resolve(written: &str, base: &Path) -> PathBuf {
         (base, rest) = (parent, shorter);
     }
     base.join(rest)
+}
+
+/// The paths that an attribute holds, one or several; none where it is absent or something else.
+pub fn written(args: &Args, attribute: &str) -> Vec<String> {
+    let text = |v: &Value| match v {
+        Value::Path(p) | Value::Str(p) => Some(p.clone()),
+        _ => None,
+    };
+    match args.get(attribute) {
+        Some(Value::List(items)) => items.iter().map(|v| text(&v.value)).collect::<Option<_>>().unwrap_or_default(),
+        Some(one) => text(one).into_iter().collect(),
+        None => Vec::new(),
+    }
 }
 
 pub fn hex(bytes: &[u8]) -> String {

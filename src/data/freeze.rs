@@ -97,7 +97,7 @@ impl Schema {
             format: raw.format.into(),
             missing: raw.missing.clone(),
             missing_numbers: raw.missing_numbers.clone(),
-            files: raw.files.clone(),
+            files: distinct(&raw.files),
             rows: [raw.splits[0].rows, raw.splits[1].rows, raw.splits[2].rows],
             columns: raw.columns.iter().zip(&raw.splits[0].columns).map(|(c, v)| column(c, v)).collect(),
             labels: Vec::new(),
@@ -216,6 +216,18 @@ impl Schema {
         }
         if differ.is_empty() { Ok(()) } else { Err(differ) }
     }
+}
+
+/// Each file once, by its contents: two splits may read one file, whatever each of them calls it. A name that stands twice could not
+/// be read back.
+fn distinct(files: &[FileFact]) -> Vec<FileFact> {
+    let mut out: Vec<FileFact> = Vec::new();
+    for f in files {
+        if !out.iter().any(|o| o.sha256 == f.sha256) {
+            out.push(f.clone());
+        }
+    }
+    out
 }
 
 fn difference(was: &ColumnFacts, is: &ColumnFacts) -> String {

@@ -78,6 +78,7 @@ pub static DEF: FormatDef = FormatDef {
         let maps = shared * inputs + f * hidden * shared + f * g * hidden * hidden + tasks * outputs * hidden;
         generated::check(args, item, inputs + tasks * outputs, maps).into_iter().collect()
     },
+    files: |_| Default::default(),
     load,
 };
 

@@ -6,7 +6,7 @@
 use super::error::LARGEST;
 use super::numbers::{Kind, Stored};
 use super::raw::{Part, Raw, RawColumn, Values};
-use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
+use super::split::{self, Parts, SHARE_TY};
 use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, files};
 use crate::diag::{Diagnostic, codes};
 use crate::schema::{Args, AttrDef, CallDef, NUMBER, Need, Ty, Value};
@@ -19,6 +19,8 @@ pub(super) const RANGE: AttrDef = AttrDef {
     doc: "Smallest and largest value that an image can hold, which an input's `scale` maps from. Absent: those of the training split.",
 };
 
+const SHARE_OR_CONDITION: Ty = Ty::AnyOf(&[SHARE_TY, Ty::Condition]);
+
 pub static DEF: FormatDef = FormatDef {
     call: CallDef {
         name: "idx",
@@ -28,20 +30,24 @@ pub static DEF: FormatDef = FormatDef {
             AttrDef { name: "labels", ty: Ty::Path, need: Need::Required, doc: "Training labels, in the same order." },
             AttrDef {
                 name: "validation",
-                ty: SHARE_TY,
+                ty: SHARE_OR_CONDITION,
                 need: Need::Default("share(0.1, of = train)"),
-                doc: "A share of the training or the test files.",
+                doc: "A share or a fold of the training or the test images; or a condition on the training labels, `d.label > 4`.",
             },
             AttrDef {
                 name: "test",
-                ty: SHARE_TY,
+                ty: SHARE_OR_CONDITION,
                 need: Need::Optional,
-                doc: "A share of the training files, where there are no test files. Neither: there is no test split.",
+                doc: "The same for the test split, where there are no test files. Neither: there is no test split.",
             },
             AttrDef { name: "test_images", ty: Ty::Path, need: Need::Optional, doc: "Test images." },
             AttrDef { name: "test_labels", ty: Ty::Path, need: Need::Optional, doc: "Test labels." },
             RANGE,
-            SPLIT_SEED,
+            split::SPLIT,
+            split::GROUP,
+            split::STRATIFY,
+            split::TIME,
+            split::SPLIT_SEED,
         ],
     },
     outline: |args| Outline {
@@ -53,6 +59,10 @@ pub static DEF: FormatDef = FormatDef {
         missing: Vec::new(),
     },
     check,
+    files: |args| {
+        let both = |names: [&str; 2]| names.iter().flat_map(|n| files::written(args, n)).collect();
+        [both(["images", "labels"]), Vec::new(), both(["test_images", "test_labels"])]
+    },
     load,
 };
 
@@ -77,6 +87,7 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
                 .help("keep `test_images` and `test_labels`, or `test`"),
         );
     }
+    found.extend(split::check(args, item, images));
     found
 }
 
@@ -249,13 +260,6 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
         RawColumn { range: range(args).and_then(Result::ok), ..RawColumn::new("image", &image) },
         RawColumn::new("label", &label),
     ];
-    let parts = Parts {
-        train,
-        validation: None,
-        test,
-        validation_share: share(args, "validation"),
-        test_share: share(args, "test"),
-        seed: args.size("split_seed") as u64,
-    };
+    let parts = Parts { train, validation: None, test, args };
     parts.assemble(DEF.call.name, columns, facts, Vec::new())
 }

@@ -132,6 +132,27 @@ fn finish(check: Check, expr: &Expr, terms: Vec<Checked>) -> Result<Label, Vec<D
     check.finish(expr.span, terms.into_iter().map(|(t, ..)| t).collect(), sizes)
 }
 
+/// Checks an expression that divides rows: of one value per row, which a condition has true or false.
+pub fn check_row<'a>(
+    expr: &Expr,
+    condition: bool,
+    data: impl IntoIterator<Item = &'a Known>,
+) -> Result<Label, Vec<Diagnostic>> {
+    let mut check = Check::new(data);
+    let (term, ty) = check.term(expr);
+    let needed = match &ty {
+        Type::Array(_) | Type::Flags(_) | Type::Picture => Some("one value per row"),
+        Type::Bool | Type::Open => None,
+        _ => condition.then_some("true or false"),
+    };
+    if let Some(needed) = needed.filter(|_| check.errors.is_empty()) {
+        let message = format!("what divides rows is {needed}, and this is {}", ty.describe());
+        let d = Diagnostic::new(codes::DATA_SPLIT, expr.span, message);
+        check.errors.push(d.help("compare a column of one value per row with something, for example `d.age > 60`"));
+    }
+    check.finish(expr.span, vec![term], None)
+}
+
 /// What `classes(n)` takes at most.
 const MAX_CLASSES: f64 = (1u64 << 30) as f64;
 

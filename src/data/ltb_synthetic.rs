@@ -78,6 +78,7 @@ pub static DEF: FormatDef = FormatDef {
         missing: Vec::new(),
     },
     check,
+    files: |_| Default::default(),
     load,
 };
 

@@ -69,6 +69,7 @@ pub static DEF: FormatDef = FormatDef {
         let (dim, terms) = (args.size("dim") as u64, args.size("terms") as u64);
         generated::check(args, item, dim + 2, 2 * terms).into_iter().collect()
     },
+    files: |_| Default::default(),
     load,
 };
 

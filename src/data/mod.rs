@@ -33,8 +33,9 @@ pub mod outline;
 mod picture;
 mod raw;
 mod resize;
+pub mod same_file;
 mod schema_text;
-mod split;
+pub mod split;
 pub mod survey;
 mod terms;
 pub mod text;
@@ -79,6 +80,8 @@ pub struct FormatDef {
     pub outline: fn(&Args) -> Outline,
     /// Mistakes between attributes that each are legal. The span is the data item's, for what has no better place.
     pub check: fn(&Args, Span) -> Vec<Diagnostic>,
+    /// The files that each split reads by a path of its own, as they are written.
+    pub files: fn(&Args) -> same_file::SplitFiles,
     pub load: fn(&Args, &LoadContext) -> Result<Raw, DataError>,
 }
 
@@ -92,6 +95,16 @@ impl FormatDef {
     /// Column names, where the text alone tells them.
     pub fn columns(&self, args: &Args) -> Option<Vec<String>> {
         Some((self.outline)(args).columns?.into_iter().map(|c| c.name).collect())
+    }
+
+    /// Reads a data set, with notes on what is odd about its files.
+    pub fn read(&self, args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
+        let mut raw = (self.load)(args, context)?;
+        let files = (self.files)(args);
+        for same in same_file::by_contents(&files, &raw.files) {
+            raw.notes.push(format!("{}: {}", same.message(), same.help()));
+        }
+        Ok(raw)
     }
 }
 

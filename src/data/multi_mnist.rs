@@ -70,6 +70,7 @@ pub static DEF: FormatDef = FormatDef {
     check: |args, item| {
         generated::check(args, item, ((SIDE + MARGIN) * (SIDE + MARGIN)) as u64, 0).into_iter().collect()
     },
+    files: |_| Default::default(),
     load,
 };
 

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use super::idx::refuse_infinite;
 use super::numbers::{Stored, from_fortran};
 use super::raw::{Part, Raw, RawColumn, Values};
-use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
+use super::split::{self, Parts, SHARE_TY};
 use super::{DataError, FileFact, FormatDef, KnownColumn, LoadContext, Outline, csv, files, zip};
 use crate::diag::{Diagnostic, codes};
-use crate::schema::{Args, AttrDef, CallDef, Need, Ty, Value};
+use crate::schema::{Args, AttrDef, CallDef, Need, Ty};
 use crate::source::Span;
 
 const FILES: Ty = Ty::List(&Ty::Path);
-const FILES_OR_SHARE: Ty = Ty::AnyOf(&[SHARE_TY, FILES]);
+const FILES_OR_SHARE: Ty = Ty::AnyOf(&[SHARE_TY, FILES, Ty::Condition]);
 
 pub static DEF: FormatDef = FormatDef {
     call: CallDef {
@@ -32,13 +32,13 @@ pub static DEF: FormatDef = FormatDef {
                 name: "validation",
                 ty: FILES_OR_SHARE,
                 need: Need::Default("share(0.1, of = train)"),
-                doc: "The same for validation, or a share of another split's files.",
+                doc: "The same for validation; a share or a fold of another split's rows; or a condition, `d.age > 60`: the training samples for which it is true.",
             },
             AttrDef {
                 name: "test",
                 ty: FILES_OR_SHARE,
                 need: Need::Optional,
-                doc: "The same for the test. Absent: there is no test split.",
+                doc: "The same for the test split. Absent: there is none, unless `split` names its samples.",
             },
             AttrDef {
                 name: "columns",
@@ -46,7 +46,11 @@ pub static DEF: FormatDef = FormatDef {
                 need: Need::Optional,
                 doc: "Names for the `.npy` files of every split, in order. Absent: the file names without their ends.",
             },
-            SPLIT_SEED,
+            split::SPLIT,
+            split::GROUP,
+            split::STRATIFY,
+            split::TIME,
+            split::SPLIT_SEED,
         ],
     },
     outline: |args| Outline {
@@ -54,6 +58,7 @@ pub static DEF: FormatDef = FormatDef {
         missing: Vec::new(),
     },
     check,
+    files: |args| ["train", "validation", "test"].map(|split| files::written(args, split)),
     load,
 };
 
@@ -67,14 +72,7 @@ fn names(args: &Args) -> Option<Vec<String>> {
 }
 
 fn paths(args: &Args, attribute: &str) -> Option<Vec<String>> {
-    let text = |v: &Value| match v {
-        Value::Path(p) | Value::Str(p) => Some(p.clone()),
-        _ => None,
-    };
-    match args.get(attribute)? {
-        Value::List(items) => items.iter().map(|v| text(&v.value)).collect(),
-        one => text(one).map(|p| vec![p]),
-    }
+    Some(files::written(args, attribute)).filter(|p| !p.is_empty())
 }
 
 fn stem(path: &str) -> String {
@@ -107,6 +105,7 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
             );
         }
     }
+    found.extend(split::check(args, item, !files::written(args, "test").is_empty()));
     found
 }
 
@@ -119,7 +118,7 @@ pub(super) struct Array {
 }
 
 /// All arrays of one split, and what was read.
-pub(super) fn split(
+pub(super) fn arrays(
     files: &[String],
     columns: Option<&[String]>,
     context: &LoadContext,
@@ -203,7 +202,7 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
 fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     let named = args.get("columns").is_some().then(|| names(args).unwrap_or_default());
     let mut facts = Vec::new();
-    let train = split(&paths(args, "train").unwrap_or_default(), named.as_deref(), context, &mut facts)?;
+    let train = arrays(&paths(args, "train").unwrap_or_default(), named.as_deref(), context, &mut facts)?;
     let columns: Vec<RawColumn> = train.iter().map(|a| RawColumn::new(a.name.clone(), &a.sizes[1..])).collect();
     csv::named_shortly(columns.iter().map(|c| c.name.as_str()))?;
     let mut seen = std::collections::HashSet::new();
@@ -215,17 +214,10 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     }
     let mut other = |name: &str| match paths(args, name) {
         None => Ok(None),
-        Some(files) => part(split(&files, named.as_deref(), context, &mut facts)?, &columns).map(Some),
+        Some(files) => part(arrays(&files, named.as_deref(), context, &mut facts)?, &columns).map(Some),
     };
     let (validation, test) = (other("validation")?, other("test")?);
-    let parts = Parts {
-        train: part(train, &columns)?,
-        validation,
-        test,
-        validation_share: share(args, "validation"),
-        test_share: share(args, "test"),
-        seed: args.size("split_seed") as u64,
-    };
+    let parts = Parts { train: part(train, &columns)?, validation, test, args };
     parts.assemble(DEF.call.name, columns, facts, Vec::new())
 }
 

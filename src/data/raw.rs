@@ -169,12 +169,22 @@ pub struct FileFact {
     /// Of the bytes on disk (compressed ones if it is compressed), lower-case hex.
     pub sha256: String,
     pub bytes: u64,
+    /// Length modulo 2^32 and CRC-32 of what it holds once it is unpacked. A schema does not record it.
+    pub contents: Option<(u64, u32)>,
 }
 
 impl Raw {
     /// Position of a column.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)
+    }
+
+    /// Takes a column out of every split.
+    pub(super) fn drop_column(&mut self, name: &str) {
+        if let Some(at) = self.index(name) {
+            self.columns.remove(at);
+            self.splits.iter_mut().filter(|s| at < s.columns.len()).for_each(|s| drop(s.columns.remove(at)));
+        }
     }
 
     /// Refuses splits that were asked for and got no rows.
@@ -199,6 +209,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// "`census.csv`, line 17".
+    pub fn place(&self, row: usize) -> String {
+        let number = self.origin.get(row).copied().unwrap_or(row as u32);
+        format!("`{}`, {} {number}", self.source.display(), self.unit)
+    }
+
     /// Splits it: the rows of each list, which stand in their order. Columns are let go one after the other, so that one at a time is
     /// held twice, and none if one list has all rows.
     pub fn deal(self, lists: &[&[u32]], columns: &[RawColumn]) -> Vec<Split> {

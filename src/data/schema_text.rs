@@ -312,7 +312,7 @@ impl Read<'_> {
         if sha256.len() != 64 || !sha256.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
             return self.wrong(head(n), "a sha256 is 64 lower-case hexadecimal digits");
         }
-        Some(FileFact { path, sha256, bytes: bytes? as u64 })
+        Some(FileFact { path, sha256, bytes: bytes? as u64, contents: None })
     }
 
     fn split(&mut self, n: &Nested, rows: &mut [Option<usize>; 3]) {

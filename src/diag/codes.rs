@@ -165,6 +165,9 @@ codes! {
     DATA_SHAPE             Error   "data" "shape"             "an array whose sizes are not those that are declared";
     DATA_LEAK              Warning "data" "leak"              "an input that holds a label";
     DATA_TABLE             Warning "data" "table"             "a table that is not what the program takes it for";
+    DATA_SAME_FILE         Warning "data" "same_file"         "two splits that read the same file";
+    DATA_SEVERAL           Error   "data" "several"           "inputs and tasks that read several data sets";
+    DATA_SPLIT             Error   "data" "split"             "splits that cannot be made of the rows";
     DATA_SCHEMA            Error   "data" "schema"            "a frozen schema that does not match";
 
     // topology

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod compare;
 pub mod findings;
 pub mod folder;
+pub mod folds;
 pub mod memory;
 pub mod networks;
 pub mod one_shot;
@@ -15,11 +16,13 @@ pub mod profile;
 pub mod recorder;
 pub mod results;
 pub mod run;
+pub mod several;
 pub mod sums;
 pub mod verify;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 use candle_core::Device;
@@ -73,7 +76,8 @@ impl From<candle_core::Error> for Failure {
 /// A spec that is clean and closed, with its data encoded.
 pub struct Prepared {
     pub compiled: Compiled,
-    pub feed: Feed,
+    /// Shared by programs that read the same data: a run's own, and the one that it derives.
+    pub feed: Rc<Feed>,
     /// Schemas frozen just now, because the spec has none.
     pub schemas: HashMap<String, Schema>,
     /// Folder and name of the spec.
@@ -106,11 +110,18 @@ pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failur
         compiled = driver::compile(path, &options).map_err(|e| RunError::io(path, e))?;
     }
     let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
-    let feed = feed::feed(checked, raws)?;
+    let feed = Rc::new(feed::feed(checked, raws)?);
     if let Some(checked) = &mut compiled.checked {
         checked.spec.data[feed.data].schema = Some(feed.schema.clone());
     }
     Ok(Prepared { compiled, feed, schemas, path: path.to_path_buf(), options })
+}
+
+/// Compiles a program that this run has written, which reads what `prepared` reads: the data stay as they are.
+pub fn prepare_like(prepared: &Prepared, path: &Path) -> Result<Prepared, Failure> {
+    let compiled = compile(path)?;
+    let (options, feed) = (Options::default(), prepared.feed.clone());
+    Ok(Prepared { compiled, feed, schemas: HashMap::new(), path: path.to_path_buf(), options })
 }
 
 fn file_name(path: &Path) -> String {
@@ -250,10 +261,13 @@ pub struct Candidate {
     pub topology: Topology,
 }
 
+/// The network of which all tasks share every stage.
+pub const ALL_SHARED: &str = "all_shared";
+
 /// The baselines that stand beside every result.
 pub fn baselines(checked: &Checked) -> Vec<Candidate> {
     vec![
-        Candidate { name: "all_shared".into(), topology: partition::all_shared(&checked.spec) },
+        Candidate { name: ALL_SHARED.into(), topology: partition::all_shared(&checked.spec) },
         Candidate { name: "independent".into(), topology: partition::independent(&checked.spec) },
     ]
 }

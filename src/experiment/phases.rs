@@ -130,7 +130,7 @@ fn all(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
     };
     let text = write_derived(run, &result, &derived)?;
     // The derived file is what is retrained: read back, like any other file.
-    let prepared = super::prepare(&run.folder.derived(), &[])?;
+    let prepared = super::prepare_like(&run.prepared, &run.folder.derived())?;
     let topology = prepared.checked().spec.topology.clone().expect("a derived file has one");
     let first = Candidate { name: "derived".into(), topology };
     let mut networks = Vec::new();

@@ -123,15 +123,29 @@ pub(super) fn mismatch(expr: &Expr, wanted: &str, diags: &mut Diagnostics) {
         .label(format!("expected {wanted}"));
     if wanted.contains("quoted") && is_bare_text(expr) {
         d = d.quote(expr.span, Applicability::Safe);
+    } else if wanted.contains("quoted path") && is_condition(expr) {
+        d = d.help(
+            "a condition divides the rows of the training file: write `validation = CONDITION` or `test = CONDITION`",
+        );
     }
     diags.push(d);
 }
 
-/// Names, numbers and signs that are a path or a word without its quotes.
+/// Whether an expression is true or false by its outermost sign.
+fn is_condition(expr: &Expr) -> bool {
+    use BinaryOp::*;
+    match &expr.kind {
+        ExprKind::Binary { op, .. } => matches!(op, Eq | Ne | Lt | Le | Gt | Ge | In | And | Or),
+        ExprKind::Unary { op, .. } => *op == UnaryOp::Not,
+        _ => false,
+    }
+}
+
+/// Names, numbers and signs that are a path or a word without its quotes: `data/a.csv`, `no-b.csv`.
 fn is_bare_text(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Path(_) => true,
-        ExprKind::Binary { left, right, .. } => {
+        ExprKind::Binary { op: BinaryOp::Div | BinaryOp::Sub, left, right } => {
             let number = |e: &Expr| matches!(e.kind, ExprKind::Int(_) | ExprKind::Float(_));
             (is_bare_text(left) || number(left)) && (is_bare_text(right) || number(right))
         }
@@ -457,6 +471,11 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
         },
         Ty::Budget => super::arguments::budget(expr, scope, diags).and_then(|b| at(Value::Budget(b))),
         Ty::Expr => at(Value::Expr(expr.clone())),
+        Ty::Condition if is_condition(expr) => at(Value::Expr(expr.clone())),
+        Ty::Condition => {
+            mismatch(expr, &ty.describe(), diags);
+            None
+        }
     }
 }
 

@@ -79,6 +79,7 @@ impl Builder<'_> {
                 Some(s) => data::Known::from_schema(name, s),
                 None => data::Known::from_outline(name, (found.outline)(&fields.args)),
             };
+            self.diags.extend(data::split::check_columns(&fields.args, &known));
             self.spec.data.push(Data {
                 name: item.names[0].text.clone(),
                 span: item.names[0].span,
@@ -132,6 +133,7 @@ impl Builder<'_> {
                 Value::Name(n) => n.last().cloned(),
                 _ => None,
             })
+            .chain(data::split::named(&d.args).map(|s| s.column))
             .collect();
         match d.known.select(expr, except, &dropped) {
             Ok(names) => Some(Columns { data, names, span: expr.span }),

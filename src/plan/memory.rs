@@ -80,11 +80,17 @@ struct Count {
     /// By value: how many hold its memory.
     holders: Vec<u32>,
     batch: u64,
+    /// Whether steps leave records for a way back.
+    recorded: bool,
     now: u64,
     most: u64,
 }
 
 impl Count {
+    fn new(plan: &Plan, batch: u64, recorded: bool) -> Count {
+        Count { holders: vec![0; plan.values], batch, recorded, now: 0, most: 0 }
+    }
+
     fn add(&mut self, bytes: u64) {
         self.now = self.now.saturating_add(bytes);
         self.most = self.most.max(self.now);
@@ -186,7 +192,7 @@ impl<'p> Ledger<'p> {
 
     /// The record of a step comes, or goes.
     fn note(&self, count: &mut Count, step: usize, comes: bool) {
-        if !self.recorded(step) {
+        if !count.recorded || !self.recorded(step) {
             return;
         }
         let (s, held) = (&self.plan.steps[step], &self.held[step]);
@@ -257,7 +263,7 @@ impl<'p> Ledger<'p> {
     /// weights too.
     pub fn most(&self, pace: Pace, forgotten: &[Range<usize>]) -> u64 {
         let plan = self.plan;
-        let mut count = Count { holders: vec![0; plan.values], batch: pace.batch, now: 0, most: 0 };
+        let mut count = Count::new(plan, pace.batch, true);
         let inputs = || plan.inputs.iter().map(|(_, v)| *v);
         inputs().for_each(|v| self.hold(&mut count, v));
         let mut last = self.last(0..plan.steps.len());
@@ -282,6 +288,17 @@ impl<'p> Ledger<'p> {
         count.add(2 * copies);
         heads().for_each(|v| grads[v] = self.wanted[v]);
         self.back(&mut count, pace, parts, grads);
+        count.most
+    }
+
+    /// The most bytes that a way forward of so many rows holds at once, without one back: an evaluation.
+    pub fn passing(&self, rows: u64) -> u64 {
+        let plan = self.plan;
+        let mut count = Count::new(plan, rows, false);
+        plan.inputs.iter().for_each(|(_, v)| self.hold(&mut count, *v));
+        let mut last = self.last(0..plan.steps.len());
+        plan.outputs.iter().flat_map(|o| &o.heads).for_each(|v| last[*v] = usize::MAX);
+        self.forward(&mut count, 0..plan.steps.len(), &last);
         count.most
     }
 

@@ -275,7 +275,7 @@ fn metrics(c: &Comparison) -> Vec<(String, Pick)> {
     names.into_iter().map(column).collect()
 }
 
-fn spread(s: Option<Spread>, write: impl Fn(f64) -> String) -> String {
+pub(super) fn spread(s: Option<Spread>, write: impl Fn(f64) -> String) -> String {
     match s {
         None => "-".into(),
         Some(Spread { mean, deviation: Some(d), .. }) => {

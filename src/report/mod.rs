@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod diff;
+pub mod folds;
 pub mod graph;
 pub mod picture;
 pub mod predictions;

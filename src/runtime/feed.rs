@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::RunError;
 use super::reader::readers;
-use crate::check::Checked;
+use crate::check::{Checked, runs};
 use crate::data::axes::Order;
 use crate::data::{
     self, Batch, Batches, Dataset, InputFrom, InputSpec, LabelData, LabelSpec, LoadContext, Raw, Schema, Table,
@@ -19,12 +19,12 @@ use crate::schema::{Args, Value};
 
 /// Reads a data set as its format and its frozen schema say.
 pub fn load(data: &Data) -> Result<Raw, RunError> {
-    Ok((data.format.load)(&data.args, &LoadContext { base: &data.base, schema: data.schema.as_ref() })?)
+    Ok(data.format.read(&data.args, &LoadContext { base: &data.base, schema: data.schema.as_ref() })?)
 }
 
 /// Reads a data set to freeze it: by its format, whatever was frozen before.
 pub fn load_open(data: &Data) -> Result<Raw, RunError> {
-    Ok((data.format.load)(&data.args, &LoadContext { base: &data.base, schema: None })?)
+    Ok(data.format.read(&data.args, &LoadContext { base: &data.base, schema: None })?)
 }
 
 /// By the data set's name: what was frozen, and the samples that were read for it.
@@ -69,10 +69,7 @@ fn intake(spec: &Spec, schema: &Schema) -> Result<Intake, RunError> {
     let mut specs = Vec::new();
     for (i, input) in spec.inputs.iter().enumerate() {
         let Some(from) = &input.from else {
-            return Err(RunError::NotYet(format!(
-                "the input `{}` has no `from`: say which columns it reads",
-                input.name
-            )));
+            return Err(RunError::NotYet(runs::no_source(&input.name)));
         };
         let columns = match &from.names {
             Some(n) => n.clone(),
@@ -140,17 +137,7 @@ pub fn labels_of(checked: &Checked, data: usize) -> Vec<LabelSpec> {
 /// Loads (or takes) and encodes the data of a checked spec.
 pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, RunError> {
     let spec = &checked.spec;
-    let used: Vec<usize> = {
-        let mut used: Vec<usize> = spec
-            .inputs
-            .iter()
-            .flat_map(|i| i.from.iter().chain(&i.also).map(|f| f.data.0))
-            .chain(spec.tasks.iter().filter_map(|t| t.label.as_ref().map(|l| l.data.0)))
-            .collect();
-        used.sort_unstable();
-        used.dedup();
-        used
-    };
+    let used = runs::data_sets(spec);
     let [only] = used.as_slice() else {
         return Err(RunError::NotYet(match used.is_empty() {
             true => {
@@ -158,13 +145,7 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
                      tasks `label` or `from`"
                     .into()
             }
-            false => {
-                let names: Vec<String> = used.iter().map(|d| format!("`{}`", spec.data[*d].name)).collect();
-                format!(
-                    "inputs and tasks read several data sets, {}: this checks and does not run yet; put the columns into one",
-                    names.join(" and ")
-                )
-            }
+            false => runs::several(spec),
         }));
     };
     let data = &spec.data[*only];
@@ -201,6 +182,9 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             ));
         }
     }
+    for crossing in data::split::crossings(&raw, &data::split::groups(&data.args)) {
+        dataset.notes.push(crossing.message());
+    }
     if dataset.validation.rows == 0 {
         return Err(RunError::Data(data::DataError::EmptySplit {
             split: "validation",
@@ -226,7 +210,7 @@ pub fn feed_inputs(spec: &Spec) -> Result<(Feed, Vec<InputSpec>, &Data), RunErro
     let [only] = read.as_slice() else {
         return Err(RunError::NotYet(match read.is_empty() {
             true => "the inputs of the program read no data: give them `from = DATA`".into(),
-            false => "the inputs read several data sets: this checks and does not run yet".into(),
+            false => runs::several(spec),
         }));
     };
     let data = &spec.data[*only];

@@ -1,8 +1,10 @@
 //! How much memory a training will take, before it starts, and what it forgets so that it takes less. An estimate from the plan that
 //! runs, fused and levelled: weights, the optimiser's state, the best weights so far, what a step holds at its peak by the account of
-//! `plan::memory`, and the encoded data. Measured peaks stand beside it in `examples/README.md`.
+//! `plan::memory`, and what the process holds already, the encoded data above all. Reading may have taken more than training will:
+//! the peak so far counts as well. `tests/peak.rs` compares estimates with measured peaks.
 
 use super::feed::Feed;
+use super::machine;
 use super::model::Model;
 use super::record::Listener;
 use crate::diag::numbers::human_bytes;
@@ -10,7 +12,7 @@ use crate::hir::{Search, Spec};
 use crate::optim;
 use crate::optim::weighting::{Needs, find_weighting};
 use crate::plan::Plan;
-use crate::plan::memory::Pace;
+use crate::plan::memory::{Ledger, Pace};
 use crate::plan::passes::recompute::{self, Chosen};
 use crate::plan::passes::{self, Switches};
 use crate::schema::{Args, Call};
@@ -20,14 +22,22 @@ use crate::schema::{Args, Call};
 pub struct Estimate {
     /// Weights, optimiser state, and weights that are kept aside.
     pub weights: u64,
-    /// The most that a step holds: values, what the way back reads, and gradients, those of weights too.
+    /// The most that a step holds: values, what the way back reads, and gradients, those of weights too; or an evaluation, if that
+    /// holds more.
     pub activations: u64,
     /// Encoded splits, and batches of them.
     pub data: u64,
+    /// What the process holds beside the encoded splits: itself, and what is left of reading and compiling.
+    pub process: u64,
+    /// The most that the process has held so far: reading the data may take more than training.
+    pub so_far: u64,
 }
 
-/// What a process takes beside: itself, and what reading the data and compiling have left.
+/// What a process takes beside, where the system does not say what it has: itself, and what reading and compiling have left.
 const BASE: u64 = 96 << 20;
+
+/// Rows of a way forward in an evaluation, at the most; latencies are measured with as many.
+const EVALUATED: u64 = 256;
 
 /// What is trained how, as far as memory is concerned.
 #[derive(Clone, Copy)]
@@ -81,14 +91,24 @@ impl<'a> Training<'a> {
         let weights = all.saturating_add(state).saturating_add(if self.kept { all } else { 0 }).saturating_mul(4);
         // Gathered, and as a tensor.
         let batches = 2 * 4 * self.feed.values_per_row() as u64 * self.pace.batch;
-        Estimate { weights, activations: 0, data: self.feed.bytes().saturating_add(batches) }
+        let data = self.feed.bytes();
+        let (now, so_far) = machine::resident().unwrap_or((data.saturating_add(BASE), 0));
+        Estimate {
+            weights,
+            activations: 0,
+            data: data.saturating_add(batches),
+            process: now.saturating_sub(data),
+            so_far,
+        }
     }
 
     /// Estimates the training of a plan as it is lowered.
     pub fn estimate(&self, plan: &Plan) -> Estimate {
         let (mut plan, switches) = (plan.clone(), Switches::chosen());
         passes::rewrite(&mut plan, &switches);
-        self.forget(&mut plan, &switches).0
+        let evaluated = Ledger::new(&plan).passing(EVALUATED);
+        let estimate = self.forget(&mut plan, &switches).0;
+        Estimate { activations: estimate.activations.max(evaluated), ..estimate }
     }
 
     /// Says what a step of a rewritten plan forgets.
@@ -107,7 +127,8 @@ fn budget(args: &Args) -> Option<u64> {
 
 impl Estimate {
     pub fn total(&self) -> u64 {
-        BASE.saturating_add(self.weights).saturating_add(self.activations).saturating_add(self.data)
+        let training = [self.process, self.weights, self.activations, self.data];
+        training.into_iter().fold(0u64, u64::saturating_add).max(self.so_far)
     }
 }
 

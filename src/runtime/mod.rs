@@ -17,6 +17,7 @@ pub mod format;
 mod forward;
 pub mod keeper;
 pub mod latency;
+mod limits;
 pub mod losses;
 pub mod machine;
 pub mod memory;

@@ -44,6 +44,8 @@ pub enum Ty {
     Budget,
     /// An expression kept as written, for a reader that knows its names (labels, masks, column selections).
     Expr,
+    /// An expression that is true or false for a row: a comparison, `in`, `and`, `or`, `not`. Kept as written.
+    Condition,
 }
 
 /// Whole number of at least one.
@@ -90,6 +92,7 @@ impl Ty {
             Ty::Duration => "a number of epochs or steps".into(),
             Ty::Budget => "a budget such as `params <= 2.2M` or `macs <= 0.6 * independent`".into(),
             Ty::Expr => "an expression".into(),
+            Ty::Condition => "a condition such as `d.age > 60`".into(),
         }
     }
 }

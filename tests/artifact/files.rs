@@ -83,7 +83,7 @@ fn census() -> mtlc::data::Schema {
         format: "csv".into(),
         missing: vec!["?".into()],
         missing_numbers: Vec::new(),
-        files: vec![FileFact { path: "data/train.csv".into(), sha256: "ab".repeat(32), bytes: 10 }],
+        files: vec![FileFact { path: "data/train.csv".into(), sha256: "ab".repeat(32), bytes: 10, contents: None }],
         rows: [10, 2, 2],
         columns: vec![
             column("age", Facts::Numeric { mean: 40.0, std: 10.0, min: 17.0, max: 90.0 }),

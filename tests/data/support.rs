@@ -88,7 +88,7 @@ pub fn value(e: &Expr, ty: &Ty) -> Option<Value> {
         (Ty::OneOf(words), ExprKind::Path(p)) => {
             words.contains(&p[0].text.as_str()).then(|| Value::Name(vec![p[0].text.clone()]))
         }
-        (Ty::Expr, _) => Some(Value::Expr(e.clone())),
+        (Ty::Expr, _) | (Ty::Condition, ExprKind::Binary { .. }) => Some(Value::Expr(e.clone())),
         (Ty::List(inner), ExprKind::List(items)) => {
             let read = |i: &Expr| value(i, inner).map(|v| Spanned { value: v, span: i.span });
             items.iter().map(read).collect::<Option<_>>().map(Value::List)

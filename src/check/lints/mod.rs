@@ -11,6 +11,7 @@ mod leak;
 mod numbers_as_text;
 mod patience;
 mod rate;
+mod same_file;
 mod same_label;
 mod scale;
 mod schedule;
@@ -43,6 +44,7 @@ static LINTS: &[Lint] = &[
     collapse::lint,
     leak::lint,
     numbers_as_text::lint,
+    same_file::lint,
     same_label::lint,
     weight::lint,
     weighting::lint,

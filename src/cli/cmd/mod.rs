@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod evaluate;
 pub mod explain;
 pub mod fmt;
+pub mod folds;
 pub mod graph;
 pub mod lsp;
 pub mod network;

@@ -1,5 +1,6 @@
 //! `mtlc run`: the whole way from a spec to a table.
 
+use super::folds;
 use super::session::{self, Stop};
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Outcome};
@@ -11,6 +12,9 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
 }
 
 fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
+    if let Some(outcome) = folds::asked(Command::Run, args, terminal) {
+        return outcome;
+    }
     let finished = session::execute(Command::Run, args, terminal)?;
     if let Some(summary) = &finished.outcome.summary {
         session::product(summary, true, terminal);

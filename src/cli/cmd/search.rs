@@ -2,7 +2,7 @@
 
 use super::session::{self, Stop};
 use crate::cli::args::RunArgs;
-use crate::cli::exit::{Exit, Outcome};
+use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::experiment::run::Command;
 
@@ -11,6 +11,11 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
 }
 
 fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
+    if args.folds.is_some() {
+        let f = Failure::new(Exit::Usage, "a search alone has no test scores that folds could be compared by")
+            .help("`mtlc run --folds N` searches on every fold and tests what it finds; `mtlc train --folds N` trains a topology");
+        return Err(Stop::Failed(f));
+    }
     let finished = session::execute(Command::Search, args, terminal)?;
     if let Some(result) = &finished.outcome.search {
         if terminal.json {

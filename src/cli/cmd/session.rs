@@ -120,7 +120,7 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
             if command != Command::Train {
                 experiment::can_search(&prepared).map_err(|f| stop(f, terminal))?;
             }
-            let need = experiment::memory::need(&prepared, command).map_err(|f| stop(f, terminal))?;
+            let need = experiment::memory::need(&prepared, command, true).map_err(|f| stop(f, terminal))?;
             if let Some(need) = need.filter(|_| on_cpu) {
                 if let Some(e) = need.refuse().filter(|_| !args.ignore_memory) {
                     return Err(failed(e));
@@ -157,16 +157,21 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
     Ok(Finished { folder, outcome })
 }
 
+/// What is said of a folder that another command has begun.
+pub fn begun_by(command: Command, path: &Path) -> Stop {
+    let (name, shown) = (command.name(), path.display());
+    let f = Failure::new(Exit::Usage, format!("`{shown}` was begun by `mtlc {name}`"))
+        .help(format!("go on with `mtlc {name} --resume {shown}`"));
+    Stop::Failed(f)
+}
+
 /// The run in a folder, if it is one that can go on. One that is done is shown once more.
 fn resumable(command: Command, path: &Path, terminal: &Terminal) -> Result<(Info, RunFolder), Stop> {
     let folder = RunFolder::open(path).map_err(failed)?;
     let info: Info = folder.read_json("run.json").map_err(failed)?;
     let shown = path.display();
     if info.command != command {
-        let name = info.command.name();
-        let f = Failure::new(Exit::Usage, format!("`{shown}` was begun by `mtlc {name}`"))
-            .help(format!("go on with `mtlc {name} --resume {shown}`"));
-        return Err(Stop::Failed(f));
+        return Err(begun_by(info.command, path));
     }
     match info.status {
         Status::Done => {

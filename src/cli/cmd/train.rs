@@ -1,5 +1,6 @@
 //! `mtlc train`: trains the topology of a program from scratch and evaluates it; without a topology, all tasks share everything.
 
+use super::folds;
 use super::session::{self, Stop};
 use crate::cli::args::RunArgs;
 use crate::cli::exit::{Exit, Outcome};
@@ -11,6 +12,9 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Outcome {
 }
 
 fn go(args: &RunArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
+    if let Some(outcome) = folds::asked(Command::Train, args, terminal) {
+        return outcome;
+    }
     let finished = session::execute(Command::Train, args, terminal)?;
     let summary = &finished.outcome.summary;
     if let Some(summary) = summary {

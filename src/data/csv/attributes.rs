@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::data::{KnownColumn, KnownKind, Outline, schema_text, vocabulary};
+use crate::data::{KnownColumn, KnownKind, Outline, files, schema_text, split, vocabulary};
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::schema::{Args, Value};
 use crate::source::{Span, Spanned};
@@ -25,7 +25,8 @@ pub fn plain(args: &Args, attribute: &str) -> Vec<String> {
 }
 
 pub fn outline(args: &Args) -> Outline {
-    let drop = plain(args, "drop");
+    // The column of `split` is read past, as by `drop`.
+    let drop: Vec<String> = plain(args, "drop").into_iter().chain(split::named(args).map(|n| n.column)).collect();
     let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
     let categories = plain(args, "categories");
     let columns = args.get("columns").map(|_| {
@@ -100,6 +101,7 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
         );
     }
     found.extend(vocabulary::check(args));
+    found.extend(split::check(args, item, files::written(args, "test").len() == 1));
     found
 }
 

@@ -18,13 +18,13 @@ pub use numbers::Notation;
 pub(super) use read::{Cell, Missing, cell, named_shortly, not_utf8};
 
 use super::raw::Raw;
-use super::split::{Parts, SHARE_TY, SPLIT_SEED, share};
+use super::split::{self, Parts, SHARE_TY};
 use super::text::{self, Encoding};
-use super::{DataError, FormatDef, LoadContext, vocabulary};
+use super::{DataError, FormatDef, LoadContext, files, vocabulary};
 use crate::schema::{Args, AttrDef, CallDef, Need, Ty, Value};
 use read::Reader;
 
-const FILE_OR_SHARE: Ty = Ty::AnyOf(&[Ty::Path, SHARE_TY]);
+const FILE_OR_SHARE: Ty = Ty::AnyOf(&[Ty::Path, SHARE_TY, Ty::Condition]);
 const NAMES: Ty = Ty::List(&Ty::Name);
 
 pub static DEF: FormatDef = FormatDef {
@@ -37,13 +37,13 @@ pub static DEF: FormatDef = FormatDef {
                 name: "validation",
                 ty: FILE_OR_SHARE,
                 need: Need::Default("share(0.1, of = train)"),
-                doc: "A file, or a share of another split's file.",
+                doc: "A file; a share or a fold of another split's rows; or a condition, `d.age > 60`: the rows of the training file for which it is true.",
             },
             AttrDef {
                 name: "test",
                 ty: FILE_OR_SHARE,
                 need: Need::Optional,
-                doc: "A file, or a share of the training file. Absent: there is no test split.",
+                doc: "The same for the test split. Absent: there is none, unless `split` names its rows.",
             },
             AttrDef {
                 name: "header",
@@ -109,11 +109,16 @@ pub static DEF: FormatDef = FormatDef {
             },
             vocabulary::MIN_COUNT,
             vocabulary::BUCKETS,
-            SPLIT_SEED,
+            split::SPLIT,
+            split::GROUP,
+            split::STRATIFY,
+            split::TIME,
+            split::SPLIT_SEED,
         ],
     },
     outline: attributes::outline,
     check: attributes::check,
+    files: |args| ["train", "validation", "test"].map(|split| files::written(args, split)),
     load,
 };
 
@@ -137,14 +142,7 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     };
     let validation = other("validation")?;
     let test = other("test")?;
-    let parts = Parts {
-        train,
-        validation,
-        test,
-        validation_share: share(args, "validation"),
-        test_share: share(args, "test"),
-        seed: args.size("split_seed") as u64,
-    };
+    let parts = Parts { train, validation, test, args };
     let (facts, notes) = (std::mem::take(&mut reader.facts), std::mem::take(&mut reader.notes));
     let words = reader.words.clone();
     let raw = parts.assemble(DEF.call.name, reader.finish(), facts, words.any)?;

@@ -39,7 +39,7 @@ impl<'a> Arrays<'a> {
     pub fn numpy(paths: &[PathBuf], wanted: &'a Wanted) -> Result<Arrays<'a>, DataError> {
         let mut found = Vec::new();
         for path in paths {
-            for a in npy::split(&[path.display().to_string()], None, &here(), &mut Vec::new())? {
+            for a in npy::arrays(&[path.display().to_string()], None, &here(), &mut Vec::new())? {
                 found.push(Found { name: a.name, sizes: a.sizes, values: a.values, path: a.path });
             }
         }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::encode::Dataset;
 use super::freeze::Schema;
 use super::raw::{Raw, SPLITS};
+use super::split::crossings;
 use crate::objective::TaskKind;
 
 pub use columns::{ColumnSplit, ColumnSurvey};
@@ -32,8 +33,8 @@ pub struct Survey {
 /// Something worth a look.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// A word for scripts: `constant`, `identifier`, `code`, `shift`, `unseen`, `duplicates`, `leak`, `label_copy`, `few`, `one_split`,
-    /// `no_labels`, `zeros`, `empty`.
+    /// A word for scripts: `constant`, `identifier`, `code`, `shift`, `unseen`, `duplicates`, `leak`, `group_leak`,
+    /// `label_copy`, `few`, `one_split`, `no_labels`, `zeros`, `empty`.
     pub kind: &'static str,
     /// The column, task or split.
     pub about: String,
@@ -58,6 +59,8 @@ pub struct Subject<'a> {
     pub tasks: &'a [(TaskKind, Vec<String>)],
     /// Fewer examples of a class than this are few.
     pub least: usize,
+    /// Columns that declare groups of rows: a column each, or several together.
+    pub groups: &'a [Vec<String>],
 }
 
 impl Subject<'_> {
@@ -70,6 +73,9 @@ impl Subject<'_> {
 pub fn survey(of: &Subject) -> Survey {
     let mut findings = Vec::new();
     let rows = rows::survey(of, &mut findings);
+    for crossing in crossings(of.raw, of.groups) {
+        findings.push(Finding::new("group_leak", crossing.by.join(", "), crossing.message()));
+    }
     let tasks = labels::survey(of, &mut findings);
     let columns = columns::survey(of, &mut findings);
     labels::copies(of, &mut findings);

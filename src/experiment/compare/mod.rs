@@ -19,23 +19,23 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::one_shot::{FINE_TUNED, ONE_SHOT};
-use super::recorder::Recorder;
-use super::run::{Assigned, Command, Info, Order, Run, Saving, Settings, Status, assigned};
-use super::{Failure, Finding, NetworkResult, Prepared, RunFolder, SearchResult, Summary, memory, phases, train_args};
+use super::run::{Assigned, Command, Info, Status, assigned};
+pub use super::several::Means;
+use super::several::{self, misused, new_folder};
+use super::{Failure, Finding, NetworkResult, Prepared, RunFolder, SearchResult, Summary, train_args};
 use crate::artifact;
 use crate::ir::partition;
-use crate::runtime::checkpoint::{TEMPORARY, write_atomically};
-use crate::runtime::control::Control;
+use crate::runtime::RunError;
+use crate::runtime::checkpoint::write_atomically;
 use crate::runtime::epochs::Stopped;
 use crate::runtime::format::Record;
 use crate::runtime::record::Listener;
-use crate::runtime::{RunError, device};
 use crate::search::strategies;
-use crate::source::temporary_file;
 
 pub use numbers::{Chain, Spread, Standing, Verdict, agreement, delta, verdict};
+use programs::Base;
+pub(super) use programs::compiled;
 pub use programs::{Asked, BASELINES, RANDOM, asked};
-use programs::{Base, compiled};
 
 /// `request.json`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -156,18 +156,6 @@ pub enum Ended {
     Stopped(Stopped),
 }
 
-/// What a comparison needs beside a request.
-pub struct Means {
-    pub control: Control,
-    pub saving: Saving,
-    pub device: Option<String>,
-    pub ignore_memory: bool,
-}
-
-fn misused(message: String) -> Failure {
-    Failure::Run(RunError::Checkpoint(message))
-}
-
 /// Writes the folder of a new comparison, whole or not at all. Without `with`, every strategy that runs and fits the space; the
 /// baselines and random search are always there.
 pub fn begin(
@@ -178,7 +166,6 @@ pub fn begin(
     device: &str,
 ) -> Result<Request, Failure> {
     super::can_search(prepared)?;
-    RunFolder::vacant(path)?;
     let text = super::program_text(prepared, &path.join("programs").join("program.mtl"));
     let base = Base { text: &text, checked: prepared.checked() };
     let explicit = with.is_some();
@@ -226,24 +213,7 @@ pub fn begin(
         device: device.to_string(),
     };
     written.push(("programs/program.mtl".into(), text));
-    let cannot = |e: std::io::Error| {
-        misused(format!("cannot make the folder `{}`: {}", path.display(), crate::runtime::plain(&e)))
-    };
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(cannot)?;
-    let made = temporary_file(TEMPORARY, 0o777, |b| b.tempdir_in(parent)).map_err(cannot)?;
-    std::fs::create_dir(made.path().join("programs")).map_err(cannot)?;
-    let new = RunFolder { path: made.path().to_path_buf() };
-    super::write_vocabularies(prepared.checked(), &new.path.join("programs"))?;
-    for (name, text) in &written {
-        new.write(name, text)?;
-    }
-    new.write_json("request.json", &request)?;
-    if path.is_dir() {
-        std::fs::remove_dir(path).map_err(cannot)?;
-    }
-    std::fs::rename(made.path(), path).map_err(cannot)?;
-    let _ = made.keep();
+    new_folder(path, &written, Some(prepared.checked()), &request)?;
     Ok(request)
 }
 
@@ -298,40 +268,10 @@ fn one(
     means: &Means,
     listener: &mut dyn Listener,
 ) -> Result<Option<Stopped>, Failure> {
-    let folder = run_folder(path, name, seed);
     let command = if BASELINES.contains(&name) { Command::Train } else { Command::Run };
-    let settings = Settings { control: means.control.clone(), saving: means.saving, device: means.device.clone() };
-    let mut run = match folder.path.join("run.json").is_file() {
-        true => {
-            let info: Info = folder.read_json("run.json")?;
-            if matches!(info.status, Status::Done | Status::Diverged) {
-                return Ok(None);
-            }
-            Run::resume(info, folder.clone(), settings)?
-        }
-        false => {
-            let prepared = super::prepare(program, &[])?;
-            let on_cpu = device::open(means.device.as_deref().unwrap_or("auto"))?.is_cpu();
-            let need = memory::need(&prepared, command)?;
-            if let Some(refused) = need.filter(|_| on_cpu && !means.ignore_memory).and_then(|n| n.refuse()) {
-                return Err(refused.into());
-            }
-            let order = Order { command, seed, random: 0, baselines: false, set: set.clone() };
-            Run::begin(order, prepared, &folder.path, settings)?
-        }
-    };
-    listener.note(&format!("{name}, seed {seed}: {}", folder.path.display()));
-    let mut recorder = Recorder::open(&folder, run.marks(), listener)?;
-    let outcome = phases::execute(&mut run, &mut recorder);
-    drop(recorder);
-    match outcome {
-        Ok(outcome) => Ok(outcome.stopped),
-        Err(Failure::Run(e @ RunError::Diverged { .. })) => {
-            listener.note(&format!("note: {name}, seed {seed}: {e}"));
-            Ok(None)
-        }
-        Err(e) => Err(e),
-    }
+    let (folder, title) = (run_folder(path, name, seed), format!("{name}, seed {seed}"));
+    let of = several::One { command, program, folder: &folder, seed, set, baselines: false, title };
+    several::one(&of, means, listener)
 }
 
 /// Topologies that random search trains: as many as reach the epochs of the dearest other search.

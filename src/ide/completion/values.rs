@@ -87,7 +87,7 @@ impl Lister<'_> {
                 self.word("previous", "the mean of what may be read");
             }
             Ty::Path => self.files(|_| true),
-            Ty::Name | Ty::Str | Ty::Expr => {}
+            Ty::Name | Ty::Str | Ty::Expr | Ty::Condition => {}
         }
     }
 

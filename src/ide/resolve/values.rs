@@ -53,7 +53,7 @@ impl Resolver<'_> {
                 }
             }
             Ty::Str | Ty::Path | Ty::Budget => {}
-            Ty::Name | Ty::Expr => self.expr(expr, place),
+            Ty::Name | Ty::Expr | Ty::Condition => self.expr(expr, place),
             Ty::Int { .. } | Ty::Float { .. } | Ty::Duration => self.expr(expr, Place { kinds: VALUES, ..place }),
         }
     }

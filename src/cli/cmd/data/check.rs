@@ -25,6 +25,7 @@ fn go(args: &DataCheckArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         inputs: &inputs,
         tasks: &tasks,
         least: args.least,
+        groups: &read.groups(),
     });
     if terminal.json {
         let mut value = serde_json::to_value(&found).expect("numbers and text");

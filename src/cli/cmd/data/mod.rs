@@ -81,6 +81,12 @@ impl Read {
         Ok(names)
     }
 
+    /// Columns that declare groups of rows.
+    fn groups(&self) -> Vec<Vec<String>> {
+        let data = self.spec().data.iter().find(|d| d.name == self.name);
+        data.map(|d| crate::data::split::groups(&d.args)).unwrap_or_default()
+    }
+
     /// Kind and class names of each encoded label.
     fn tasks(&self) -> Vec<(TaskKind, Vec<String>)> {
         let of = |t: &usize| {

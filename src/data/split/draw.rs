@@ -1,0 +1,223 @@
+//! Drawing rows: shares and folds of a pool of rows, at random, by whole groups, evenly over strata, or in time. Nothing here depends on
+//! anything but the seed and the rows; with groups not even on the order of the rows.
+
+use sha2::{Digest, Sha256};
+
+use super::attributes::Grouping;
+use super::keys::{File, Keys};
+use crate::data::DataError;
+use crate::random::Randomness;
+
+/// Rows of a file that may still be drawn, in one order for all draws, so that shares never overlap.
+#[derive(Clone)]
+pub struct Pool<'a> {
+    file: File<'a>,
+    seed: u64,
+    /// All rows of the pool, shuffled.
+    order: Vec<u32>,
+    /// By row of the file: whether it is in the pool and was not drawn.
+    free: Vec<bool>,
+    /// Rows of the pool at first, which fractions are of.
+    size: usize,
+}
+
+/// A group of rows, or a single row.
+struct Bundle {
+    rows: Vec<u32>,
+    /// By stratum.
+    counts: Vec<f64>,
+}
+
+impl<'a> Pool<'a> {
+    pub fn new(file: File<'a>, rows: &[u32], seed: u64, purpose: &str) -> Pool<'a> {
+        let order = Randomness::new(seed).permutation(purpose, [0; 3], rows.len());
+        let order: Vec<u32> = order.into_iter().map(|i| rows[i as usize]).collect();
+        let mut free = vec![false; file.part.rows];
+        rows.iter().for_each(|r| free[*r as usize] = true);
+        Pool { file, seed, order, free, size: rows.len() }
+    }
+
+    /// Takes rows out that were drawn elsewhere.
+    pub fn remove(&mut self, rows: &[u32]) {
+        rows.iter().for_each(|r| self.free[*r as usize] = false);
+    }
+
+    /// What was not drawn, in the order of the file.
+    pub fn rest(&self) -> Vec<u32> {
+        (0..self.free.len() as u32).filter(|r| self.free[*r as usize]).collect()
+    }
+
+    fn left(&self) -> impl Iterator<Item = u32> + '_ {
+        self.order.iter().copied().filter(|r| self.free[*r as usize])
+    }
+
+    fn draw(&mut self, mut rows: Vec<u32>) -> Vec<u32> {
+        rows.sort_unstable();
+        rows.iter().for_each(|r| self.free[*r as usize] = false);
+        rows
+    }
+
+    /// A share of the pool, sorted.
+    pub fn share(&mut self, fraction: f64, grouping: &Grouping) -> Result<Vec<u32>, DataError> {
+        let wanted = (self.size as f64 * fraction).round() as usize;
+        let rows = match grouping {
+            Grouping { time: Some(column), .. } => self.last(wanted, &self.file.times(column)?),
+            Grouping { by, stratify: None, .. } if by.is_empty() => self.left().take(wanted).collect(),
+            Grouping { by, stratify, .. } => {
+                let strata = stratify.as_ref().map(|e| self.file.strata(e)).transpose()?;
+                match by.is_empty() {
+                    true => self.evenly(wanted, &strata.expect("one of them is given")),
+                    false => self.groups(fraction, &self.file.groups(by)?, strata.as_ref()),
+                }
+            }
+        };
+        Ok(self.draw(rows))
+    }
+
+    /// The last rows in time. Rows of one time stay together: those at the border are taken if most of them would be.
+    fn last(&self, wanted: usize, times: &[u32]) -> Vec<u32> {
+        let mut rows: Vec<u32> = self.left().collect();
+        rows.sort_by_key(|r| std::cmp::Reverse(times[*r as usize]));
+        let wanted = border(&rows, wanted, times);
+        rows.truncate(wanted);
+        rows
+    }
+
+    /// As many of each stratum as its share is, by largest remainders.
+    fn evenly(&self, wanted: usize, strata: &Keys) -> Vec<u32> {
+        let mut members: Vec<Vec<u32>> = vec![Vec::new(); strata.words.len()];
+        self.left().for_each(|r| members[strata.of[r as usize] as usize].push(r));
+        let left: usize = members.iter().map(Vec::len).sum();
+        let wanted = wanted.min(left);
+        let exact: Vec<f64> = members.iter().map(|m| m.len() as f64 * wanted as f64 / left.max(1) as f64).collect();
+        let mut take: Vec<usize> = exact.iter().map(|e| e.floor() as usize).collect();
+        let mut by_rest: Vec<usize> = (0..take.len()).collect();
+        // Ties by the value itself, not by which row came first.
+        by_rest.sort_by(|a, b| {
+            let rest = |i: usize| exact[i] - exact[i].floor();
+            rest(*b).total_cmp(&rest(*a)).then_with(|| strata.words[*a].cmp(&strata.words[*b]))
+        });
+        let missing = wanted - take.iter().sum::<usize>();
+        by_rest.into_iter().take(missing).for_each(|i| take[i] += 1);
+        members.into_iter().zip(take).flat_map(|(m, n)| m.into_iter().take(n)).collect()
+    }
+
+    /// Whole groups in the order of their hashes, each if it brings what is taken nearer to the share of every stratum.
+    fn groups(&self, fraction: f64, groups: &Keys, strata: Option<&Keys>) -> Vec<u32> {
+        let bundles = self.bundles(groups, strata);
+        let width = strata.map_or(1, |s| s.words.len());
+        let mut all = vec![0.0; width];
+        bundles.iter().for_each(|b| all.iter_mut().zip(&b.counts).for_each(|(a, c)| *a += c));
+        let part = fraction * self.size as f64 / all.iter().sum::<f64>().max(1.0);
+        let target: Vec<f64> = all.iter().map(|n| n * part).collect();
+        let mut taken = vec![0.0; width];
+        let mut rows = Vec::new();
+        for b in &bundles {
+            let distance = |with: f64| -> f64 {
+                let of = |c: usize| (target[c] - taken[c] - with * b.counts[c]).powi(2) / all[c].max(1.0);
+                (0..width).map(of).sum()
+            };
+            if distance(1.0) < distance(0.0) {
+                taken.iter_mut().zip(&b.counts).for_each(|(t, c)| *t += c);
+                rows.extend(&b.rows);
+            }
+        }
+        // Every group is more than twice the share: the smallest is nearest, and one must stay.
+        if rows.is_empty() && fraction > 0.0 && bundles.len() > 1 {
+            rows = bundles.into_iter().min_by_key(|b| b.rows.len()).map(|b| b.rows).unwrap_or_default();
+        }
+        rows
+    }
+
+    /// The groups of what is left, in the order of their hashes.
+    fn bundles(&self, groups: &Keys, strata: Option<&Keys>) -> Vec<Bundle> {
+        let width = strata.map_or(1, |s| s.words.len());
+        let mut out: Vec<Bundle> =
+            groups.words.iter().map(|_| Bundle { rows: Vec::new(), counts: vec![0.0; width] }).collect();
+        for row in self.rest() {
+            let bundle = &mut out[groups.of[row as usize] as usize];
+            bundle.rows.push(row);
+            bundle.counts[strata.map_or(0, |s| s.of[row as usize] as usize)] += 1.0;
+        }
+        let mut keyed: Vec<(u64, &str, Bundle)> =
+            groups.words.iter().zip(out).map(|(w, b)| (self.hash(w), w.as_str(), b)).collect();
+        keyed.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        keyed.into_iter().map(|(.., b)| b).filter(|b| !b.rows.is_empty()).collect()
+    }
+
+    /// Of a group, by the seed.
+    fn hash(&self, word: &str) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update(b"split.group");
+        hash.update(self.seed.to_le_bytes());
+        hash.update(word.as_bytes());
+        u64::from_le_bytes(hash.finalize()[..8].try_into().expect("eight bytes"))
+    }
+
+    /// A fold of the pool, sorted, and the rows that no split has: with `time`, those after the fold.
+    pub fn fold(&mut self, index: usize, of: usize, grouping: &Grouping) -> Result<(Vec<u32>, Vec<u32>), DataError> {
+        if let Some(column) = &grouping.time {
+            let times = self.file.times(column)?;
+            let mut rows: Vec<u32> = self.left().collect();
+            rows.sort_by_key(|r| times[*r as usize]);
+            let cut = |part: usize| border(&rows, rows.len() * part / (of + 1), &times);
+            let (from, to) = (cut(index), if index == of { rows.len() } else { cut(index + 1) });
+            let (fold, after) = (rows[from..to].to_vec(), rows[to..].to_vec());
+            return Ok((self.draw(fold), self.draw(after)));
+        }
+        let strata = grouping.stratify.as_ref().map(|e| self.file.strata(e)).transpose()?;
+        let rows: Vec<u32> = if grouping.by.is_empty() {
+            let mut order: Vec<u32> = self.left().collect();
+            if let Some(strata) = &strata {
+                // Dealt out stratum by stratum, each shuffled: every fold has its share of each.
+                order.sort_by(|a, b| {
+                    let word = |r: u32| &strata.words[strata.of[r as usize] as usize];
+                    word(*a).cmp(word(*b))
+                });
+            }
+            order.into_iter().skip(index - 1).step_by(of).collect()
+        } else {
+            let groups = self.file.groups(&grouping.by)?;
+            if groups.words.len() < of {
+                return Err(DataError::option(
+                    format!("{of} folds are asked for, and there are {} groups", groups.words.len()),
+                    "a fold has whole groups: ask for as many folds as there are groups, or fewer",
+                ));
+            }
+            dealt(self.bundles(&groups, strata.as_ref()), of).swap_remove(index - 1)
+        };
+        Ok((self.draw(rows), Vec::new()))
+    }
+}
+
+/// How many of these rows, about as many as are wanted, so that rows of one time stay together.
+fn border(rows: &[u32], wanted: usize, times: &[u32]) -> usize {
+    if wanted == 0 || wanted >= rows.len() {
+        return wanted.min(rows.len());
+    }
+    let time = times[rows[wanted - 1] as usize];
+    let from = rows[..wanted].iter().rposition(|r| times[*r as usize] != time).map_or(0, |i| i + 1);
+    let to = wanted + rows[wanted..].iter().take_while(|r| times[**r as usize] == time).count();
+    if wanted - from >= to - wanted { to } else { from }
+}
+
+/// Groups in folds: the largest first, each where it keeps the folds most alike.
+fn dealt(mut bundles: Vec<Bundle>, folds: usize) -> Vec<Vec<u32>> {
+    let width = bundles.first().map_or(1, |b| b.counts.len());
+    let mut all = vec![0.0; width];
+    bundles.iter().for_each(|b| all.iter_mut().zip(&b.counts).for_each(|(a, c)| *a += c));
+    // Groups of one size stay in the order of their hashes.
+    bundles.sort_by_key(|b| std::cmp::Reverse(b.rows.len()));
+    let mut counts = vec![vec![0.0; width]; folds];
+    let mut out = vec![Vec::new(); folds];
+    for b in bundles {
+        let cost = |f: usize| -> f64 {
+            let of = |c: usize| ((counts[f][c] + b.counts[c]).powi(2) - f64::powi(counts[f][c], 2)) / all[c].max(1.0);
+            (0..width).map(of).sum()
+        };
+        let least = (0..folds).min_by(|f, g| cost(*f).total_cmp(&cost(*g))).expect("there are folds");
+        counts[least].iter_mut().zip(&b.counts).for_each(|(n, c)| *n += c);
+        out[least].extend(b.rows);
+    }
+    out
+}

@@ -1,0 +1,68 @@
+//! Groups that are in two splits: what a network knows of one of their rows helps with the others.
+
+use std::collections::HashMap;
+
+use crate::data::raw::{Raw, SPLITS, Values};
+
+/// Groups of a column, or of several, that two splits have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crossing {
+    pub by: Vec<String>,
+    /// Positions in [`SPLITS`].
+    pub splits: [usize; 2],
+    pub groups: usize,
+    /// Rows of the second split that are of such groups, and all of its rows.
+    pub rows: [usize; 2],
+    pub example: String,
+}
+
+impl Crossing {
+    pub fn message(&self) -> String {
+        let [a, b] = self.splits.map(|s| SPLITS[s]);
+        let by = self.by.iter().map(|b| format!("`{b}`")).collect::<Vec<_>>().join(" and ");
+        let what = if self.groups == 1 { "value" } else { "values" };
+        format!(
+            "{} {what} of {by} are in {a} and in {b}, for example {:?}: {} of {} {b} rows are of groups that {a} has, so scores look \
+             better than they are on new groups",
+            self.groups, self.example, self.rows[0], self.rows[1]
+        )
+    }
+}
+
+/// Every pair of splits that has groups in common.
+pub fn crossings(raw: &Raw, groups: &[Vec<String>]) -> Vec<Crossing> {
+    let mut out = Vec::new();
+    for by in groups {
+        let Some(at) = by.iter().map(|n| raw.index(n)).collect::<Option<Vec<_>>>() else { continue };
+        let counts = [0, 1, 2].map(|s| counts(raw, s, &at));
+        for [a, b] in [[0, 1], [0, 2], [1, 2]] {
+            let mut both: Vec<(&String, usize)> =
+                counts[b].iter().filter(|(g, _)| counts[a].contains_key(*g)).map(|(g, n)| (g, *n)).collect();
+            both.sort_unstable();
+            let Some((first, _)) = both.first() else { continue };
+            out.push(Crossing {
+                by: by.clone(),
+                splits: [a, b],
+                groups: both.len(),
+                rows: [both.iter().map(|(_, n)| n).sum(), raw.splits[b].rows],
+                example: first.to_string(),
+            });
+        }
+    }
+    out
+}
+
+/// Rows by group in one split, those without a group left out.
+fn counts(raw: &Raw, s: usize, at: &[usize]) -> HashMap<String, usize> {
+    let mut out = HashMap::new();
+    let cell = |c: usize, row: usize| match &raw.splits[s].columns[c] {
+        Values::Text(codes) => raw.columns[c].dictionary.get(codes[row] as usize).cloned(),
+        other => Some(other.number(row)).filter(|v| !v.is_nan()).map(|v| (v + 0.0).to_string()),
+    };
+    for row in 0..raw.splits[s].rows {
+        if let Some(cells) = at.iter().map(|c| cell(*c, row)).collect::<Option<Vec<_>>>() {
+            *out.entry(cells.join(", ")).or_default() += 1;
+        }
+    }
+    out
+}

@@ -7,7 +7,7 @@ use super::support::*;
 /// Three tasks of three kinds; a third of the labels of `value` and of `kind` are missing.
 const TASKS: &str = r#"mtl 1
 data d { format = csv, train = "t.csv", validation = "same.csv", test = "test.csv" }
-input x: fields { from = d, except = [yes, kind, value] }
+input x: fields { from = d, except = [yes, kind, value], unknown = 0 }
 task yes: binary { label = d.yes == 1 }
 task kind: classes(3) { from = d.kind, weight = 0.5 }
 task value: regression(1) { from = d.value, weight = 2 }
@@ -291,7 +291,9 @@ fn a_divergence_names_its_cause() {
         let out = place.run("train net.mtl -o run --device cpu");
         assert_eq!(out.code, 5, "{}", out.err);
         assert!(out.err.contains(" became ") && out.err.contains("step ") && out.err.contains('`'), "{}", out.err);
-        for line in place.lines("run/metrics.jsonl") {
+        let lines =
+            if place.path("run/metrics.jsonl").exists() { place.lines("run/metrics.jsonl") } else { Vec::new() };
+        for line in lines {
             assert!(line["train"]["loss"].is_f64() && line["validation"]["loss"].is_f64(), "{line}");
         }
         std::fs::remove_dir_all(place.path("run")).expect("a folder");

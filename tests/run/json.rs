@@ -68,7 +68,14 @@ fn asked() -> BTreeMap<&'static str, Vec<&'static str>> {
         ),
         ("run", vec!["run net.mtl -o again --device cpu", "run --resume run"]),
         ("search", vec!["search net.mtl -o found --device cpu", "search --resume found"]),
-        ("train", vec!["train net.mtl -o trained --device cpu", "train --resume trained"]),
+        (
+            "train",
+            vec![
+                "train net.mtl -o trained --device cpu",
+                "train --resume trained",
+                "train net.mtl -o folds --folds 2 --device cpu",
+            ],
+        ),
         ("compare", vec!["compare net.mtl --with learn_to_branch --seeds 1 -o more", "compare --resume compared"]),
         ("derive", vec!["derive run", "derive run -o derived.mtl"]),
         ("evaluate", vec!["evaluate run", "evaluate run --outputs out.csv"]),

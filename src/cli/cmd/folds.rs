@@ -10,6 +10,7 @@ use crate::cli::progress::Progress;
 use crate::cli::signals;
 use crate::cli::terminal::Terminal;
 use crate::experiment::folds::{self, Ended, Request};
+use crate::experiment::results::StoppedAt;
 use crate::experiment::run::{Command, Saving};
 use crate::experiment::several::Means;
 use crate::experiment::{self, RunFolder};
@@ -84,6 +85,10 @@ fn work(path: PathBuf, request: &Request, args: &RunArgs, terminal: &Terminal) -
                 request.command.name(),
                 path.display()
             ));
+            if terminal.json {
+                let at = StoppedAt::from(&at);
+                terminal.object(&serde_json::json!({ "stopped": at, "folder": path.display().to_string() }));
+            }
             Ok(Ok(Exit::Stopped))
         }
         Ended::Done(found) => {

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::{Failure, Prepared, loaded, networks};
+use super::{Failure, Prepared, loaded, networks, prepare};
 use crate::data::fresh::{self, Layout, Wanted};
 use crate::data::{DataError, Facts, InputFrom, InputSpec, SPLITS, Schema, encode_inputs};
 use crate::driver::{self, Compiled};
-use crate::hir::Options;
+use crate::hir::{Options, Task};
 use crate::runtime::RunError;
 use crate::runtime::answers::Answer;
 use crate::runtime::control::Control;
@@ -110,15 +110,21 @@ pub fn split_outputs(
     Ok((Answer::of(&checked.spec, &model), splits))
 }
 
-/// A program whose data sets all have schemas.
+/// A program whose data sets all have schemas, with the statistics of every label that is learned in other units. What the program
+/// lacks of them comes from the training data.
 fn closed(program: &Path, set: &[(String, String)]) -> Result<Compiled, Failure> {
-    let mut options = Options { set: set.to_vec(), ..Options::default() };
+    let options = Options { set: set.to_vec(), ..Options::default() };
     let compiled = driver::compile(program, &options).map_err(|e| RunError::io(program, e))?;
     let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
-    let (schemas, _) = feed::freeze(&checked.spec)?;
-    if schemas.is_empty() {
+    let spec = &checked.spec;
+    let measured = |t: &Task| match &t.label {
+        Some(l) if t.standardize && t.kind.has_units() => {
+            spec.data[l.data.0].schema.as_ref().is_some_and(|s| s.label(&t.name).is_some())
+        }
+        _ => true,
+    };
+    if spec.data.iter().all(|d| d.schema.is_some()) && spec.tasks.iter().all(measured) {
         return Ok(compiled);
     }
-    options.schemas = schemas;
-    Ok(driver::compile(program, &options).map_err(|e| RunError::io(program, e))?)
+    Ok(prepare(program, set)?.compiled)
 }

@@ -33,6 +33,13 @@ impl Units {
         self.mean[c] + self.std[c] * learned
     }
 
+    /// The label for a number that is held in 32 bits, as people read it: the shortest decimal number that is learned as this one.
+    pub fn shown(&self, at: usize, learned: f32) -> f64 {
+        let label = self.original(at, f64::from(learned));
+        let rounded = |places: usize| format!("{label:.places$}").parse::<f64>().expect("a printed number") + 0.0;
+        (0..=17).map(rounded).find(|v| self.learned(at, *v) as f32 == learned).unwrap_or(label)
+    }
+
     /// How large one learned unit is in the label's units, for each component.
     pub fn scale(&self) -> &[f64] {
         &self.std

@@ -95,6 +95,12 @@ impl LabelData {
         })
     }
 
+    /// The same, without the rounding of numbers that are learned in other units.
+    pub fn shown(&self, row: usize) -> Vec<f32> {
+        let shown = |(at, v): (usize, &f32)| self.units.as_ref().map_or(*v, |u| u.shown(at, *v) as f32);
+        self.row(row).iter().enumerate().map(shown).collect()
+    }
+
     /// Whether a label of a sample counts.
     pub fn counts(&self, row: usize, label: usize) -> bool {
         self.mask.as_ref().is_none_or(|m| m.row(row)[label.min(m.size - 1)] == 1)
@@ -412,8 +418,7 @@ impl<'a> Reader<'a> {
         DataError::Label {
             place: self.raw.splits[self.s].place(row),
             task: self.spec.task.clone(),
-            value: format!("{value}{at}"),
-            allowed,
+            found: format!("{value}{at}, and {allowed}"),
             help,
         }
     }

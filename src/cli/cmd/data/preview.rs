@@ -141,7 +141,7 @@ impl View<'_> {
                 if l.counted(r) == 0 {
                     return "no label".into();
                 }
-                let own: Vec<f32> = l.own(r).map(|v| v as f32).collect();
+                let own = l.shown(r);
                 match (kind, own.as_slice()) {
                     (TaskKind::Binary, [v]) => format!("{}", *v != 0.0),
                     (TaskKind::Classes(_), [v]) => {
@@ -192,7 +192,7 @@ impl View<'_> {
         let mut labels = serde_json::Map::new();
         for l in &self.table.labels {
             let one = |i: usize, v: f32| if l.counts(row, i % l.labels) { json!(v) } else { Value::Null };
-            let own: Vec<f32> = l.own(row).map(|v| v as f32).collect();
+            let own = l.shown(row);
             let value = match own.as_slice() {
                 _ if l.counted(row) == 0 => Value::Null,
                 [only] => json!(only),

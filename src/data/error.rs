@@ -28,8 +28,8 @@ pub enum DataError {
     EmptySplit { split: &'static str, why: String },
     #[error("column `{}` holds the same number, {value}, in every training row", excerpt(column))]
     Constant { column: String, value: f64 },
-    #[error("{place}: the label of task `{task}` is {value}, and {allowed}")]
-    Label { place: String, task: String, value: String, allowed: String, help: String },
+    #[error("{place}: the label of task `{task}` is {found}")]
+    Label { place: String, task: String, found: String, help: String },
     #[error("no column `{}`{context}", excerpt(column))]
     Column { column: String, context: String, help: String },
     #[error("{message}")]

@@ -224,7 +224,7 @@ fn distinct(files: &[FileFact]) -> Vec<FileFact> {
     let mut out: Vec<FileFact> = Vec::new();
     for f in files {
         if !out.iter().any(|o| o.sha256 == f.sha256) {
-            out.push(f.clone());
+            out.push(FileFact { contents: None, ..f.clone() });
         }
     }
     out

@@ -141,9 +141,10 @@ pub fn check_row<'a>(
     let mut check = Check::new(data);
     let (term, ty) = check.term(expr);
     let needed = match &ty {
-        Type::Array(_) | Type::Flags(_) | Type::Picture => Some("one value per row"),
-        Type::Bool | Type::Open => None,
-        _ => condition.then_some("true or false"),
+        Type::Array(Some(_)) | Type::Flags(Some(_)) | Type::Picture => Some("one value per row"),
+        // Sizes that are not known yet may be those of one value.
+        Type::Bool | Type::Flags(None) | Type::Open => None,
+        Type::Number | Type::Array(None) | Type::Text => condition.then_some("true or false"),
     };
     if let Some(needed) = needed.filter(|_| check.errors.is_empty()) {
         let message = format!("what divides rows is {needed}, and this is {}", ty.describe());

@@ -171,7 +171,7 @@ impl Bench {
         let at = Position { epoch: 1, step: 1, ..Position::default() };
         let found = grouping.pull(&self.fed, &at, shares, Some(&mut kinks)).expect("a step");
         all.extend(kinks.seen);
-        all.push(("loss".into(), Tensor::new(&[found.total as f32], &Device::Cpu).expect("one")));
+        all.push(("loss".into(), Tensor::new(&[found.stepped.total as f32], &Device::Cpu).expect("one")));
         for (i, (name, _)) in self.plan.trained().into_iter().enumerate() {
             let grad = found.weights.get(i).expect("all are reached").contiguous().expect("contiguous");
             all.push((format!("grad/{name}"), grad));

@@ -223,11 +223,10 @@ pub fn remerged(scores: &[Vec<Vec<f64>>]) -> Vec<(usize, Vec<usize>)> {
     let mut out = Vec::new();
     for (stage, rows) in scores.iter().enumerate() {
         let best: Vec<usize> = rows.iter().map(|r| crate::search::choices::argmax(r)).collect();
-        let mut copies = best.clone();
-        copies.sort_unstable();
-        copies.dedup();
-        for copy in copies.into_iter().filter(|_| rows.iter().any(|r| r.len() > 1)) {
-            let together: Vec<usize> = (0..tasks).filter(|t| best[*t] == copy).collect();
+        let chosen = rows.iter().any(|r| r.len() > 1);
+        // Groups come by their smallest task, as in topologies.
+        for first in (0..tasks).filter(|t| chosen && !best[..*t].contains(&best[*t])) {
+            let together: Vec<usize> = (0..tasks).filter(|t| best[*t] == best[first]).collect();
             if together.iter().any(|t| above[*t] != above[together[0]]) {
                 out.push((stage, together));
             }

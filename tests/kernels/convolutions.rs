@@ -160,20 +160,19 @@ fn drawn(dice: &mut Dice, sizes: Sizes) -> Drawn {
 
 impl Drawn {
     /// Gradients of input, weight and bias from the gradient of the sums.
-    fn back(&self, dsums: &[f64]) -> [Expected; 3] {
+    fn back(&self, dsums: &Expected) -> [Expected; 3] {
         let (s, [oh, ow]) = (self.sizes, self.sizes.out());
         let mut dx = Expected::zeros(self.x.data.len(), s.co * s.window.kernel.pow(2));
         let mut dw = Expected::zeros(self.weight.data.len(), s.n * oh * ow);
         let mut db = Expected::zeros(s.co, s.n * oh * ow);
         s.each(|out, at, w| {
-            let g = dsums[out];
-            let (of_x, of_w) = (g * self.weight.data[w], g * self.x.data[at]);
-            dx.value[at] += of_x;
-            dx.size[at] += of_x.abs();
-            dw.value[w] += of_w;
-            dw.size[w] += of_w.abs();
+            let (g, size) = (dsums.value[out], dsums.size[out]);
+            let (of_x, of_w) = (self.weight.data[w], self.x.data[at]);
+            dx.add(at, g * of_x, size * of_x.abs());
+            dw.add(w, g * of_w, size * of_w.abs());
         });
-        dsums.iter().enumerate().for_each(|(i, g)| db.add(i / (oh * ow) % s.co, *g, g.abs()));
+        let all = dsums.value.iter().zip(&dsums.size).enumerate();
+        all.for_each(|(i, (g, size))| db.add(i / (oh * ow) % s.co, *g, *size));
         [dx, dw, db]
     }
 
@@ -188,7 +187,7 @@ fn conv(dice: &mut Dice, depthwise: bool) -> Trial {
     let d = drawn(dice, sizes);
     let (relu, shape) = (d.relu, d.shape());
     let [dy, open] = incoming(dice, &d.sums, relu);
-    let grads = if d.broken { [None, None, None] } else { d.back(&open).map(Some) };
+    let grads = if d.broken { [None, None, None] } else { d.back(&Expected::exact(&open)).map(Some) };
     let [oh, ow] = sizes.out();
     let dims = vec![sizes.n, sizes.co, oh, ow];
     let y = if relu { d.sums.rectified() } else { d.sums };
@@ -229,7 +228,8 @@ fn conv_pool(dice: &mut Dice) -> Trial {
     let rectified = d.sums.rectified();
     let won = winners(&pool, oh, ow, &rectified.value);
     let dy = values(dice, &[won.len()]).data;
-    let mut dsums = vec![0.0; d.sums.value.len()];
+    // A place that won in several windows gets the sum of their gradients.
+    let mut dsums = Expected::zeros(d.sums.value.len(), pool.kernel.pow(2));
     let mut given = vec![0.0; won.len()];
     let mut y = Expected { terms: d.sums.terms, ..Expected::default() };
     for (i, (window, winner)) in won.iter().enumerate() {
@@ -239,7 +239,7 @@ fn conv_pool(dice: &mut Dice) -> Trial {
         let close = window.iter().any(|at| at != winner && d.sums.may_swap(*at, *winner));
         if d.sums.value[*winner] > 0.0 && !d.sums.may_be(*winner, 0.0) && !close {
             given[i] = dy[i];
-            dsums[*winner] += dy[i];
+            dsums.add(*winner, dy[i], dy[i].abs());
         }
     }
     let grads = if d.broken { [None, None, None] } else { d.back(&dsums).map(Some) };

@@ -51,6 +51,11 @@ impl Expected {
         Expected { value: vec![0.0; len], size: vec![0.0; len], terms }
     }
 
+    /// Numbers that nothing has rounded yet.
+    pub fn exact(values: &[f64]) -> Expected {
+        Expected { value: values.to_vec(), size: values.iter().map(|v| v.abs()).collect(), terms: 1 }
+    }
+
     /// Adds a term.
     pub fn add(&mut self, i: usize, value: f64, size: f64) {
         self.value[i] += value;
@@ -155,5 +160,34 @@ impl<const N: usize> Call<N> {
             }
         }
         Ok(compared)
+    }
+}
+
+/// Sums by element with the rounding of every addition added up too (Neumaier 1974): exact enough to judge kernels that work in f64.
+pub struct Sums {
+    sum: Vec<f64>,
+    lost: Vec<f64>,
+}
+
+impl Sums {
+    pub fn zeros(len: usize) -> Sums {
+        Sums { sum: vec![0.0; len], lost: vec![0.0; len] }
+    }
+
+    pub fn add(&mut self, i: usize, value: f64) {
+        let (old, new) = (self.sum[i], self.sum[i] + value);
+        self.lost[i] += if old.abs() >= value.abs() { (old - new) + value } else { (value - new) + old };
+        self.sum[i] = new;
+    }
+
+    pub fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+        let (mut sum, count) = (Sums::zeros(1), values.len());
+        values.for_each(|v| sum.add(0, v));
+        sum.over(count as f64)[0]
+    }
+
+    /// The sums, divided by a number.
+    pub fn over(&self, count: f64) -> Vec<f64> {
+        self.sum.iter().zip(&self.lost).map(|(s, l)| (s + l) / count).collect()
     }
 }

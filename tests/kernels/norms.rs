@@ -10,7 +10,7 @@ use mtlc::ops::kernel::segment::{Normalise, Softmax};
 use crate::campaign::{Trial, campaign};
 use crate::dice::Dice;
 use crate::draws::{reals, values};
-use crate::expected::{Array, Call, Expected};
+use crate::expected::{Array, Call, Expected, Sums};
 use crate::pools::winners;
 
 /// Samples and channels that are worked on at once.
@@ -60,10 +60,11 @@ fn normed(dice: &mut Dice, dims: &[usize]) -> Normed {
         .one_in(4)
         .then(|| Stats { mean: reals(dice, &[c], -1.0, 1.0).data, var: reals(dice, &[c], 0.2, 2.0).data });
     let Stats { mean, var } = given.clone().unwrap_or_else(|| {
-        let (mut mean, mut var) = (vec![0.0; c], vec![0.0; c]);
-        x.data.iter().enumerate().for_each(|(i, v)| mean[i / p % c] += v / count);
-        x.data.iter().enumerate().for_each(|(i, v)| var[i / p % c] += (v - mean[i / p % c]).powi(2) / count);
-        Stats { mean, var }
+        let (mut sums, mut squares) = (Sums::zeros(c), Sums::zeros(c));
+        x.data.iter().enumerate().for_each(|(i, v)| sums.add(i / p % c, *v));
+        let mean = sums.over(count);
+        x.data.iter().enumerate().for_each(|(i, v)| squares.add(i / p % c, (v - mean[i / p % c]).powi(2)));
+        Stats { mean, var: squares.over(count) }
     });
     let inverse: Vec<f64> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
     let mut y = Expected { terms: n * p, ..Expected::default() };
@@ -211,8 +212,8 @@ fn normalise(dice: &mut Dice) -> Trial {
     let (mut y, mut dx) = (Expected::zeros(0, len), Expected::zeros(0, len));
     let (mut dw, mut db) = (Expected::zeros(total, n * pixels), Expected::zeros(total, n * pixels));
     for (s, (xs, gs)) in x.data.chunks(len).zip(dy.chunks(len)).enumerate() {
-        let mean = xs.iter().sum::<f64>() / len as f64;
-        let var = xs.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / len as f64;
+        let mean = Sums::mean(xs.iter().copied());
+        let var = Sums::mean(xs.iter().map(|v| (v - mean).powi(2)));
         let inverse = 1.0 / (var + eps).sqrt();
         let channel = |i: usize| s % groups * channels + i / pixels;
         let (mut base, mut lean) = ([0.0; 2], [0.0; 2]);

@@ -448,7 +448,7 @@ fn schema_refuses_what_it_does_not_know() {
     );
     assert!(wrong("file \"x\" { bytes = 1, sha256 = \"abc\" }").contains("64 lower-case"));
     assert_eq!(wrong("split train { rows = 2 }"), "split `train` stands twice");
-    assert_eq!(wrong("stage a { x = 1 }"), "a schema has no `stage`; it has `file`, `split` and `column`");
+    assert_eq!(wrong("stage a { x = 1 }"), "a schema has no `stage`; it has `file`, `split`, `column` and `label`");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn epochs_are_selected() {
         let of: Vec<(f64, f64)> = lines
             .iter()
             .filter(|l| l["phase"] == "search")
-            .map(|l| (l["validation"]["loss"].as_f64().expect("a loss"), l["train_loss"].as_f64().expect("a loss")))
+            .map(|l| (l["validation"]["loss"].as_f64().expect("a loss"), l["train"]["loss"].as_f64().expect("a loss")))
             .collect();
         assert_eq!(of.len(), 14);
         let mut kept = 0;

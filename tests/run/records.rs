@@ -153,7 +153,7 @@ fn every_edit_is_told() {
     for want in [
         "its seed is `0`, and `run.json` has `7`",
         "its tool is",
-        "its validation.loss of `all_shared` is `0.001`",
+        "its train.loss of `all_shared` is `0.001`",
         "not the list that the run wrote",
     ] {
         assert!(shown.contains(want), "{want}: {shown}");

@@ -16,9 +16,11 @@ use mtlc::search::learn_to_branch::Branching;
 
 use super::support::*;
 
-/// The program with a weight on a task, a schedule, and a weighting in `train` and in the search.
+/// The program with a weight on a task, a schedule, and a weighting in `train` and in the search. One label keeps its own units, so
+/// that the tasks' losses fall at different rates.
 fn program(weighting: &str) -> String {
     SPEC.replace("classes(3) {", "classes(3) { weight = 3,")
+        .replace("from = d.value }", "from = d.value, standardize = false }")
         .replace("lr = lr) }\n", &format!("lr = lr), weighting = {weighting}, schedule = linear(1, 0.1) }}\n"))
         .replace("  idle = strategy_idle\n", &format!("  idle = strategy_idle, weighting = {weighting}\n"))
 }

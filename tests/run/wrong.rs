@@ -96,7 +96,7 @@ fn data() {
     r.case("a column to leave out that is not there", 3, TRAIN, |p| spec(p, "except = [yes", "except = [yess"));
     r.case("a label value that never occurs", 3, TRAIN, |p| spec(p, "d.yes == 1", "d.colour == \"purple\""));
     r.case("labels beyond the classes", 4, TRAIN, |p| spec(p, "classes(3)", "classes(2)"));
-    r.case("no number in a table", 4, TRAIN, |p| line(p, 5, |l| format!("NaN{}", &l[l.find(',').expect("cells")..])));
+    r.case("no number in a table", 4, TRAIN, |p| line(p, 5, |l| format!("Inf{}", &l[l.find(',').expect("cells")..])));
     r.case("text in a numeric column", 4, TRAIN, |p| {
         spec(p, "train = \"train.csv\"", "train = \"train.csv\", numeric = [a, b, value]");
         line(p, 7, |l| format!("much{}", &l[l.find(',').expect("cells")..]));

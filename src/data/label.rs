@@ -138,7 +138,7 @@ pub fn check_row<'a>(
     condition: bool,
     data: impl IntoIterator<Item = &'a Known>,
 ) -> Result<Label, Vec<Diagnostic>> {
-    let mut check = Check::new(data);
+    let mut check = Check { any_text: true, ..Check::new(data) };
     let (term, ty) = check.term(expr);
     let needed = match &ty {
         Type::Array(Some(_)) | Type::Flags(Some(_)) | Type::Picture => Some("one value per row"),

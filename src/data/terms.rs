@@ -82,11 +82,13 @@ pub struct Check<'a> {
     pub errors: Vec<Diagnostic>,
     /// Inside a comparison, where text may stand.
     comparing: bool,
+    /// Columns may hold texts that training does not show: what divides the rows decides which of them training shows.
+    pub any_text: bool,
 }
 
 impl<'a> Check<'a> {
     pub fn new(data: impl IntoIterator<Item = &'a Known>) -> Check<'a> {
-        Check { data: data.into_iter().collect(), home: None, errors: Vec::new(), comparing: false }
+        Check { data: data.into_iter().collect(), home: None, errors: Vec::new(), comparing: false, any_text: false }
     }
 
     pub fn home(&self) -> Option<&Known> {
@@ -365,7 +367,7 @@ impl<'a> Check<'a> {
     /// Refuses text that the column never holds in training.
     fn occurs(&mut self, column: String, text: String, span: Span) -> Option<(Term, Type)> {
         let KnownKind::Category(Some(values)) = &self.home()?.column(&column)?.kind else { return None };
-        if values.contains(&text) {
+        if self.any_text || values.contains(&text) {
             return None;
         }
         let all = || values.iter().map(String::as_str);

@@ -17,7 +17,7 @@ fn a_derived_file_is_the_spec_without_its_search() {
         assert!(text.contains(kept), "{kept}\n{text}");
     }
     assert!(text.contains("searched = { validation_loss = 0.214, epochs = 30 }"), "{text}");
-    assert!(text.contains(&format!("derived  = \"{}\"", artifact::digest(spec(&c)))), "{text}");
+    assert!(text.contains(&format!("derived = \"{}\"", artifact::digest(spec(&c)))), "{text}");
     assert!(text.trim_end().ends_with("<- third.a\n}"), "{text}");
 }
 

@@ -293,7 +293,8 @@ fn statistics_are_of_training_rows_alone() {
     let text = place.text("p.mtl");
     let line = text.lines().find(|l| l.contains("column id")).expect("the column");
     assert!(line.contains("max = 99") && line.contains("mean = 49.5"), "{line}");
-    assert!(text.contains("split train { rows = 100 }") && text.contains("split validation { rows = 300 }"), "{text}");
+    assert!(text.contains("split train      { rows = 100 }"), "{text}");
+    assert!(text.contains("split validation { rows = 300 }"), "{text}");
     place.run("check p.mtl").ok();
     place.run("train p.mtl -o R --device cpu").ok();
 }

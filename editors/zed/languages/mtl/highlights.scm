@@ -19,11 +19,12 @@
   (#any-of? @constant.builtin
     "advance" "any" "average" "best" "bf16" "bilinear" "chw" "complete"
     "copy" "cost" "diagonal" "dirichlet" "even" "f32" "false" "first_to_last"
-    "fixed" "flip" "freeze" "gumbel" "gumbel_each" "hard" "hwc" "independent"
-    "last" "last_to_first" "macro" "macs" "mean" "micro" "nearest" "normal"
-    "out" "outputs" "params" "previous" "random" "rsa" "sigmoid" "softmax"
-    "sum" "task" "test" "tf32" "train" "true" "uniform" "validation_auc"
-    "validation_loss"))
+    "fixed" "flip" "freeze" "gflops" "gumbel" "gumbel_each" "hard" "higher"
+    "hwc" "independent" "joint" "last" "last_to_first" "latin1" "lower" "macro"
+    "macs" "mean" "micro" "nearest" "normal" "out" "outputs" "params"
+    "per_task" "previous" "random" "rsa" "share" "sigmoid" "softmax" "sum"
+    "task" "test" "tf32" "train" "true" "uniform" "utf16" "utf16be"
+    "utf16le" "utf8" "validation_auc" "validation_loss" "windows1252"))
 
 ((identifier) @type.builtin
   (#any-of? @type.builtin "f32" "fields" "int" "float" "bool"
@@ -32,13 +33,13 @@
 ((path . (identifier) @function.builtin .)
   (#any-of? @function.builtin
     "accuracy" "adam" "adamw" "affinity" "all" "all_shared" "auc" "auto"
-    "bce" "beam" "cagrad" "celeba" "constant" "cosine" "cosine_similarity" "cross_entropy"
-    "csv" "dselect_k" "dwa" "equal" "exact" "expected_cost" "exponential" "f1"
-    "famo" "full" "gradnorm" "group" "hierarchy_synthetic" "huber" "idx" "independent"
-    "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch" "log_loss" "ltb_synthetic" "mae"
-    "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none" "npy" "one" "pairwise"
-    "pcgrad" "r2" "random" "reinforce" "rlw" "rmse" "sgd" "share"
-    "snr" "some" "static" "step" "uncertainty" "warmup"))
+    "bce" "beam" "cagrad" "celeba" "column" "constant" "cosine" "cosine_similarity"
+    "cross_entropy" "csv" "dselect_k" "dwa" "equal" "exact" "expected_cost" "exponential"
+    "f1" "famo" "fold" "full" "gradnorm" "group" "hierarchy_synthetic" "huber"
+    "idx" "independent" "inverse" "inverse_sqrt" "iou" "l1" "learn_to_branch" "log_loss"
+    "ltb_synthetic" "mae" "mmoe_synthetic" "moving_average" "mse" "multi_mnist" "none" "npy"
+    "one" "pairwise" "pcgrad" "r2" "random" "reinforce" "rlw" "rmse"
+    "sgd" "share" "snr" "some" "static" "step" "uncertainty" "warmup"))
 
 ((path . (identifier) @function.builtin .)
   (#any-of? @function.builtin
@@ -63,22 +64,24 @@
 ((attribute key: (identifier) @property)
   (#any-of? @property
     "activations" "affinities" "alike" "alpha" "augment" "average" "b_std" "baseline"
-    "batch" "beta" "beta1" "beta2" "bias" "budget" "c" "categories"
-    "channels" "choices" "choose" "clip" "clustering" "columns" "copies" "correlation"
-    "cost" "count_include_pad" "dampening" "decay" "delimiter" "delta" "delta_std" "derived"
-    "dilation" "dim" "direction" "distinct" "distribution" "draws" "drop" "entropy"
-    "epochs" "eps" "every" "except" "exif" "factor" "families" "fine_tune"
-    "format" "fraction" "from" "gain" "gamma" "gate" "groups" "header"
-    "held_out" "hidden" "idle" "ignore" "images" "inputs" "k" "kernel"
-    "label" "label_smoothing" "labels" "lambda" "layout" "loss" "lr" "mask"
-    "measure" "memory" "metrics" "missing" "mode" "momentum" "nesterov" "noise_std"
-    "noises" "normalize" "numeric" "of" "optimizer" "outputs" "over" "p"
-    "padding" "parts" "patience" "penalty" "per" "place" "pos_weight" "precision"
-    "query" "range" "rate" "reads" "resize" "reward" "root" "sampler"
-    "samples" "scale" "scale_gradients" "schedule" "searched" "seed" "select" "self"
-    "shared" "shift" "size" "slope" "smooth" "split" "split_seed" "start"
-    "steps" "strategy" "stride" "tasks" "temperature" "terms" "test" "test_images"
-    "test_labels" "test_samples" "then" "threshold" "to" "tool" "train" "tuner"
-    "units" "validation" "validation_samples" "value" "warmup" "weight" "weight_decay" "weighting"
-    "weights" "width"))
+    "batch" "beta" "beta1" "beta2" "better" "bias" "buckets" "budget"
+    "by" "c" "categories" "channels" "choices" "choose" "clip" "clustering"
+    "columns" "copies" "correlation" "cost" "count_include_pad" "dampening" "decay" "decimal"
+    "delimiter" "delta" "delta_std" "derived" "dilation" "dim" "direction" "distinct"
+    "distribution" "draws" "drop" "drop_last" "encoding" "entropy" "epochs" "eps"
+    "every" "except" "exif" "factor" "families" "final_affine" "fine_tune" "format"
+    "fraction" "from" "gain" "gamma" "gate" "group" "groups" "header"
+    "held_out" "hidden" "idle" "ignore" "images" "index" "inputs" "k"
+    "kernel" "label" "label_smoothing" "labels" "lambda" "layout" "leave_out" "loss"
+    "lr" "mask" "measure" "memory" "metrics" "min_count" "minus" "missing"
+    "mode" "momentum" "name" "nesterov" "noise_std" "noises" "normalize" "numeric"
+    "of" "optimizer" "outputs" "over" "p" "padding" "pairs" "parts"
+    "patience" "penalty" "per" "place" "pos_weight" "precision" "query" "range"
+    "rate" "reads" "resize" "reward" "root" "sampler" "samples" "scale"
+    "scale_gradients" "schedule" "searched" "seed" "select" "self" "shared" "shift"
+    "size" "slope" "smooth" "spec" "split" "split_seed" "standardize" "start"
+    "steps" "strategy" "stratify" "stride" "strip" "tasks" "temperature" "terms"
+    "test" "test_images" "test_labels" "test_samples" "then" "thousands" "threshold" "time"
+    "to" "tool" "train" "tuner" "unit" "units" "unknown" "validation"
+    "validation_samples" "value" "warmup" "weight" "weight_decay" "weighting" "weights" "width"))
 (edge (path (identifier) @variable))

@@ -138,7 +138,8 @@ pub fn check_row<'a>(
     condition: bool,
     data: impl IntoIterator<Item = &'a Known>,
 ) -> Result<Label, Vec<Diagnostic>> {
-    let mut check = Check { any_text: true, ..Check::new(data) };
+    let mut check = Check::new(data);
+    check.any_text = true;
     let (term, ty) = check.term(expr);
     let needed = match &ty {
         Type::Array(Some(_)) | Type::Flags(Some(_)) | Type::Picture => Some("one value per row"),

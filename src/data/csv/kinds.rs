@@ -213,7 +213,7 @@ pub fn report(doubts: &[Doubt], missing: &[String]) -> (String, String) {
     if doubts.len() > TOLD {
         message.push(format!("and {} more columns", doubts.len() - TOLD));
     }
-    (message.join("\n"), remedy(doubts, missing, true))
+    (message.join("; "), remedy(doubts, missing, true))
 }
 
 /// The attributes that settle it.

@@ -196,7 +196,7 @@ fn an_embedding_of_many_words() {
 #[test]
 fn a_search() {
     let place = Place::new();
-    place.write("t.csv", table(80, 6).replace(",y\n", ",y\n").as_bytes());
+    place.write("t.csv", table(80, 6).as_bytes());
     let text = "mtl 1\ndata d { format = csv, train = \"t.csv\", validation = share(0.25) }\ninput x: fields { from = d, except = [y] }\ntask a: binary { \
                 label = d.y == 1 }\ntask b: binary { label = d.n0 > 0 }\ntask c: binary { label = d.n1 > 0 }\nbackbone net(x) {\n  stage e = one_hot -> \
                 linear(900) -> relu\n  stage s = linear(900) -> relu\n  stage t = linear(900) -> relu\n}\nhead for * = linear(outputs)\nspace tree over net \

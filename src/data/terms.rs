@@ -445,7 +445,7 @@ impl<'a> Check<'a> {
                         Some(wrong) => return wrong,
                         None => {}
                     }
-                    if ty != lt && !(lt.is(&ty) && ty == Type::Number) {
+                    if ty != lt && lt != Type::Open && !(lt.is(&ty) && ty == Type::Number) {
                         return self.unlike(item.span, item.span, &l, &lt, &value, &ty);
                     }
                     values.push(value);

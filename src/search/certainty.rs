@@ -26,7 +26,8 @@ impl Certainty {
         let pairs = || start.iter().zip(end).filter(|(_, e)| e.len() > 1);
         let near = |(s, e): &(&Vec<f64>, &Vec<f64>)| s.iter().zip(*e).all(|(s, e)| (s - e).abs() < NEAR);
         let (choices, open) = (pairs().count(), pairs().filter(near).count());
-        let mean = |of: &dyn Fn(&(&Vec<f64>, &Vec<f64>)) -> f64| match choices {
+        type Rows<'a> = (&'a Vec<f64>, &'a Vec<f64>);
+        let mean = |of: &dyn Fn(&Rows) -> f64| match choices {
             0 => 0.0,
             n => pairs().map(|p| of(&p)).sum::<f64>() / n as f64,
         };

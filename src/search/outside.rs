@@ -217,7 +217,7 @@ mod tests {
         let said = |text: &str| Sheet::parse(Path::new("t.csv"), text).err().expect("refused").to_string();
         assert_eq!(said("a,b\n1"), "`t.csv`, line 2: 1 cells where 2 are expected");
         assert_eq!(said("a,b\n1,\"2"), "`t.csv`, line 2: a quoted cell does not end on this line");
-        let wrong = sheet("a,b\n1,2\n3,x").number(1, 1).err().expect("refused").to_string();
+        let wrong = sheet("a,b\n1,2\n3,x").number(1, 1).expect_err("refused").to_string();
         assert_eq!(wrong, "`t.csv`, line 3: column `b`: \"x\" is not a finite number");
         assert!(sheet("1,inf").number(0, 1).is_err() && sheet("a,b\n1,NaN").number(0, 1).is_err());
     }

@@ -179,7 +179,7 @@ fn batch_pool(dice: &mut Dice) -> Trial {
         // Equal values stay equal, and the first of them wins.
         let close = |at: &usize| norm.y.may_swap(*at, *winner) && norm.x.data[*at] != norm.x.data[*winner];
         let passes = !relu || norm.y.value[*winner] > 0.0;
-        if !places.iter().any(close) && !(relu && norm.y.may_be(*winner, 0.0)) {
+        if !(places.iter().any(close) || relu && norm.y.may_be(*winner, 0.0)) {
             dy[i] = all[i];
             open[*winner] += if passes { all[i] } else { 0.0 };
         }

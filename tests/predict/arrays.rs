@@ -292,7 +292,7 @@ fn pixels_without_labels_do_not_count() {
     let far: Vec<f32> =
         chw().chunks_exact(3 * PIXELS).flat_map(|s| s[PIXELS..2 * PIXELS].iter().map(|v| v + 2.0)).collect();
     // Every fifth pixel, and all of the second image, has no label.
-    let hole = |i: usize| i % 5 == 0 || i / PIXELS == 1;
+    let hole = |i: usize| i.is_multiple_of(5) || i / PIXELS == 1;
     let holes = (0..s.len()).filter(|i| hole(*i)).count();
     let with = |values: &[f32], odd: f32| -> Vec<f32> {
         values.iter().enumerate().map(|(i, v)| if hole(i) { odd } else { *v }).collect()

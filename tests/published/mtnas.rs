@@ -125,7 +125,7 @@ fn random_routes_do_not_depend_on_queries() {
         let prepared = prepare(&place.path("random.mtl"), &[]);
         let network = prepared.checked().supernet.as_ref().expect("a space");
         let choice = network.choices.iter().find(|c| c.candidates == 3).expect("a reader of low");
-        let mut counts = vec![0.0; 7];
+        let mut counts = [0.0; 7];
         let n = 7_000;
         for i in 0..n {
             let mut rng = mtlc::random::Randomness::new(1).stream("test", [i, queries as u64, 0]);

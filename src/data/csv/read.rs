@@ -312,14 +312,14 @@ impl<'a> Reader<'a> {
             };
             self.columns[c].kind = Some(kind);
             if kind == Kind::Number {
-                self.to_numbers(pass, c)?;
+                self.read_numbers(pass, c)?;
             }
         }
         Ok(doubts)
     }
 
     /// A column that was kept as texts and is numeric.
-    fn to_numbers(&mut self, pass: &mut Pass, c: usize) -> Result<(), DataError> {
+    fn read_numbers(&mut self, pass: &mut Pass, c: usize) -> Result<(), DataError> {
         let column = &mut self.columns[c];
         if let Cells::Numbers(numbers) = &pass.cells[c] {
             return match numbers.odd {

@@ -104,7 +104,7 @@ pub fn check(args: &Args, item: Span, test_files: bool) -> Vec<Diagnostic> {
             found.push(wrong(
                 span(attribute),
                 format!("`{attribute}` has no effect: no split of this data set is a share or a fold"),
-                format!("remove it, or write for example `validation = share(0.1)` in place of what `validation` is"),
+                "remove it, or give a split a share of the rows, for example `validation = share(0.1)`".to_string(),
             ));
         }
     }
@@ -124,9 +124,10 @@ pub fn check_columns(args: &Args, known: &Known) -> Vec<Diagnostic> {
     for split in ["validation", "test"] {
         match args.get(split) {
             Some(Value::Expr(e)) => expression(e, true),
-            Some(Value::Call(c)) => c.args.get("stratify").iter().for_each(|v| match v {
-                Value::Expr(e) => expression(e, false),
-                _ => {}
+            Some(Value::Call(c)) => c.args.get("stratify").iter().for_each(|v| {
+                if let Value::Expr(e) = v {
+                    expression(e, false);
+                }
             }),
             _ => {}
         }

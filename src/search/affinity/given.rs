@@ -294,8 +294,11 @@ mod tests {
         text.split(' ').map(str::to_string).collect()
     }
 
-    /// Of the tasks a, b and c at two stages: the matrices, and what was noted.
-    fn read_text(text: &str) -> Result<(Vec<Vec<Vec<f64>>>, Vec<String>), String> {
+    /// The matrices by stage, and the notes.
+    type Read = (Vec<Vec<Vec<f64>>>, Vec<String>);
+
+    /// For the tasks a, b and c at two stages.
+    fn read_text(text: &str) -> Result<Read, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("t");
         std::fs::write(&path, text).expect("written");

@@ -176,8 +176,8 @@ fn pair_of(header: &str, tasks: &[String]) -> Option<Result<(usize, usize), Stri
 /// A column per pair and task, a row per number of shared stages.
 fn wide(sheet: &Sheet, tasks: &[String], stages: usize) -> Result<Vec<Pair>, RunError> {
     let header = sheet.header.as_deref().unwrap_or_default();
-    let columns: Vec<(usize, Result<(usize, usize), String>)> =
-        header.iter().enumerate().filter_map(|(c, h)| Some((c, pair_of(h, tasks)?))).collect();
+    type Columns = Vec<(usize, Result<(usize, usize), String>)>;
+    let columns: Columns = header.iter().enumerate().filter_map(|(c, h)| Some((c, pair_of(h, tasks)?))).collect();
     if columns.is_empty() {
         let said = "has neither the columns `task`, `with`, `shared` and `value` nor columns like `(0, 1)-0`";
         return Err(sheet.shaped(said, HELP));

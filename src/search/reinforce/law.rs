@@ -227,7 +227,7 @@ mod tests {
         let row = row(law);
         let p = law.probabilities(&row);
         let n = 40_000;
-        let mut counts = vec![0.0; 14];
+        let mut counts = [0.0; 14];
         let mut rng = Randomness::new(5).stream("test samples", [0; 3]);
         (0..n).for_each(|_| counts[law.sample(&row, &mut rng)] += 1.0 / n as f64);
         for (number, p) in &p {

@@ -5,7 +5,8 @@
 #   BRANCHES=1 tests/coverage.sh   lines and branches, with a nightly compiler
 #
 # It needs the LLVM tools of the compiler's own version: `rustc -vV` names it, and Debian has them as `llvm-22`. It builds in a folder
-# of its own, TARGET or a temporary one, which is deleted at the end. KERNELS says how many shapes of each kernel are drawn.
+# of its own, a temporary one that is deleted at the end, or in TARGET, which is kept. KERNELS says how many shapes of each kernel are
+# drawn.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,10 +24,14 @@ for tool in llvm-profdata llvm-cov; do
   }
 done
 
-work=${TARGET:-$(mktemp -d)}
-mkdir -p "$work"
-work=$(cd "$work" && pwd)
-trap 'rm -rf "$work"' EXIT
+if [ -n "${TARGET:-}" ]; then
+  mkdir -p "$TARGET"
+  work=$(cd "$TARGET" && pwd)
+  rm -rf "$work/profiles"
+else
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+fi
 
 # Only this package is instrumented: its dependencies run at full speed.
 printf '#!/bin/sh\nexec "$@" %s\n' "$options" >"$work/instrument"

@@ -230,3 +230,39 @@ fn limits_of_the_shell() {
         assert!(!place.path("R").exists());
     }
 }
+
+/// Memory that runs out anywhere ends the program with a message, never with the trace of an abort; where it suffices, nothing is said.
+#[test]
+fn memory_that_runs_out_is_told() {
+    let place = Place::new();
+    place.write("t.csv", table(60_000, 20).as_bytes());
+    let text = format!(
+        "mtl 1\ndata d {{ format = csv, train = \"t.csv\" }}\n{MLP}backbone net(x) {{ stage s = one_hot -> mlp(8) }}\ntrain {{ epochs = 1, \
+         batch = 4096 }}\n"
+    );
+    place.write("p.mtl", text.as_bytes());
+    let mut seen = [0, 0];
+    for limit in [40, 60, 80, 100, 130, 170, 220, 400, 800] {
+        let train = format!("train p.mtl --device cpu --ignore-memory -q -o R{limit}");
+        for command in ["data check p.mtl", train.as_str()] {
+            let o = Command::new("sh")
+                .args(["-c", &format!("ulimit -v {}; exec \"{BIN}\" {command}", limit * 1024)])
+                .current_dir(place.0.path())
+                .env("RAYON_NUM_THREADS", "2")
+                .output()
+                .expect("the binary runs");
+            let said = String::from_utf8_lossy(&o.stderr).into_owned();
+            assert!(!said.contains("backtrace") && !said.contains("bug in mtlc"), "{limit} MiB, {command}: {said}");
+            match o.status.code() {
+                Some(0) => seen[0] += 1,
+                Some(1) => {
+                    assert!(said.contains("error: out of memory: ") && said.contains("ulimit -v"), "{limit} MiB, {command}: {said}");
+                    seen[1] += 1;
+                }
+                other => panic!("{limit} MiB, {command}: {other:?}, {said}"),
+            }
+        }
+    }
+    println!("{} ran, {} had too little", seen[0], seen[1]);
+    assert!(seen[0] > 0 && seen[1] > 0);
+}

@@ -2,6 +2,7 @@
 //! training split alone.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::label_facts::{LabelFacts, nine_digits};
 use super::raw::{FileFact, MISSING, Raw, RawColumn, SPLITS, Values};
@@ -55,7 +56,8 @@ pub enum Facts {
     Numeric { mean: f64, std: f64, min: f64, max: f64 },
     /// Training values with their counts, most frequent first, then alphabetical. Category numbers count from 1 in this
     /// order; 0 is "missing, or never seen in training".
-    Category { values: Vec<(String, usize)> },
+    /// A vocabulary may be as large as its file, and schemas are cloned: clones have it in common.
+    Category { values: Arc<Vec<(String, usize)>> },
     /// Categories whose vocabulary was left out of the program: how many texts it has, and its digest ([`vocabulary::digest`]).
     Withheld { values: usize, sha256: String },
     /// Texts by their bucket ([`vocabulary::bucket`]), from 1; 0 is missing. There is no vocabulary.
@@ -296,7 +298,7 @@ fn column(c: &RawColumn, values: &Values) -> ColumnFacts {
             let seen = c.dictionary.iter().zip(counts).filter(|(_, n)| *n >= c.min_count.max(1));
             let mut values: Vec<(String, usize)> = seen.map(|(v, n)| (v.clone(), n)).collect();
             values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-            (Facts::Category { values }, missing)
+            (Facts::Category { values: Arc::new(values) }, missing)
         }
         (Values::Pictures(_), _) => (Facts::Picture, 0),
         (numbers, _) => numeric(numbers),

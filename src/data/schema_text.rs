@@ -1,6 +1,7 @@
 //! A frozen schema as text: printed as a `schema` item, and read back from the tree, strictly.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::freeze::{ColumnFacts, Facts, Rare, Schema};
 use super::label_facts::LabelFacts;
@@ -298,7 +299,7 @@ impl Read<'_> {
         let values = shelf.as_mut()?.take(column);
         let values = values.filter(|v| v.len() == size && vocabulary::digest(v) == sha256);
         match values {
-            Some(values) => Some(Facts::Category { values }),
+            Some(values) => Some(Facts::Category { values: Arc::new(values) }),
             None => self.wrong(head(n), "the file of vocabularies does not hold this one"),
         }
     }
@@ -419,7 +420,7 @@ impl Read<'_> {
                 if !vocabulary::in_order(&pairs) {
                     return self.wrong(head(n), "values stand most frequent first, then alphabetically, each once");
                 }
-                Facts::Category { values: pairs }
+                Facts::Category { values: Arc::new(pairs) }
             }
             other => {
                 return self.wrong(head(n), format!("a column is `numeric`, `category` or `picture`, not `{other}`"));

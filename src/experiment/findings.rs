@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NetworkResult;
 use crate::check::Checked;
+use crate::diag::suggest;
 use crate::ir::Network;
 use crate::ir::derive::Derived;
 use crate::objective::{self, Better};
@@ -24,6 +25,8 @@ pub enum Kind {
     Collapsed,
     /// What `reinforce` maximises did not rise.
     FlatReward,
+    /// Tasks choose the same copy of a stage, and the topology, a tree, keeps them apart.
+    Remerged,
     /// A task's metric or loss is that of a network which gives every row the same.
     NoBetterThanConstant,
 }
@@ -85,6 +88,23 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
                      in the last"
                 ),
                 help: "search for more epochs, or average more networks per step: `samples = 8`".into(),
+            });
+        }
+        for met in &c.remerged {
+            let tasks = suggest::listing(met.tasks.iter().map(String::as_str));
+            out.push(Finding {
+                kind: Kind::Remerged,
+                network: None,
+                task: None,
+                measure: "tasks".into(),
+                value: met.tasks.len() as f64,
+                against: 0.0,
+                text: format!(
+                    "{tasks} choose the same copy of `{}` after they have chosen different copies of an earlier stage; the topology is a \
+                     tree, and they stay apart",
+                    met.stage
+                ),
+                help: "`expected_cost.json` has the probabilities; more epochs, or a lower temperature at the end, may settle it".into(),
             });
         }
     }

@@ -26,24 +26,25 @@ fn ours(layout: Layout) -> bool {
 // and given to one owner at a time.
 unsafe impl GlobalAlloc for Blocks {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match ours(layout) {
+        let block = match ours(layout) {
             true => store::take(layout.size()).0,
             // SAFETY: the caller's.
             false => unsafe { MiMalloc.alloc(layout) },
-        }
+        };
+        there(block, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if !ours(layout) {
             // SAFETY: the caller's.
-            return unsafe { MiMalloc.alloc_zeroed(layout) };
+            return there(unsafe { MiMalloc.alloc_zeroed(layout) }, layout.size());
         }
         let (block, fresh) = store::take(layout.size());
         if !block.is_null() && !fresh {
             // SAFETY: the block has this many bytes.
             unsafe { block.write_bytes(0, layout.size()) }
         }
-        block
+        there(block, layout.size())
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -60,7 +61,7 @@ unsafe impl GlobalAlloc for Blocks {
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         if !ours(layout) && !ours(new) {
             // SAFETY: the caller's.
-            return unsafe { MiMalloc.realloc(block, layout, size) };
+            return there(unsafe { MiMalloc.realloc(block, layout, size) }, size);
         }
         // SAFETY: it is ours, so it has a header.
         if ours(layout) && ours(new) && size <= unsafe { store::room(block) } {
@@ -76,6 +77,34 @@ unsafe impl GlobalAlloc for Blocks {
             to
         }
     }
+}
+
+/// The block, if the system had one. Otherwise the process ends with a message: the standard library would abort with the trace of a
+/// fault. What is asked for here is asked for by code that cannot go on without it.
+fn there(block: *mut u8, bytes: usize) -> *mut u8 {
+    if block.is_null() && bytes > 0 {
+        exhausted(bytes);
+    }
+    block
+}
+
+/// Says that memory has run out, and ends the process with exit code 1. Does nothing if it is called while it runs, so that a lack of
+/// memory here leads to the standard library's abort.
+#[cold]
+fn exhausted(bytes: usize) {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static ENDING: AtomicBool = AtomicBool::new(false);
+    if ENDING.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    // Standard error has no buffer, so nothing is allocated.
+    let _ = writeln!(
+        std::io::stderr(),
+        "error: out of memory: {bytes} bytes could not be had\n  help: end other programs, raise the limit on this one (`ulimit -v`, the \
+         memory of the job), read fewer rows or columns, or make `batch` smaller; checkpoints that were written are kept"
+    );
+    std::process::exit(1);
 }
 
 /// Gives all that nobody uses back to the system; what was in use before no longer counts.

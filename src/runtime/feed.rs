@@ -135,7 +135,12 @@ pub fn labels_of(checked: &Checked, data: usize) -> Vec<LabelSpec> {
 }
 
 /// Loads (or takes) and encodes the data of a checked spec.
-pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, RunError> {
+pub fn feed(checked: &Checked, raws: HashMap<String, Raw>) -> Result<Feed, RunError> {
+    feed_and_raw(checked, raws).map(|(feed, _)| feed)
+}
+
+/// The feed of a checked spec, and the samples that it was encoded from.
+pub fn feed_and_raw(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<(Feed, Raw), RunError> {
     let spec = &checked.spec;
     let used = runs::data_sets(spec);
     let [only] = used.as_slice() else {
@@ -196,10 +201,10 @@ pub fn feed(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result<Feed, R
             .notes
             .push(format!("the data `{}` have no test split: the tables show the validation split", data.name));
     }
-    let origin = raw.splits.map(|s| s.origin);
+    let origin = raw.splits.each_ref().map(|s| s.origin.clone());
     let tasks = (0..spec.tasks.len()).collect();
     let losses = losses(spec, &dataset.train);
-    Ok(Feed { dataset, data: *only, schema, inputs, tasks, losses, origin, readers: readers() })
+    Ok((Feed { dataset, data: *only, schema, inputs, tasks, losses, origin, readers: readers() }, raw))
 }
 
 /// A feed of no samples, for rows that come one piece at a time: how the inputs are encoded, and the name of the data set that

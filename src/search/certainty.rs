@@ -15,6 +15,16 @@ pub struct Certainty {
     pub entropy: f64,
     /// Mean reward in the first and in the last quarter of the steps of the choices, for strategies that have rewards.
     pub rewards: Option<[f64; 2]>,
+    /// Tasks that the topology keeps apart though they choose the same copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remerged: Vec<Remerged>,
+}
+
+/// Tasks that choose the same copy of a stage after they have chosen different copies of an earlier one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Remerged {
+    pub stage: String,
+    pub tasks: Vec<String>,
 }
 
 /// A probability that has moved by less has not moved.
@@ -38,6 +48,7 @@ impl Certainty {
             start: mean(&|(s, _)| share(s)),
             entropy: mean(&|(_, e)| share(e)),
             rewards,
+            remerged: Vec::new(),
         }
     }
 }

@@ -170,7 +170,7 @@ fn final_norms_learn_nothing() {
     assert!(!found(1) && found(3));
 }
 
-/// Tasks that choose the same copy after they have parted are told, and written down; the tree keeps them apart.
+/// Tasks that choose the same copy after they have chosen different ones are a finding; the tree keeps them apart.
 #[test]
 fn tasks_that_meet_again_are_reported() {
     let mut seen = [0, 0];
@@ -194,7 +194,10 @@ fn tasks_that_meet_again_are_reported() {
         let met = (0..3).any(|t| (0..t).any(|u| first[t] != first[u] && second[t] == second[u]));
         let told = found["remerged"].as_array().expect("a list");
         assert_eq!(met, !told.is_empty(), "{first:?} {second:?} {told:?}");
-        assert_eq!(met, said.contains("choose the same copy of `branch` after they have parted"), "{said}");
+        assert_eq!(met, said.contains("choose the same copy of `branch` after they have chosen different copies"), "{said}");
+        let summary = place.json("run/summary.json");
+        let findings = summary["findings"].as_array().expect("a list");
+        assert_eq!(met, findings.iter().any(|f| f["kind"] == "remerged"), "{findings:?}");
         if met {
             let names: Vec<&str> =
                 told[0]["tasks"].as_array().expect("names").iter().filter_map(|n| n.as_str()).collect();
@@ -212,20 +215,6 @@ fn tasks_that_meet_again_are_reported() {
 /// A step as in the code goes on to the same bytes.
 #[test]
 fn single_steps_go_on_to_the_same_bytes() {
-    let body = "epochs = 4, batch = 12, steps = per_task";
-    let whole = place(body);
-    whole.run("search net.mtl -o run --device cpu --quiet").ok();
-    let stopped = place(body);
-    let mut code = stopped.run("search net.mtl -o run --device cpu --quiet --time 1200ms --save-every 1ms").code;
-    for _ in 0..200 {
-        if code != 75 {
-            break;
-        }
-        code = stopped.run("search --resume run --quiet --time 1200ms --save-every 1ms").code;
-    }
-    assert_eq!(code, 0);
-    for name in ["checkpoints/supernet.safetensors", "expected_cost.json"] {
-        let read = |p: &Place| std::fs::read(p.path("run").join(name)).expect("it is there");
-        assert!(read(&whole) == read(&stopped), "{name} differs");
-    }
+    let make = || place("epochs = 4, batch = 12, steps = per_task");
+    stopped_and_resumed(make, &["checkpoints/supernet.safetensors", "expected_cost.json"]);
 }

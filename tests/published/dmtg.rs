@@ -127,22 +127,8 @@ fn epochs_are_selected() {
 /// Stopped before and after the epoch that is kept: the same end.
 #[test]
 fn the_selected_epoch_survives_a_stop() {
-    let body = "epochs = 6, batch = 12, weights = adam(lr = 0.2), select = both";
-    let whole = place(body);
-    whole.run("search net.mtl -o run --device cpu --quiet").ok();
-    let stopped = place(body);
-    let mut code = stopped.run("search net.mtl -o run --device cpu --quiet --time 1200ms --save-every 1ms").code;
-    for _ in 0..200 {
-        if code != 75 {
-            break;
-        }
-        code = stopped.run("search --resume run --quiet --time 1200ms --save-every 1ms").code;
-    }
-    assert_eq!(code, 0);
-    for name in ["checkpoints/supernet.safetensors", "derived/net.mtl"] {
-        let read = |p: &Place| std::fs::read(p.path("run").join(name)).expect("it is there");
-        assert!(read(&whole) == read(&stopped), "{name} differs");
-    }
+    let make = || place("epochs = 6, batch = 12, weights = adam(lr = 0.2), select = both");
+    stopped_and_resumed(make, &["checkpoints/supernet.safetensors", "derived/net.mtl"]);
 }
 
 /// A space of groups is compared as it is: both baselines, random groupings at the epochs of the search, and its one-shot network.

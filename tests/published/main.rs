@@ -11,6 +11,24 @@ mod mtnas;
 
 use support::*;
 
+/// A search that is stopped and resumed until it is done writes the same bytes as one that runs through.
+fn stopped_and_resumed(make: impl Fn() -> Place, files: &[&str]) {
+    let whole = make();
+    whole.run("search net.mtl -o run --device cpu --quiet").ok();
+    let stopped = make();
+    let mut code = stopped.run("search net.mtl -o run --device cpu --quiet --time 1200ms --save-every 1ms").code;
+    let mut stops = 0;
+    while code == 75 && stops < 200 {
+        stops += 1;
+        code = stopped.run("search --resume run --quiet --time 1200ms --save-every 1ms").code;
+    }
+    assert_eq!(code, 0, "after {stops} stops");
+    for name in files {
+        let read = |p: &Place| std::fs::read(p.path("run").join(name)).expect("it is there");
+        assert!(read(&whole) == read(&stopped), "{name} differs after {stops} stops");
+    }
+}
+
 /// The table's program with another space and search.
 fn program(space: &str, search: &str) -> String {
     let (start, end) = (SPEC.find("space branching").expect("it has one"), SPEC.find("train {").expect("it has one"));

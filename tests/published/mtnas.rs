@@ -161,3 +161,25 @@ fn searches_of_routes_take_a_weighting() {
         }
     }
 }
+
+/// Rewards that never rose are a finding: with rates of 0 chance decides, and the finding has the two means; where the network learns,
+/// the rewards rise.
+#[test]
+fn rewards_that_never_rose_are_a_finding() {
+    let place = Place::new();
+    let found = |rates: &str, seed: usize| -> Option<[f64; 2]> {
+        let search = format!("search reinforce {{ epochs = 16, batch = 50, {rates} }}");
+        place.write("flat.mtl", routes(2, "embed", &search).as_bytes());
+        let out = format!("o-{}-{seed}", rates.len());
+        let said = place.run(&format!("search flat.mtl --seed {seed} -o {out} --device cpu")).ok().err;
+        let summary = place.json(&format!("{out}/summary.json"));
+        let flat = summary["findings"].as_array().expect("a list").iter().find(|f| f["kind"] == "flat_reward");
+        assert_eq!(flat.is_some(), said.contains("the rewards of `reinforce` never rose"), "{said}");
+        flat.map(|f| ["value", "against"].map(|k| f[k].as_f64().expect("a number")))
+    };
+    let still: Vec<_> = (0..8).map(|seed| found("weights = sgd(lr = 0), choices = sgd(lr = 0)", seed)).collect();
+    let flat: Vec<[f64; 2]> = still.iter().flatten().copied().collect();
+    assert!((1..8).contains(&flat.len()), "{still:?}");
+    assert!(flat.iter().all(|[last, first]| last <= first), "{flat:?}");
+    assert!((0..3).all(|seed| found("weights = adam(lr = 1e-2), choices = adam(lr = 1e-2)", seed).is_none()));
+}

@@ -16,7 +16,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         for column in schema.columns.iter().filter(|c| !chosen.contains(&c.name)) {
             let ColumnFacts::Category { values, .. } = &column.facts else { continue };
             let mut tally = Tally::default();
-            for (text, count) in values {
+            for (text, count) in values.iter() {
                 if notation.is_number(text) {
                     tally.numbers += count;
                     tally.different += 1;

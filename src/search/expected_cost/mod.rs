@@ -31,11 +31,11 @@ mod norms;
 use candle_core::{Tensor, Var};
 
 use super::bench::{Bench, Ended, Ground, Outcome};
-use super::certainty::Certainty;
+use super::certainty::{Certainty, Remerged};
 use super::choices::{Choices, argmax, choices_event, log_softmax, softmax, softmax_at};
 use super::{Offer, StrategyDef};
 use crate::check;
-use crate::diag::{Diagnostic, codes, suggest};
+use crate::diag::{Diagnostic, codes};
 use crate::hir::schema::{DROP_LAST, WEIGHTING, optimizers};
 use crate::hir::{Search, Spec};
 use crate::ir::{Network, partition};
@@ -224,15 +224,9 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let hard = searching.hard()?;
     let again = searching.remerged()?;
     let record = searching.record(&chain, &again)?;
-    let certainties = vec![Certainty::new(search.strategy.call.name, &start, &searching.probabilities()?, None)];
+    let certainty = Certainty::new(search.strategy.call.name, &start, &searching.probabilities()?, None);
+    let certainties = vec![Certainty { remerged: again, ..certainty }];
     drop(searching);
-    for met in &again {
-        listener.note(&format!(
-            "note: {} choose the same copy of `{}` after they have parted: the result is a tree, and they stay apart",
-            suggest::listing(met.tasks.iter().map(String::as_str)),
-            met.stage
-        ));
-    }
     let decisions = partition::decisions(network, &chain)
         .ok_or_else(|| RunError::NotYet("the tree of the search does not fit its space".into()))?;
     let validation = match (&ended.stopped, ended.validation) {
@@ -249,13 +243,6 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         Some(at) => Ended::Stopped(at, Some(outcome)),
         None => Ended::Done(outcome),
     })
-}
-
-/// Tasks that choose the same copy of a stage after they have parted before.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-struct Remerged {
-    stage: String,
-    tasks: Vec<String>,
 }
 
 /// What the search leaves.

@@ -124,11 +124,10 @@ fn read(file: &Path, set: &[(String, String)], terminal: &Terminal) -> Result<Re
     options.schemas = open;
     let compiled = compiled(file, &options, terminal)?;
     let checked = compiled.checked.as_ref().expect("it compiled");
-    let feed = feed::feed(checked, raws.clone()).map_err(session::failed)?;
+    let (feed, raw) = feed::feed_and_raw(checked, raws).map_err(session::failed)?;
     let (_, _, data) = feed::feed_inputs(&checked.spec).map_err(session::failed)?;
     let name = data.name.clone();
     let schema = feed.schema.clone();
     let frozen = !options.schemas.contains_key(&name);
-    let raw = raws.remove(&name).expect("read above");
     Ok(Read { name, raw, schema, frozen, feed, compiled })
 }

@@ -75,7 +75,7 @@ impl DataError {
         }
     }
 
-    pub(super) fn option(message: impl Into<String>, help: impl Into<String>) -> DataError {
+    pub fn option(message: impl Into<String>, help: impl Into<String>) -> DataError {
         DataError::Option { message: message.into(), help: help.into() }
     }
 

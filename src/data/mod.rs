@@ -11,6 +11,7 @@ mod album;
 pub mod axes;
 mod batches;
 mod celeba;
+mod contradictions;
 pub mod csv;
 pub mod encode;
 mod error;
@@ -46,6 +47,7 @@ use std::path::Path;
 
 pub use album::{Album, Drawn};
 pub use batches::{Batch, Batches};
+pub use contradictions::contradictions;
 pub use encode::{
     Dataset, InputData, InputFrom, InputSpec, LabelData, LabelSpec, Mask, Reading, Table, Unknown, channels, encode,
     encode_inputs, marks, measure,

@@ -91,6 +91,17 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
                     .help("give one `.npz` that holds all arrays, or one `.npy` per column"),
             );
         }
+        if split == "train" && args.get("columns").is_some() && files.iter().any(|f| f.ends_with(".npz")) {
+            found.push(
+                Diagnostic::new(
+                    codes::TYPE_MISMATCH,
+                    args.span("columns").unwrap_or(item),
+                    "an `.npz` names its arrays itself, so `columns` has nothing to name",
+                )
+                .label("not for an `.npz`")
+                .help("leave `columns` out; `d.NAME` reads the array of that name"),
+            );
+        }
         if let Some(names) = names(args)
             && files.len() != names.len()
             && !files.iter().any(|f| f.ends_with(".npz"))

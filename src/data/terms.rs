@@ -419,6 +419,13 @@ impl<'a> Check<'a> {
                         "for example `in 18..25`",
                     );
                 };
+                if a > b {
+                    return self.mismatch(
+                        right.span,
+                        "no number lies in this range",
+                        format!("from the smaller one: `in {b}..{a}`"),
+                    );
+                }
                 match self.expect(&lt, Type::Number, left.span, "`in` with a range") {
                     true => (Term::Within(Box::new(l), a, b), lt.judged()),
                     false => (l, Type::Open),

@@ -124,8 +124,9 @@ impl Diagnostic {
         self
     }
 
+    /// An empty text is no help, and is left out.
     pub fn help(mut self, text: impl Into<String>) -> Self {
-        self.help = Some(text.into());
+        self.help = Some(text.into()).filter(|t: &String| !t.is_empty());
         self
     }
 

@@ -20,7 +20,7 @@ use super::several::{self, Means, misused, new_folder};
 use super::{Failure, NetworkResult, Prepared, RunFolder, Summary};
 use crate::artifact;
 use crate::check::runs;
-use crate::data::split;
+use crate::data::{DataError, split};
 use crate::hir::Data;
 use crate::runtime::RunError;
 use crate::runtime::epochs::Stopped;
@@ -134,7 +134,9 @@ pub fn begin(
     let data = data(prepared)?;
     let rows = prepared.feed.dataset.train.rows;
     if folds > rows {
-        return Err(misused(format!("{folds} folds are asked for, and there are {rows} training rows")));
+        let message = format!("{folds} folds are asked for, and there are {rows} training rows");
+        let help = format!("every fold needs a row: `--folds {rows}` at most");
+        return Err(Failure::Run(RunError::Data(DataError::option(message, help))));
     }
     let (sources, spec) = (&prepared.compiled.sources, &prepared.checked().spec);
     let text = artifact::unfrozen_file(sources, spec, &path.join("programs"));

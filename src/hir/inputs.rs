@@ -74,6 +74,9 @@ impl Builder<'_> {
                 );
             }
             self.diags.extend((found.check)(&fields.args, item.names[0].span));
+            if let (Some(_), Some(schema)) = (written, &frozen) {
+                self.diags.extend(data::contradictions(&fields.args, schema, item.names[0].span));
+            }
             let name = &item.names[0].text;
             let known = match &frozen {
                 Some(s) => data::Known::from_schema(name, s),

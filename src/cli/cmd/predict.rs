@@ -133,7 +133,7 @@ fn unknown_end(path: Option<&Path>) -> Option<(&Path, String)> {
 pub fn by_name(path: &Path) -> Option<Layout> {
     Some(match path.extension()?.to_string_lossy().to_lowercase().as_str() {
         "csv" => Layout::Csv,
-        "jsonl" | "ndjson" | "json" => Layout::Jsonl,
+        "jsonl" | "ndjson" => Layout::Jsonl,
         "npz" => Layout::Npz,
         "npy" => Layout::Npy,
         _ => return None,

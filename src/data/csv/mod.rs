@@ -11,7 +11,7 @@ mod numbers;
 mod read;
 mod words;
 
-pub use attributes::names;
+pub use attributes::{names, plain};
 pub use kinds::{Other, Tally, Verdict, judge, report, usual};
 pub use look::look;
 pub use numbers::Notation;

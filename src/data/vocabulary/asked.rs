@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::data::DataError;
+use crate::data::freeze::{Facts, Schema};
 use crate::data::raw::{MISSING, Raw, Values};
 use crate::diag::{Diagnostic, codes};
 use crate::schema::{Args, AttrDef, COUNT, Need, Ty, Value};
@@ -121,6 +122,48 @@ pub fn apply(raw: &mut Raw, args: &Args) -> Result<(), DataError> {
         }
     }
     Ok(())
+}
+
+/// What the two attributes ask for and the schema has not, each with its attribute.
+pub fn contradictions(args: &Args, schema: &Schema) -> Vec<(&'static str, String)> {
+    let (Ok(counts), Ok(buckets)) = (asked(args, MIN_COUNT.name), asked(args, BUCKETS.name)) else { return Vec::new() };
+    let mut out = Vec::new();
+    for c in &schema.columns {
+        let name = &c.name;
+        let wanted = |of: &Asked| of.by.get(name).copied().or(of.all);
+        let hashed = match &c.facts {
+            Facts::Hashed { buckets } => Some(*buckets),
+            Facts::Category { .. } | Facts::Withheld { .. } => None,
+            _ => continue,
+        };
+        let texts = match &c.facts {
+            Facts::Category { values } => values.len(),
+            Facts::Withheld { values, .. } => *values,
+            _ => usize::MAX,
+        };
+        // A number for all columns means those that hold more texts.
+        let all = buckets.all.filter(|n| texts > *n);
+        match (hashed, buckets.by.get(name).copied().or(all)) {
+            (Some(was), Some(is)) if was != is => {
+                out.push((BUCKETS.name, format!("`buckets` asks for {is} at `{name}`, and the schema has {was}")));
+            }
+            (Some(was), None) => {
+                let message = format!("the schema has {was} buckets at `{name}`, and `buckets` asks for none");
+                out.push((BUCKETS.name, message));
+            }
+            (None, Some(is)) => {
+                let message = format!("`buckets` asks for {is} at `{name}`, and the schema has its texts");
+                out.push((BUCKETS.name, message));
+            }
+            _ => {}
+        }
+        let (was, is) = (c.rare.map_or(1, |r| r.below), wanted(&counts).unwrap_or(1));
+        if hashed.is_none() && was != is {
+            let message = format!("`min_count` is {is} at `{name}`, and the schema was frozen with {was}");
+            out.push((MIN_COUNT.name, message));
+        }
+    }
+    out
 }
 
 /// How many texts training shows.

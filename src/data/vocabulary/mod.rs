@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-pub use asked::{BUCKETS, MIN_COUNT, apply, check};
+pub use asked::{BUCKETS, MIN_COUNT, apply, check, contradictions};
 pub use sidecar::{Shelf, Sidecar, external};
 
 /// The bucket of a text, from 0: the first eight bytes of the SHA-256 of its UTF-8 bytes, as a little-endian number, modulo the number

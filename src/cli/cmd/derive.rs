@@ -17,7 +17,7 @@ pub fn run(args: &DeriveArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
 }
 
-/// With `--json`: what was derived, by which search, and the program or the file that has it.
+/// The output of `--json`: what was derived, by which search, and the program or the path of its file.
 fn described(saved: &SearchResult, more: Value) -> Value {
     let mut value = json!({
         "strategy": saved.strategy,

@@ -122,7 +122,7 @@ fn layout(args: &PredictArgs, json: bool) -> Result<Layout, Stop> {
     })
 }
 
-/// The end of a file's name, where it has one that stands for no layout.
+/// A path and its extension, if the extension is not that of a known layout.
 fn unknown_end(path: Option<&Path>) -> Option<(&Path, String)> {
     let path = path?;
     let end = path.extension()?.to_string_lossy().into_owned();

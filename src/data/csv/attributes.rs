@@ -1,4 +1,4 @@
-//! What the attributes say without the data, and mistakes between them.
+//! What follows from the attributes without reading the data, and contradictions between attributes.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, codes, suggest};
 use crate::schema::{Args, Value};
 use crate::source::{Span, Spanned};
 
-/// The names in a list attribute.
+/// The names that a list attribute contains.
 pub fn names(args: &Args, attribute: &str) -> Vec<Spanned<String>> {
     let text = |v: &Spanned<Value>| {
         let text = match &v.value {
@@ -25,7 +25,7 @@ pub fn plain(args: &Args, attribute: &str) -> Vec<String> {
 }
 
 pub fn outline(args: &Args) -> Outline {
-    // The column of `split` is read past, as by `drop`.
+    // The column of `split` is skipped, as if `drop` listed it.
     let drop: Vec<String> = plain(args, "drop").into_iter().chain(split::named(args).map(|n| n.column)).collect();
     let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
     let categories = plain(args, "categories");
@@ -105,7 +105,7 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
     found
 }
 
-/// Mistakes in how numbers are written.
+/// Errors in the attributes for the notation of numbers.
 fn signs(args: &Args) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut wrong = |attribute: &str, message: String, help: &str| {

@@ -1,7 +1,7 @@
 //! `format = csv`: a table of text and numbers, with or without a header, compressed or not.
 //!
-//! Files are read from front to back (`read.rs`), and cells become numbers as they come (`numbers.rs`, `column.rs`). What a column is,
-//! `kinds.rs` decides on the training file, where neither the attributes nor a frozen schema say it.
+//! Files are read from front to back (`read.rs`), and each cell is converted to a number as it is read (`numbers.rs`, `column.rs`).
+//! `kinds.rs` decides the kind of a column from the training file if neither the attributes nor a frozen schema give it.
 
 mod attributes;
 mod column;
@@ -122,7 +122,7 @@ pub static DEF: FormatDef = FormatDef {
     load,
 };
 
-/// How the text of the files is laid out.
+/// The delimiter and the encoding of the files.
 pub(super) fn layout(args: &Args) -> text::Layout {
     text::Layout {
         delimiter: args.str("delimiter").bytes().next().unwrap_or(b','),

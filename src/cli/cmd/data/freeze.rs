@@ -1,4 +1,4 @@
-//! `mtlc data freeze`: writes what is known of the data into the program. The text is checked before it is written: a program that
+//! `mtlc data freeze`: writes the facts about the data into the program. The new text is checked before it is written: a program that
 //! `check` would refuse never replaces the user's.
 
 use std::path::Path;
@@ -36,7 +36,7 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     }
     let first = Text::new(&compiled, &frozen)?;
     let closed = first.checked(args, &options, terminal)?;
-    // With the columns known, the tasks are: what their labels are standardised by.
+    // Now that the columns are known, the tasks are as well, and the statistics of their labels can be measured.
     let closed = closed.checked.as_ref().expect("it was checked");
     for (at, (_, raw, schema)) in frozen.iter_mut().enumerate() {
         let labels = feed::labels_of(closed, at);
@@ -79,7 +79,7 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     Ok(Ok(Exit::Ok))
 }
 
-/// The program with its schemas, and the files that it needs beside it.
+/// The program with its schemas, and the files that it needs in its folder.
 struct Text {
     text: String,
     beside: Vec<Sidecar>,
@@ -121,7 +121,7 @@ impl Text {
         Ok(Text { text: crate::fmt::format(&text).unwrap_or(text), beside })
     }
 
-    /// Compiles it where it will stand.
+    /// Compiles the new text at the path where it will be written.
     fn checked(&self, args: &FreezeArgs, options: &Options, terminal: &Terminal) -> Result<Compiled, Stop> {
         let load = |path: &Path| artifact::beside(&self.beside, path, &driver::read);
         let compiled = driver::compile_text(&self.text, &args.file, options, &load);

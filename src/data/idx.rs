@@ -180,7 +180,7 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     Ok(Array { sizes, values, path, fact: file.fact })
 }
 
-/// Refuses what is infinite or too large. A NaN passes: it may mark a label that is missing, and inputs refuse it.
+/// Refuses infinite and too large numbers. A NaN is accepted, since it may mark a missing label; inputs refuse it later.
 pub(super) fn refuse_infinite(
     v: &Values,
     elements: usize,

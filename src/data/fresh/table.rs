@@ -190,7 +190,7 @@ fn places(path: &std::path::Path, names: &[String], w: &Wanted) -> Result<(Vec<u
     Ok((at, w.id.as_deref().map(find).transpose()?))
 }
 
-/// A problem of the file. New rows have no attributes: they must be laid out as the training tables were.
+/// The error for a problem of the file. New rows have no attributes: they must have the layout of the training tables.
 fn unreadable(path: &Path, problem: Problem) -> DataError {
     match problem.of(path, |e| cannot_read(path, &e)) {
         DataError::Option { message, help } if help.starts_with("add `") => DataError::option(
@@ -212,7 +212,7 @@ impl Source for Table<'_> {
             })
             .collect();
         let mut ids: Option<Vec<String>> = self.wanted.id.as_ref().map(|_| Vec::new());
-        // Texts that are hashed, which no vocabulary holds.
+        // The texts of hashed columns, which have no vocabulary.
         let mut hashed: Vec<(HashMap<String, u32>, Vec<String>)> = vec![Default::default(); columns.len()];
         let (mut n, mut source) = (0, String::new());
         let mut record = Record::default();

@@ -1,4 +1,4 @@
-//! How splits are written: attributes that every format of files has, and the calls that take rows out of a file.
+//! The notation of splits: the attributes that every file format has, and the calls that select rows of a file.
 
 use crate::schema::{Args, AttrDef, Call, CallDef, Need, Ty, Value};
 use crate::syntax::ast::Expr;
@@ -118,7 +118,7 @@ pub const SPLIT_SEED: AttrDef = AttrDef {
     doc: "Seed of shares and folds. It belongs to the data, so all runs see the same splits whatever their own seed.",
 };
 
-/// What is drawn together, evenly, or in order.
+/// Which rows are drawn together, evenly, or in order of time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grouping {
     pub by: Vec<String>,
@@ -132,7 +132,7 @@ impl Grouping {
     }
 }
 
-/// How a split takes rows out of another.
+/// How a split takes rows from another split.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Taken {
     Share {
@@ -140,13 +140,13 @@ pub enum Taken {
         of_test: bool,
         grouping: Grouping,
     },
-    /// From 1.
+    /// `index` counts from 1.
     Fold {
         index: usize,
         of: usize,
         grouping: Grouping,
     },
-    /// Rows for which this is true.
+    /// The rows for which the condition is true.
     Where(Expr),
 }
 
@@ -163,7 +163,7 @@ impl Taken {
     }
 }
 
-/// What `validation` or `test` takes, unless it is files or nothing.
+/// How `validation` or `test` takes rows; `None` if it is files or absent.
 pub fn taken(args: &Args, split: &str) -> Option<Taken> {
     match args.get(split)? {
         Value::Call(c) if c.name == SHARE.name => Some(Taken::Share {
@@ -179,7 +179,7 @@ pub fn taken(args: &Args, split: &str) -> Option<Taken> {
     }
 }
 
-/// The column that a name or a dotted path means: `user`, `d.user`.
+/// The column of a name or a dotted path: `user`, `d.user`.
 fn column(value: &Value) -> Option<String> {
     match value {
         Value::Name(parts) => parts.last().cloned(),
@@ -187,7 +187,7 @@ fn column(value: &Value) -> Option<String> {
     }
 }
 
-/// Column names of a list attribute.
+/// The column names in a list attribute.
 pub fn columns(args: &Args, attribute: &str) -> Vec<String> {
     match args.get(attribute) {
         Some(Value::List(items)) => items.iter().filter_map(|v| column(&v.value)).collect(),
@@ -212,10 +212,10 @@ fn grouping(data: &Args, call: &Call) -> Grouping {
     }
 }
 
-/// The column that names each row's split, and what its cells mean; `None` in place of a list: by the usual words.
+/// The column that names the split of each row, and the meaning of its cells.
 pub struct Named {
     pub column: String,
-    /// Cells of train, validation, test, and of rows that are left out.
+    /// The cells of train, validation, test, and of rows that are left out. `None`: the usual words.
     pub cells: Option<[Vec<String>; 4]>,
 }
 
@@ -237,7 +237,7 @@ pub fn named(args: &Args) -> Option<Named> {
     }
 }
 
-/// The columns that declare groups: the data set's own, and those of its shares; each list once.
+/// The columns that define groups: those of the data set and those of its shares, without repetition.
 pub fn groups(args: &Args) -> Vec<Vec<String>> {
     let mut out: Vec<Vec<String>> = vec![columns(args, "group")];
     for taken in ["validation", "test"].into_iter().filter_map(|s| taken(args, s)) {

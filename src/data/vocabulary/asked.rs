@@ -1,4 +1,4 @@
-//! `min_count` and `buckets` of a data set: which texts get a number of their own.
+//! The attributes `min_count` and `buckets` of a data set, which decide which texts have their own category number.
 
 use std::collections::HashMap;
 
@@ -25,14 +25,14 @@ pub const BUCKETS: AttrDef = AttrDef {
           UTF-8 bytes, as a little-endian number, modulo the number of buckets. No text is unknown then.",
 };
 
-/// A number for all columns, and numbers for some.
+/// A number for all columns, or numbers for some columns.
 #[derive(Debug, Default)]
 struct Asked {
     all: Option<usize>,
     by: HashMap<String, usize>,
 }
 
-/// What an attribute asks for. An error is at its place in the text.
+/// Reads an attribute. An error has the span of the part that is wrong.
 fn asked(args: &Args, attribute: &str) -> Result<Asked, Box<Diagnostic>> {
     match args.get(attribute) {
         Some(Value::Int(n)) => Ok(Asked { all: Some(*n as usize), by: HashMap::new() }),
@@ -66,7 +66,7 @@ fn asked(args: &Args, attribute: &str) -> Result<Asked, Box<Diagnostic>> {
     }
 }
 
-/// `user(5)`, or `5`.
+/// Parses `user(5)` or `5`.
 fn one(e: &Expr) -> Option<(Option<String>, usize)> {
     let count = |e: &Expr| match e.kind {
         ExprKind::Int(n) if n >= 1 => usize::try_from(n).ok(),
@@ -83,15 +83,15 @@ fn one(e: &Expr) -> Option<(Option<String>, usize)> {
     }
 }
 
-/// Mistakes in the two attributes.
+/// Reports errors in the two attributes.
 pub fn check(args: &Args) -> Vec<Diagnostic> {
     ["min_count", "buckets"].iter().filter_map(|a| asked(args, a).err().map(|d| *d)).collect()
 }
 
-/// Notes in the columns what is asked of their vocabularies.
+/// Stores the attributes in the columns that they apply to.
 pub fn apply(raw: &mut Raw, args: &Args) -> Result<(), DataError> {
     for attribute in ["min_count", "buckets"] {
-        // A wrong one was reported by `check`.
+        // `check` has reported an invalid attribute.
         let Ok(asked) = asked(args, attribute) else { continue };
         for name in asked.by.keys() {
             let at = raw.index(name).ok_or_else(|| DataError::Column {
@@ -123,7 +123,7 @@ pub fn apply(raw: &mut Raw, args: &Args) -> Result<(), DataError> {
     Ok(())
 }
 
-/// How many texts training shows.
+/// The number of distinct texts in the training rows.
 fn different(codes: &[u32], words: usize) -> usize {
     let mut seen = vec![false; words];
     codes.iter().filter(|c| **c != MISSING).for_each(|c| seen[*c as usize] = true);

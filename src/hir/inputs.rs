@@ -240,7 +240,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Compares the declared sizes with those of the columns, axis by axis, as far as they are known.
+    /// Compares the declared sizes with those of the columns, axis by axis, if they are known.
     fn axes(&mut self, name: &str, span: Span, ty: &TensorType, from: &Columns, args: &Args) {
         let order = args.opt_str("layout").map_or(Order::Chw, Order::from_word);
         let sizes = match ty {
@@ -262,7 +262,7 @@ impl Builder<'_> {
         }
         let (Some(sizes), Columns { data, names: Some(names), span: at }) = (sizes, from) else { return };
         let known = &self.spec.data[data.0].known;
-        // Columns that are text are reported by what reads them.
+        // Text columns are reported elsewhere.
         let held: Option<Vec<Vec<usize>>> = names.iter().map(|n| known.shape(n)).collect();
         let Some(held) = held else { return };
         let held: Vec<&[usize]> = held.iter().map(Vec::as_slice).collect();

@@ -116,7 +116,7 @@ pub const WEIGHTING: AttrDef = attr(
     "How the tasks' losses become one step; absent: `static`, the tasks' own `weight`.",
 );
 
-/// `drop_last`, of whatever trains in batches.
+/// The attribute `drop_last` of everything that trains in batches.
 pub const DROP_LAST: AttrDef = attr(
     "drop_last",
     Ty::Bool,

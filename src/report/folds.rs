@@ -1,10 +1,10 @@
-//! A cross-validation as tables: for terminals, Markdown and CSV.
+//! Tables of a cross-validation, for terminals, Markdown and CSV.
 
 use super::compare::spread;
 use super::table::{Column, Table, human_count};
 use crate::experiment::folds::{Folds, Row};
 
-/// A row per network: mean ± sample standard deviation over the folds.
+/// A table with a row per network: mean ± sample standard deviation over the folds.
 fn results(f: &Folds) -> Table {
     let mut columns = vec![Column::left("network"), Column::right("params")];
     columns.extend(titles(f).into_iter().map(Column::right));
@@ -19,13 +19,13 @@ fn results(f: &Folds) -> Table {
     table
 }
 
-/// A column per task and metric.
+/// The column titles, one per task and metric.
 fn titles(f: &Folds) -> Vec<String> {
     let tasks = f.networks.first().map_or(&[][..], |r| &r.tasks);
     tasks.iter().flat_map(|(task, metrics)| metrics.iter().map(move |(m, _)| format!("{task} {m}"))).collect()
 }
 
-/// A line per fold: its rows.
+/// A table with the numbers of rows of each fold.
 fn rows(f: &Folds) -> Table {
     let mut table =
         Table::new([Column::right("fold")].into_iter().chain(["train", "validation", "test"].map(Column::right)));

@@ -21,7 +21,7 @@ use super::{escaped, hex, in_order, lines, unescaped};
 use crate::data::freeze::{ColumnFacts, Facts, Schema};
 use crate::source::temporary_file;
 
-/// If all vocabularies of a data set together have at least this many bytes, the large ones are stored in a file.
+/// If all vocabularies of a data set together have more bytes than this, the large ones are stored in a file.
 const INLINE: usize = 256 << 10;
 
 /// A vocabulary of at most this many bytes is always stored in the program.
@@ -68,7 +68,7 @@ impl Schema {
 }
 
 impl Sidecar {
-    /// Writes the file into a folder, completely or not at all. An existing file of that name is kept; it is an error if its contents differ.
+    /// Writes the file into a folder, completely or not at all. An existing file of that name is kept; different contents are an error.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let path = folder.join(&self.name);

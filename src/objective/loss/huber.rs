@@ -35,7 +35,7 @@ fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) ->
     let c = match by_component(args, "delta").as_slice() {
         [delta] => d.detach().clamp(-delta, *delta)?,
         all => {
-            // Components are the second dimension, whatever follows.
+            // The second dimension is that of the components.
             let mut shape = vec![1; d.rank()];
             shape[1] = all.len();
             let delta = Tensor::from_slice(all, shape, d.device())?.to_dtype(d.dtype())?;

@@ -18,7 +18,7 @@ pub const FROM: AttrDef = AttrDef {
 /// The lower bound of the logarithm of a probability, as in PyTorch.
 pub const LEAST_LOG: f64 = -100.0;
 
-/// The lower bound of the denominator `p (1 - p)`, as in PyTorch, which keeps gradients finite at 0 and 1.
+/// The lower bound of denominators, as in PyTorch, which keeps gradients finite at 0 and 1.
 pub const LEAST: f64 = 1e-12;
 
 /// Whether the head of a task yields probabilities, according to its loss.

@@ -41,7 +41,7 @@ impl Reader<'_> {
         self.push(d);
     }
 
-    /// An edition that this compiler does not know yet: a fix would change what the file means.
+    /// Reports an edition that this compiler does not support yet, without a fix, which would change the meaning of the file.
     pub(super) fn report_later_edition(&mut self, span: Span) {
         let message = format!("`{}` is a later edition of the language than this mtlc knows", &self.text[span.range()]);
         let d = Diagnostic::new(codes::SYNTAX_EDITION, span, message)

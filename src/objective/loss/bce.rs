@@ -81,7 +81,7 @@ impl Curve for Logistic {
     }
 }
 
-/// l = -w y log p - (1 - y) log(1 - p). Its gradient is the slope, treated as a constant, times the gradient of p, and is finite at 0 and 1.
+/// l = -w y log p - (1 - y) log(1 - p). Its gradient is the slope, treated as a constant, times the gradient of p; it is finite everywhere.
 fn each_of_probabilities(args: &Args, x: &Tensor, y: &Tensor) -> Result<Tensor> {
     let weight = args.opt_float("pos_weight").unwrap_or(1.0);
     let p = x.detach();

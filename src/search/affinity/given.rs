@@ -1,4 +1,4 @@
-//! Affinities that are read: `affinity.json` of an earlier run, or a csv or JSON file from elsewhere.
+//! Reads affinities from files: `affinity.json` of an earlier run, or a csv or JSON file of another tool.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::search::outside::{self, Json, Outside, Sheet, matched};
 
 const HELP: &str = "`mtlc explain affinity` describes the files that are read";
 
-/// A matrix by task and task, as far as it is filled in.
+/// A matrix by task and task, with `None` for missing entries.
 type Matrix = Vec<Vec<Option<f64>>>;
 
-/// Where a number stands, for a message.
+/// Makes an error for the number at a stage, row and column.
 type Place<'p> = &'p dyn Fn(usize, usize, usize, &str) -> RunError;
 
-/// Reads affinities of these tasks at these stages.
+/// Reads the affinities of the given tasks at the given stages.
 pub(super) fn read(
     path: &Path,
     tasks: &[String],
@@ -33,7 +33,7 @@ pub(super) fn read(
                 json.wrong(&format!("{stage}row `{}`, column `{}`", tasks[i], tasks[j]), why, HELP)
             };
             let full = known.whole(&matrices, &at, listener)?;
-            // What else an earlier run has left.
+            // The file of an earlier run contains more than affinities.
             (full, serde_json::from_value::<Affinities>(json.value.clone()).ok())
         }
         Outside::Sheet(sheet) => {
@@ -71,7 +71,7 @@ pub(super) fn read(
     Ok(Affinities { tasks: tasks.to_vec(), locations: stages.to_vec(), affinities: all, ..found })
 }
 
-/// The names that a file must have, if it has any.
+/// The names that a file must use, if it has names.
 struct Known<'k> {
     tasks: &'k [String],
     stages: &'k [String],
@@ -83,7 +83,7 @@ impl Known<'_> {
         format!("{n} tasks at {d} stages have one matrix of {n} rows and {n} columns, or {d} of them")
     }
 
-    /// Fills in what a triangle leaves out, and takes the mean where two directions differ.
+    /// Completes triangular matrices, and takes the mean if the two directions of a pair differ.
     fn whole(
         &self,
         matrices: &[Matrix],
@@ -94,7 +94,7 @@ impl Known<'_> {
         let mut uneven = 0;
         let mut out = Vec::with_capacity(matrices.len());
         for (l, matrix) in matrices.iter().enumerate() {
-            // A task agrees with itself: what stands on the diagonal does not matter.
+            // The affinity of a task with itself is 1, whatever the diagonal contains.
             let mut full = vec![vec![1.0; n]; n];
             for i in 0..n {
                 for j in i + 1..n {
@@ -169,7 +169,7 @@ impl Known<'_> {
         Ok(out)
     }
 
-    /// A matrix as a list of rows, or by name and name.
+    /// Reads a matrix that is a list of rows, or an object by row and column name.
     fn matrix(&self, json: &Json, stage: &str, value: &Value, place: &[usize]) -> Result<Matrix, RunError> {
         let n = self.tasks.len();
         let wrong = |at: String, why: &str| json.wrong(format!("{stage}{at}").trim_end_matches(", "), why, HELP);
@@ -210,7 +210,7 @@ impl Known<'_> {
         Ok(out)
     }
 
-    /// The matrices of a csv, and the row and column where each number stands.
+    /// The matrices of a csv, and the row and column of each number.
     #[allow(clippy::type_complexity, reason = "by stage, task and task")]
     fn of_sheet(&self, sheet: &Sheet) -> Result<(Vec<Matrix>, Vec<Vec<Vec<Option<(usize, usize)>>>>), RunError> {
         let (n, d) = (self.tasks.len(), self.stages.len());
@@ -237,7 +237,7 @@ impl Known<'_> {
             return Ok(all.into_iter().unzip());
         }
         let wide = sheet.rows.first().map_or(0, |r| r.1.len());
-        // Columns before those of the tasks: the stage and the task of a row.
+        // The columns before those of the tasks contain the stage and the task of a row.
         let before = wide.checked_sub(n).filter(|b| *b <= 2).ok_or_else(|| {
             sheet.at(
                 sheet.rows.first().map_or(sheet.first_line, |r| r.0),
@@ -261,7 +261,7 @@ impl Known<'_> {
         let mut all: Vec<_> = (0..rows / n).map(|_| empty()).collect();
         for row in 0..rows {
             let l = if before == 2 && rows > n { index(self.stages, row, 0, "stage")? } else { row / n };
-            // Without names rows stand in the order of the columns.
+            // Without names, rows are in the order of the columns.
             let i = match before {
                 0 => columns.iter().position(|c| *c == row % n).expect("as many as columns"),
                 _ => index(self.tasks, row, before - 1, "task")?,
@@ -297,7 +297,7 @@ mod tests {
     /// The matrices by stage, and the notes.
     type Read = (Vec<Vec<Vec<f64>>>, Vec<String>);
 
-    /// For the tasks a, b and c at two stages.
+    /// Reads a text for the tasks a, b and c at two stages.
     fn read_text(text: &str) -> Result<Read, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("t");
@@ -317,7 +317,7 @@ mod tests {
         vec![vec![1.0, 0.1, 0.2], vec![0.1, 1.0, 0.3], vec![0.2, 0.3, 1.0]]
     }
 
-    /// Names in any order, stages named or in order, triangles, lists and objects: the same matrices.
+    /// Names in any order, stages by name or in order, triangles, lists and objects all give the same matrices.
     #[test]
     fn the_same_in_every_form() {
         let both = [

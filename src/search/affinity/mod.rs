@@ -5,7 +5,7 @@
 //!   affinities of the tasks at every location (`rsa`), on samples of the validation split; then the tree that costs least under the
 //!   budget (`choose`, `beam`), which is retrained from scratch as any derived topology.
 //! - **Left with the run**: `affinity.json`, which another search with another budget can start from (`affinities = ...`) and train
-//!   nothing, and `affinity.svg`, heat maps of it. Matrices from elsewhere serve as well ([`given`]).
+//!   nothing, and `affinity.svg`, heat maps of it. Matrices of other tools can be used as well ([`given`]).
 //!
 //! Our choices, where the paper's text was not at hand: all single-task networks begin from the same weights and see the same
 //! batches, as they do from one pretrained backbone; the samples are drawn without replacement from the validation split, by the
@@ -152,7 +152,7 @@ struct Affinities {
     affinities: Vec<Vec<Vec<f64>>>,
     /// By location and task: samples whose features are all equal, so that they correlate with nothing.
     constant: Vec<Vec<usize>>,
-    /// Of the single-task networks, each on its own task, if they were trained here.
+    /// Validation scores of the single-task networks, each on its own task, if they were trained here.
     #[serde(default)]
     validation: Option<SplitScores>,
     epochs: usize,
@@ -241,7 +241,7 @@ fn names(ground: &Ground) -> (Vec<String>, Vec<String>) {
     (spec.tasks.iter().map(|t| t.name.clone()).collect(), stages.iter().map(|s| s.name.clone()).collect())
 }
 
-/// Affinities that an earlier run has left, or from elsewhere.
+/// Reads affinities of an earlier run or of another tool.
 fn saved(ground: &Ground, written: &str, listener: &mut dyn Listener) -> Result<Affinities, RunError> {
     let path = ground.search.base.join(written);
     let (tasks, locations) = names(ground);

@@ -1,18 +1,18 @@
-//! TreeMTL (Zhang, Liu, Guan, AutoML-Conf 2022): all trees ranked by networks of two tasks.
+//! TreeMTL (Zhang, Liu, Guan, AutoML-Conf 2022): ranks all trees by the results of networks of two tasks.
 //!
 //! - **Phases**: for every two tasks and every number of stages that they may share, from none to all, a network of the two
 //!   (`pair_1_2_0`: tasks 1 and 2, no stage shared). With `pairs = FILE` nothing is trained: results are read ([`pairs`]).
-//! - **Ranking**: in a tree, two tasks share as many stages as their clusters agree in. A task's estimate is the mean over the other
-//!   tasks of its result in the network of the two that shares as much (`metric_inference` in the authors' `main/algorithms.py`); a
-//!   tree's is the mean over tasks. The tree of the lowest estimate under the budget wins, of equals the smaller, of those the first in
-//!   the order of labels ([`rank`]).
-//! - **Left with the run**: `pairwise.json`, the results by pair, from which another search with another budget can start; and
-//!   `ranking.json`, all trees with estimate and size, or the best of them and every tree that some budget chooses.
+//! - **Ranking**: in a tree, two tasks share the first stages up to the one where their clusters differ. The estimate of a task is the
+//!   mean over the other tasks of its result in the two-task network that shares the same number of stages (`metric_inference` in the
+//!   authors' `main/algorithms.py`); the estimate of a tree is the mean over tasks. The result is the tree of the lowest estimate within
+//!   the budget; ties are broken by size, then by the order of labels ([`rank`]).
+//! - **Files of the run**: `pairwise.json`, the results by pair, from which another search with another budget can start; and
+//!   `ranking.json`, all trees with estimate and size, or the best of them and every tree that is the result for some budget.
 //!
-//! Our choices: results are losses on the validation split, as shares of the task's mean where nothing is shared, so that tasks of other
-//! units count alike. The authors rank by accuracies as they are, and their `compute_weights` gives a task the weight 1 - the mean
-//! entropy of the singular values of its curves over the shared stages, normalised to a sum of 1; here all tasks weigh the same. All
-//! networks are trained as `single { ... }` says.
+//! Our choices: results are losses on the validation split, divided by the task's mean loss without sharing, so that tasks with different
+//! units have equal weight. The authors rank by unnormalised accuracies, and their `compute_weights` gives a task the weight 1 - the mean
+//! entropy of the singular values of its curves over the shared stages, normalised to a sum of 1; here all tasks have the same weight.
+//! All networks are trained with the attributes of `single { ... }`.
 
 mod pairs;
 mod rank;
@@ -69,10 +69,10 @@ pub static DEF: StrategyDef = StrategyDef {
     procedure: search,
 };
 
-/// Trees that are ranked at most.
+/// The largest number of trees that are ranked.
 const MOST: u64 = 5_000_000;
 
-/// Trees that `ranking.json` lists in the order of their estimates.
+/// The number of trees that `ranking.json` lists in the order of their estimates.
 const LISTED: usize = 10_000;
 
 fn check(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
@@ -95,16 +95,16 @@ fn most(spec: &Spec) -> Vec<usize> {
     spec.space.iter().flat_map(|s| &s.levels).map(|l| l.copies).collect()
 }
 
-/// `ranking.json`
+/// The contents of `ranking.json`.
 #[derive(Serialize)]
 struct Record<'a> {
     version: u32,
     tasks: &'a [String],
     stages: &'a [String],
-    /// Distinct trees of the space, and of them in `ranking`.
+    /// The number of distinct trees of the space (`trees`), and of those in `ranking`.
     trees: u64,
     listed: usize,
-    /// By what rule `ranking` is a part of them; absent where it holds all.
+    /// The rule by which `ranking` is a part of them; absent if it contains all trees.
     cut: Option<String>,
     ranking: &'a [Ranked],
 }
@@ -173,7 +173,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     }))
 }
 
-/// Trains the two-task networks, or what is left of them.
+/// Trains the two-task networks that are not trained yet.
 fn measured(
     ground: &Ground,
     bench: &mut dyn Bench,
@@ -214,7 +214,7 @@ fn measured(
             found.push(Pair { task: tasks[t].clone(), with: tasks[u].clone(), by_shared_stages });
         }
     }
-    // What is known of the tasks is their loss where nothing is shared.
+    // The validation losses of the tasks are those without sharing.
     let mut validation = SplitScores { loss: 0.0, tasks: Vec::new() };
     for s in apart.into_iter().flatten() {
         validation.loss += s.loss;
@@ -233,7 +233,7 @@ fn measured(
     }))
 }
 
-/// The network of two tasks that share the first stages.
+/// The network of two tasks that share the first `shared` stages.
 fn pair(spec: &Spec, t: usize, u: usize, shared: usize) -> Result<Network, RunError> {
     let mut diags = crate::diag::Diagnostics::default();
     fixed(spec, &partition::pair(spec, TaskId(t), TaskId(u), shared), &mut diags)

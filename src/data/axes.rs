@@ -20,9 +20,9 @@ pub const LAYOUT: AttrDef = AttrDef {
     name: "layout",
     ty: Ty::OneOf(&["chw", "hwc"]),
     need: Need::Optional,
-    doc: "The order of the axes in the array: `chw` is channels, height, width; `hwc` is height, width, channels, and is turned into the \
-          first while reading. The declared type keeps the order of the network, `f32[channels, height, width]`. Sizes are compared axis by \
-          axis; axes of size 1 may be left out, so arrays `[n, height, width]` fit `f32[1, height, width]`. Absent: `chw`.",
+    doc: "The order of the axes in the array: `chw` is channels, height, width; `hwc` is height, width, channels, and is converted to \
+          `chw` while reading. The declared type always has the order of the network, `f32[channels, height, width]`. Sizes are compared axis by \
+          axis; axes of size 1 may be missing, so arrays `[n, height, width]` fit `f32[1, height, width]`. Default: `chw`.",
 };
 
 impl Order {

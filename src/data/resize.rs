@@ -37,10 +37,10 @@ pub const RESIZE: AttrDef = AttrDef {
     name: "resize",
     ty: Ty::OneOf(&["nearest", "bilinear"]),
     need: Need::Optional,
-    doc: "Labels per pixel of another height and width than the head's output are brought to that size, for training and for metrics. \
-          `nearest` takes the label under the centre of each new pixel. `bilinear`, for depth alone, averages the labelled pixels that fall \
-          together; a new pixel counts where they make up at least half of it. Absent: labels of another size are an error. To keep \
-          metrics at full size instead, end the head with `upsample`.",
+    doc: "Labels per pixel whose height and width differ from those of the head's output are resized to that size, for training and for \
+          metrics. `nearest` takes the label at the centre of each new pixel. `bilinear`, for depth only, averages the labelled pixels \
+          that a new pixel covers; the new pixel counts if they make up at least half of it. Absent: labels of another size are an error. \
+          To compute metrics at full size instead, end the head with `upsample`.",
 };
 
 impl Resize {

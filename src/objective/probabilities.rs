@@ -11,8 +11,8 @@ pub const FROM: AttrDef = AttrDef {
     name: "from",
     ty: Ty::OneOf(&["logits", "probabilities"]),
     need: Need::Default("logits"),
-    doc: "What the head gives: logits, or probabilities already (of a head that ends in `sigmoid`, `softmax`, or a product of \
-          probabilities). Their logarithms are held at -100 or above, and metrics and predictions take them as they are.",
+    doc: "What the head yields: logits, or probabilities (for a head that ends in `sigmoid`, `softmax`, or a product of probabilities). \
+          Logarithms of probabilities are clamped at -100, and metrics and predictions use probabilities directly.",
 };
 
 /// The lower bound of the logarithm of a probability, as in PyTorch.

@@ -18,8 +18,8 @@ pub static DEF: OpDef = OpDef {
     call: CallDef {
         name: "batch_norm",
         doc: "Normalises each channel of `[c]` or `[c, h, w]` over the batch, then scales and shifts it. Evaluation uses \
-              running statistics. A training batch with one value per channel (one row of `[c]`) has no deviation: it is \
-              normalised by the running statistics, and leaves them as they are.",
+              running statistics. A training batch with one value per channel (one row of `[c]`) has no variance: it is normalised by the \
+              running statistics and does not change them.",
         args: &[
             AttrDef {
                 name: "momentum",

@@ -72,17 +72,16 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "temperature",
                 ty: POSITIVE_SCHEDULE,
                 need: Need::Default("constant(2.5)"),
-                doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy). `softmax` does \
-                      not take it.",
+                doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy). `softmax` ignores it.",
             },
             AttrDef {
                 name: "sampler",
                 ty: Ty::OneOf(&["gumbel", "gumbel_each", "softmax", "hard"]),
                 need: Need::Default("gumbel"),
-                doc: "What weighs the losses: `gumbel`, a relaxed sample per batch, as published; `gumbel_each`, a relaxed sample per \
-                      example, which weighs that example's part of the loss (the code's `batch_gumbel`); `softmax`, the \
-                      probabilities themselves, without noise or temperature; `hard`, the argmax of the batch's relaxed sample, \
-                      with the relaxed one's gradient.",
+                doc: "The weights of the losses: `gumbel`, a relaxed sample per batch, as published; `gumbel_each`, a relaxed sample per \
+                      example, which weights that example's part of the loss (the code's `batch_gumbel`); `softmax`, the probabilities \
+                      themselves, without noise or temperature; `hard`, the argmax of the batch's relaxed sample, with the gradient of \
+                      the relaxed sample.",
             },
             AttrDef {
                 name: "start",
@@ -125,9 +124,9 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "select",
                 ty: Ty::OneOf(&["last", "best", "both"]),
                 need: Need::Default("last"),
-                doc: "Which epoch's weights and logits are the result: the last; `best`, the lowest validation loss; `both`, the last \
-                      epoch with a lower validation loss and a lower training loss than the epoch kept before. Code: saves \
-                      the last and what `both` picks.",
+                doc: "The epoch whose weights and logits are the result: `last`; `best`, the epoch of the lowest validation loss; `both`, \
+                      the last epoch with a lower validation loss and a lower training loss than the previously selected epoch. Code: \
+                      saves the last epoch and the one that `both` selects.",
             },
             AttrDef {
                 name: "entropy",

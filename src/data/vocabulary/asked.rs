@@ -12,17 +12,18 @@ pub const MIN_COUNT: AttrDef = AttrDef {
     name: "min_count",
     ty: Ty::AnyOf(&[COUNT, Ty::Expr]),
     need: Need::Optional,
-    doc: "Texts that fewer training rows hold are read as unknown: `5` for all categories, `[user(5), item(20)]` for some columns. Of a \
-          label of the kind `classes`, such rows have no label. Absent: every text of the training rows has a number of its own.",
+    doc: "Texts that occur in fewer training rows than this are read as unknown: `5` for all categories, `[user(5), item(20)]` for some \
+          columns. If the column is the label of a `classes` task, such rows have no label. Absent: every text in the training rows is a \
+          category.",
 };
 
 pub const BUCKETS: AttrDef = AttrDef {
     name: "buckets",
     ty: Ty::AnyOf(&[COUNT, Ty::Expr]),
     need: Need::Optional,
-    doc: "Texts are hashed into so many categories and no vocabulary is kept: `10000` for all columns with more different training \
+    doc: "Texts are hashed into this number of categories, without a vocabulary: `10000` for all columns with more distinct training \
           texts than that, `[user(10000)]` for some columns. The bucket of a text is the first eight bytes of the SHA-256 of its \
-          UTF-8 bytes, as a little-endian number, modulo the number of buckets. No text is unknown then.",
+          UTF-8 bytes, as a little-endian number, modulo the number of buckets. No text is unknown in such a column.",
 };
 
 /// A number for all columns, or numbers for some columns.

@@ -19,7 +19,7 @@ pub static DEF: LossDef = LossDef {
                 name: "pos_weight",
                 ty: POSITIVE,
                 need: Need::Optional,
-                doc: "Weight w of the positive term; absent means 1. Negatives over positives balances a rare label.",
+                doc: "Weight w of the positive term; absent means 1. The ratio of negatives to positives balances a rare label.",
             },
             FROM,
         ],

@@ -18,7 +18,7 @@ pub static DEF: LossDef = LossDef {
                 name: "label_smoothing",
                 ty: FRACTION,
                 need: Need::Default("0"),
-                doc: "Share e of the target spread evenly over all classes (Szegedy et al. 2016).",
+                doc: "Fraction e of the target that is spread evenly over all classes (Szegedy et al. 2016).",
             },
             FROM,
         ],

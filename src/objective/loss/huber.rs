@@ -16,8 +16,8 @@ pub static DEF: LossDef = LossDef {
             name: "delta",
             ty: POSITIVE,
             need: Need::Default("1"),
-            doc: "Error, in units of the label, from which the loss grows linearly (Huber 1964). Where the label is \
-                  standardised, it is divided by the label's deviation, as the label is.",
+            doc: "Error, in units of the label, from which the loss grows linearly (Huber 1964). If the label is standardised, `delta` is \
+                  also divided by the standard deviation of the label.",
         }],
     },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),

@@ -98,13 +98,13 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "affinities",
                 ty: Ty::Path,
                 need: Need::Optional,
-                doc: "Affinities that were measured before: nothing is trained, only the tree is chosen. The `affinity.json` of an \
-                      earlier run with the same tasks and stages; or numbers from -1 to 1 from elsewhere, of every stage or one \
-                      matrix for all. As csv: a column for each task under its name, before them a column with the task of each \
-                      row and before that its stage, where rows are not in order; or the columns `task`, `with`, `affinity` and, \
-                      by stage, `stage`; or nothing but numbers, in the order of the program. As JSON: a matrix, a list of them, \
-                      objects by stage or task, or any of these as `affinities` beside `tasks` and `stages`. Half a matrix is \
-                      enough, and of two directions that differ the mean is taken.",
+                doc: "A file with affinities: nothing is trained, only the tree is chosen. Either the `affinity.json` of an earlier run \
+                      with the same tasks and stages, or numbers from -1 to 1 of another tool, with a matrix per stage or one matrix for \
+                      all stages. As csv: a column per task under its name, preceded by a column with the task of each row, and before \
+                      that one with its stage, if rows are not in order; or the columns `task`, `with`, `affinity` and optionally \
+                      `stage`; or only numbers, in the order of the program. As JSON: a matrix, a list of matrices, objects by stage or \
+                      task, or any of these as `affinities` next to `tasks` and `stages`. Half a matrix is sufficient; if the two \
+                      directions of a pair differ, their mean is used.",
             },
         ],
     },

@@ -89,30 +89,30 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "lambda",
                 ty: NON_NEGATIVE,
                 need: Need::Default("0.05"),
-                doc: "Weight of the expected cost in the loss of the choices, per `unit`. Code: 0.05 per GFLOP, once for each \
-                      task; as a share that is 0.05 times the number of tasks, times 2e-9, times the all-shared network's \
-                      multiply-accumulates.",
+                doc: "Weight of the expected cost in the loss of the choices, per `unit`. Code: 0.05 per GFLOP, once for each task. With \
+                      `unit = share`, this corresponds to 0.05 times the number of tasks, times 2e-9, times the multiply-accumulates of \
+                      the all-shared network.",
             },
             AttrDef {
                 name: "unit",
                 ty: Ty::OneOf(&["share", "gflops"]),
                 need: Need::Default("share"),
-                doc: "What the expected cost is measured in: the all-shared network's cost, or GFLOPs of a sample (a \
-                      multiply-accumulate is two). Code: GFLOPs.",
+                doc: "The unit of the expected cost: the cost of the all-shared network, or GFLOPs per sample (a multiply-accumulate is \
+                      two FLOPs). Code: GFLOPs.",
             },
             AttrDef {
                 name: "steps",
                 ty: Ty::OneOf(&["joint", "per_task"]),
                 need: Need::Default("joint"),
-                doc: "`joint`: a step of the weights follows the sum of all losses, and the expected cost counts once. `per_task`, as \
-                      in the code: in every batch each task with a label makes a step of the weights of its own, one task after \
-                      the other, and the expected cost counts once for each of them.",
+                doc: "`joint`: a step of the weights minimises the sum of all losses, and the expected cost counts once. `per_task`, as \
+                      in the code: in every batch, each task with a label makes its own step of the weights, one task after the other, \
+                      and the expected cost counts once per task.",
             },
             AttrDef {
                 name: "final_affine",
                 ty: Ty::Bool,
                 need: Need::Default("false"),
-                doc: "Whether the last normalisation of a stage's copies has a scale and a shift during the search. Code: it has \
+                doc: "Whether the last normalisation of a stage's copies has a learned scale and shift during the search. Code: it has \
                       none; the derived network has them.",
             },
             AttrDef {

@@ -36,24 +36,24 @@ use crate::source::json;
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
         name: "pairwise",
-        doc: "TreeMTL: all trees ranked by networks of two tasks, one for every two tasks and every number of stages they share.",
+        doc: "TreeMTL: ranks all trees by the results of networks of two tasks, one for every pair of tasks and every number of shared stages.",
         args: &[
             AttrDef { name: "budget", ty: Ty::Budget, need: Need::Optional, doc: "Largest size of the result." },
             AttrDef {
                 name: "pairs",
                 ty: Ty::Path,
                 need: Need::Optional,
-                doc: "Results of two-task networks: nothing is trained, only the tree is chosen. The `pairwise.json` of an earlier run \
-                      with the same tasks and stages; or a csv with the columns `task`, `with`, `shared` (how many of the first \
-                      stages, from 0) and `value`; or a csv as TreeMTL's authors have it, with a column `(a, b)-0` and one `(a, b)-1` \
-                      for every two tasks, by name or by number from 0, and a row for every number of shared stages.",
+                doc: "A file with results of two-task networks: nothing is trained, only the tree is chosen. Either the `pairwise.json` \
+                      of an earlier run with the same tasks and stages; or a csv with the columns `task`, `with`, `shared` (the number of \
+                      shared first stages, from 0) and `value`; or a csv in the format of TreeMTL's authors, with columns `(a, b)-0` and \
+                      `(a, b)-1` for every pair of tasks, by name or by number from 0, and a row for every number of shared stages.",
             },
             AttrDef {
                 name: "better",
                 ty: Ty::OneOf(&["lower", "higher"]),
                 need: Need::Default("lower"),
-                doc: "Which values of a csv in `pairs` are better: `lower` of losses, `higher` of scores. A `pairwise.json` says it \
-                      itself.",
+                doc: "Which values of a csv in `pairs` are better: `lower` for losses, `higher` for scores. A `pairwise.json` records \
+                      this itself.",
             },
         ],
     },

@@ -57,7 +57,7 @@ fn per_pixel(spec: &Spec, task: &Task, label: &Label, held: &[usize], [h, w]: [u
                 }
                 _ => String::new(),
             };
-            format!("{kept}write `resize = nearest` to bring the labels to {h} x {w}")
+            format!("{kept}write `resize = nearest` to resize the labels to {h} x {w}")
         }
         None if parts == 3 => {
             format!(

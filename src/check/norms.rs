@@ -39,7 +39,7 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
             )
             .label("one row at a time")
             .also(norm, "normalises over the rows of a batch")
-            .help(format!("take larger batches (`batch = 32`), or put `layer_norm` in the place of `{name}`")),
+            .help(format!("take larger batches (`batch = 32`), or replace `{name}` by `layer_norm`")),
         );
     }
     let batches = batches?;
@@ -51,10 +51,10 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
         Diagnostic::new(
             codes::TRAIN_LAST_BATCH,
             at,
-            format!("{rows} rows in batches of {batch} leave a last one of one row, and `{name}` has one value per channel there"),
+            format!("{rows} rows in batches of {batch} leave a last batch of one row, where `{name}` has one value per channel"),
         )
         .label("the last batch has one row")
-        .also(norm, "normalises that batch by its running statistics, which stay as they are")
+        .also(norm, "normalises that batch by its running statistics, which do not change")
         .help(format!("leave that batch out with `drop_last = true`, or take another size: `batch = {}`", other(rows, batch))),
     )
 }

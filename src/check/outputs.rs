@@ -60,16 +60,16 @@ fn squashed(task: &Task, known: &Known, squashes: &str) -> Option<Diagnostic> {
     let by = known.by.filter(|_| known.range >= Range::Unit)?;
     let (name, loss, op) = (&task.name, task.loss.name, by.op.call.name);
     let message = format!(
-        "the head of `{name}` gives what `{op}` gives, and the loss `{loss}` applies its own `{squashes}` to it"
+        "the head of `{name}` yields the output of `{op}`, and the loss `{loss}` applies its own `{squashes}` to it"
     );
     let mut d = Diagnostic::new(codes::TASK_PROBABILITIES, by.site, message).label("numbers from 0 to 1 from here on");
     if let Some(last) = known.last.filter(|l| l.site != by.site && l.op.call.name == "mul") {
-        d = d.also(last.site, "a product of such numbers is one, too");
+        d = d.also(last.site, "a product of such numbers is in this range, too");
     }
     d = d.also(task.loss_span.unwrap_or(task.span), format!("learned by `{loss}`, which takes logits"));
     let last = known.last.is_some_and(|l| l.site == by.site);
     let remove = if last { format!("end before it (remove `-> {op}`), or ") } else { String::new() };
-    Some(d.help(format!("{remove}tell the loss that these are probabilities: `loss = {loss}(from = probabilities)`")))
+    Some(d.help(format!("{remove}declare that these are probabilities: `loss = {loss}(from = probabilities)`")))
 }
 
 /// The error for values that are not known to be probabilities where the loss takes probabilities.
@@ -82,18 +82,14 @@ fn not_probable(task: &Task, head: &Head, known: &Known, squashes: &str) -> Opti
     let numbers = if squashes == "softmax" { "probabilities that add up to 1" } else { "numbers from 0 to 1" };
     let at = known.last.map_or(head.span, |l| l.site);
     let why = match known.last {
-        Some(l) => format!("what `{}` gives may be other numbers", l.op.call.name),
-        None => "it may give other numbers".to_string(),
+        Some(l) => format!("the output of `{}` in its head may be other numbers", l.op.call.name),
+        None => "its head may yield other numbers".to_string(),
     };
     Some(
-        Diagnostic::new(
-            codes::TASK_PROBABILITIES,
-            at,
-            format!("the loss of `{name}` takes {numbers}, and of its head {why}"),
-        )
-        .label("not known to be probabilities")
-        .also(task.loss_span.unwrap_or(task.span), format!("`{loss}` of probabilities"))
-        .help(format!("end the head in `{squashes}`, or let the loss take logits: `loss = {loss}`")),
+        Diagnostic::new(codes::TASK_PROBABILITIES, at, format!("the loss of `{name}` takes {numbers}, but {why}"))
+            .label("not known to be probabilities")
+            .also(task.loss_span.unwrap_or(task.span), format!("`{loss}` of probabilities"))
+            .help(format!("end the head in `{squashes}`, or let the loss take logits: `loss = {loss}`")),
     )
 }
 

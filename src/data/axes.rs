@@ -145,7 +145,7 @@ pub fn remedy(order: Order, declared: &[usize], held: &[usize]) -> String {
             "the array holds channels, height, width: leave out `layout = hwc`".into()
         }
         _ if declared.len() > 1 && same(declared, &turned(held)) => {
-            "the axes stand in the reverse order: transpose the array before it is saved".into()
+            "the axes are in the reverse order: transpose the array before it is saved".into()
         }
         _ if declared.len() == 1 && held.iter().product::<usize>() == declared[0] => {
             format!("declare the sizes of the array, {held:?}, and flatten it in the first stage")

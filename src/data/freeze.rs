@@ -158,7 +158,7 @@ impl Schema {
                 Facts::Category { .. } if c.rare.is_some_and(|r| r.cells > 0) => {
                     let Rare { below, cells } = c.rare.expect("just seen");
                     notes.push(format!(
-                        "column `{name}`: {cells} training cells hold a text that fewer than {below} rows hold; they are read as unknown"
+                        "column `{name}`: {cells} training cells contain a text that occurs in fewer than {below} rows; they are read as unknown"
                     ));
                 }
                 Facts::Category { values } if self.rows[0] >= 100 && values.len() * 2 > self.rows[0] => {
@@ -186,7 +186,7 @@ impl Schema {
         }
         if self.missing_numbers != now.missing_numbers {
             let (was, is) = (&self.missing_numbers, &now.missing_numbers);
-            differ.push(format!("in columns of numbers, {was:?} were missing and {is:?} are"));
+            differ.push(format!("in numeric columns, {was:?} meant \"missing\", and now {is:?} do"));
         }
         if self.files.len() != now.files.len() {
             differ.push(format!("{} files were read and now {}", self.files.len(), now.files.len()));

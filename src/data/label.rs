@@ -148,7 +148,7 @@ pub fn check_row<'a>(
         Type::Number | Type::Array(None) | Type::Text => condition.then_some("true or false"),
     };
     if let Some(needed) = needed.filter(|_| check.errors.is_empty()) {
-        let message = format!("what divides rows is {needed}, and this is {}", ty.describe());
+        let message = format!("an expression that divides rows must be {needed}, and this is {}", ty.describe());
         let d = Diagnostic::new(codes::DATA_SPLIT, expr.span, message);
         check.errors.push(d.help("compare a column of one value per row with something, for example `d.age > 60`"));
     }
@@ -250,7 +250,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                     return wrong(
                         *span,
                         format!(
-                            "the texts of column `{name}` are hashed into buckets, and a class has a text of its own"
+                            "the texts of column `{name}` are hashed into buckets, and each class needs its own text"
                         ),
                         format!("leave `{name}` out of `buckets`"),
                     );
@@ -260,7 +260,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                 {
                     return wrong(
                         *span,
-                        format!("column `{name}` has {m} texts with a number of their own, and the task {n} classes"),
+                        format!("column `{name}` has {m} texts with their own number, and the task has {n} classes"),
                         format!("write `classes({m})`"),
                     );
                 }
@@ -298,7 +298,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                         )
                     }
                     (_, Type::Bool | Type::Flags(None), _) => {
-                        "what is true or false is the label of a `binary` task".into()
+                        "a label that is true or false belongs to a `binary` task".into()
                     }
                     _ => "choose another column, another kind of task, or a comparison".into(),
                 };

@@ -27,11 +27,11 @@ impl Same<'_> {
     pub fn help(&self) -> &'static str {
         match self.splits {
             [0, 1] => {
-                "validation then measures how well the network knows the training rows by heart, and the weights that are kept are \
+                "validation then measures how well the network has memorised the training rows, and the weights that are kept are \
                  chosen by that: give `validation` rows of its own, for example `validation = share(0.1, of = train)`"
             }
             [0, _] => {
-                "the test then measures how well the network knows the training rows by heart: give `test` rows of its own, for \
+                "the test then measures how well the network has memorised the training rows: give `test` rows of its own, for \
                  example `test = share(0.1, of = train)`"
             }
             _ => {

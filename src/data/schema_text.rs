@@ -223,7 +223,7 @@ impl Read<'_> {
                 Entry::Nested(n) if n.keyword.text == "column" => {
                     if let Some(c) = self.column(n) {
                         if columns.iter().any(|o| o.name == c.name) {
-                            self.wrong::<()>(head(n), format!("column `{}` stands twice", c.name));
+                            self.wrong::<()>(head(n), format!("column `{}` appears twice", c.name));
                         }
                         columns.push(c);
                     }
@@ -231,7 +231,7 @@ impl Read<'_> {
                 Entry::Nested(n) if n.keyword.text == "label" => {
                     if let Some(l) = self.label(n) {
                         if labels.iter().any(|o| o.task == l.task) {
-                            self.wrong::<()>(head(n), format!("the label of task `{}` stands twice", l.task));
+                            self.wrong::<()>(head(n), format!("the label of task `{}` appears twice", l.task));
                         }
                         labels.push(l);
                     }
@@ -285,7 +285,7 @@ impl Read<'_> {
                         *span,
                         format!("the vocabularies of this schema cannot be read: {why}"),
                     )
-                    .label("the file belongs beside the program")
+                    .label("this file must be next to the program")
                     .help("copy it there with the program, or write it again with `mtlc data freeze`"),
                 );
                 None
@@ -300,7 +300,7 @@ impl Read<'_> {
         let values = values.filter(|v| v.len() == size && vocabulary::digest(v) == sha256);
         match values {
             Some(values) => Some(Facts::Category { values: Arc::new(values) }),
-            None => self.wrong(head(n), "the file of vocabularies does not hold this one"),
+            None => self.wrong(head(n), "the vocabulary file does not contain this one"),
         }
     }
 
@@ -328,7 +328,7 @@ impl Read<'_> {
                 );
             }
             Some(s) if rows[s].is_some() => {
-                self.wrong::<()>(head(n), format!("split `{split}` stands twice"));
+                self.wrong::<()>(head(n), format!("split `{split}` appears twice"));
             }
             // A count that cannot be read is reported: the split is there.
             Some(s) => rows[s] = Some(count.unwrap_or(0)),
@@ -471,7 +471,7 @@ impl Read<'_> {
                 known.extend(suggest::nearest(&a.key.text, keys.iter().copied()).map(|k| (k.to_string(), a)));
             } else if let Some((_, first)) = known.iter().find(|(k, _)| *k == a.key.text) {
                 self.errors.push(
-                    Diagnostic::new(codes::DATA_SCHEMA, a.key.span, format!("`{}` stands twice", a.key.text))
+                    Diagnostic::new(codes::DATA_SCHEMA, a.key.span, format!("`{}` appears twice", a.key.text))
                         .label("again here")
                         .also(first.key.span, "first here")
                         .help("remove the one that was added"),

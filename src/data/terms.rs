@@ -219,7 +219,7 @@ impl<'a> Check<'a> {
             (Some(a), Some([])) | (Some([]), Some(a)) => Some(a.to_vec()),
             (Some(a), Some(b)) if axes::same(a, b) => Some(a.to_vec()),
             (Some(a), Some(b)) => {
-                let message = format!("an array {a:?} and an array {b:?} cannot be computed with value by value");
+                let message = format!("an array {a:?} and an array {b:?} cannot be combined element by element");
                 return self.mismatch(span, message, "both sides need the same sizes, or one of them a single value");
             }
             // A side of unknown sizes may be an array or a single value.

@@ -32,7 +32,7 @@ pub fn record(folder: &RunFolder) -> (Option<Info>, Vec<Answer>) {
         Holds,
         match info.tool == TOOL {
             true => formats,
-            false => format!("{formats}; this is {TOOL}, which reads it, and may train to other numbers"),
+            false => format!("{formats}; this is {TOOL}, which reads it, and may give other numbers"),
         },
     ));
     out.push(match folder.read("program.mtl") {
@@ -42,10 +42,10 @@ pub fn record(folder: &RunFolder) -> (Option<Info>, Vec<Answer>) {
         Ok(_) => answer(
             "id",
             Differs,
-            "its id is not that of its contents and of `program.mtl`: the program, the seed, the tool or another entry was edited".into(),
+            "its id does not match its contents and `program.mtl`: the program, the seed, the tool or another entry was edited".into(),
         )
         .help("the lines below show what else disagrees; `mtlc run` with the program makes a new run"),
-        Err(e) => answer("id", Unknown, format!("it is partly over `program.mtl`: {e}")),
+        Err(e) => answer("id", Unknown, format!("it depends on `program.mtl`: {e}")),
     });
     (Some(info), out)
 }

@@ -69,7 +69,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
                 against: c.start,
                 text: format!(
                     "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are where they started \
-                     (mean entropy {:.4} of 1, at the start {:.4}), so the topology is down to chance",
+                     (mean entropy {:.4} of 1, at the start {:.4}), so the topology is arbitrary",
                     c.open, c.choices, c.entropy, c.start
                 ),
                 help: "search for more epochs, or with a higher learning rate of the choices: `choices = adam(lr = 0.05)`".into(),

@@ -496,7 +496,7 @@ pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
         )));
     }
     if saved.validation.as_ref().is_some_and(|v| !v.loss.is_finite()) {
-        return Err(RunError::Checkpoint("the validation loss of `search.json` is no finite number".into()));
+        return Err(RunError::Checkpoint("the validation loss of `search.json` is not a finite number".into()));
     }
     if i64::try_from(saved.seed).is_err() || i64::try_from(saved.epochs).is_err() {
         return Err(RunError::Checkpoint("the seed or the epochs of `search.json` are larger than any run's".into()));

@@ -106,7 +106,9 @@ pub fn find(folder: &RunFolder, name: Option<&str>) -> Result<Trained, RunError>
         _ if asked.is_none() => Err(missing(folder, &name, &program)),
         _ => {
             let why = match name.as_str() {
-                "supernet" => "; the supernet is no network to use: a search shares its weights between all candidates",
+                "supernet" => {
+                    "; the supernet cannot be used as a network: a search shares its weights between all candidates"
+                }
                 _ => "",
             };
             Err(RunError::Checkpoint(format!(

@@ -216,10 +216,10 @@ impl Builder<'_> {
                     Diagnostic::new(
                         codes::TYPE_ARGUMENTS,
                         span,
-                        "an input is brought to a scale twice: by `scale` and by `normalize`",
+                        "an input is scaled twice: by `scale` and by `normalize`",
                     )
                     .also(fields.args.span("scale").unwrap_or(item.span), "the other one")
-                    .help("keep one of them: after `normalize`, nothing remains of what `scale` did"),
+                    .help("keep one of them: `normalize` would undo `scale`"),
                 );
             }
             for source in from.iter().chain(&also) {

@@ -181,7 +181,7 @@ pub fn feed_and_raw(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result
     for old in &written {
         if schema.label(&old.task).is_some_and(|new| new != old) {
             dataset.notes.push(format!(
-                "the label of task `{}` is not the one whose mean and deviation the schema holds: those of the training rows are used; \
+                "the label of task `{}` has another mean and deviation than the schema: those of the training rows are used; \
                  `mtlc data freeze` writes them",
                 old.task
             ));

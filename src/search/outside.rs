@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<Outside, RunError> {
             RunError::from(DataError::Text {
                 path: path.to_path_buf(),
                 line: e.line() as u64,
-                detail: format!("this is no JSON: {e}"),
+                detail: format!("this is not JSON: {e}"),
             })
         })?;
         // Tables of other programs have no `version`; a table of a later version of mtlc may have another meaning.
@@ -175,7 +175,7 @@ impl Json {
         let all = value.as_array().map(|l| l.iter().map(|v| v.as_str().map(str::to_string)).collect());
         match all {
             Some(Some(names)) => Ok(Some(names)),
-            _ => Err(self.wrong(&format!("`{key}`"), "this is no list of names", "")),
+            _ => Err(self.wrong(&format!("`{key}`"), "this is not a list of names", "")),
         }
     }
 }

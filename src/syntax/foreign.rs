@@ -76,7 +76,7 @@ pub(super) fn foreign(text: &str) -> Option<Foreign> {
     }
     if lower.starts_with("version https://git-lfs") {
         return found(
-            "a pointer of Git LFS, not the file that it stands for",
+            "a Git LFS pointer, not the file itself",
             "Git LFS keeps the file elsewhere",
             "fetch the file with `git lfs pull`",
         );

@@ -46,7 +46,7 @@ impl Reader<'_> {
         let message = format!("`{}` is a later edition of the language than this mtlc knows", &self.text[span.range()]);
         let d = Diagnostic::new(codes::SYNTAX_EDITION, span, message)
             .label(concat!("mtlc ", env!("CARGO_PKG_VERSION"), " knows `mtl 1`"))
-            .help("use a version of mtlc that knows the edition; nothing else in the file was looked at");
+            .help("use a version of mtlc that knows the edition; nothing else in the file was checked");
         self.push(d);
     }
 

@@ -34,7 +34,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
                 Diagnostic::new(
                     codes::DATA_TABLE,
                     data.span,
-                    format!("the schema of `{}` says category: {message}", data.name),
+                    format!("the schema of `{}` contains a category that looks numeric: {message}", data.name),
                 )
                 .help(format!("{help}; then freeze again")),
             );

@@ -40,24 +40,24 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
 /// One task whose loss is far from all others; `next` is the nearest of the other losses.
 fn alone(task: &Task, loss: f64, next: f64) -> Diagnostic {
     let (bound, label) = match loss < next {
-        true => ("more", "a hundredth of the others': it is hardly learned"),
-        false => ("less", "a hundred times the others': they are hardly learned"),
+        true => ("more", "a hundredth of the others: it is hardly learned"),
+        false => ("less", "a hundred times the others: they are hardly learned"),
     };
     let message = format!(
-        "the loss of `{}` begins at about {}, all others' at {} or {bound}",
+        "the loss of `{}` begins at about {}, all others at {} or {bound}",
         task.name,
         rounded(loss),
         rounded(next)
     );
     let weight = format!("`weight = {}`", rounded(task.weight * next / loss));
     let help = match (loss < next, is_raw(task)) {
-        (true, false) => format!("weigh it up: {weight}"),
+        (true, false) => format!("increase its weight: {weight}"),
         (true, true) => {
-            format!("weigh it up, {weight}, or let its label be standardised: remove `standardize = false`")
+            format!("increase its weight, {weight}, or standardise its label: remove `standardize = false`")
         }
-        (false, false) => format!("scale its label, or weigh it down: {weight}"),
+        (false, false) => format!("scale its label, or decrease its weight: {weight}"),
         (false, true) => {
-            format!("let its label be standardised (remove `standardize = false`), or weigh it down: {weight}")
+            format!("standardise its label (remove `standardize = false`), or decrease its weight: {weight}")
         }
     };
     Diagnostic::new(codes::TASK_SCALE, task.span, message).label(label).help(help)
@@ -80,11 +80,11 @@ fn groups(low: &[Start], high: &[Start]) -> Diagnostic {
     let first = |starts: &[Start]| starts.iter().map(|s| s.task.span).min_by_key(|s| (s.file, s.start));
     let (small, large) = (first(low).expect("a group has tasks"), first(high).expect("a group has tasks"));
     let help = match low.iter().chain(high).any(|s| is_raw(s.task)) {
-        true => "let the labels be standardised: remove `standardize = false`".to_string(),
+        true => "standardise the labels: remove `standardize = false`".to_string(),
         false => "give the tasks a `weight`, so that their losses are of one size".to_string(),
     };
     Diagnostic::new(codes::TASK_SCALE, small, message)
-        .label("a hundredth of the others': these are hardly learned")
+        .label("a hundredth of the others: these are hardly learned")
         .also(large, "a hundred times as large")
         .help(help)
 }

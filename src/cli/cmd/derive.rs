@@ -78,7 +78,7 @@ fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             terminal.result(|| described(&saved, json!({ "program": text })), || text.clone());
             vocabularies.iter().for_each(|v| {
                 terminal.note(&format!(
-                    "note: this program reads its vocabularies from `{}`, which stands beside {}",
+                    "note: this program reads its vocabularies from `{}`, which is next to {}",
                     v.name,
                     folder.derived().display()
                 ))

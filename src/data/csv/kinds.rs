@@ -178,17 +178,17 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
             return Verdict::Category;
         }
         return Verdict::Doubtful(format!(
-            "column `{}` is read as categories, though {likely} of its {present} cells are numbers; there are {}: list what means missing \
-             in `missing`, or write `categories = [{}]` if categories are meant",
+            "column `{}` is read as categories, though {likely} of its {present} cells are numbers; there are {}: list the words for \
+             missing values in `missing`, or write `categories = [{}]` if categories are meant",
             excerpt(column),
-            junk.describe("that are no numbers"),
+            junk.describe("that are not numbers"),
             written(column)
         ));
     }
     doubt.words = odd.iter().take(5).map(|o| o.text.to_string()).collect();
     doubt.found = forms.iter().map(|(what, form)| form.describe(what)).collect();
     if junk.count > 0 {
-        let are = if junk.count == 1 { "that is no number" } else { "that are no numbers" };
+        let are = if junk.count == 1 { "that is not a number" } else { "that are not numbers" };
         doubt.found.push(junk.describe(are));
     }
     doubt.found.push(format!("{} of {present} cells are plain numbers", tally.numbers));

@@ -183,7 +183,7 @@ pub(super) fn label(
     if unknown > 0 {
         let split = SPLITS[s];
         notes.push(format!(
-            "task `{}`: {unknown} {split} rows hold a class that training never shows; they are masked",
+            "task `{}`: {unknown} {split} rows have a class that does not occur in training; they are masked",
             spec.task
         ));
     }

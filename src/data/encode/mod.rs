@@ -181,7 +181,7 @@ fn without_spread<'a>(schema: &'a Schema, label: &'a LabelSpec) -> impl Iterator
     all.filter(|(_, (_, (_, std)))| **std == 0.0).map(|(f, (at, (mean, _)))| {
         let which = if f.mean.len() > 1 { format!("component {at} of the label") } else { "the label".into() };
         format!(
-            "task `{}`: {which} is {mean} wherever training has one: it has no deviation to be divided by, and there is nothing to learn",
+            "task `{}`: {which} is {mean} in all training rows that have a label: its standard deviation is 0, and there is nothing to learn",
             label.task
         )
     })

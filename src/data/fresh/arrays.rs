@@ -167,7 +167,7 @@ fn fits(a: &Found, c: &ColumnFacts) -> Result<(), DataError> {
         ),
         match sizes.is_empty() {
             true => "is this the file of labels? give the one of inputs",
-            false if turned => "the axes stand in another order than in training: transpose the array to these sizes",
+            false if turned => "the axes are in another order than in training: transpose the array to these sizes",
             false => "bring the array to these sizes; its first dimension counts rows",
         },
     ))

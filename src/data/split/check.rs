@@ -45,7 +45,7 @@ pub fn check(args: &Args, item: Span, test_files: bool) -> Vec<Diagnostic> {
             };
             found.push(wrong(
                 span(split),
-                format!("the {split} rows cannot be the last in time and be drawn by {other}, too"),
+                format!("the {split} rows cannot be both the last in time and drawn by {other}"),
                 "keep `time`, or the other",
             ));
         }

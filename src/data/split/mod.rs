@@ -153,9 +153,6 @@ impl Parts<'_> {
         if let Some(named) = column {
             raw.drop_column(&named.column);
         }
-        raw.require_rows(
-            asked,
-            "its file is empty, or what it takes of another comes to no row at all (or to all of them)",
-        )
+        raw.require_rows(asked, "its file is empty, or it takes no rows of another split (or all of them)")
     }
 }

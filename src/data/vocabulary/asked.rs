@@ -55,7 +55,7 @@ fn asked(args: &Args, attribute: &str) -> Result<Asked, Box<Diagnostic>> {
                     Some(name) => out.by.insert(name, n).is_some(),
                 };
                 if twice {
-                    let message = "this is said twice";
+                    let message = "this is given twice";
                     return Err(Box::new(
                         Diagnostic::new(codes::TYPE_MISMATCH, item.span, message).help("remove one of the two"),
                     ));

@@ -77,7 +77,7 @@ impl Sidecar {
                 Ok(there) if there == self.text.as_bytes() => Ok(()),
                 Ok(_) => Err(std::io::Error::new(
                     std::io::ErrorKind::AlreadyExists,
-                    format!("`{}` holds something else than its name says: move it away", path.display()),
+                    format!("`{}` does not have the contents that its name implies: move it away", path.display()),
                 )),
                 Err(e) => Err(e),
             };
@@ -107,7 +107,7 @@ impl Shelf {
     /// Reads a file; the error describes what is wrong with it.
     pub fn read(text: &str, sha256: &str) -> Result<Shelf, String> {
         if hex(&Sha256::digest(text.as_bytes())) != sha256 {
-            return Err("it is not the file that was written with this program: its sha256 is another".into());
+            return Err("it is not the file that was written with this program: its sha256 differs".into());
         }
         // The digest matches, so parsing fails only if somebody wrote the digest by hand.
         Shelf::parse(text).ok_or_else(|| "it is not a vocabulary file".into())

@@ -40,14 +40,14 @@ pub(super) fn read(
             let (matrices, places) = known.of_sheet(&sheet)?;
             let at = |l: usize, i: usize, j: usize, why: &str| match places[l][i][j] {
                 Some((row, column)) => sheet.wrong(row, column, why),
-                None => sheet.shaped(&format!("is not whole: {why}"), HELP),
+                None => sheet.shaped(&format!("is incomplete: {why}"), HELP),
             };
             (known.whole(&matrices, &at, listener)?, None)
         }
     };
     let all = match matrices.len() {
         1 if stages.len() > 1 => {
-            listener.note("note: the affinities are one matrix: it holds at every stage");
+            listener.note("note: there is one matrix of affinities: it is used at every stage");
             vec![matrices[0].clone(); stages.len()]
         }
         _ => matrices,
@@ -65,7 +65,7 @@ pub(super) fn read(
         steps: 0,
     });
     if found.validation.as_ref().is_some_and(|v| !v.loss.is_finite()) {
-        let message = format!("`{}`: the validation loss is no finite number", path.display());
+        let message = format!("`{}`: the validation loss is not a finite number", path.display());
         return Err(crate::data::DataError::Option { message, help: HELP.into() }.into());
     }
     Ok(Affinities { tasks: tasks.to_vec(), locations: stages.to_vec(), affinities: all, ..found })
@@ -101,7 +101,12 @@ impl Known<'_> {
                     for (i, j) in [(i, j), (j, i)] {
                         if matrix[i][j].is_some_and(|v| !(-1.0..=1.0).contains(&v)) {
                             let value = matrix[i][j].expect("seen");
-                            return Err(wrong(l, i, j, &format!("{value} is no affinity: they are from -1 to 1")));
+                            return Err(wrong(
+                                l,
+                                i,
+                                j,
+                                &format!("{value} is not an affinity: affinities are from -1 to 1"),
+                            ));
                         }
                     }
                     let value = match (matrix[i][j], matrix[j][i]) {
@@ -175,14 +180,14 @@ impl Known<'_> {
         let wrong = |at: String, why: &str| json.wrong(format!("{stage}{at}").trim_end_matches(", "), why, HELP);
         let number = |v: &Value, at: String| match v {
             Value::Null => Ok(None),
-            v => v.as_f64().map(Some).ok_or_else(|| wrong(at, &format!("{v} is no number"))),
+            v => v.as_f64().map(Some).ok_or_else(|| wrong(at, &format!("{v} is not a number"))),
         };
         if let Some(rows) = value.as_object() {
             let names: Vec<String> = rows.keys().cloned().collect();
             matched("task", self.tasks, &names).map_err(|why| wrong(String::new(), &why))?;
             let row = |a: &String| {
                 let cells =
-                    value[a].as_object().ok_or_else(|| wrong(format!("row `{a}`"), "this is no object by task"))?;
+                    value[a].as_object().ok_or_else(|| wrong(format!("row `{a}`"), "this is not an object by task"))?;
                 if let Some(b) = cells.keys().find(|b| !self.tasks.contains(b)) {
                     return Err(wrong(format!("row `{a}`"), &format!("the program has no task `{b}`")));
                 }
@@ -343,7 +348,7 @@ mod tests {
         for text in single {
             let (found, notes) = read_text(text).expect(text);
             assert_eq!(found, [one(), one()], "{text}");
-            assert_eq!(notes, ["note: the affinities are one matrix: it holds at every stage"]);
+            assert_eq!(notes, ["note: there is one matrix of affinities: it is used at every stage"]);
         }
     }
 
@@ -368,22 +373,25 @@ mod tests {
             (",a,b,c\na,1,1,1\nb,1,1,hm\nc,1,1,1\n", "`./t`, line 3: column `c`: \"hm\" is not a finite number"),
             (",a,b,c\na,1,1,1\nz,1,1,1\nc,1,1,1\n", "line 3: column `1`: the program has no task `z`; it has `a`"),
             (",a,b,c\na,1,1,1\na,1,1,1\nc,1,1,1\n", "line 3: column `1`: this row is given twice"),
-            ("1,1,1\n1,1,1.5\n1,1,1\n", "`./t`, line 2: column `3`: 1.5 is no affinity: they are from -1 to 1"),
+            (
+                "1,1,1\n1,1,1.5\n1,1,1\n",
+                "`./t`, line 2: column `3`: 1.5 is not an affinity: affinities are from -1 to 1",
+            ),
             ("1,1,\n1,1,1\n,1,1\n", "line 1: column `3`: no affinity of `a` and `c`"),
-            ("task,with,affinity\na,b,1\na,c,1\n", "`./t` is not whole: no affinity of `b` and `c`"),
+            ("task,with,affinity\na,b,1\na,c,1\n", "`./t` is incomplete: no affinity of `b` and `c`"),
             ("task,with,affinity\na,b,1\na,b,1\n", "line 3: column `affinity`: this affinity is given twice"),
             ("1,2,3,4\n1,2,3,4\n1,2,3,4\n", "line 1: there are 4 columns of numbers and no names"),
             ("[[1,1],[1,1]]", "`./t`: there are 2 rows; 3 tasks"),
             ("[[1,1,1],[1,1],[1,1,1]]", "`./t`, row 2: this is 2 numbers, and there are 3 tasks"),
-            ("[[1,1,1],[1,1,\"x\"],[1,1,1]]", "`./t`, row 2, column 3: \"x\" is no number"),
-            ("[[1,1,1],[1,1,-2],[1,1,1]]", "`./t`, row `b`, column `c`: -2 is no affinity"),
+            ("[[1,1,1],[1,1,\"x\"],[1,1,1]]", "`./t`, row 2, column 3: \"x\" is not a number"),
+            ("[[1,1,1],[1,1,-2],[1,1,1]]", "`./t`, row `b`, column `c`: -2 is not an affinity"),
             (
                 "{\"tasks\":[\"a\",\"b\"],\"affinities\":[[1,1],[1,1]]}",
                 "`./t`, `tasks`: the task `c` of the program is missing",
             ),
             ("{\"s1\":[[1]],\"s2\":[[1]]}", "`./t`, stage `s1`: there are 1 rows"),
             ("{\"a\":{\"x\":1},\"b\":{},\"c\":{}}", "`./t`, row `a`: the program has no task `x`"),
-            ("[1,", "`./t`, line 1: this is no JSON"),
+            ("[1,", "`./t`, line 1: this is not JSON"),
             ("PK\u{3}\u{4}x", "`./t` is a zip archive or an Excel workbook"),
         ] {
             let found = read_text(text).expect_err(said);

@@ -214,7 +214,7 @@ fn tree(ground: &Ground, found: &Affinities) -> Result<Tree, RunError> {
         _ => choose::exact(&problem),
     };
     // A budget below the smallest tree is refused by the check.
-    tree.ok_or_else(|| RunError::NotYet("no tree of this space keeps the budget".into()))
+    tree.ok_or_else(|| RunError::NotYet("no tree of this space is within the budget".into()))
 }
 
 /// The defaults of `beam`.

@@ -186,7 +186,7 @@ fn fits(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
     let weighting = args.opt_call("weighting").filter(|w| w.name != "static");
     if let Some(weighting) = weighting.filter(|_| args.str("steps") == "per_task") {
         let message = format!("`{}` weighs the losses of one step, and here every task makes its own", weighting.name);
-        clash("weighting", &message, "leave `weighting` away, or write `steps = joint`");
+        clash("weighting", &message, "leave `weighting` out, or write `steps = joint`");
     }
     let off = partition::off_the_chain(spec, network).map(|why| {
         let message = format!("`expected_cost` cannot part the tasks here: {why}");

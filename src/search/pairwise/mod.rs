@@ -143,7 +143,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let limit =
         budget.map_or(f64::INFINITY, |b| cost::limit(&b, bounded.stages.iter().sum(), bounded.heads, tasks.len()));
     let ranking = rank::rank(&Problem { shares, most: most(spec), params, macs, of_macs, limit }, LISTED);
-    let best = ranking.best.ok_or_else(|| RunError::NotYet("no tree of this space keeps the budget".into()))?;
+    let best = ranking.best.ok_or_else(|| RunError::NotYet("no tree of this space is within the budget".into()))?;
     let cut = (ranking.trees > ranking.listed.len() as u64).then(|| {
         format!(
             "the {LISTED} trees of the lowest estimate, and every tree that has the lowest estimate of all trees with no more \

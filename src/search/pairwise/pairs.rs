@@ -122,7 +122,7 @@ fn of_json(json: &Json, tasks: &[String], stages: &[String]) -> Result<Pairs, Ru
         let theirs = json.names(key)?.ok_or_else(|| json.wrong("", &format!("there is no list `{key}`"), HELP))?;
         matched(what, mine, &theirs).map_err(|why| json.wrong(&format!("`{key}`"), &why, HELP))?;
         if key == "stages" && mine != theirs {
-            return Err(json.wrong("`stages`", "the stages stand in another order than in the program", HELP));
+            return Err(json.wrong("`stages`", "the stages are in another order than in the program", HELP));
         }
     }
     let found: Pairs = serde_json::from_value(json.value.clone())
@@ -135,10 +135,10 @@ fn of_json(json: &Json, tasks: &[String], stages: &[String]) -> Result<Pairs, Ru
 fn long(sheet: &Sheet, [task, with, shared, value]: [usize; 4], stages: usize) -> Result<Vec<Pair>, RunError> {
     let mut out: Vec<Pair> = Vec::new();
     for (row, (_, cells)) in sheet.rows.iter().enumerate() {
-        let number = sheet.number(row, value)?.ok_or_else(|| sheet.wrong(row, value, "nothing stands here"))?;
+        let number = sheet.number(row, value)?.ok_or_else(|| sheet.wrong(row, value, "this cell is empty"))?;
         let count = cells[shared].parse::<usize>().ok().filter(|n| *n <= stages);
         let count = count.ok_or_else(|| {
-            sheet.wrong(row, shared, &format!("{:?} is no number of stages from 0 to {stages}", cells[shared]))
+            sheet.wrong(row, shared, &format!("{:?} is not a number of stages from 0 to {stages}", cells[shared]))
         })?;
         let at = out.iter().position(|p| p.task == cells[task] && p.with == cells[with]).unwrap_or_else(|| {
             // NaN marks values that have not been read yet.
@@ -209,7 +209,7 @@ fn wide(sheet: &Sheet, tasks: &[String], stages: usize) -> Result<Vec<Pair>, Run
             pair.map_err(|why| sheet.at(sheet.first_line, format!("column `{}`: {why}", header[column])))?;
         let value = |row: &Option<usize>| {
             let row = row.expect("each is there");
-            sheet.number(row, column)?.ok_or_else(|| sheet.wrong(row, column, "nothing stands here"))
+            sheet.number(row, column)?.ok_or_else(|| sheet.wrong(row, column, "this cell is empty"))
         };
         let by_shared_stages = at.iter().map(value).collect::<Result<_, _>>()?;
         out.push(Pair { task: tasks[task].clone(), with: tasks[with].clone(), by_shared_stages });
@@ -269,7 +269,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (from, to, said) in [
             ("22", "x", "line 3: column `(0, 1)-1`: \"x\" is not a finite number"),
-            ("13", "", "line 4: column `(a, c)-0`: nothing stands here"),
+            ("13", "", "line 4: column `(a, c)-0`: this cell is empty"),
             ("(1, 2)-0", "(1, 3)-0", "line 1: column `(1, 3)-0`: the program has no task `3`; it has `a`, `b`, `c`"),
             ("(1, 2)-0", "note", "does not fit: nothing is given of `b` with `c`"),
             ("(1, 2)-0", "(0, 1)-0", "does not fit: `a` with `b` is given twice"),
@@ -282,7 +282,7 @@ mod tests {
         }
         let long = "task,with,shared,value\na,b,0,1\na,b,3,1\n";
         assert!(
-            read_text(long).expect_err("refused").contains("line 3: column `shared`: \"3\" is no number of stages")
+            read_text(long).expect_err("refused").contains("line 3: column `shared`: \"3\" is not a number of stages")
         );
         let twice = "task,with,shared,value\na,b,0,1\na,b,0,1\n";
         assert!(read_text(twice).expect_err("refused").contains("line 3: column `value`: this value is given twice"));

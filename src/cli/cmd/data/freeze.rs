@@ -56,7 +56,7 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         terminal.result(|| record, || text.text.clone());
         for v in &text.beside {
             terminal.note(&format!(
-                "note: the vocabularies are in a file `{}` beside the program, which is written without `--stdout`",
+                "note: the vocabularies are in a file `{}` next to the program, which is only written without `--stdout`",
                 v.name
             ));
         }
@@ -74,7 +74,7 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     }
     terminal.note(&format!("froze {} data set(s) into {}", frozen.len(), args.file.display()));
     for v in &text.beside {
-        terminal.note(&format!("wrote {} beside it: the vocabularies, which the program reads", v.name));
+        terminal.note(&format!("wrote {} next to it: the vocabularies, which the program reads", v.name));
     }
     Ok(Ok(Exit::Ok))
 }
@@ -103,7 +103,7 @@ impl Text {
                     edits.push((w.item.span.range(), item.trim_end().to_string()))
                 }
                 Some(_) => {
-                    let f = Failure::new(Exit::Failure, format!("the schema of `{name}` stands in an imported file"))
+                    let f = Failure::new(Exit::Failure, format!("the schema of `{name}` is in an imported file"))
                         .help("freeze that file");
                     return Err(Stop::Failed(f));
                 }
@@ -127,7 +127,7 @@ impl Text {
         let compiled = driver::compile_text(&self.text, &args.file, options, &load);
         if compiled.checked.is_none() {
             session::show(&compiled, terminal);
-            let what = format!("with its schemas `{}` would not check, so it stays as it is", args.file.display());
+            let what = format!("with its schemas `{}` would have errors, so it was not changed", args.file.display());
             return Err(Stop::Failed(
                 Failure::new(Exit::Program, what).help("correct the program as the messages above say"),
             ));

@@ -38,7 +38,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "test",
                 ty: SHARE_OR_CONDITION,
                 need: Need::Optional,
-                doc: "The same for the test split, where there are no test files. Neither: there is no test split.",
+                doc: "The same for the test split, if there are no test files. With neither, there is no test split.",
             },
             AttrDef { name: "test_images", ty: Ty::Path, need: Need::Optional, doc: "Test images." },
             AttrDef { name: "test_labels", ty: Ty::Path, need: Need::Optional, doc: "Test labels." },

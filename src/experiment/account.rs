@@ -109,7 +109,7 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
         compare("search.json", "run.json", &[("seed", &s["seed"], &own["seed"])]);
     }
     if out.is_empty() && summary.is_some() {
-        let why = "what it says is in `run.json`, `search.json` and `progress.json` too";
+        let why = "its contents are also in `run.json`, `search.json` and `progress.json`";
         out.push(Answer::new("summary.json", "records", Holds, why));
     }
     out

@@ -103,7 +103,7 @@ fn data(prepared: &Prepared) -> Result<&Data, Failure> {
     let format = &data.format.call;
     if !format.args.iter().any(|a| a.name == "split_seed") {
         return Err(misused(format!(
-            "the format `{}` of the data `{}` has splits of its own, which cannot be cut into folds",
+            "the format `{}` of the data `{}` has predefined splits, which cannot be divided into folds",
             format.name, data.name
         )));
     }

@@ -56,8 +56,8 @@ impl Choices {
         Ok(self.modes()?.into_iter().map(Decided::hard).collect())
     }
 
-    /// Makes a step of the optimiser with the gradients of the rows. The learning rate is multiplied by `factor`. A row without a gradient
-    /// is unchanged or has a gradient of 0. A gradient or a row that is not finite ends the run with an error.
+    /// Makes a step of the optimiser with the gradients of the rows. The learning rate is multiplied by `factor`. `missing` decides whether
+    /// a row without a gradient is unchanged or has a gradient of 0. A gradient or a row that is not finite ends the run with an error.
     pub fn step(
         &mut self,
         gradients: Vec<Option<Vec<f64>>>,

@@ -30,7 +30,7 @@ const NAMES: Ty = Ty::List(&Ty::Name);
 pub static DEF: FormatDef = FormatDef {
     call: CallDef {
         name: "csv",
-        doc: "A table in text form, one sample a line; `.gz` files are read as they are.",
+        doc: "A table in text form, one sample per line; `.gz` files are decompressed while reading.",
         args: &[
             AttrDef { name: "train", ty: Ty::Path, need: Need::Required, doc: "The training file." },
             AttrDef {
@@ -97,7 +97,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "minus",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[]"),
-                doc: "Signs that mean minus, besides \"-\", such as [\"\u{2212}\"].",
+                doc: "Minus signs in addition to \"-\", such as [\"\u{2212}\"].",
             },
             AttrDef { name: "drop", ty: NAMES, need: Need::Default("[]"), doc: "Columns that are skipped." },
             AttrDef { name: "delimiter", ty: Ty::Str, need: Need::Default("\",\""), doc: "One ASCII character." },

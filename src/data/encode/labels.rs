@@ -412,7 +412,7 @@ impl<'a> Reader<'a> {
         };
         let help = match number {
             true => format!(
-                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` takes labels out too"
+                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` also excludes labels"
             ),
             false => String::new(),
         };

@@ -10,7 +10,7 @@ struct Kind {
 }
 
 const EXCEL: &str = "save the sheet as \"CSV UTF-8\" and name that file";
-const UNPACK: &str = "unpack it and name the table in it (`.gz` files are read as they are)";
+const UNPACK: &str = "unpack it and name the table in it (`.gz` files need not be unpacked)";
 const FRAME: &str = "write it as csv, for example with pandas: `read_parquet(OLD).to_csv(NEW, index=False)`";
 
 static KINDS: &[Kind] = &[

@@ -194,7 +194,7 @@ impl<R: Read> Records<R> {
         }
         Err(Problem::line(
             record.line,
-            format!("the line has more than {} MiB: this is no table", LONGEST >> 20),
+            format!("the line has more than {} MiB: this is not a table", LONGEST >> 20),
             "is it the file that you mean, and is a quote never closed?",
         ))
     }

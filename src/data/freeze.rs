@@ -55,8 +55,7 @@ pub enum Facts {
     /// Mean and deviation carry nine significant digits, so that they do not differ between machines.
     Numeric { mean: f64, std: f64, min: f64, max: f64 },
     /// Training values with their counts, most frequent first, then alphabetical. Category numbers count from 1 in this
-    /// order; 0 is "missing, or never seen in training".
-    /// A vocabulary may be as large as its file. Clones of a schema share it.
+    /// order; 0 is "missing, or never seen in training". A vocabulary may be as large as its file, so clones of a schema share it.
     Category { values: Arc<Vec<(String, usize)>> },
     /// Categories whose vocabulary was left out of the program: its number of texts, and its digest ([`vocabulary::digest`]).
     Withheld { values: usize, sha256: String },

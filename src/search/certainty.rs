@@ -16,12 +16,12 @@ pub struct Certainty {
     pub entropy: f64,
     /// The mean rewards in the first and in the last quarter of the steps of the choices, for strategies with rewards.
     pub rewards: Option<[f64; 2]>,
-    /// Tasks that the topology keeps apart though they choose the same copy.
+    /// Tasks that the topology separates although they choose the same copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remerged: Vec<Remerged>,
 }
 
-/// Tasks that choose the same copy of a stage after they have chosen different copies of an earlier one.
+/// Tasks that choose the same copy of a stage although they chose different copies of an earlier stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Remerged {
     pub stage: String,

@@ -451,7 +451,7 @@ fn one_sided(spec: &LabelSpec, s: usize, data: &LabelData, notes: &mut Vec<Strin
     match counted().next() {
         None => notes.push(format!("task `{}`: no {split} row has a label", spec.task)),
         Some(first) if counted().all(|v| v == first) => notes.push(format!(
-            "task `{}`: every {split} label is {first}; AUC is undefined and there is nothing to tell apart",
+            "task `{}`: every {split} label is {first}; AUC is undefined, and there is nothing to distinguish",
             spec.task
         )),
         _ => {}

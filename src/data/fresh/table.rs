@@ -288,11 +288,11 @@ impl Source for Table<'_> {
         let unseen = self.wanted.columns.iter().zip(&self.unseen).filter(|(_, n)| **n > 0).map(|(c, n)| {
             let (cells, they, are) = if *n == 1 { ("cell holds", "it", "is") } else { ("cells hold", "they", "are") };
             format!(
-                "column `{}`: {n} {cells} a text that training {}; {they} {are} read as unknown, like missing ones",
+                "column `{}`: {n} {cells} a text that {}; {they} {are} read as unknown, like missing ones",
                 c.name,
                 match c.rare {
-                    Some(rare) => format!("showed fewer than {} times", rare.below),
-                    None => "never showed".into(),
+                    Some(rare) => format!("occurs in fewer than {} training rows", rare.below),
+                    None => "does not occur in the training rows".into(),
                 }
             )
         });

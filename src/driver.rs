@@ -26,7 +26,7 @@ impl Compiled {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
-    /// Whether the program itself reads well, and the data are not what it says: arrays of other sizes, labels of other classes.
+    /// Whether the program itself is correct but the data do not match it: arrays of other sizes, labels of other classes.
     pub fn is_about_data(&self) -> bool {
         let of_data = |d: &Diagnostic| [codes::DATA_SHAPE, codes::TASK_RANGE].contains(&d.code);
         self.has_errors() && self.diagnostics.iter().filter(|d| d.is_error()).all(of_data)

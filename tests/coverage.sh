@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Coverage of the kernels (src/ops/kernel) by the tests that are about them: a table by file, then every line that no test reaches.
+# Coverage of the kernels (src/ops/kernel) by their tests: prints a table by file, then every line that no test reaches.
 #
 #   tests/coverage.sh              lines
 #   BRANCHES=1 tests/coverage.sh   lines and branches, with a nightly compiler
 #
-# It needs the LLVM tools of the compiler's own version: `rustc -vV` names it, and Debian has them as `llvm-22`. It builds in a folder
-# of its own, a temporary one that is deleted at the end, or in TARGET, which is kept. KERNELS says how many shapes of each kernel are
-# drawn.
+# It needs the LLVM tools of the version that `rustc -vV` prints; on Debian, they are in packages such as `llvm-22`. It builds in the
+# folder TARGET, which is kept, or in a temporary folder, which is deleted at the end. KERNELS is the number of random shapes per kernel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,7 +32,7 @@ else
   trap 'rm -rf "$work"' EXIT
 fi
 
-# Only this package is instrumented: its dependencies run at full speed.
+# Only this package is instrumented, so that its dependencies run at full speed.
 printf '#!/bin/sh\nexec "$@" %s\n' "$options" >"$work/instrument"
 chmod +x "$work/instrument"
 export RUSTC_WORKSPACE_WRAPPER=$work/instrument CARGO_TARGET_DIR=$work CARGO_INCREMENTAL=0
@@ -44,7 +43,7 @@ cargo "${toolchain[@]}" test "${tests[@]}" --no-run --message-format=json |
   sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | grep '/deps/' >"$work/programs"
 binaries=()
 while read -r program; do
-  # The build runs instrumented programs of its own; only tests count.
+  # The build also runs instrumented programs; only the tests are counted.
   "$program" 2>&1 | grep -E '^test result|FAILED|skipped' || true
   if [ ${#binaries[@]} -gt 0 ]; then binaries+=(-object); fi
   binaries+=("$program")

@@ -446,7 +446,7 @@ fn schema_refuses_what_it_does_not_know() {
         wrong("column a { kind = category, values = [\"x\", \"y\"], counts = [1, 2] }").contains("most frequent first")
     );
     assert!(wrong("file \"x\" { bytes = 1, sha256 = \"abc\" }").contains("64 lower-case"));
-    assert_eq!(wrong("split train { rows = 2 }"), "split `train` stands twice");
+    assert_eq!(wrong("split train { rows = 2 }"), "split `train` appears twice");
     assert_eq!(wrong("stage a { x = 1 }"), "a schema has no `stage`; it has `file`, `split`, `column` and `label`");
 }
 
@@ -548,7 +548,7 @@ fn labels_are_computed_and_missing_cells_mask() {
     let jobs = all_of(&raw, &[], &[label("d.job", TaskKind::Classes(Some(2)), &raw)]);
     assert_eq!(jobs.test.labels[0].mask, marks(&[0., 1.]));
     assert!(
-        jobs.notes.iter().any(|n| n.contains("1 test rows hold a class that training never shows")),
+        jobs.notes.iter().any(|n| n.contains("1 test rows have a class that does not occur in training")),
         "{:?}",
         jobs.notes
     );

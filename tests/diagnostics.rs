@@ -369,7 +369,7 @@ fn every_code_is_named_titled_and_explained() {
     let mut seen = HashSet::new();
     for code in Code::all() {
         let name = code.name();
-        assert!(seen.insert(name), "{name} stands twice in the table");
+        assert!(seen.insert(name), "{name} appears twice in the table");
         assert_eq!(name.split("::").count(), 3, "{name}");
         assert!(!code.title().is_empty() && !code.title().ends_with('.'), "{name}: {}", code.title());
         let text = code.explanation();

@@ -48,7 +48,7 @@ pub fn program_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
     with_schemas(sources, spec, folder, &schemas(spec, folder))
 }
 
-/// The same without schemas: for other rows of the same files, whose facts are others.
+/// The same file without schemas, for a training on other rows of the same files: their facts differ.
 pub fn unfrozen_file(sources: &SourceMap, spec: &Spec, folder: &Path) -> String {
     with_schemas(sources, spec, folder, "")
 }
@@ -79,12 +79,12 @@ fn schemas(spec: &Spec, folder: &Path) -> String {
     out
 }
 
-/// The files that stand beside any program with the schemas of this spec: large vocabularies.
+/// The files that every program with the schemas of this spec needs in its folder: large vocabularies.
 pub fn vocabularies(spec: &Spec) -> Vec<Sidecar> {
     spec.data.iter().filter_map(|d| d.schema.as_ref()?.sidecar(&d.name)).collect()
 }
 
-/// Writes them into the folder of a program, which comes after them.
+/// Writes the vocabularies into the folder of a program. Call this before the program itself is written.
 pub fn write_vocabularies(spec: &Spec, folder: &Path) -> std::io::Result<()> {
     let all = vocabularies(spec);
     if !all.is_empty() && !folder.as_os_str().is_empty() {
@@ -93,7 +93,7 @@ pub fn write_vocabularies(spec: &Spec, folder: &Path) -> std::io::Result<()> {
     all.iter().try_for_each(|v| v.write(folder))
 }
 
-/// Reads such a file before it is written; other paths go to `load`.
+/// Reads a vocabulary file from `all`, before it is on disk; other paths are read with `load`.
 pub fn beside(
     all: &[Sidecar],
     path: &Path,

@@ -33,15 +33,15 @@ pub fn network_digest(spec: &Spec, topology: &Topology) -> String {
     of_text(&meaning(spec, Some(topology)))
 }
 
-/// Eight digits for a part of a spec.
+/// An eight-digit digest of a part of a spec.
 fn short(write: &dyn Fn(&mut Encoder)) -> String {
     let mut e = Encoder::default();
     write(&mut e);
     of_text(&e.text)[PREFIX.len()..][..8].to_string()
 }
 
-/// The parts of a spec that say what is searched and how, each with a short digest: [`parts`] with space and search in place of the
-/// topology.
+/// The parts of a spec that determine what is searched and how, each with a short digest. Like [`parts`], but with the space and the
+/// search instead of the topology.
 pub fn search_parts(spec: &Spec) -> Vec<(&'static str, String)> {
     let mut all = parts(spec);
     all.retain(|(name, _)| *name != "topology");
@@ -139,7 +139,7 @@ fn data(e: &mut Encoder, d: &Data) {
     frozen(e, d);
 }
 
-/// Where a data set comes from and how it is read.
+/// Encodes where a data set comes from and how it is read.
 fn source(e: &mut Encoder, d: &Data) {
     e.list("data", |e| {
         e.name(&d.name);
@@ -147,7 +147,7 @@ fn source(e: &mut Encoder, d: &Data) {
     });
 }
 
-/// What was frozen of it.
+/// Encodes the frozen facts of a data set.
 fn frozen(e: &mut Encoder, d: &Data) {
     if let Some(s) = &d.schema {
         e.list("schema", |e| {

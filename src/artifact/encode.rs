@@ -93,7 +93,7 @@ impl Encoder {
             Term::Number(v) => self.number(*v),
             Term::Text(v) => self.name(v),
             Term::Bool(v) => self.word(v),
-            // How a column spells true and false follows from the data.
+            // The spelling of true and false is a property of the data.
             Term::Truth(t) => self.term(t),
             Term::Not(t) => self.list("not", |e| e.term(t)),
             Term::Neg(t) => self.list("negative", |e| e.term(t)),

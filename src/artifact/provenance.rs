@@ -14,7 +14,7 @@ pub struct Provenance {
     pub tool: String,
     /// Digest of the search spec.
     pub derived: String,
-    /// Short digests of its parts, `search 1a2b3c4d`.
+    /// Short digests of the parts of the spec, such as `search 1a2b3c4d`.
     pub spec: Vec<String>,
     pub strategy: String,
     pub seed: u64,
@@ -90,7 +90,7 @@ fn text(v: &crate::schema::Value) -> Option<String> {
     }
 }
 
-/// Parts of a spec that are not those of the search that a file was derived from; `None` where its provenance does not list them.
+/// The parts of `spec` that changed since the search that a file was derived from; `None` if its provenance does not list digests.
 pub fn changed_since(provenance: &Provenance, spec: &Spec) -> Option<Vec<&'static str>> {
     if provenance.spec.is_empty() {
         return None;

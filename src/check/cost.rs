@@ -1,4 +1,4 @@
-//! Parameters, multiply-accumulates and activation memory: per unit, per task, of whole networks.
+//! Parameters, multiply-accumulates and activation memory per unit, per task and of whole networks.
 
 use std::collections::HashMap;
 
@@ -57,7 +57,7 @@ pub struct NetworkCost {
     pub total: Cost,
     /// Of the nodes on each task's path, its head included; by task index.
     pub per_task: Vec<Cost>,
-    /// How much of their work the tasks have in common.
+    /// The fraction of work that the tasks have in common.
     pub shared: Shared,
 }
 
@@ -130,8 +130,8 @@ pub fn network_cost(checked: &Checked, network: &Network) -> NetworkCost {
     NetworkCost { total, per_task, shared: Shared::of(checked, network) }
 }
 
-/// Costs of the network, of all shared and of all independent, from unit costs (no graph is built for the last two). A stage that no
-/// task passes is in neither; one that some tasks pass has a copy for each of them in the independent network.
+/// Costs of the network, of the all-shared network and of the independent network, computed from unit costs (no graph is built for the
+/// last two). They include only stages that some task uses; the independent network has one copy of a stage per task that uses it.
 pub fn report(checked: &Checked, network: &Network) -> CostReport {
     let unknown = Cost { params: None, macs: None, activations: None };
     let heads: Vec<Cost> = checked.heads.iter().map(|h| h.as_ref().map_or(unknown, |h| h.cost)).collect();
@@ -175,22 +175,22 @@ pub fn limit(budget: &crate::schema::Budget, trunk: u64, heads: u64, tasks: usiz
     }
 }
 
-/// What a supernet with heads on every copy is trained as, and comes to.
+/// Sizes of a supernet with heads on every copy, during the search and after pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grouped {
     /// Logits of the heads' choices.
     pub logits: u64,
     /// Parameters and logits while the groups are searched.
     pub searched: u64,
-    /// The most parameters that are left: every task keeps one head, and copies that no task keeps fall away.
+    /// The largest number of parameters after pruning: every task keeps one head, and copies that no task selects are removed.
     pub pruned: u64,
 }
 
-/// Of a space whose heads are on every copy; `None` for other spaces, and while a size is open.
+/// The sizes of a space whose heads are on every copy; `None` for other spaces and while a size is unknown.
 pub fn grouped(checked: &Checked, network: &Network) -> Option<Grouped> {
     let total = network_cost(checked, network).total.params?;
     let (mut logits, mut spare) = (0u64, 0u64);
-    // How many tasks choose among the copies of a stage.
+    // The number of tasks that choose among the copies of each stage.
     let mut choosing: HashMap<usize, usize> = HashMap::new();
     for choice in network.choices.iter().filter(|c| c.kind == ChoiceKind::Copy) {
         let Reader::Head(task) = choice.reader else { continue };

@@ -1,4 +1,5 @@
-//! Labels against the heads that learn them, and masks against labels, as far as the sizes of columns are known: axis by axis.
+//! Compares the sizes of labels with those of their heads, and the sizes of masks with those of their labels, axis by axis. Columns of
+//! unknown size are skipped.
 
 use super::Typed;
 use crate::data::axes::{self, Order};
@@ -33,7 +34,7 @@ pub fn labels(spec: &Spec, heads: &[Option<Typed>], diags: &mut Diagnostics) {
     }
 }
 
-/// What is wrong with a label of these sizes for a head that yields an image of these.
+/// What is wrong with a label of the sizes `held` for a head whose output has `h` x `w` pixels; `None` if they fit.
 fn per_pixel(spec: &Spec, task: &Task, label: &Label, held: &[usize], [h, w]: [usize; 2]) -> Option<Diagnostic> {
     let (parts, order) = (channels(task.kind), task.reading.order);
     let found = axes::grid(order, parts, held);
@@ -56,7 +57,7 @@ fn per_pixel(spec: &Spec, task: &Task, label: &Label, held: &[usize], [h, w]: [u
                 }
                 _ => String::new(),
             };
-            format!("{kept}write `resize = nearest` to bring the labels to {h} x {w}")
+            format!("{kept}write `resize = nearest` to resize the labels to {h} x {w}")
         }
         None if parts == 3 => {
             format!(

@@ -119,7 +119,7 @@ pub fn examine(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partl
     Ok(Checked { spec, supernet, fixed, stages, heads, open })
 }
 
-/// The same, and only programs that can be trained: what the language can say and training cannot do yet is an error.
+/// Like `check`, and reports an error for what the language can express but training does not support yet.
 pub fn trainable(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partly>> {
     let checked = examine(spec, diags)?;
     runs::runs(&checked.spec, diags);

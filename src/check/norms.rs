@@ -1,4 +1,4 @@
-//! Batch norms and batches of one row: with one value per channel there is no deviation to divide by.
+//! Batch norms and batches of one row: a single value per channel has no variance to normalise by.
 
 use super::Typed;
 use super::steps::{self, Trains};
@@ -15,7 +15,7 @@ pub fn norms(spec: &Spec, stages: &[Option<Typed>], heads: &[Option<Typed>], dia
     }
 }
 
-/// The first op of a stage or a head that needs more than one row, and what it is called.
+/// The name and the place of the first op, in a stage or a head, that needs more than one row per batch.
 fn first(spec: &Spec, stages: &[Option<Typed>], heads: &[Option<Typed>]) -> Option<(String, Span)> {
     let find = |body: &Body, typed: &Option<Typed>| {
         let op = typed.as_ref()?.ops.iter().find(|o| o.op.least_rows() > 1)?;
@@ -39,7 +39,7 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
             )
             .label("one row at a time")
             .also(norm, "normalises over the rows of a batch")
-            .help(format!("take larger batches (`batch = 32`), or put `layer_norm` in the place of `{name}`")),
+            .help(format!("take larger batches (`batch = 32`), or replace `{name}` by `layer_norm`")),
         );
     }
     let batches = batches?;
@@ -51,15 +51,15 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
         Diagnostic::new(
             codes::TRAIN_LAST_BATCH,
             at,
-            format!("{rows} rows in batches of {batch} leave a last one of one row, and `{name}` has one value per channel there"),
+            format!("{rows} rows in batches of {batch} leave a last batch of one row, where `{name}` has one value per channel"),
         )
         .label("the last batch has one row")
-        .also(norm, "normalises that batch by its running statistics, which stay as they are")
+        .also(norm, "normalises that batch by its running statistics, which do not change")
         .help(format!("leave that batch out with `drop_last = true`, or take another size: `batch = {}`", other(rows, batch))),
     )
 }
 
-/// A size near this one that leaves no batch of one.
+/// A batch size near this one with which no batch has a single row.
 fn other(rows: usize, batch: usize) -> usize {
     (batch + 1..batch + 64).chain((2..batch).rev()).find(|b| rows % b != 1).unwrap_or(rows)
 }

@@ -1,31 +1,31 @@
-//! What a head gives, and what its loss takes: `bce` and `cross_entropy` squash logits by themselves, or take probabilities where they
-//! are told so.
+//! Whether the outputs of a head are what its loss expects: `bce` and `cross_entropy` take logits, or probabilities with
+//! `from = probabilities`.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Body, Flow, FlowNode, Gate, Head, Read, Reads, Spec, Task};
 use crate::objective::from_probabilities;
 use crate::schema::Args;
 
-/// What is known of a value's numbers, by the ops that made it.
+/// What is known about the range of a value, from the ops that computed it.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     pub range: Range,
-    /// The activation that they are bounded by.
+    /// The activation that bounds the value.
     pub by: Option<&'a FlowNode>,
-    /// The op that made the value.
+    /// The op that computed the value.
     pub last: Option<&'a FlowNode>,
-    /// Stretched beyond the range in training (`dropout`).
+    /// Whether training may scale the value beyond its range (`dropout`).
     stretched: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Range {
     Any,
-    /// At least 0.
+    /// 0 or above.
     Positive,
     /// From 0 to 1.
     Unit,
-    /// From 0 to 1, and they add up to 1.
+    /// From 0 to 1, with a sum of 1.
     Simplex,
 }
 
@@ -45,7 +45,7 @@ pub fn outputs(spec: &Spec, diags: &mut Diagnostics) {
             true => not_probable(task, head, &known, squashes),
             false => squashed(task, &known, squashes),
         };
-        // A head for several tasks has one mistake.
+        // A head of several tasks is reported once.
         if let Some(d) = found
             && !seen.contains(&(task.head, task.loss.name))
         {
@@ -55,24 +55,24 @@ pub fn outputs(spec: &Spec, diags: &mut Diagnostics) {
     }
 }
 
-/// Probabilities where the loss takes logits.
+/// The error for probabilities where the loss takes logits.
 fn squashed(task: &Task, known: &Known, squashes: &str) -> Option<Diagnostic> {
     let by = known.by.filter(|_| known.range >= Range::Unit)?;
     let (name, loss, op) = (&task.name, task.loss.name, by.op.call.name);
     let message = format!(
-        "the head of `{name}` gives what `{op}` gives, and the loss `{loss}` applies its own `{squashes}` to it"
+        "the head of `{name}` yields the output of `{op}`, and the loss `{loss}` applies its own `{squashes}` to it"
     );
     let mut d = Diagnostic::new(codes::TASK_PROBABILITIES, by.site, message).label("numbers from 0 to 1 from here on");
     if let Some(last) = known.last.filter(|l| l.site != by.site && l.op.call.name == "mul") {
-        d = d.also(last.site, "a product of such numbers is one, too");
+        d = d.also(last.site, "a product of such numbers is in this range, too");
     }
     d = d.also(task.loss_span.unwrap_or(task.span), format!("learned by `{loss}`, which takes logits"));
     let last = known.last.is_some_and(|l| l.site == by.site);
     let remove = if last { format!("end before it (remove `-> {op}`), or ") } else { String::new() };
-    Some(d.help(format!("{remove}tell the loss that these are probabilities: `loss = {loss}(from = probabilities)`")))
+    Some(d.help(format!("{remove}declare that these are probabilities: `loss = {loss}(from = probabilities)`")))
 }
 
-/// Something else where the loss takes probabilities.
+/// The error for values that are not known to be probabilities where the loss takes probabilities.
 fn not_probable(task: &Task, head: &Head, known: &Known, squashes: &str) -> Option<Diagnostic> {
     let enough = if squashes == "softmax" { Range::Simplex } else { Range::Unit };
     if known.range >= enough && !known.stretched {
@@ -82,29 +82,25 @@ fn not_probable(task: &Task, head: &Head, known: &Known, squashes: &str) -> Opti
     let numbers = if squashes == "softmax" { "probabilities that add up to 1" } else { "numbers from 0 to 1" };
     let at = known.last.map_or(head.span, |l| l.site);
     let why = match known.last {
-        Some(l) => format!("what `{}` gives may be other numbers", l.op.call.name),
-        None => "it may give other numbers".to_string(),
+        Some(l) => format!("the output of `{}` in its head may be other numbers", l.op.call.name),
+        None => "its head may yield other numbers".to_string(),
     };
     Some(
-        Diagnostic::new(
-            codes::TASK_PROBABILITIES,
-            at,
-            format!("the loss of `{name}` takes {numbers}, and of its head {why}"),
-        )
-        .label("not known to be probabilities")
-        .also(task.loss_span.unwrap_or(task.span), format!("`{loss}` of probabilities"))
-        .help(format!("end the head in `{squashes}`, or let the loss take logits: `loss = {loss}`")),
+        Diagnostic::new(codes::TASK_PROBABILITIES, at, format!("the loss of `{name}` takes {numbers}, but {why}"))
+            .label("not known to be probabilities")
+            .also(task.loss_span.unwrap_or(task.span), format!("`{loss}` of probabilities"))
+            .help(format!("end the head in `{squashes}`, or let the loss take logits: `loss = {loss}`")),
     )
 }
 
-/// What is known of the outputs of a head.
+/// What is known about the outputs of a head.
 pub fn of_head<'a>(spec: &'a Spec, head: &'a Head) -> Known<'a> {
     let stages = stages(spec);
     let reads = spec.space.as_ref().map(|s| &s.heads.reads);
     of_body(&head.body, &sources(&head.reads, reads, &stages))
 }
 
-/// By stage.
+/// What is known about the output of each stage, by stage index.
 fn stages(spec: &Spec) -> Vec<Known<'_>> {
     let mut out: Vec<Known> = Vec::new();
     for (i, stage) in spec.backbone.iter().flat_map(|b| &b.stages).enumerate() {
@@ -140,7 +136,7 @@ fn of_body<'a>(body: &'a Body, sources: &[Known<'a>]) -> Known<'a> {
 fn of_op<'a>(node: &'a FlowNode, inputs: &[Known<'a>]) -> Known<'a> {
     let made = |range| Known { range, by: Some(node), last: None, stretched: false };
     let first = inputs.first().copied().unwrap_or(UNKNOWN);
-    // What is bounded by the loosest of its inputs, and no more than that.
+    // The result has the widest range of the inputs, and at best the range `most`.
     let least = |most: Range| {
         let loosest = inputs.iter().min_by_key(|k| k.range).copied().unwrap_or(UNKNOWN);
         let stretched = inputs.iter().any(|k| k.stretched);
@@ -150,7 +146,7 @@ fn of_op<'a>(node: &'a FlowNode, inputs: &[Known<'a>]) -> Known<'a> {
         "sigmoid" => made(Range::Unit),
         "softmax" => made(Range::Simplex),
         "relu" if first.range < Range::Positive => made(Range::Positive),
-        // Numbers of at least 0 stay as they are.
+        // These leave values of 0 or above unchanged.
         "relu" | "leaky_relu" | "elu" | "identity" => first,
         "dropout" => Known { stretched: true, ..first },
         "flatten" => first,
@@ -162,6 +158,6 @@ fn of_op<'a>(node: &'a FlowNode, inputs: &[Known<'a>]) -> Known<'a> {
 }
 
 fn averages(mix: &Args) -> bool {
-    // The query, read first, is one of the inputs, so that the claim is the weaker for it.
+    // The query counts as one of the inputs, which can only widen the range.
     ["mean", "softmax"].contains(&mix.str("gate"))
 }

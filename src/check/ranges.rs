@@ -1,4 +1,4 @@
-//! Schedules that leave the range of their attribute while training lasts.
+//! Schedules that leave the range of their attribute during training.
 
 use super::steps::{self, Trains};
 use crate::diag::{Diagnostic, Diagnostics, codes};
@@ -6,7 +6,7 @@ use crate::hir::Spec;
 use crate::optim::{Schedule, Span};
 use crate::schema::{Call, Ty};
 
-/// Steps per epoch that stand for all, where the number of rows is not known: what holds for each of them is reported.
+/// Representative numbers of steps per epoch, for an unknown number of rows: a schedule is reported if it leaves the range for each.
 const ANY: [usize; 4] = [1, 2, 7, 1000];
 
 pub fn ranges(spec: &Spec, diags: &mut Diagnostics) {
@@ -26,13 +26,13 @@ fn outside(spec: &Spec, trains: &Trains, name: &str, range: &Ty, call: &Call) ->
     let leaves = |per_epoch: usize| {
         let span = span(trains, name, per_epoch);
         let (step, value) = schedule.leaves(&span, |v| v >= *min && v <= *max)?;
-        // Steps of a clock that began later count from the beginning of training.
+        // The schedule may begin later; report steps counted from the beginning of training.
         Some((step + span.before, value, per_epoch))
     };
     let known = steps::batches(spec, trains).map(|b| b.per_epoch());
     let (step, value, per_epoch) = match known {
         Some(n) => leaves(n)?,
-        // The last one tells the epoch best.
+        // The largest number of steps gives the most exact epoch.
         None => ANY.iter().map(|n| leaves(*n)).collect::<Option<Vec<_>>>()?.pop()?,
     };
     let epochs = trains.args.size("epochs");
@@ -54,11 +54,11 @@ fn outside(spec: &Spec, trains: &Trains, name: &str, range: &Ty, call: &Call) ->
     )
 }
 
-/// When the schedule of an attribute is asked.
+/// The steps in which the schedule of an attribute is evaluated.
 fn span(trains: &Trains, name: &str, per_epoch: usize) -> Span {
     let epochs = trains.args.size("epochs");
     let all = epochs as u64 * per_epoch as u64;
-    // Its temperature begins with the choices, after the warm-up.
+    // The schedule of this temperature begins when choices are sampled, after the warm-up.
     if trains.strategy == Some("expected_cost") && name == "temperature" {
         let warmup = match trains.args.get("warmup") {
             Some(_) => trains.args.duration("warmup").steps(per_epoch).round() as u64,
@@ -70,7 +70,7 @@ fn span(trains: &Trains, name: &str, per_epoch: usize) -> Span {
     Span { before: 0, steps: all, per_epoch, epochs }
 }
 
-/// How such a schedule stays within the range.
+/// How to keep such a schedule within the range.
 fn remedy(call: &Call, min: f64) -> String {
     let least = if min > 0.0 { "above 0" } else { "at 0 or above" };
     match call.name {
@@ -88,7 +88,7 @@ fn remedy(call: &Call, min: f64) -> String {
     }
 }
 
-/// An argument if it is above 0, else `otherwise`.
+/// The value of an argument if it is above 0, else `otherwise`.
 fn shown(call: &Call, name: &str, otherwise: f64) -> f64 {
     let value = call.args.float(name);
     if value > 0.0 { value } else { otherwise }

@@ -1,4 +1,4 @@
-//! What the language can say and training cannot do: `check` refuses it, so that a program that checks also runs.
+//! Programs that the language can express but training does not support: `check` refuses them, so that a program that checks also runs.
 
 use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::hir::Spec;
@@ -12,20 +12,20 @@ pub fn data_sets(spec: &Spec) -> Vec<usize> {
     used
 }
 
-/// Every use of a data set: which one, and where.
+/// Every use of a data set: its index and its place in the program.
 fn places(spec: &Spec) -> impl Iterator<Item = (usize, Span)> {
     let inputs = spec.inputs.iter().flat_map(|i| i.from.iter().chain(&i.also)).map(|c| (c.data.0, c.span));
     let labels = spec.tasks.iter().flat_map(|t| t.label.iter().chain(&t.mask).map(|l| (l.data.0, t.span)));
     inputs.chain(labels)
 }
 
-/// What a run says of a program that reads several data sets, and what `check` says of it.
+/// The message, of `check` and of a run, for a program that reads several data sets.
 pub fn several(spec: &Spec) -> String {
     let names = data_sets(spec).into_iter().map(|d| spec.data[d].name.as_str());
     format!("inputs and tasks read several data sets, {}: this does not run yet", suggest::listing(names))
 }
 
-/// Reports what keeps a program from being trained. A program that reads no data at all is unfinished, not wrong.
+/// Reports what prevents a program from being trained. A program that reads no data at all is unfinished, not wrong.
 pub(super) fn runs(spec: &Spec, diags: &mut Diagnostics) {
     let used = data_sets(spec);
     if used.len() > 1 {
@@ -53,7 +53,7 @@ pub(super) fn runs(spec: &Spec, diags: &mut Diagnostics) {
     }
 }
 
-/// What is said of an input that reads nothing, where labels read data.
+/// The message for an input without `from` in a program whose labels read data.
 pub fn no_source(input: &str) -> String {
     format!("the input `{input}` has no `from`: say which columns it reads")
 }

@@ -1,9 +1,9 @@
-//! How much of their work tasks share: one definition, for every table, drawing and file that states it.
+//! How much of their work tasks share. Every table, drawing and file uses this definition.
 //!
-//! The work that two tasks have in common is the cost of the units (copies of stages, mixes) that both reach. The share of a network
-//! is the mean of that over all pairs of tasks, divided by the same mean of the all-shared network. Heads serve one task each and do
-//! not count, so the all-shared network has exactly 1 and the independent network exactly 0. A network whose tasks mix several
-//! copies of a stage can have more in common than the all-shared network has: its share is above 1.
+//! The work that two tasks have in common is the cost of the units (copies of stages, mixes) that both use. The shared fraction of a
+//! network is the mean of that work over all pairs of tasks, divided by the same mean of the all-shared network. Heads serve one task
+//! each and do not count, so the all-shared network has exactly 1 and the independent network exactly 0. A network whose tasks mix
+//! several copies of a stage can have more work in common than the all-shared network; its fraction is above 1.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,11 @@ use super::{Checked, Cost};
 use crate::hir::{Read, Spec, StageId};
 use crate::ir::{self, Network, Node};
 
-/// Explained by `mtlc explain shared`.
+/// The text of `mtlc explain shared`.
 pub const EXPLANATION: &str = include_str!("shared.md");
 
-/// Shares of one network, by parameters and by multiply-accumulates. `None` where there is no such number: there is one task, no two
-/// tasks have a stage in common that costs anything, a size is open, or choices are left.
+/// The shared fractions of one network, by parameters and by multiply-accumulates. `None` where the fraction is not defined: there is
+/// one task, no two tasks share a stage with a cost above 0, a size is unknown, or choices are still open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shared {
     pub params: Option<f64>,
@@ -23,7 +23,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The shares of a network without choices.
+    /// The shared fractions of a network without open choices.
     pub fn of(checked: &Checked, network: &Network) -> Shared {
         if !network.is_fixed() {
             return Shared::default();
@@ -41,19 +41,19 @@ impl Shared {
         common.over(all_shared(checked))
     }
 
-    /// Those of the all-shared network: 1, where there is something to share.
+    /// The fractions of the all-shared network: 1 where there is work to share.
     pub fn all(checked: &Checked) -> Shared {
         let all = all_shared(checked);
         all.over(all)
     }
 
-    /// Those of the independent network: 0, where there is something to share.
+    /// The fractions of the independent network: 0 where there is work to share.
     pub fn nothing(checked: &Checked) -> Shared {
         Common::default().over(all_shared(checked))
     }
 }
 
-/// Work that pairs of tasks have in common, summed over all pairs.
+/// The work that pairs of tasks have in common, summed over all pairs.
 #[derive(Debug, Clone, Copy)]
 struct Common {
     params: Option<u128>,
@@ -67,7 +67,7 @@ impl Default for Common {
 }
 
 impl Common {
-    /// A unit that `tasks` tasks reach is common to each pair of them.
+    /// Adds a unit that `tasks` tasks use, once for each pair of them.
     fn add(&mut self, cost: Cost, tasks: usize) {
         let pairs = (tasks * tasks.saturating_sub(1) / 2) as u128;
         if pairs == 0 {
@@ -78,7 +78,7 @@ impl Common {
         self.macs = add(self.macs, cost.macs);
     }
 
-    /// The number of pairs is the same in both networks, so that sums serve as means.
+    /// Divides by the sums of the all-shared network. Both networks have the same number of pairs, so this is the quotient of the means.
     fn over(self, all: Common) -> Shared {
         let ratio = |own: Option<u128>, all: Option<u128>| match (own, all) {
             (Some(own), Some(all)) if all > 0 => Some(own as f64 / all as f64),
@@ -96,7 +96,7 @@ fn all_shared(checked: &Checked) -> Common {
     common
 }
 
-/// Which tasks pass each stage, whatever copy of it: by stage index, tasks in order.
+/// The tasks that use each stage, in any of its copies. Indexed by stage; tasks in order.
 pub(super) fn passing(spec: &Spec) -> Vec<Vec<usize>> {
     let stages = spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
     let ancestors = ir::ancestors(stages);

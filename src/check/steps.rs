@@ -1,4 +1,4 @@
-//! The trainings of a spec, and the batches that each makes of the training split where its rows are known.
+//! The trainings of a spec, and how each divides the training split into batches if the number of rows is known.
 
 use crate::data::Batches;
 use crate::hir::schema::train_attrs;
@@ -7,16 +7,16 @@ use crate::random::Randomness;
 use crate::schema::{Args, AttrDef};
 use crate::source::{FileId, Span};
 
-/// Something that trains: a search, its single-task networks, `train`.
+/// A training: a search, the training of its single-task networks, or `train`.
 pub struct Trains<'a> {
     pub args: &'a Args,
     pub attrs: &'static [AttrDef],
-    /// The strategy, if it is a search.
+    /// The strategy, for a search.
     pub strategy: Option<&'static str>,
     pub span: Span,
 }
 
-/// Everything in a spec that trains in epochs.
+/// All trainings of a spec.
 pub fn trainings(spec: &Spec) -> Vec<Trains<'_>> {
     let mut all = Vec::new();
     for s in &spec.searches {
@@ -29,14 +29,14 @@ pub fn trainings(spec: &Spec) -> Vec<Trains<'_>> {
         }
     }
     if let Some(t) = &spec.train {
-        // A default stands where its item does.
+        // The span of a default is that of its item.
         let span = t.args.span("epochs").unwrap_or(Span::new(FileId(0), 0, 0));
         all.push(Trains { args: &t.args, attrs: train_attrs(), strategy: None, span });
     }
     all
 }
 
-/// Rows of the training split, where the only data set has a schema.
+/// The number of training rows, if the program has one data set and that has a schema.
 pub fn rows(spec: &Spec) -> Option<usize> {
     match spec.data.as_slice() {
         [one] => one.schema.as_ref().map(|s| s.rows[0]),
@@ -44,10 +44,10 @@ pub fn rows(spec: &Spec) -> Option<usize> {
     }
 }
 
-/// How its training split is dealt out, where the rows are known and it has batches.
+/// The batches of a training, if the number of rows is known and it trains in batches.
 pub fn batches(spec: &Spec, trains: &Trains) -> Option<Batches> {
     trains.args.get("batch")?;
     let rows = rows(spec)?;
-    // Which rows are dealt depends on the seed, how many does not.
+    // The seed decides which rows are drawn, not how many.
     Some(dealt::batches(trains.strategy, trains.args, rows, Randomness::new(0)))
 }

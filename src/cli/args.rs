@@ -107,8 +107,9 @@ pub struct RunArgs {
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
 
-    /// Train on N folds of the training rows, each time on all but one, test on that one, and report mean and standard deviation. Folds
-    /// honour `group`, `stratify` and `time` of the data. The folder has a run folder per fold, and folds.md, folds.csv, folds.json.
+    /// Divide the training rows into N folds, train once per fold on all other folds, test on that fold, and report mean and standard
+    /// deviation. Folds honour `group`, `stratify` and `time` of the data. The output folder contains a run folder per fold, and
+    /// folds.md, folds.csv and folds.json.
     #[arg(long, value_name = "N", conflicts_with_all = ["resume", "random"], value_parser = clap::value_parser!(u16).range(2..).map(usize::from))]
     pub folds: Option<usize>,
 
@@ -181,7 +182,7 @@ pub struct CompareArgs {
     #[arg(long, short, alias = "out", value_name = "DIR")]
     pub output: Option<PathBuf>,
 
-    /// What is written to standard output; the folder has all of them. Absent: text, or json with `--json`.
+    /// The format of standard output; the folder contains all formats. Default: text, or json with `--json`.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<CompareFormat>,
 
@@ -215,8 +216,8 @@ pub struct DeriveArgs {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Leave out the texts of all columns, which may name people: the file has their numbers and digests. It checks, and trains where
-    /// the data are; `predict` needs the texts.
+    /// Leave out the texts of all columns, which may name people. The file contains only their numbers and digests. It can be checked, and
+    /// trained where the data are available; `predict` needs the texts.
     #[arg(long)]
     pub no_vocabulary: bool,
 }
@@ -359,7 +360,7 @@ pub struct ProfileArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Whose training is timed; absent: the supernet if the program's search trains one, else its topology, else all_shared.
+    /// The network whose training is timed. Default: the supernet if the program's search trains one, else its topology, else all_shared.
     #[arg(long, value_name = "NETWORK")]
     pub network: Option<ProfileNetwork>,
 
@@ -577,7 +578,7 @@ pub struct GraphArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Absent: by the ending of the file that is written (.svg, .dot, .mmd, .json, .txt), or text.
+    /// The output format. Default: the one of the extension of the output file (.svg, .dot, .mmd, .json, .txt), or text.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<GraphFormat>,
 

@@ -1,5 +1,5 @@
-//! What `--json` means for each command: standard output is JSON and nothing else, or the combination is refused before anything is
-//! done. A command that is added does not compile before it says which.
+//! What `--json` means for each command: standard output is JSON and nothing else, or the combination is refused before any work is
+//! done. The match is exhaustive, so a new command does not compile until its case is added.
 
 use super::args::{Cli, Command, CompareFormat, DataCommand, GraphFormat, PredictionFormat};
 use super::exit::{Exit, Failure};
@@ -41,10 +41,10 @@ pub fn fits(cli: &Cli) -> Result<(), Failure> {
         },
         Command::Predict(a) if a.output.is_none() => match a.format {
             Some(PredictionFormat::Csv) => instead("--format csv"),
-            // Arrays are not written to standard output: the command says so.
+            // The command itself refuses to write arrays to standard output.
             Some(PredictionFormat::Jsonl | PredictionFormat::Npy) | None => Ok(()),
         },
-        // They write JSON whatever else is asked for.
+        // These commands can always write JSON.
         Command::Fmt(_)
         | Command::Explain(_)
         | Command::New(_)

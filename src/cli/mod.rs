@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-/// A misspelt pass would be left on without a word, and a misspelt level of instructions would not be used.
+/// Checks the environment variables: a misspelt pass would silently stay on, and a misspelt instruction level would be ignored.
 fn known_switches() -> Result<(), Failure> {
     if let Err(wrong) = Level::chosen() {
         let there: Vec<&str> = Level::ALL.into_iter().filter(|l| l.is_there()).map(Level::name).collect();

@@ -119,7 +119,7 @@ impl Listener for Progress {
     }
 }
 
-/// First metric of the first few tasks; of two or three tasks the training and the validation loss of each, too.
+/// The first metric of the first few tasks; with two or three tasks, also the training and validation loss of each.
 fn brief(train: &SplitLosses, scores: &SplitScores) -> String {
     const MOST: usize = 5;
     let losses = |t: &TaskScores| match train.tasks.iter().find(|l| l.task == t.task) {

@@ -22,7 +22,7 @@ impl Terminal {
         Terminal { quiet, json, color }
     }
 
-    /// The product of a command: a JSON value with `--json`, else text.
+    /// Writes the result of a command: a JSON value with `--json`, else text.
     pub fn result(&self, value: impl FnOnce() -> serde_json::Value, text: impl FnOnce() -> String) {
         match self.json {
             true => self.object(&value()),
@@ -30,7 +30,7 @@ impl Terminal {
         }
     }
 
-    /// Writes to standard output as it is: not with `--json`, unless it is JSON.
+    /// Writes text to standard output unchanged. With `--json`, the text must be JSON.
     pub fn product(&self, text: &str) {
         write(&mut std::io::stdout().lock(), text);
     }

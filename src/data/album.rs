@@ -19,7 +19,7 @@ pub struct Album {
     names: Arc<[Box<str>]>,
     /// Training images are mirrored with probability one half.
     flip: bool,
-    /// Pictures are turned as their EXIF data ask.
+    /// Whether pictures are rotated according to their EXIF orientation.
     exif: bool,
 }
 
@@ -40,7 +40,7 @@ impl Album {
         Album { flip, ..self }
     }
 
-    /// With pictures turned as their EXIF data ask, or not.
+    /// Sets whether pictures are rotated according to their EXIF orientation.
     pub fn turned(self, exif: bool) -> Album {
         Album { exif, ..self }
     }

@@ -1,4 +1,4 @@
-//! The axes of arrays: whether a column has the sizes that an input or a label declares, and the order that brings it there.
+//! The axes of arrays: whether a column has the sizes that an input or a label declares, and how its axes are reordered.
 //!
 //! Axes are compared one by one, never by the number of values alone: a `[height, width, channels]` array has as many values as a
 //! `[channels, height, width]` one, and reading one as the other gives noise.
@@ -15,14 +15,14 @@ pub enum Order {
     Hwc,
 }
 
-/// `layout`, of inputs and tasks.
+/// The attribute `layout` of inputs and tasks.
 pub const LAYOUT: AttrDef = AttrDef {
     name: "layout",
     ty: Ty::OneOf(&["chw", "hwc"]),
     need: Need::Optional,
-    doc: "The order of the axes in the array: `chw` is channels, height, width; `hwc` is height, width, channels, and is turned into the \
-          first while reading. The declared type keeps the order of the network, `f32[channels, height, width]`. Sizes are compared axis by \
-          axis; axes of size 1 may be left out, so arrays `[n, height, width]` fit `f32[1, height, width]`. Absent: `chw`.",
+    doc: "The order of the axes in the array: `chw` is channels, height, width; `hwc` is height, width, channels, and is converted to \
+          `chw` while reading. The declared type always has the order of the network, `f32[channels, height, width]`. Sizes are compared axis by \
+          axis; axes of size 1 may be missing, so arrays `[n, height, width]` fit `f32[1, height, width]`. Default: `chw`.",
 };
 
 impl Order {
@@ -45,7 +45,7 @@ impl Order {
         }
     }
 
-    /// Where a sample's value `i`, in the order of the network, stands in an array of these sizes.
+    /// The position, in an array of the sizes `held`, of value `i` of a sample in the order of the network.
     pub fn source(self, held: &[usize], i: usize) -> usize {
         match (self, held) {
             (Order::Hwc, [h, w, c]) => i % (h * w) * c + i / (h * w),
@@ -53,7 +53,7 @@ impl Order {
         }
     }
 
-    /// A sample `[channels, height, width]` as an array of this order holds it.
+    /// Converts a sample `[channels, height, width]` to this order.
     pub fn held(self, [c, h, w]: [usize; 3], planes: Vec<f32>) -> Vec<f32> {
         match self {
             Order::Chw => planes,
@@ -61,7 +61,7 @@ impl Order {
         }
     }
 
-    /// Whether an array of these sizes is one of the declared ones. Axes of 1 may be there or not, unless a layout names the axes.
+    /// Whether an array of the sizes `held` fits the declared sizes. Axes of size 1 may be missing, unless a layout names the axes.
     pub fn fits(self, declared: &[usize], held: &[usize]) -> bool {
         let sizes = self.sizes(held);
         match (self, declared.len(), held.len()) {
@@ -71,13 +71,13 @@ impl Order {
     }
 }
 
-/// Whether two lists of sizes differ in axes of size 1 alone.
+/// Whether two lists of sizes differ at most in axes of size 1.
 pub fn same(a: &[usize], b: &[usize]) -> bool {
     let long = |s: &&usize| **s != 1;
     a.iter().filter(long).eq(b.iter().filter(long))
 }
 
-/// Whether columns of these sizes, side by side, make an input of the declared sizes. Several are stacked along its first axis;
+/// Whether columns of these sizes together make an input of the declared sizes. Several columns are stacked along the first axis;
 /// columns of one value each fill any sizes, the last axis first.
 pub fn stack(order: Order, declared: &[usize], held: &[&[usize]]) -> bool {
     let count = |s: &[usize]| s.iter().fold(1usize, |n, d| n.saturating_mul(*d));
@@ -92,7 +92,7 @@ pub fn stack(order: Order, declared: &[usize], held: &[&[usize]]) -> bool {
         let sizes = order.sizes(s);
         match sizes.as_slice() {
             [n, others @ ..] if others == rest => Some(*n),
-            // A map without its axis of channels, or a single value in a list.
+            // A map without a channel axis, or a single value in a list.
             others if same(others, rest) => Some(1),
             others if rest.is_empty() && others.iter().filter(|n| **n != 1).count() <= 1 => Some(count(others)),
             _ => None,
@@ -101,7 +101,7 @@ pub fn stack(order: Order, declared: &[usize], held: &[&[usize]]) -> bool {
     held.iter().map(|s| along(s)).try_fold(0usize, |n, k| n.checked_add(k?)) == Some(*first)
 }
 
-/// Height and width of an array that holds `channels` values per pixel; `None` if it holds something else.
+/// Height and width of an array with `channels` values per pixel; `None` for an array of another form.
 pub fn grid(order: Order, channels: usize, held: &[usize]) -> Option<[usize; 2]> {
     match (order.sizes(held).as_slice(), channels) {
         ([c, h, w], _) if *c == channels => Some([*h, *w]),
@@ -111,12 +111,12 @@ pub fn grid(order: Order, channels: usize, held: &[usize]) -> Option<[usize; 2]>
     }
 }
 
-/// "[6, 10, 3]", or "one number".
+/// Describes sizes: "[6, 10, 3]", or "one number".
 pub fn words(sizes: &[usize]) -> String {
     if sizes.is_empty() { "one number".into() } else { format!("{sizes:?}") }
 }
 
-/// What to say of an input whose columns do not fit its declared sizes, and the way out.
+/// The message and the help for an input whose columns do not fit its declared sizes.
 pub fn misfit(order: Order, declared: &[usize], input: &str, names: &[String], held: &[&[usize]]) -> (String, String) {
     let has = |(name, sizes): (&String, &&[usize])| format!("column `{name}` holds {} per sample", words(sizes));
     let (columns, help) = match held {
@@ -133,7 +133,7 @@ pub fn misfit(order: Order, declared: &[usize], input: &str, names: &[String], h
 const STACKED: &str =
     "several columns are stacked along the first axis of the input; all their other axes must have the declared sizes";
 
-/// The way out where a column does not fit: `layout = hwc` if that is what it holds.
+/// The help for a column that does not fit: `layout = hwc` if the array has that order.
 pub fn remedy(order: Order, declared: &[usize], held: &[usize]) -> String {
     let turned = |s: &[usize]| s.iter().rev().copied().collect::<Vec<_>>();
     let images = declared.len() == 3 && held.len() == 3;
@@ -145,7 +145,7 @@ pub fn remedy(order: Order, declared: &[usize], held: &[usize]) -> String {
             "the array holds channels, height, width: leave out `layout = hwc`".into()
         }
         _ if declared.len() > 1 && same(declared, &turned(held)) => {
-            "the axes stand in the reverse order: transpose the array before it is saved".into()
+            "the axes are in the reverse order: transpose the array before it is saved".into()
         }
         _ if declared.len() == 1 && held.iter().product::<usize>() == declared[0] => {
             format!("declare the sizes of the array, {held:?}, and flatten it in the first stage")
@@ -167,16 +167,16 @@ mod tests {
             (Hwc, &[3, 6, 10], &[6, 10, 3], true),
             (Hwc, &[3, 6, 10], &[3, 6, 10], false),
             (Chw, &[3, 6, 10], &[3, 10, 6], false),
-            // One channel may be left out, and stand anywhere.
+            // An axis of one channel may be absent, or in any position.
             (Chw, &[1, 8, 5], &[8, 5], true),
             (Chw, &[8, 5], &[1, 8, 5], true),
             (Chw, &[1, 8, 5], &[8, 5, 1], true),
             (Chw, &[1, 8, 5], &[5, 8], false),
             (Hwc, &[1, 8, 5], &[8, 5, 1], true),
             (Hwc, &[1, 8, 5], &[8, 5], true),
-            // With a layout, an axis has a name: three channels of 1 x 8 are no image of 8 x 3.
+            // A layout names the axes: three channels of 1 x 8 are not an image of 8 x 3.
             (Hwc, &[1, 8, 3], &[1, 8, 3], false),
-            // As many values, and other axes.
+            // The same number of values, but other axes.
             (Chw, &[64], &[8, 8], false),
             (Chw, &[8, 8], &[64], false),
             (Chw, &[6], &[6, 1], true),

@@ -24,7 +24,7 @@ impl Batches {
         Batches { rows, batch: batch.max(1), shuffle: Some(random), drop_last: false, held: 0 }
     }
 
-    /// As `batch` and `drop_last` of a training say.
+    /// Batches according to the attributes `batch` and `drop_last` of a training.
     pub fn of(args: &Args, rows: usize, random: Randomness) -> Batches {
         let drop_last = args.get("drop_last").is_some_and(|_| args.bool("drop_last"));
         Batches::shuffled(rows, args.size("batch"), random).drop_last(drop_last)
@@ -57,7 +57,7 @@ impl Batches {
         self.parts(self.held)
     }
 
-    /// Rows of the smallest batch; none of no rows.
+    /// The number of rows of the smallest batch; `None` if there are no batches.
     pub fn smallest(&self) -> Option<usize> {
         let part = |rows: usize| match self.parts(rows) {
             0 => None,
@@ -66,7 +66,7 @@ impl Batches {
         part(self.held).into_iter().chain(part(self.rows - self.held)).min()
     }
 
-    /// Rows of the largest batch.
+    /// The number of rows of the largest batch.
     pub fn largest(&self) -> usize {
         self.batch.min(self.held.max(self.rows - self.held))
     }
@@ -106,7 +106,7 @@ pub struct Batch {
     pub inputs: Vec<Vec<f32>>,
     /// Per task: `[rows * size]`.
     pub labels: Vec<Vec<f32>>,
-    /// Per task: 1 where a label counts and 0 where it does not, one number per row or one per label; `None` if all count.
+    /// Per task: 1 where a label counts and 0 where it does not, with one number per row or one per label; `None` if all labels count.
     pub masks: Vec<Option<Vec<f32>>>,
 }
 
@@ -157,7 +157,7 @@ impl Mask {
 }
 
 impl InputData {
-    /// `n` is the input's place in its table.
+    /// Gathers the values of `rows`. `n` is the index of the input in its table.
     fn gather(&self, n: usize, rows: &[u32], drawn: Option<Drawn>) -> Result<Vec<f32>, DataError> {
         if self.pictures.is_empty() {
             let mut values = pick(&self.values, self.size, rows);

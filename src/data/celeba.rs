@@ -162,7 +162,7 @@ struct Listed<'a> {
     values: Vec<Vec<u8>>,
 }
 
-/// A list, as text.
+/// The text of a list file.
 struct List<'a> {
     file: &'a Opened,
     text: String,
@@ -174,7 +174,7 @@ impl List<'_> {
         Ok(List { file, text })
     }
 
-    /// Lines that hold something, with their numbers from 1.
+    /// The lines that are not empty, with their line numbers from 1.
     fn lines(&self) -> impl Iterator<Item = (u32, &str)> {
         text::lines(&self.text).map(|(n, l)| (n, l.trim())).filter(|(_, l)| !l.is_empty())
     }

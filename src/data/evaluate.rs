@@ -52,8 +52,7 @@ fn place(term: &mut Term, raw: &Raw, data: &str) -> Result<(), DataError> {
 }
 
 impl<'a> Bound<'a> {
-    /// The sizes of the arrays that a term is computed from, as they are held; empty where all its columns are single values. They
-    /// agree, which checking has seen to.
+    /// The stored sizes of the arrays in a term; empty if all its columns are single values. Checking has ensured that they agree.
     pub fn sizes(&self, term: &Term) -> &'a [usize] {
         match term {
             Term::Column(_, at) | Term::IsMissing(_, at) => match &self.raw.columns[*at] {
@@ -69,7 +68,7 @@ impl<'a> Bound<'a> {
         }
     }
 
-    /// The term on one row; of arrays, the value at `at`. A single value goes with each of an array.
+    /// Evaluates a term on one row. Of arrays, it reads the value at index `at`; single values combine with every value of an array.
     pub fn cell(&'a self, term: &'a Term, split: usize, row: usize, at: usize) -> Cell<'a> {
         let place = |column: usize| match self.raw.columns[column].elements() {
             1 => row,
@@ -97,7 +96,7 @@ impl<'a> Bound<'a> {
             Term::Truth(t) => match self.cell(t, split, row, at) {
                 Cell::Text(text) if text.eq_ignore_ascii_case("true") => Cell::Bool(true),
                 Cell::Text(text) if text.eq_ignore_ascii_case("false") => Cell::Bool(false),
-                // What is neither is reported where the label is used.
+                // Other values are reported where the label is used.
                 other => other,
             },
             Term::Neg(t) => match self.cell(t, split, row, at) {

@@ -1,29 +1,30 @@
-//! How a picture is to be turned, by the EXIF data in its file. Cameras store pixels as their sensor lies and note the way up.
+//! The orientation of a picture according to the EXIF data in its file. Cameras store pixels in the order of the sensor and record how
+//! the camera was held.
 //!
-//! Nothing here fails: what is malformed says nothing, and the picture stays as it is.
+//! Nothing here fails: malformed data are ignored, and the picture is not changed.
 
 /// The tag of the orientation, in the first directory.
 const ORIENTATION: u16 = 0x0112;
 
-/// One of the eight orientations of EXIF, from 1; 1 is upright, and all that is not there or malformed.
+/// One of the eight orientations of EXIF, from 1. 1 is upright, and is used if the orientation is absent or malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orientation(u8);
 
 impl Orientation {
     pub const UPRIGHT: Orientation = Orientation(1);
 
-    /// Of a jpeg or png file.
+    /// Reads the orientation of a jpeg or png file.
     pub fn of(file: &[u8]) -> Orientation {
         let block = if file.starts_with(&[0xff, 0xd8]) { jpeg(file) } else { png(file) };
         block.and_then(tag).map_or(Orientation::UPRIGHT, Orientation)
     }
 
-    /// Whether width and height change places.
+    /// Whether width and height are swapped.
     pub fn swaps(self) -> bool {
         self.0 >= 5
     }
 
-    /// The pixels of a picture, `step` values each and row by row, the right way up; and its width and height then.
+    /// Turns a picture upright. `pixels` has `step` values per pixel, row by row. Returns the pixels and the new width and height.
     pub fn upright(self, pixels: Vec<u8>, step: usize, [width, height]: [usize; 2]) -> (Vec<u8>, [usize; 2]) {
         if self == Orientation::UPRIGHT {
             return (pixels, [width, height]);
@@ -49,7 +50,7 @@ impl Orientation {
     }
 }
 
-/// The EXIF block of a jpeg: in a segment APP1, before the first scan.
+/// The EXIF block of a jpeg. It is in an APP1 segment before the first scan.
 fn jpeg(b: &[u8]) -> Option<&[u8]> {
     let mut at = 2;
     loop {
@@ -59,14 +60,14 @@ fn jpeg(b: &[u8]) -> Option<&[u8]> {
         match *b.get(at + 1)? {
             // Fill bytes.
             0xff => at += 1,
-            // Marks that stand alone.
+            // Markers without a segment.
             0x01 | 0xd0..=0xd7 => at += 2,
             // The scan, or the end.
             0xd9 | 0xda => return None,
             mark => {
                 let length = usize::from(u16::from_be_bytes([*b.get(at + 2)?, *b.get(at + 3)?]));
                 let body = b.get(at + 4..at + 2 + length)?;
-                // The sixth byte is padding, of any value in some files.
+                // The sixth byte is padding; some files have a value other than 0 there.
                 if mark == 0xe1 && body.starts_with(b"Exif\0") {
                     return body.get(6..);
                 }
@@ -76,7 +77,7 @@ fn jpeg(b: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The EXIF block of a png: the chunk `eXIf`, before or after the pixels.
+/// The EXIF block of a png: the chunk `eXIf`, which may be before or after the pixels.
 fn png(b: &[u8]) -> Option<&[u8]> {
     let mut at = 8;
     loop {
@@ -192,8 +193,8 @@ mod tests {
         }
     }
 
-    /// A picture of 3 x 2, its pixels numbered row by row, as each orientation shows it. The standard says where the first row and the
-    /// first column of the stored picture are seen: 1 top and left, 2 top and right, 3 bottom and right, 4 bottom and left, 5 left and
+    /// A picture of 3 x 2, with pixels numbered row by row, in each orientation. The standard defines at which sides the first row and the
+    /// first column of the stored picture appear: 1 top and left, 2 top and right, 3 bottom and right, 4 bottom and left, 5 left and
     /// top, 6 right and top, 7 right and bottom, 8 left and bottom.
     #[test]
     fn pixels_of_every_orientation() {
@@ -211,7 +212,7 @@ mod tests {
         for (value, sizes, pixels) in shown {
             let (out, to) = Orientation(value).upright(stored.clone(), 1, [3, 2]);
             assert_eq!((to, out.as_slice()), (sizes, &pixels[..]), "orientation {value}");
-            // Of three channels, which stay together.
+            // The three channels of a pixel stay together.
             let three: Vec<u8> = stored.iter().flat_map(|v| [*v, v + 10, v + 20]).collect();
             let (out, _) = Orientation(value).upright(three, 3, [3, 2]);
             let wanted: Vec<u8> = pixels.iter().flat_map(|v| [*v, v + 10, v + 20]).collect();
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn what_is_malformed_says_nothing() {
         for file in [in_jpeg(&block(false, 3, 6)), in_png(&block(true, 3, 6))] {
-            // Cut off anywhere, and with each byte replaced.
+            // Files that are truncated at every position, or have one byte replaced.
             for end in 0..file.len() {
                 Orientation::of(&file[..end]);
             }
@@ -237,7 +238,7 @@ mod tests {
         for value in [0, 9, 255, 65535] {
             assert_eq!(Orientation::of(&in_jpeg(&block(false, 3, value))), Orientation::UPRIGHT, "{value}");
         }
-        // A text is no number.
+        // A text is not an orientation.
         assert_eq!(Orientation::of(&in_jpeg(&block(false, 2, 6))), Orientation::UPRIGHT);
         // A chunk whose checksum is wrong.
         let mut damaged = in_png(&block(false, 3, 6));

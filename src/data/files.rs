@@ -43,16 +43,16 @@ pub fn open(written: &str, context: &LoadContext) -> Result<Opened, DataError> {
     Ok(Opened { path, bytes, fact })
 }
 
-/// A regular file that is read from front to back, unpacked if it is gzip and hashed as it passes.
+/// A regular file that is read from front to back, decompressed if it is gzip, and hashed while it is read.
 pub struct Stream {
     pub path: PathBuf,
-    /// As written in the spec.
+    /// The path as written in the spec.
     written: String,
     /// Bytes on disk.
     pub size: u64,
     input: Packing,
     unpacked: u64,
-    /// Of what was read, unpacked.
+    /// Checksum of the decompressed contents that were read.
     contents: flate2::Crc,
 }
 
@@ -61,7 +61,7 @@ enum Packing {
     Gzip(Box<flate2::bufread::MultiGzDecoder<BufReader<Hashing>>>),
 }
 
-/// The bytes on disk.
+/// Hashes the bytes on disk.
 struct Hashing {
     file: io::Chain<io::Cursor<Vec<u8>>, io::Take<File>>,
     sum: Sha256,
@@ -77,12 +77,12 @@ impl Read for Hashing {
     }
 }
 
-/// More than a file of that size may hold.
+/// The error for a compressed file that unpacks to more than a file of its size may contain.
 #[derive(Debug, thiserror::Error)]
 #[error("it unpacks to more than {0} bytes")]
 struct Bomb(u64);
 
-/// Begins to read `written`, which is relative to the spec's folder.
+/// Opens the file `written`, a path relative to the spec's folder.
 pub fn stream(written: &str, context: &LoadContext) -> Result<Stream, DataError> {
     let path = resolve(written, context.base);
     let open = || -> io::Result<(File, u64)> {
@@ -99,7 +99,7 @@ pub fn stream(written: &str, context: &LoadContext) -> Result<Stream, DataError>
         let mut first = Vec::with_capacity(2);
         file.by_ref().take(2).read_to_end(&mut first)?;
         let zipped = first == [0x1f, 0x8b];
-        // A file that grows is read no further: one byte more than there should be tells that it did.
+        // Read at most one byte more than the size, which shows whether the file has grown.
         let rest = file.take((size + 1).saturating_sub(first.len() as u64));
         let hashing = Hashing { file: io::Cursor::new(first).chain(rest), sum: Sha256::new(), bytes: 0 };
         Ok(match zipped {
@@ -129,12 +129,12 @@ impl Read for Stream {
 }
 
 impl Stream {
-    /// Whether the file is compressed, so that its size says little of the text in it.
+    /// Whether the file is compressed, so that the size of its text is unknown.
     pub fn is_packed(&self) -> bool {
         matches!(self.input, Packing::Gzip(_))
     }
 
-    /// An error of reading this file.
+    /// The error for a file that could not be read.
     pub fn failed(path: &Path, size: u64, e: io::Error) -> DataError {
         match e.downcast::<Bomb>() {
             Ok(Bomb(most)) => DataError::Bomb { path: path.into(), stored: size as usize, most: most as usize },
@@ -142,12 +142,12 @@ impl Stream {
         }
     }
 
-    /// What a schema records of the file, once all of it was read.
+    /// The facts that a schema records about the file. Call this after the file was read to its end.
     pub fn finish(mut self) -> Result<FileFact, DataError> {
         let rest = io::copy(&mut self, &mut io::sink());
         rest.map_err(|e| Stream::failed(&self.path, self.size, e))?;
         let (path, size) = (self.path, self.size);
-        // Crc counts bytes modulo 2^32, which together with the sum is enough.
+        // The count of bytes is modulo 2^32, which is enough together with the checksum.
         let contents = Some((u64::from(self.contents.amount()), self.contents.sum()));
         let hashing = match self.input {
             Packing::Plain(file) => file,
@@ -185,7 +185,7 @@ fn resolve(written: &str, base: &Path) -> PathBuf {
     base.join(rest)
 }
 
-/// The paths that an attribute holds, one or several; none where it is absent or something else.
+/// The path or paths in an attribute; empty if it is absent or not a path.
 pub fn written(args: &Args, attribute: &str) -> Vec<String> {
     let text = |v: &Value| match v {
         Value::Path(p) | Value::Str(p) => Some(p.clone()),

@@ -15,13 +15,13 @@ pub struct Schema {
     pub format: String,
     /// Cells that mean "missing".
     pub missing: Vec<String>,
-    /// Cells that mean it in columns of numbers, besides those.
+    /// Cells that mean "missing" in numeric columns, in addition to `missing`.
     pub missing_numbers: Vec<String>,
     pub files: Vec<FileFact>,
     /// Rows of train, validation, test.
     pub rows: [usize; 3],
     pub columns: Vec<ColumnFacts>,
-    /// Of the tasks whose labels are standardised: [`Schema::freeze`] does not know the tasks and leaves it empty.
+    /// Statistics of standardised labels. [`Schema::freeze`] does not know the tasks and leaves this empty.
     pub labels: Vec<LabelFacts>,
 }
 
@@ -36,16 +36,16 @@ pub struct ColumnFacts {
     /// The storage's range, where the spec gives one.
     pub range: Option<[f64; 2]>,
     pub groups: Vec<String>,
-    /// Texts without a number of their own, where `min_count` asks for that.
+    /// The texts that are read as unknown because of `min_count`, if it applies.
     pub rare: Option<Rare>,
 }
 
-/// Texts that are read as unknown, for they are rare.
+/// Texts that are read as unknown because they are rare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rare {
-    /// Held by fewer training rows than this.
+    /// A text is rare if it occurs in fewer training rows than this.
     pub below: usize,
-    /// Training cells that hold one.
+    /// The number of training cells with a rare text.
     pub cells: usize,
 }
 
@@ -55,24 +55,23 @@ pub enum Facts {
     /// Mean and deviation carry nine significant digits, so that they do not differ between machines.
     Numeric { mean: f64, std: f64, min: f64, max: f64 },
     /// Training values with their counts, most frequent first, then alphabetical. Category numbers count from 1 in this
-    /// order; 0 is "missing, or never seen in training".
-    /// A vocabulary may be as large as its file, and schemas are cloned: clones have it in common.
+    /// order; 0 is "missing, or never seen in training". A vocabulary may be as large as its file, so clones of a schema share it.
     Category { values: Arc<Vec<(String, usize)>> },
-    /// Categories whose vocabulary was left out of the program: how many texts it has, and its digest ([`vocabulary::digest`]).
+    /// Categories whose vocabulary was left out of the program: its number of texts, and its digest ([`vocabulary::digest`]).
     Withheld { values: usize, sha256: String },
-    /// Texts by their bucket ([`vocabulary::bucket`]), from 1; 0 is missing. There is no vocabulary.
+    /// Texts that are hashed into buckets ([`vocabulary::bucket`]) from 1, without a vocabulary; 0 is missing.
     Hashed { buckets: usize },
     /// Files of pixels in the column's range, which are not opened to freeze: nothing is known of their mean.
     Picture,
 }
 
 impl Facts {
-    /// Whether cells are texts.
+    /// Whether the cells are texts.
     pub fn is_text(&self) -> bool {
         matches!(self, Facts::Category { .. } | Facts::Withheld { .. } | Facts::Hashed { .. })
     }
 
-    /// The same without the vocabulary: its size and digest stand for it.
+    /// These facts with the vocabulary replaced by its size and digest.
     pub fn withheld(&self) -> Facts {
         match self {
             Facts::Category { values } => Facts::Withheld { values: values.len(), sha256: vocabulary::digest(values) },
@@ -82,7 +81,7 @@ impl Facts {
 }
 
 impl ColumnFacts {
-    /// Whether two columns have the same facts; a vocabulary that was left out is the one that its digest is of.
+    /// Whether two columns have the same facts. If only one of them contains its vocabulary, digests are compared.
     pub fn agrees(&self, other: &ColumnFacts) -> bool {
         let left_out = |c: &ColumnFacts| matches!(c.facts, Facts::Withheld { .. });
         if left_out(self) == left_out(other) {
@@ -106,7 +105,7 @@ impl Schema {
         }
     }
 
-    /// Takes the vocabularies that were left out from the data that were frozen.
+    /// Restores vocabularies that were left out, from the data that the schema was frozen from.
     pub fn restore(&mut self, raw: &Raw) {
         if !self.columns.iter().any(|c| matches!(c.facts, Facts::Withheld { .. })) {
             return;
@@ -120,7 +119,7 @@ impl Schema {
         }
     }
 
-    /// The same without any vocabulary.
+    /// Replaces every vocabulary by its size and digest.
     pub fn withhold(&mut self) {
         self.columns.iter_mut().for_each(|c| c.facts = c.facts.withheld());
     }
@@ -158,7 +157,7 @@ impl Schema {
                 Facts::Category { .. } if c.rare.is_some_and(|r| r.cells > 0) => {
                     let Rare { below, cells } = c.rare.expect("just seen");
                     notes.push(format!(
-                        "column `{name}`: {cells} training cells hold a text that fewer than {below} rows hold; they are read as unknown"
+                        "column `{name}`: {cells} training cells contain a text that occurs in fewer than {below} rows; they are read as unknown"
                     ));
                 }
                 Facts::Category { values } if self.rows[0] >= 100 && values.len() * 2 > self.rows[0] => {
@@ -186,7 +185,7 @@ impl Schema {
         }
         if self.missing_numbers != now.missing_numbers {
             let (was, is) = (&self.missing_numbers, &now.missing_numbers);
-            differ.push(format!("in columns of numbers, {was:?} were missing and {is:?} are"));
+            differ.push(format!("in numeric columns, {was:?} meant \"missing\", and now {is:?} do"));
         }
         if self.files.len() != now.files.len() {
             differ.push(format!("{} files were read and now {}", self.files.len(), now.files.len()));
@@ -220,8 +219,8 @@ impl Schema {
     }
 }
 
-/// Each file once, by its contents: two splits may read one file, whatever each of them calls it. A name that stands twice could not
-/// be read back.
+/// Removes repeated files, which are recognised by their contents: two splits may read one file under different names. A schema
+/// with a repeated name could not be read back.
 fn distinct(files: &[FileFact]) -> Vec<FileFact> {
     let mut out: Vec<FileFact> = Vec::new();
     for f in files {

@@ -38,7 +38,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "test",
                 ty: SHARE_OR_CONDITION,
                 need: Need::Optional,
-                doc: "The same for the test split, where there are no test files. Neither: there is no test split.",
+                doc: "The same for the test split, if there are no test files. With neither, there is no test split.",
             },
             AttrDef { name: "test_images", ty: Ty::Path, need: Need::Optional, doc: "Test images." },
             AttrDef { name: "test_labels", ty: Ty::Path, need: Need::Optional, doc: "Test labels." },
@@ -180,7 +180,7 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     Ok(Array { sizes, values, path, fact: file.fact })
 }
 
-/// Refuses what is infinite or too large. A NaN passes: it may mark a label that is missing, and inputs refuse it.
+/// Refuses infinite and too large numbers. A NaN is accepted, since it may mark a missing label; inputs refuse it later.
 pub(super) fn refuse_infinite(
     v: &Values,
     elements: usize,

@@ -18,8 +18,8 @@ pub struct Label {
     /// The data set whose columns it reads.
     pub data: String,
     pub terms: Vec<Term>,
-    /// Values per sample, as the columns hold them: empty for one, `[n]` for a list of n, else the sizes of the array. `None` while
-    /// open.
+    /// Sizes per sample as stored in the columns: empty for one value, `[n]` for a list of n, else the sizes of the array. `None` while
+    /// unknown.
     pub sizes: Option<Vec<usize>>,
 }
 
@@ -31,7 +31,7 @@ pub enum Term {
     Text(String),
     Bool(bool),
     Not(Box<Term>),
-    /// A column of the texts `true` and `false`, in any case, as true or false.
+    /// A column of the texts `true` and `false`, in upper or lower case, as a truth value.
     Truth(Box<Term>),
     Neg(Box<Term>),
     Binary(BinaryOp, Box<Term>, Box<Term>),
@@ -43,8 +43,8 @@ pub enum Term {
     IsMissing(String, usize),
 }
 
-/// Checks a task's label against its kind. What is open passes; check again with a frozen schema. With `excused`, some values mean
-/// "no label" and are taken out later, by a mask or `ignore`, so the column's extremes say nothing about the labels.
+/// Checks a task's label against its kind. What is unknown passes; check again with a frozen schema. With `excused`, a mask or `ignore`
+/// excludes some values later, so the extremes of the column may not be those of the labels.
 pub fn check_label<'a>(
     expr: &Expr,
     kind: TaskKind,
@@ -61,8 +61,8 @@ pub fn check_label<'a>(
     finish(check, expr, terms)
 }
 
-/// Checks a mask: true where a label counts for the task. One for the whole sample, or one for each of several labels or pixels, as an
-/// array or a list; numbers that are 0 or 1 serve too.
+/// Checks a mask, which is true where a label counts for the task. It has one value per sample, or an array or a list with one value per
+/// label or pixel. Numbers that are 0 or 1 are allowed.
 pub fn check_mask<'a>(
     expr: &Expr,
     kind: TaskKind,
@@ -108,7 +108,7 @@ pub fn check_mask<'a>(
 
 type Checked = (Term, Type, Span);
 
-/// The terms of an expression, or of each entry of a list. Where `truth` may stand, columns of `true` and `false` are that.
+/// The terms of an expression, or of each entry of a list. With `truth`, columns of the texts `true` and `false` are truth values.
 fn listed(check: &mut Check, expr: &Expr, truth: bool) -> Vec<Checked> {
     let items = match &expr.kind {
         ExprKind::List(items) => items.as_slice(),
@@ -132,7 +132,7 @@ fn finish(check: Check, expr: &Expr, terms: Vec<Checked>) -> Result<Label, Vec<D
     check.finish(expr.span, terms.into_iter().map(|(t, ..)| t).collect(), sizes)
 }
 
-/// Checks an expression that divides rows: of one value per row, which a condition has true or false.
+/// Checks an expression that divides rows. It must have one value per row; a condition must be true or false.
 pub fn check_row<'a>(
     expr: &Expr,
     condition: bool,
@@ -143,12 +143,12 @@ pub fn check_row<'a>(
     let (term, ty) = check.term(expr);
     let needed = match &ty {
         Type::Array(Some(_)) | Type::Flags(Some(_)) | Type::Picture => Some("one value per row"),
-        // Sizes that are not known yet may be those of one value.
+        // An array of unknown sizes may turn out to have one value per row.
         Type::Bool | Type::Flags(None) | Type::Open => None,
         Type::Number | Type::Array(None) | Type::Text => condition.then_some("true or false"),
     };
     if let Some(needed) = needed.filter(|_| check.errors.is_empty()) {
-        let message = format!("what divides rows is {needed}, and this is {}", ty.describe());
+        let message = format!("an expression that divides rows must be {needed}, and this is {}", ty.describe());
         let d = Diagnostic::new(codes::DATA_SPLIT, expr.span, message);
         check.errors.push(d.help("compare a column of one value per row with something, for example `d.age > 60`"));
     }
@@ -158,8 +158,8 @@ pub fn check_row<'a>(
 /// What `classes(n)` takes at most.
 const MAX_CLASSES: f64 = (1u64 << 30) as f64;
 
-/// How many classes a label has, where the data tell: the vocabulary of a column of text, or the largest number plus one, unless some
-/// numbers are no labels (`ignore`).
+/// The number of classes of a label, if the data determine it: the size of the vocabulary of a text column, or the largest number plus
+/// one. `None` if `ignore` excludes some numbers.
 pub fn classes(label: &Label, ignore: &[f64], data: &Known) -> Option<usize> {
     let [Term::Column(name, _)] = label.terms.as_slice() else { return None };
     match &data.column(name)?.kind {
@@ -250,7 +250,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                     return wrong(
                         *span,
                         format!(
-                            "the texts of column `{name}` are hashed into buckets, and a class has a text of its own"
+                            "the texts of column `{name}` are hashed into buckets, and each class needs its own text"
                         ),
                         format!("leave `{name}` out of `buckets`"),
                     );
@@ -260,7 +260,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                 {
                     return wrong(
                         *span,
-                        format!("column `{name}` has {m} texts with a number of their own, and the task {n} classes"),
+                        format!("column `{name}` has {m} texts with their own number, and the task has {n} classes"),
                         format!("write `classes({m})`"),
                     );
                 }
@@ -298,7 +298,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                         )
                     }
                     (_, Type::Bool | Type::Flags(None), _) => {
-                        "what is true or false is the label of a `binary` task".into()
+                        "a label that is true or false belongs to a `binary` task".into()
                     }
                     _ => "choose another column, another kind of task, or a comparison".into(),
                 };
@@ -311,7 +311,7 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
         TaskKind::Regression(n) => Some(n),
         _ => return Ok(()),
     };
-    // The sizes of an array are compared one by one.
+    // Compare the sizes of an array axis by axis.
     let held = match terms {
         [(_, Type::Array(sizes) | Type::Flags(sizes), _)] if !many => sizes.clone(),
         [(_, Type::Open, _)] if !many => None,
@@ -337,8 +337,8 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
     }
 }
 
-/// The way out for a label that goes beyond its `n` classes: a value may mark what has no label, and comparing it would make it a
-/// negative.
+/// The help for a label with values outside its `n` classes. Such a value may mean "no label"; a comparison would turn it into a
+/// negative label.
 fn unlabelled(term: &Term, check: &Check, kind: TaskKind, [min, max]: [f64; 2], n: usize) -> String {
     let number = super::schema_text::number;
     let mask = match (term, check.home()) {

@@ -1,22 +1,22 @@
-//! The facts by which a label is standardised ([`Units`]), from the training labels that count.
+//! The statistics for the standardisation of a label ([`Units`]), from the training labels that count.
 
 use crate::objective::Units;
 
-/// The mean and standard deviation of the training labels of one task, for each component: one for depth and for a single number,
-/// n for `regression(n)`. Only labels that count are included: a missing label, a masked row, an ignored pixel is not.
+/// The mean and standard deviation of the training labels of one task, for each component: depth and a single number have one
+/// component, `regression(n)` has n. Missing labels, masked rows and ignored pixels are not included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelFacts {
     pub task: String,
     pub mean: Vec<f64>,
-    /// The population's; 0 for a component that is constant or has no label.
+    /// The population standard deviation; 0 for a component that is constant or has no label.
     pub std: Vec<f64>,
 }
 
-/// A deviation smaller than this share of the labels' size is what is left of rounding, and no spread.
+/// A standard deviation below this fraction of the largest label is a rounding error and counts as 0.
 const NO_SPREAD: f64 = 1e-12;
 
 impl LabelFacts {
-    /// From the labels of each component, in row order.
+    /// Computes the statistics from the labels of each component, in row order.
     pub fn measure(task: &str, components: &[Moments]) -> LabelFacts {
         let (mean, std) = components.iter().map(Moments::facts).unzip();
         LabelFacts { task: task.into(), mean, std }
@@ -27,7 +27,7 @@ impl LabelFacts {
     }
 }
 
-/// Mean and squared deviations of a list of numbers as it comes (Welford 1962).
+/// Online mean and sum of squared deviations of a list of numbers (Welford 1962).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Moments {
     count: f64,
@@ -49,8 +49,8 @@ impl Moments {
         self.mean
     }
 
-    /// The deviation with nine significant digits and the mean with as many as matter beside it, so that they do not differ between
-    /// machines.
+    /// The mean and the standard deviation, rounded so that they do not differ between machines: the deviation to nine significant digits,
+    /// the mean to a billionth of the deviation.
     fn facts(&self) -> (f64, f64) {
         if self.count == 0.0 {
             return (0.0, 0.0);
@@ -64,12 +64,12 @@ impl Moments {
     }
 }
 
-/// The number with nine significant digits; adding zero turns -0 into 0.
+/// Rounds a number to nine significant digits; adding zero turns -0 into 0.
 pub(super) fn nine_digits(v: f64) -> f64 {
     format!("{v:.8e}").parse::<f64>().expect("a printed number") + 0.0
 }
 
-/// The number to a billionth of `unit`.
+/// Rounds a number to a billionth of `unit`.
 fn digits_beside(v: f64, unit: f64) -> f64 {
     let places = (8.0 - unit.log10().floor()).clamp(0.0, 300.0) as usize;
     format!("{v:.places$}").parse::<f64>().expect("a printed number") + 0.0

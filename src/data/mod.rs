@@ -70,7 +70,7 @@ use crate::source::Span;
 pub struct LoadContext<'a> {
     /// The folder of the `.mtl` that has the `data` item: paths are relative to it.
     pub base: &'a Path,
-    /// What was frozen: it says which columns are numbers and which words mean "missing". Absent: the data say it.
+    /// The frozen schema, which defines the numeric columns and the words for "missing". `None`: they are derived from the data.
     pub schema: Option<&'a Schema>,
 }
 
@@ -82,7 +82,7 @@ pub struct FormatDef {
     pub outline: fn(&Args) -> Outline,
     /// Mistakes between attributes that each are legal. The span is the data item's, for what has no better place.
     pub check: fn(&Args, Span) -> Vec<Diagnostic>,
-    /// The files that each split reads by a path of its own, as they are written.
+    /// For each split, the paths of its files as written in the program.
     pub files: fn(&Args) -> same_file::SplitFiles,
     pub load: fn(&Args, &LoadContext) -> Result<Raw, DataError>,
 }
@@ -99,7 +99,7 @@ impl FormatDef {
         Some((self.outline)(args).columns?.into_iter().map(|c| c.name).collect())
     }
 
-    /// Reads a data set, with notes on what is odd about its files.
+    /// Reads a data set. Its notes report unusual properties of the files.
     pub fn read(&self, args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
         let mut raw = (self.load)(args, context)?;
         let files = (self.files)(args);

@@ -1,7 +1,7 @@
 //! `format = npy`: columns from NumPy's `.npy` files, or from all arrays of one `.npz`.
 //!
-//! Read are whole numbers of every width, bool, f16, f32 and f64, in either byte order, in C and in Fortran order, from versions 1 to 3 of
-//! the format; the first dimension counts samples.
+//! Supported are integers of every width, bool, f16, f32 and f64, in either byte order, in C and in Fortran order, from versions 1 to 3 of
+//! the format. The first dimension is that of the samples.
 
 use std::path::{Path, PathBuf};
 

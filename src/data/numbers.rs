@@ -28,7 +28,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// NumPy's name of a type: `<f4`, `>i2`, `|u1`. `None` for a type that holds no numbers, or complex ones.
+    /// Parses NumPy's name of a type: `<f4`, `>i2`, `|u1`. `None` for types that are not numbers, and for complex numbers.
     pub fn numpy(name: &str) -> Option<Stored> {
         let (order, kind) = name.split_at_checked(1)?;
         let big = match order {
@@ -56,7 +56,7 @@ impl Stored {
         (order != "|" || Stored { kind, big }.width() == 1).then_some(Stored { kind, big })
     }
 
-    /// Bytes of one number.
+    /// The size of one number in bytes.
     pub fn width(self) -> usize {
         match self.kind {
             Kind::Bool | Kind::U8 | Kind::I8 => 1,
@@ -66,12 +66,12 @@ impl Stored {
         }
     }
 
-    /// All numbers of a body. The values are exact, except those of `u64` beyond 2^63, which are rounded to 53 bits.
+    /// Reads all numbers of an array body. Values are exact, except `u64` values of 2^63 and above, which are rounded to 53 bits.
     pub fn read(self, body: &[u8]) -> Values {
         match self.kind {
             Kind::Bool => Values::U8(body.iter().map(|b| u8::from(*b != 0)).collect()),
             Kind::U8 => Values::U8(body.to_vec()),
-            // Whole numbers of up to 24 bits are exact in 32-bit floats, which take half the memory of the next type.
+            // Integers of up to 24 bits are exact in 32-bit floats, which take half the memory of the next type.
             Kind::I8 => Values::F32(body.iter().map(|b| f32::from(*b as i8)).collect()),
             Kind::U16 => Values::F32(self.each(body, u16::from_le_bytes).map(f32::from).collect()),
             Kind::I16 => Values::F32(self.each(body, i16::from_le_bytes).map(f32::from).collect()),
@@ -106,7 +106,7 @@ impl Stored {
     }
 }
 
-/// A number of 16 bits (IEEE 754 binary16): one bit of sign, five of exponent, ten of fraction.
+/// Converts a half-precision float (IEEE 754 binary16): one sign bit, five exponent bits, ten fraction bits.
 fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0f32 } else { 1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
@@ -118,7 +118,7 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-/// Brings an array whose first index runs fastest to the order in which the last one does.
+/// Converts an array from Fortran order, where the first index varies fastest, to C order, where the last one does.
 pub fn from_fortran(values: Values, sizes: &[usize]) -> Values {
     fn turned<T: Copy>(v: &[T], sizes: &[usize]) -> Vec<T> {
         let mut strides = vec![1usize; sizes.len()];
@@ -130,7 +130,7 @@ pub fn from_fortran(values: Values, sizes: &[usize]) -> Values {
         let mut out = Vec::with_capacity(v.len());
         for _ in 0..v.len() {
             out.push(v[from]);
-            // The next index, as an odometer counts.
+            // Advance the index like an odometer.
             for d in (0..sizes.len()).rev() {
                 at[d] += 1;
                 from += strides[d];
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Values by the definition of binary16 in IEEE 754.
+    /// Values according to the definition of binary16 in IEEE 754.
     #[test]
     fn numbers_of_16_bits() {
         for (bits, value) in [

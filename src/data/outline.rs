@@ -33,9 +33,9 @@ pub enum KnownKind {
     Numeric(Option<[f64; 2]>),
     /// With the training vocabulary, where frozen.
     Category(Option<Vec<String>>),
-    /// Categories that are so many; their words are not known, or not all.
+    /// Categories of that number; not all of their words are known.
     Counted(usize),
-    /// So many buckets of texts.
+    /// Texts that are hashed into that number of buckets.
     Hashed(usize),
     /// Pixels from 0 to 255.
     Picture,
@@ -73,7 +73,7 @@ pub struct Known {
     pub outline: Outline,
     /// Whether this comes from a frozen schema: then nothing is open.
     pub frozen: bool,
-    /// Cells that mean "missing" in columns of numbers, besides those of the outline.
+    /// Cells that mean "missing" in numeric columns, in addition to those of the outline.
     pub missing_numbers: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! One picture from a png or jpeg file to numbers, for training and prediction alike: both see the same pixels.
 //!
-//! A picture is decoded to 8 bits, one channel or three (grey is BT.601 luma), turned the right way up as its EXIF data ask
-//! ([`super::exif`]), and brought to size by [`super::resize`]. A file is known by its first bytes, not its name.
+//! A picture is decoded to 8 bits with one or three channels (grey is BT.601 luma), rotated according to its EXIF orientation
+//! ([`super::exif`]), and resized by [`super::resize`]. The file format is recognised by the first bytes, not by the name.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -37,8 +37,8 @@ impl Form {
         [self.channels, self.height, self.width]
     }
 
-    /// The pixels of one file, `[channels, height, width]`, from 0 to 255. Not rounded where the size was another. With `exif`, the
-    /// picture is turned as its EXIF data ask.
+    /// The pixels of one file, `[channels, height, width]`, from 0 to 255. Resized pixels are not rounded. With `exif`, the picture is
+    /// rotated according to its EXIF orientation.
     pub fn read(self, path: &Path, bytes: &[u8], exif: bool) -> Result<Vec<f32>, DataError> {
         let mut picture = decode(bytes, path, self)?;
         if exif {
@@ -83,13 +83,13 @@ fn jpeg_options(width: usize, height: usize) -> DecoderOptions {
     DecoderOptions::default().set_strict_mode(true).set_max_width(width).set_max_height(height)
 }
 
-/// Width and height as the picture is shown, by the header alone: with `exif`, as its EXIF data ask.
+/// Width and height of the picture as it is displayed, from the header alone. With `exif`, its EXIF orientation is applied.
 pub fn shown(bytes: &[u8], path: &Path, exif: bool) -> Result<(usize, usize), DataError> {
     let (width, height) = size(bytes, path)?;
     Ok(if exif && Orientation::of(bytes).swaps() { (height, width) } else { (width, height) })
 }
 
-/// Width and height as stored, by the header alone.
+/// Width and height as stored, from the header alone.
 fn size(bytes: &[u8], path: &Path) -> Result<(usize, usize), DataError> {
     if bytes.starts_with(&[0xff, 0xd8]) {
         let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), jpeg_options(1 << 16, 1 << 16));

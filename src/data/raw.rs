@@ -16,7 +16,7 @@ pub struct Raw {
     pub splits: [Split; 3],
     /// Cells that mean "missing" (tables only).
     pub missing: Vec<String>,
-    /// Cells that mean "missing" in columns of numbers, besides those.
+    /// Cells that mean "missing" in numeric columns, in addition to `missing`.
     pub missing_numbers: Vec<String>,
     pub files: Vec<FileFact>,
     /// Things worth telling the user that are no errors.
@@ -35,9 +35,9 @@ pub struct RawColumn {
     pub range: Option<[f64; 2]>,
     /// Named groups that the column belongs to (`synth.targets`).
     pub groups: Vec<String>,
-    /// Texts that fewer training rows hold have no number of their own; 0 or 1: all have one.
+    /// Texts in fewer training rows than this are read as unknown; with 0 or 1, no text is.
     pub min_count: usize,
-    /// Texts are hashed into so many categories.
+    /// The number of buckets that texts are hashed into; `None`: they have a vocabulary.
     pub buckets: Option<usize>,
 }
 
@@ -73,7 +73,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// "`census.csv`, line 17".
+    /// Describes the origin of a row: "`census.csv`, line 17".
     pub fn place(&self, row: usize) -> String {
         let number = self.origin.get(row).copied().unwrap_or(row as u32);
         if self.source.is_empty() {
@@ -93,7 +93,7 @@ pub enum Values {
     /// Index into the dictionary, or [`MISSING`].
     Text(Vec<u32>),
     U8(Vec<u8>),
-    /// Of a table; the smallest number is a missing cell.
+    /// Numbers of a table; the smallest `i16` is a missing cell.
     I16(Vec<i16>),
     I64(Vec<i64>),
     F32(Vec<f32>),
@@ -169,7 +169,7 @@ pub struct FileFact {
     /// Of the bytes on disk (compressed ones if it is compressed), lower-case hex.
     pub sha256: String,
     pub bytes: u64,
-    /// Length modulo 2^32 and CRC-32 of what it holds once it is unpacked. A schema does not record it.
+    /// Length modulo 2^32 and CRC-32 of the decompressed contents. A schema does not record them.
     pub contents: Option<(u64, u32)>,
 }
 
@@ -179,7 +179,7 @@ impl Raw {
         self.columns.iter().position(|c| c.name == name)
     }
 
-    /// Takes a column out of every split.
+    /// Removes a column from every split.
     pub(super) fn drop_column(&mut self, name: &str) {
         if let Some(at) = self.index(name) {
             self.columns.remove(at);
@@ -209,14 +209,14 @@ pub struct Part {
 }
 
 impl Part {
-    /// "`census.csv`, line 17".
+    /// Describes the origin of a row: "`census.csv`, line 17".
     pub fn place(&self, row: usize) -> String {
         let number = self.origin.get(row).copied().unwrap_or(row as u32);
         format!("`{}`, {} {number}", self.source.display(), self.unit)
     }
 
-    /// Splits it: the rows of each list, which stand in their order. Columns are let go one after the other, so that one at a time is
-    /// held twice, and none if one list has all rows.
+    /// Divides the rows into splits, one per list of row indices, in the order of the list. Columns are freed one after the other, so that
+    /// at most one column is in memory twice, and none if one list has all rows.
     pub fn deal(self, lists: &[&[u32]], columns: &[RawColumn]) -> Vec<Split> {
         let source = self.source.display().to_string();
         let origin = |rows: &[u32]| rows.iter().map(|r| self.origin.get(*r as usize).copied().unwrap_or(*r)).collect();

@@ -25,22 +25,22 @@ pub fn bilinear(pixels: &[u8], channels: usize, from: [usize; 2], to: [usize; 2]
     out
 }
 
-/// How labels per pixel are brought to another size.
+/// How labels per pixel are resized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resize {
     Nearest,
     Bilinear,
 }
 
-/// `resize`, of tasks.
+/// The attribute `resize` of tasks.
 pub const RESIZE: AttrDef = AttrDef {
     name: "resize",
     ty: Ty::OneOf(&["nearest", "bilinear"]),
     need: Need::Optional,
-    doc: "Labels per pixel of another height and width than the head's output are brought to that size, for training and for metrics. \
-          `nearest` takes the label under the centre of each new pixel. `bilinear`, for depth alone, averages the labelled pixels that fall \
-          together; a new pixel counts where they make up at least half of it. Absent: labels of another size are an error. To keep \
-          metrics at full size instead, end the head with `upsample`.",
+    doc: "Labels per pixel whose height and width differ from those of the head's output are resized to that size, for training and for \
+          metrics. `nearest` takes the label at the centre of each new pixel. `bilinear`, for depth only, averages the labelled pixels \
+          that a new pixel covers; the new pixel counts if they make up at least half of it. Absent: labels of another size are an error. \
+          To compute metrics at full size instead, end the head with `upsample`.",
 };
 
 impl Resize {
@@ -56,8 +56,7 @@ impl Resize {
     }
 }
 
-/// Brings one sample's labels, `[channels, height, width]` with a mark per pixel, from one height and width to another, and appends
-/// them.
+/// Resizes the labels of one sample, `[channels, height, width]` with a mark per pixel, and appends the result to the output.
 pub fn labels(
     how: Resize,
     [from, to]: [[usize; 2]; 2],
@@ -67,7 +66,7 @@ pub fn labels(
     let planes = values.chunks_exact(from[0] * from[1]);
     match how {
         Resize::Nearest => {
-            // Half a pixel further than the corner, in whole numbers.
+            // The centre of the new pixel, half a pixel from its corner, in integer arithmetic.
             let old = |new: usize, axis: usize| (2 * new + 1) * from[axis] / (2 * to[axis]);
             let places: Vec<usize> =
                 (0..to[0]).flat_map(|y| (0..to[1]).map(move |x| old(y, 0) * from[1] + old(x, 1))).collect();
@@ -89,7 +88,7 @@ pub fn labels(
                                 sum += weight * f64::from(plane[at]);
                             }
                         }
-                        // Weights of 32 bits add up to one within rounding.
+                        // The weights are 32-bit floats, whose sum is 1 up to rounding.
                         let counts = share >= 0.5 - 1e-6;
                         out_values.push(if counts { (sum / share) as f32 } else { 0.0 });
                         if n == 0 {
@@ -146,17 +145,17 @@ mod tests {
         // 3 x 4 to 3 x 2: columns 1 and 3.
         let (v, m) = resized(Resize::Nearest, [[3, 4], [3, 2]], &wide, &marks);
         assert_eq!((v, m), (vec![1., 3., 5., 7., 9., 11.], vec![1, 1, 0, 1, 1, 1]));
-        // Larger: each stands twice across. Two planes share their marks.
+        // Enlarged: each value appears twice per row. Two channels share their marks.
         let (v, m) = resized(Resize::Nearest, [[1, 2], [1, 4]], &[7., 8., 70., 80.], &[1, 0]);
         assert_eq!((v, m), (vec![7., 7., 8., 8., 70., 70., 80., 80.], vec![1, 1, 0, 0]));
     }
 
     #[test]
     fn bilinear_labels_are_means_of_what_is_labelled() {
-        // A triangle of reach 2 over 4 pixels: 3/7 3/7 1/7 for the first half.
+        // A triangle filter of radius 2 over 4 pixels: weights 3/7, 3/7 and 1/7 for the first half.
         let (v, m) = resized(Resize::Bilinear, [[1, 4], [1, 2]], &[0., 100., 200., 40.], &[1; 4]);
         assert!((v[0] - 500. / 7.).abs() < 1e-4 && m == [1, 1], "{v:?}");
-        // Without the first: (3 * 100 + 200) / 4. Without the first two, only a seventh is labelled.
+        // Without the first pixel: (3 * 100 + 200) / 4. Without the first two, only a seventh of the weight is labelled.
         let (v, m) = resized(Resize::Bilinear, [[1, 4], [1, 2]], &[9e9, 100., 200., 40.], &[0, 1, 1, 1]);
         assert!((v[0] - 125.).abs() < 1e-4 && m == [1, 1], "{v:?}");
         let (v, m) = resized(Resize::Bilinear, [[1, 4], [1, 2]], &[9e9, 9e9, 200., 40.], &[0, 0, 1, 1]);

@@ -1,10 +1,10 @@
-//! One file for two splits. It is legal, and the scores then do not mean what they seem to mean.
+//! Two splits that read the same file. This is legal, but the scores are then not those of new rows.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::raw::{FileFact, SPLITS};
 
-/// The files of each split, as the program writes them.
+/// The files of each split, as written in the program.
 pub type SplitFiles = [Vec<String>; 3];
 
 /// Two splits that read the same file.
@@ -12,7 +12,7 @@ pub type SplitFiles = [Vec<String>; 3];
 pub struct Same<'a> {
     /// Positions in [`SPLITS`], in this order.
     pub splits: [usize; 2],
-    /// How the second split writes the file.
+    /// The path of the file as written for the second split.
     pub path: &'a str,
 }
 
@@ -23,15 +23,15 @@ impl Same<'_> {
         format!("`{a}` and `{b}` read the same file, `{}`", self.path)
     }
 
-    /// Why that matters, and the way out.
+    /// Why this matters, and how to fix it.
     pub fn help(&self) -> &'static str {
         match self.splits {
             [0, 1] => {
-                "validation then measures how well the network knows the training rows by heart, and the weights that are kept are \
+                "validation then measures how well the network has memorised the training rows, and the weights that are kept are \
                  chosen by that: give `validation` rows of its own, for example `validation = share(0.1, of = train)`"
             }
             [0, _] => {
-                "the test then measures how well the network knows the training rows by heart: give `test` rows of its own, for \
+                "the test then measures how well the network has memorised the training rows: give `test` rows of its own, for \
                  example `test = share(0.1, of = train)`"
             }
             _ => {
@@ -44,7 +44,7 @@ impl Same<'_> {
 
 const PAIRS: [[usize; 2]; 3] = [[0, 1], [0, 2], [1, 2]];
 
-/// Splits that name the same file, in whatever spelling: `a.csv`, `./a.csv`, `x/../a.csv` and `a.csv.gz` are one file. No file is
+/// Splits that name the same file, in any spelling: `a.csv`, `./a.csv`, `x/../a.csv` and `a.csv.gz` count as one file. No file is
 /// opened.
 pub fn by_name(files: &SplitFiles) -> Vec<Same<'_>> {
     let found = |splits: [usize; 2]| {
@@ -55,7 +55,7 @@ pub fn by_name(files: &SplitFiles) -> Vec<Same<'_>> {
     PAIRS.into_iter().filter_map(found).collect()
 }
 
-/// Splits whose files hold the same bytes once they are unpacked, under names that differ: links and copies.
+/// Splits whose files have different names but the same decompressed contents: links and copies.
 pub fn by_contents<'a>(files: &'a SplitFiles, facts: &[FileFact]) -> Vec<Same<'a>> {
     let contents = |path: &String| facts.iter().find(|f| f.path == *path).and_then(|f| f.contents);
     let all = |s: usize| files[s].iter().map(contents).collect::<Option<Vec<_>>>().filter(|c| !c.is_empty());
@@ -68,7 +68,7 @@ pub fn by_contents<'a>(files: &'a SplitFiles, facts: &[FileFact]) -> Vec<Same<'a
     PAIRS.into_iter().filter_map(found).collect()
 }
 
-/// A path with `.` and `..` folded, without the ending of a compressed file.
+/// A path with `.` and `..` resolved, and without the extension of a compressed file.
 fn plain_name(written: &str) -> PathBuf {
     let mut out = PathBuf::new();
     for part in Path::new(written.strip_suffix(".gz").unwrap_or(written)).components() {

@@ -54,14 +54,14 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 impl Schema {
-    /// A `schema NAME { ... }` item, the same text for the same facts, with a line end. Large vocabularies are in its
+    /// The text of a `schema NAME { ... }` item, with a line end. Equal facts give equal text. Large vocabularies are in the
     /// [`Schema::sidecar`].
     pub fn to_mtl(&self, schema: &str) -> String {
         self.print(schema, true)
     }
 
-    /// Facts alone, for digests: paths of files are left out, their sha256 stay. Of a vocabulary the digest is written, so that it
-    /// makes no difference where it stands, or whether it was left out.
+    /// The facts as text for digests. It contains the sha256 of files but not their paths, and the digest of a vocabulary instead of its
+    /// texts, so that it makes no difference where a vocabulary is stored or whether it was left out.
     pub fn digest_text(&self) -> String {
         self.print("_", false)
     }
@@ -105,7 +105,7 @@ impl Schema {
     }
 }
 
-/// `short`: its vocabulary stands elsewhere.
+/// The text of a column. `short`: its vocabulary is not in the program.
 fn column_text(c: &ColumnFacts, short: bool) -> String {
     let mut first = Vec::new();
     let mut lists = Vec::new();
@@ -158,7 +158,7 @@ fn column_text(c: &ColumnFacts, short: bool) -> String {
 }
 
 impl Schema {
-    /// Reads a `schema` item. Strict: unknown, repeated and missing facts are errors. `load` reads a file beside the program.
+    /// Reads a `schema` item. Unknown, repeated and missing facts are errors. `load` reads a file in the folder of the program.
     pub fn from_ast(item: &Item, load: Load) -> Result<Schema, Vec<Diagnostic>> {
         let mut read = Read { errors: Vec::new(), shelf: None, load };
         let schema = read.schema(item);
@@ -169,14 +169,14 @@ impl Schema {
     }
 }
 
-/// Reads the text of a file, by its path as it is written.
+/// Reads the text of a file, given its path as written.
 pub type Load<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
 
 /// Reads facts and collects what is wrong with them.
 struct Read<'l> {
     errors: Vec<Diagnostic>,
-    /// The vocabularies of the file beside the program, if it has one; columns take theirs out. `Some(None)`: it cannot be read,
-    /// which is reported.
+    /// The vocabularies in the file next to the program, if there is one; columns remove theirs from it. `Some(None)`: the file could
+    /// not be read, and an error was reported.
     shelf: Option<Option<Shelf>>,
     load: Load<'l>,
 }
@@ -223,7 +223,7 @@ impl Read<'_> {
                 Entry::Nested(n) if n.keyword.text == "column" => {
                     if let Some(c) = self.column(n) {
                         if columns.iter().any(|o| o.name == c.name) {
-                            self.wrong::<()>(head(n), format!("column `{}` stands twice", c.name));
+                            self.wrong::<()>(head(n), format!("column `{}` appears twice", c.name));
                         }
                         columns.push(c);
                     }
@@ -231,7 +231,7 @@ impl Read<'_> {
                 Entry::Nested(n) if n.keyword.text == "label" => {
                     if let Some(l) = self.label(n) {
                         if labels.iter().any(|o| o.task == l.task) {
-                            self.wrong::<()>(head(n), format!("the label of task `{}` stands twice", l.task));
+                            self.wrong::<()>(head(n), format!("the label of task `{}` appears twice", l.task));
                         }
                         labels.push(l);
                     }
@@ -269,7 +269,7 @@ impl Read<'_> {
         })
     }
 
-    /// The vocabularies of a file.
+    /// Reads the vocabularies of a file.
     fn beside(&mut self, (path, span): &(String, Span), sha256: &str) -> Option<Shelf> {
         let found = match (self.load)(path) {
             Ok(text) => Shelf::read(&text, sha256),
@@ -285,7 +285,7 @@ impl Read<'_> {
                         *span,
                         format!("the vocabularies of this schema cannot be read: {why}"),
                     )
-                    .label("the file belongs beside the program")
+                    .label("this file must be next to the program")
                     .help("copy it there with the program, or write it again with `mtlc data freeze`"),
                 );
                 None
@@ -293,14 +293,14 @@ impl Read<'_> {
         }
     }
 
-    /// A vocabulary that does not stand in the program.
+    /// The facts of a column whose vocabulary is not in the program.
     fn elsewhere(&mut self, n: &Nested, column: &str, size: usize, sha256: String) -> Option<Facts> {
         let Some(shelf) = &mut self.shelf else { return Some(Facts::Withheld { values: size, sha256 }) };
         let values = shelf.as_mut()?.take(column);
         let values = values.filter(|v| v.len() == size && vocabulary::digest(v) == sha256);
         match values {
             Some(values) => Some(Facts::Category { values: Arc::new(values) }),
-            None => self.wrong(head(n), "the file of vocabularies does not hold this one"),
+            None => self.wrong(head(n), "the vocabulary file does not contain this one"),
         }
     }
 
@@ -328,7 +328,7 @@ impl Read<'_> {
                 );
             }
             Some(s) if rows[s].is_some() => {
-                self.wrong::<()>(head(n), format!("split `{split}` stands twice"));
+                self.wrong::<()>(head(n), format!("split `{split}` appears twice"));
             }
             // A count that cannot be read is reported: the split is there.
             Some(s) => rows[s] = Some(count.unwrap_or(0)),
@@ -471,7 +471,7 @@ impl Read<'_> {
                 known.extend(suggest::nearest(&a.key.text, keys.iter().copied()).map(|k| (k.to_string(), a)));
             } else if let Some((_, first)) = known.iter().find(|(k, _)| *k == a.key.text) {
                 self.errors.push(
-                    Diagnostic::new(codes::DATA_SCHEMA, a.key.span, format!("`{}` stands twice", a.key.text))
+                    Diagnostic::new(codes::DATA_SCHEMA, a.key.span, format!("`{}` appears twice", a.key.text))
                         .label("again here")
                         .also(first.key.span, "first here")
                         .help("remove the one that was added"),
@@ -557,7 +557,7 @@ fn string(e: &Expr) -> Option<String> {
     }
 }
 
-/// `file("NAME", sha256 = "...")`.
+/// Parses `file("NAME", sha256 = "...")`.
 fn file(e: &Expr) -> Option<((String, Span), String)> {
     let ExprKind::Call { callee, args } = &e.kind else { return None };
     let [path, sha256] = args.as_slice() else { return None };

@@ -15,9 +15,9 @@ pub enum Type {
     Bool,
     Number,
     Text,
-    /// Numbers in an array of these sizes per sample; `None` while open, when it may be a single number too.
+    /// An array of numbers of these sizes per sample. `None` while they are unknown; it may then be a single number.
     Array(Option<Vec<usize>>),
-    /// True or false for each value of such an array.
+    /// An array of truth values of these sizes per sample.
     Flags(Option<Vec<usize>>),
     Picture,
 }
@@ -37,7 +37,7 @@ impl Type {
         }
     }
 
-    /// Sizes per sample, empty for one value; `None` where they are open or there are none.
+    /// Sizes per sample, empty for one value; `None` if they are unknown or the type has none.
     pub fn sizes(&self) -> Option<&[usize]> {
         match self {
             Type::Bool | Type::Number => Some(&[]),
@@ -54,7 +54,7 @@ impl Type {
         if sizes.as_ref().is_some_and(Vec::is_empty) { Type::Bool } else { Type::Flags(sizes) }
     }
 
-    /// Whether this is `wanted`, [`Type::Bool`] or [`Type::Number`], once or for each value of an array.
+    /// Whether this is `wanted` ([`Type::Bool`] or [`Type::Number`]) or an array of it.
     fn is(&self, wanted: &Type) -> bool {
         match self {
             Type::Open => true,
@@ -64,7 +64,7 @@ impl Type {
         }
     }
 
-    /// The type that holds true or false where this holds values.
+    /// The type with the same sizes whose values are true or false.
     fn judged(&self) -> Type {
         match self {
             Type::Array(sizes) | Type::Flags(sizes) => Type::Flags(sizes.clone()),
@@ -82,7 +82,8 @@ pub struct Check<'a> {
     pub errors: Vec<Diagnostic>,
     /// Inside a comparison, where text may stand.
     comparing: bool,
-    /// Columns may hold texts that training does not show: what divides the rows decides which of them training shows.
+    /// Whether conditions may compare columns with texts that training does not contain. Expressions that divide the rows may, since they
+    /// decide which rows training contains.
     pub any_text: bool,
 }
 
@@ -176,7 +177,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A column of the texts `true` and `false` as true or false.
+    /// Converts a column of the texts `true` and `false` to truth values.
     pub fn truth(&self, term: Term, ty: Type) -> (Term, Type) {
         let Term::Column(name, _) = &term else { return (term, ty) };
         let kind = self.home().and_then(|h| h.column(name)).map(|c| &c.kind);
@@ -203,8 +204,8 @@ impl<'a> Check<'a> {
         false
     }
 
-    /// An operation on two sides whose kinds are checked: value by value, a single value with each of an array. `of` makes its type
-    /// from the sizes.
+    /// An element-wise operation on two sides of checked kinds; a single value combines with every value of an array. `of` makes the type
+    /// of the result from its sizes.
     fn made(
         &mut self,
         op: BinaryOp,
@@ -218,10 +219,10 @@ impl<'a> Check<'a> {
             (Some(a), Some([])) | (Some([]), Some(a)) => Some(a.to_vec()),
             (Some(a), Some(b)) if axes::same(a, b) => Some(a.to_vec()),
             (Some(a), Some(b)) => {
-                let message = format!("an array {a:?} and an array {b:?} cannot be computed with value by value");
+                let message = format!("an array {a:?} and an array {b:?} cannot be combined element by element");
                 return self.mismatch(span, message, "both sides need the same sizes, or one of them a single value");
             }
-            // An open side may be an array, or a single value.
+            // A side of unknown sizes may be an array or a single value.
             (Some([]) | None, None) | (None, Some([])) => None,
             (a, b) => a.or(b).map(<[usize]>::to_vec),
         };

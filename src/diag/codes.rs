@@ -150,24 +150,24 @@ codes! {
     TASK_LOSS              Error   "task" "loss"              "a loss that does not fit the task";
     TASK_METRIC            Error   "task" "metric"            "a metric that does not fit the task";
     TASK_LABEL             Error   "task" "label"             "a task without a label, or with one that cannot be";
-    TASK_RANGE             Error   "task" "range"             "labels outside what their task takes";
+    TASK_RANGE             Error   "task" "range"             "labels outside the range of their task";
     TASK_SCALE             Warning "task" "scale"             "tasks whose losses are a hundredth of the others'";
     TASK_WEIGHT            Warning "task" "weight"            "a task with the weight 0";
     TASK_SAME_LABEL        Warning "task" "same_label"        "two tasks that learn the same label";
     TASK_ACTIVATION        Warning "task" "activation"        "a head that ends in what its loss applies by itself";
-    TASK_STANDARDIZE       Error   "task" "standardize"       "standardised labels of a task that has no numbers";
+    TASK_STANDARDIZE       Error   "task" "standardize"       "standardised labels of a task whose labels are not quantities";
     TASK_PROBABILITIES     Error   "task" "probabilities"     "probabilities where a loss takes logits, or the other way round";
     TASK_NONE              Error   "task" "none"              "a spec without tasks";
 
     // data
     DATA_FORMAT            Error   "data" "format"            "a data format that does not exist or does not run yet";
     DATA_COLUMN            Error   "data" "column"            "a column that the data does not have";
-    DATA_SHAPE             Error   "data" "shape"             "an array whose sizes are not those that are declared";
+    DATA_SHAPE             Error   "data" "shape"             "an array whose sizes differ from the declared ones";
     DATA_LEAK              Warning "data" "leak"              "an input that holds a label";
-    DATA_TABLE             Warning "data" "table"             "a table that is not what the program takes it for";
+    DATA_TABLE             Warning "data" "table"             "a table that is not in the form that the program expects";
     DATA_SAME_FILE         Warning "data" "same_file"         "two splits that read the same file";
     DATA_SEVERAL           Error   "data" "several"           "inputs and tasks that read several data sets";
-    DATA_SPLIT             Error   "data" "split"             "splits that cannot be made of the rows";
+    DATA_SPLIT             Error   "data" "split"             "splits that cannot be made as they are written";
     DATA_SCHEMA            Error   "data" "schema"            "a frozen schema that does not match";
 
     // topology

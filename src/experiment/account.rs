@@ -1,5 +1,5 @@
-//! What a run folder says of itself, checked against the rest of it: `run.json` has an id over its own contents and the program, the
-//! records repeat one another, and every file is in the list of sums or gets a line.
+//! Checks that the records of a run folder are consistent: `run.json` has an id that is a digest of its own contents and of the program,
+//! some values are in several records, and files that are not in the list of checksums are reported.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::runtime::format;
 
 use Verdict::{Differs, Holds, Unknown};
 
-/// Whether `run.json` is what the run began with.
+/// Checks whether `run.json` is unchanged since the run began.
 pub fn record(folder: &RunFolder) -> (Option<Info>, Vec<Answer>) {
     let answer = |question, verdict, why: String| Answer::new("run.json", question, verdict, why);
     let info: Info = match folder.read_json("run.json") {
@@ -32,7 +32,7 @@ pub fn record(folder: &RunFolder) -> (Option<Info>, Vec<Answer>) {
         Holds,
         match info.tool == TOOL {
             true => formats,
-            false => format!("{formats}; this is {TOOL}, which reads it, and may train to other numbers"),
+            false => format!("{formats}; this is {TOOL}, which reads it, and may give other numbers"),
         },
     ));
     out.push(match folder.read("program.mtl") {
@@ -42,15 +42,15 @@ pub fn record(folder: &RunFolder) -> (Option<Info>, Vec<Answer>) {
         Ok(_) => answer(
             "id",
             Differs,
-            "its id is not that of its contents and of `program.mtl`: the program, the seed, the tool or another entry was edited".into(),
+            "its id does not match its contents and `program.mtl`: the program, the seed, the tool or another entry was edited".into(),
         )
         .help("the lines below show what else disagrees; `mtlc run` with the program makes a new run"),
-        Err(e) => answer("id", Unknown, format!("it is partly over `program.mtl`: {e}")),
+        Err(e) => answer("id", Unknown, format!("it depends on `program.mtl`: {e}")),
     });
     (Some(info), out)
 }
 
-/// Whether the other records say the same as `run.json`, and as one another.
+/// Checks whether the other records agree with `run.json` and with one another.
 pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
     let mut out = Vec::new();
     let mut read = |name: &str| -> Option<Value> {
@@ -67,7 +67,7 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
     };
     let (summary, search, progress) = (read("summary.json"), read("search.json"), read("progress.json"));
     let own = serde_json::to_value(info).expect("text and numbers");
-    // `@` is the place of the part that differs.
+    // `@` is replaced by the path of the part that differs.
     let mut compare = |name: &str, other: &str, pairs: &[(&str, &Value, &Value)]| {
         for (what, here, there) in pairs {
             let mut parts = Vec::new();
@@ -93,7 +93,7 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
         for network in s["networks"].as_array().unwrap_or(&none) {
             let name = network["name"].as_str().unwrap_or_default();
             let phase = phases.iter().find(|p| p["name"] == network["name"]);
-            // What a phase recorded is in the summary as it was; the summary may say more.
+            // The summary contains everything that the phase recorded, and possibly more.
             let Some(result) = phase.and_then(|p| p["result"].as_object()) else {
                 if progress.is_some() {
                     compare("summary.json", "progress.json", &[(&format!("network `{name}`@"), network, &Value::Null)]);
@@ -109,16 +109,16 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
         compare("search.json", "run.json", &[("seed", &s["seed"], &own["seed"])]);
     }
     if out.is_empty() && summary.is_some() {
-        let why = "what it says is in `run.json`, `search.json` and `progress.json` too";
+        let why = "its contents are also in `run.json`, `search.json` and `progress.json`";
         out.push(Answer::new("summary.json", "records", Holds, why));
     }
     out
 }
 
-/// Of two values that are compared, so many parts that differ are shown.
+/// The largest number of differing parts that are shown for two values.
 const MOST_PARTS: usize = 3;
 
-/// The parts in which two values differ, by their place: `.loss`, `.tasks[2].loss`.
+/// Finds the parts in which two values differ, with their paths: `.loss`, `.tasks[2].loss`.
 fn differing<'v>(at: String, a: &'v Value, b: &'v Value, out: &mut Vec<(String, &'v Value, &'v Value)>) {
     match (a, b) {
         (Value::Object(x), Value::Object(y)) => {
@@ -134,7 +134,7 @@ fn differing<'v>(at: String, a: &'v Value, b: &'v Value, out: &mut Vec<(String, 
     }
 }
 
-/// A value for a message: numbers and text as they are, more as a word.
+/// A value for a message: numbers and short text in full, larger values as a word.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "none".into(),
@@ -146,8 +146,8 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Whether every file is what it was when the run ended. One line for the list, and one for each file that is not as it was, is
-/// missing, or is in no list.
+/// Checks whether every file is unchanged since the run ended. There is one answer for the list, and one for each file that was changed,
+/// is missing, or is in no list.
 pub fn files(folder: &RunFolder, info: Option<&Info>) -> Result<Vec<Answer>, RunError> {
     let of_list = |verdict, why: String| Answer::new(sums::FILE, "files", verdict, why);
     let of_file = |name: &str, verdict, why: &str| Answer::new(name, "files", verdict, why);
@@ -187,7 +187,7 @@ pub fn files(folder: &RunFolder, info: Option<&Info>) -> Result<Vec<Answer>, Run
         }
     }
     for name in sums::all(&folder.path)?.iter().filter(|n| !is_of_a_run(n) && !told.contains(*n)) {
-        // Of a run that is done, the list says what belongs to it.
+        // For a run that is done, the list defines which files belong to it.
         if !done {
             out.push(of_file(name, Unknown, "it is not a file of the run"));
         }
@@ -205,7 +205,7 @@ pub fn files(folder: &RunFolder, info: Option<&Info>) -> Result<Vec<Answer>, Run
     Ok(out)
 }
 
-/// What every run of a command that is done has.
+/// The files that every finished run of a command has.
 fn expected(info: &Info) -> Vec<String> {
     let mut out: Vec<String> =
         ["source.mtl", "program.mtl", "progress.json", "summary.json"].map(String::from).to_vec();
@@ -218,7 +218,7 @@ fn expected(info: &Info) -> Vec<String> {
     out
 }
 
-/// Whether a run may leave a file of that name: `experiment/folder.rs` lists them.
+/// Whether a run may write a file of that name. `experiment/folder.rs` lists these files.
 fn is_of_a_run(name: &str) -> bool {
     let ends = |endings: &[&str]| endings.iter().any(|e| name.ends_with(e));
     match name.split_once('/') {

@@ -1,5 +1,5 @@
-//! What a result does not show by itself: a search that has decided nothing, and a network that is no better than a constant.
-//! A finding stands next to the result, on the terminal and in `summary.json`.
+//! Findings that the numbers of a result do not show: a search that has decided nothing, or a network that is no better than a constant.
+//! They are reported together with the result, on the terminal and in `summary.json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,42 +19,42 @@ use crate::search::certainty::Certainty;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The probabilities of the choices stayed where they started.
+    /// The probabilities of the choices hardly changed.
     Undecided,
     /// Everything is shared, though the space offers more.
     Collapsed,
-    /// What `reinforce` maximises did not rise.
+    /// The reward of `reinforce` did not rise.
     FlatReward,
-    /// Tasks choose the same copy of a stage, and the topology, a tree, keeps them apart.
+    /// Tasks choose the same copy of a stage, but the topology, a tree, separates them.
     Remerged,
-    /// A task's metric or loss is that of a network which gives every row the same.
+    /// The metric or the loss of a task is no better than that of a constant prediction.
     NoBetterThanConstant,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     pub kind: Kind,
-    /// Of the search, if absent.
+    /// The network of the finding. Absent for the search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// What was measured (`auc`, `entropy`), its value, and what it is compared with.
+    /// The name of the measure (`auc`, `entropy`), followed by its value and the value that it is compared with.
     pub measure: String,
     pub value: f64,
     pub against: f64,
-    /// One sentence.
+    /// One sentence for people.
     pub text: String,
     pub help: String,
 }
 
-/// Choices that must have stayed where they were for a search to have decided nothing, as a share of all.
+/// A search has decided nothing if at least this fraction of its choices kept their initial probabilities.
 const MOST: f64 = 0.5;
 
-/// Strategies that follow a rule, and promise no more.
+/// Strategies that follow a fixed rule and do not learn.
 const RULES: [&str; 4] = ["all_shared", "independent", "full", "random"];
 
-/// Of a search.
+/// The findings about a search.
 pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certainties: &[Certainty]) -> Vec<Finding> {
     let mut out = Vec::new();
     for c in certainties {
@@ -69,7 +69,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
                 against: c.start,
                 text: format!(
                     "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are where they started \
-                     (mean entropy {:.4} of 1, at the start {:.4}), so the topology is down to chance",
+                     (mean entropy {:.4} of 1, at the start {:.4}), so the topology is arbitrary",
                     c.open, c.choices, c.entropy, c.start
                 ),
                 help: "search for more epochs, or with a higher learning rate of the choices: `choices = adam(lr = 0.05)`".into(),
@@ -126,7 +126,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
     out
 }
 
-/// Of a trained network: its tasks against constants, on the split that tables show.
+/// The findings about a trained network: compares its tasks with constant predictions, on the split that tables show.
 pub fn of_network(
     checked: &Checked,
     feed: &Feed,
@@ -162,7 +162,7 @@ pub fn of_network(
     Ok(out)
 }
 
-/// Rows of the labels 0 and 1 where a task has one such label per row.
+/// The numbers of rows with label 0 and with label 1, for a task with one such label per row.
 fn positives(table: &crate::data::Table, place: usize) -> [f64; 2] {
     let labels = &table.labels[place];
     let counts = |row: &usize| labels.mask.as_ref().is_none_or(|m| m.size > 1 || m.marks[*row] == 1);
@@ -171,10 +171,10 @@ fn positives(table: &crate::data::Table, place: usize) -> [f64; 2] {
     [(all - ones) as f64, ones as f64]
 }
 
-/// The measure, its value and the constant's, where a task's scores are no better than those of the best constant.
+/// The measure, its value and that of the constant, if the scores of a task are no better than those of the best constant.
 ///
-/// The first metric decides. An AUC lies off 0.5 by chance alone: what is within two standard errors of it is no better where the loss is
-/// no better either. Where the metric is equal, or undefined, the loss decides.
+/// The first metric decides. An AUC differs from 0.5 by chance alone: within two standard errors it is no better if the loss is no
+/// better either. If the metric is equal or undefined, the loss decides.
 fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> Option<(String, f64, f64)> {
     let loss = constants.iter().map(|c| c.loss).filter(|l| l.is_finite()).min_by(f64::total_cmp)?;
     let by_loss = (found.loss >= loss).then(|| ("loss".to_string(), found.loss, loss));
@@ -186,7 +186,7 @@ fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> 
     let (Some(value), Some(best)) = (metric.value, best) else { return by_loss };
     let better = sign * (value - best);
     let chance = match metric.name.as_str() {
-        // Of the statistic of Mann and Whitney, where the scores do not depend on the labels.
+        // The standard error of the Mann-Whitney statistic if the scores do not depend on the labels.
         "auc" if labels[0] > 0.0 && labels[1] > 0.0 => {
             2.0 * ((labels[0] + labels[1] + 1.0) / (12.0 * labels[0] * labels[1])).sqrt()
         }
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_constant_is_beaten_or_not() {
-        // Two standard errors of 1,000 rows are 0.037.
+        // With 1,000 rows, two standard errors are 0.037.
         assert!(!found("auc", Some(0.9), 0.9, 0.5), "ranks well, badly calibrated");
         assert!(!found("auc", Some(0.52), 0.49, 0.5), "the loss shows that something is learned");
         assert!(found("auc", Some(0.52), 0.51, 0.5), "an AUC off by chance");

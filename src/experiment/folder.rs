@@ -9,7 +9,7 @@
 //!                  a network trains, its best so far
 //! derived/net.mtl  the learned topology                           networks/      the programs of the other networks
 //! resume/          states of the unfinished phase                 partial/       what a run that the clock stopped had by then
-//! *.vocab          beside each program: its large vocabularies, if it has any
+//! *.vocab          next to each program: its large vocabularies, if it has any
 //! part_N_choices.json   what the N-th of several searches decided; all that it leaves has `part_N_` before its name
 //! affinity.json    affinities of tasks, and affinity.svg: heat maps (Branched Multi-Task Networks); pairwise.json: results by pair, and
 //!                  ranking.json: the trees (TreeMTL); expected_cost.json: logits and tree (BMTAS)
@@ -121,7 +121,7 @@ impl RunFolder {
         String::from_utf8(bytes).map_err(|_| RunError::Checkpoint(format!("`{}` is no text", path.display())))
     }
 
-    /// Reads a record; one of a later format is refused.
+    /// Reads a record. A record of a later format is refused.
     pub fn read_json<T: Record>(&self, name: &str) -> Result<T, RunError> {
         let path = self.path.join(name);
         let bytes = read_bytes(&path, MAX_RECORD).map_err(|e| RunError::io(&path, e))?;

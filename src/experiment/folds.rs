@@ -1,5 +1,5 @@
-//! K-fold cross-validation: a program is trained once per fold of its training rows, and tested on that fold. Every fold is a run folder
-//! of its own, so that what is stopped goes on, and what is done is not done again.
+//! K-fold cross-validation: a program is trained once per fold of its training rows, and tested on that fold. Every fold has its own run
+//! folder, so that a stopped cross-validation can be resumed without repeating finished folds.
 //!
 //! ```text
 //! request.json         what was asked for           runs/fold_N/    the run of fold N, an ordinary run folder
@@ -35,9 +35,9 @@ use crate::syntax::parse;
 pub struct Request {
     pub version: u32,
     pub tool: String,
-    /// Name of the user's file.
+    /// The name of the user's file.
     pub spec: String,
-    /// Parameters that `--set` gave a value.
+    /// The parameters that were set with `--set`.
     pub set: Assigned,
     pub command: Command,
     pub folds: usize,
@@ -55,7 +55,7 @@ pub struct Folds {
     pub version: u32,
     pub tool: String,
     pub spec: String,
-    /// Parameters that `--set` gave a value.
+    /// The parameters that were set with `--set`.
     pub set: Assigned,
     pub command: Command,
     pub folds: usize,
@@ -67,26 +67,26 @@ impl Record for Folds {
     const VERSION: u32 = 1;
 }
 
-/// One network over all folds.
+/// The results of one network on all folds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     pub name: String,
-    /// By task, its metrics by name: mean and sample standard deviation over the folds.
+    /// For each task, the mean and the sample standard deviation of its metrics over the folds.
     pub tasks: Vec<(String, Metrics)>,
     pub loss: Option<Spread>,
     pub params: Option<Spread>,
     pub folds: Vec<Fold>,
 }
 
-/// A network on one fold.
+/// The results of a network on one fold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fold {
     pub fold: usize,
-    /// Relative to the folder of all folds.
+    /// The run folder, relative to the folder of the cross-validation.
     pub folder: String,
-    /// Rows of train, validation, and the fold.
+    /// The numbers of rows of train, validation, and the fold.
     pub rows: [usize; 3],
-    /// Absent where training became infinite or no number.
+    /// Absent if the training diverged.
     pub network: Option<NetworkResult>,
 }
 
@@ -95,7 +95,7 @@ pub enum Ended {
     Stopped(Stopped),
 }
 
-/// The data set that a program reads, whose rows can be cut into folds.
+/// The data set of a program. Its rows must be divisible into folds.
 fn data(prepared: &Prepared) -> Result<&Data, Failure> {
     let spec = &prepared.checked().spec;
     let only = runs::data_sets(spec).first().map(|d| &spec.data[*d]);
@@ -103,7 +103,7 @@ fn data(prepared: &Prepared) -> Result<&Data, Failure> {
     let format = &data.format.call;
     if !format.args.iter().any(|a| a.name == "split_seed") {
         return Err(misused(format!(
-            "the format `{}` of the data `{}` has splits of its own, which cannot be cut into folds",
+            "the format `{}` of the data `{}` has predefined splits, which cannot be divided into folds",
             format.name, data.name
         )));
     }
@@ -122,7 +122,7 @@ fn data(prepared: &Prepared) -> Result<&Data, Failure> {
     Ok(data)
 }
 
-/// Writes the folder of a cross-validation, whole or not at all.
+/// Writes the folder of a cross-validation, completely or not at all.
 pub fn begin(
     prepared: &Prepared,
     path: &Path,
@@ -162,7 +162,7 @@ pub fn begin(
     Ok(request)
 }
 
-/// What is reported of a program whose test split is a file: the folds take its place.
+/// The note for a program whose test split is a file, which the folds replace.
 pub fn unread(prepared: &Prepared) -> Option<String> {
     let data = data(prepared).ok()?;
     let files = &(data.format.files)(&data.args)[2];
@@ -170,7 +170,7 @@ pub fn unread(prepared: &Prepared) -> Option<String> {
     Some(format!("the test split of every run is a fold of the training rows; `{file}` is not read"))
 }
 
-/// The program with a fold as its test split.
+/// The text of the program with a fold as its test split.
 fn program(text: &str, data: &str, fold: usize, of: usize) -> String {
     let parsed = parse(FileId(0), text);
     let is = |i: &&Item| i.keyword.text == "data" && i.names.first().is_some_and(|n| n.text == data);
@@ -182,7 +182,7 @@ fn program(text: &str, data: &str, fold: usize, of: usize) -> String {
         })
     };
     let slice = |e: &Expr| &text[e.span.start as usize..e.span.end as usize];
-    // How the program itself draws its rows.
+    // The options with which the program itself draws rows.
     let drawn = |e: &Expr| match &e.kind {
         ExprKind::Call { args, .. } => {
             let kept =
@@ -207,7 +207,7 @@ fn program(text: &str, data: &str, fold: usize, of: usize) -> String {
     crate::fmt::format(&out).unwrap_or(out)
 }
 
-/// The request in a folder, if it is one of folds.
+/// The request in a folder, if it is the folder of a cross-validation.
 pub fn open(path: &Path) -> Option<Request> {
     RunFolder { path: path.to_path_buf() }.read_json("request.json").ok()
 }
@@ -216,7 +216,7 @@ fn run_folder(path: &Path, fold: usize) -> RunFolder {
     RunFolder { path: path.join("runs").join(format!("fold_{fold}")) }
 }
 
-/// Does what is left of a cross-validation.
+/// Runs the unfinished part of a cross-validation.
 pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn Listener) -> Result<Ended, Failure> {
     for fold in 1..=request.folds {
         let (program, folder) = (path.join("programs").join(format!("fold_{fold}.mtl")), run_folder(path, fold));
@@ -238,7 +238,7 @@ pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn
     Ok(Ended::Done(Box::new(folds)))
 }
 
-/// Reads what the runs have left.
+/// Collects the results of the runs.
 fn collect(path: &Path, request: &Request) -> Result<Folds, Failure> {
     let mut networks: Vec<(String, Vec<Fold>)> = Vec::new();
     for fold in 1..=request.folds {
@@ -277,7 +277,7 @@ fn collect(path: &Path, request: &Request) -> Result<Folds, Failure> {
     })
 }
 
-/// Means and deviations over the folds.
+/// Means and standard deviations over the folds.
 fn row(name: String, folds: Vec<Fold>) -> Row {
     let networks: Vec<&NetworkResult> = folds.iter().filter_map(|f| f.network.as_ref()).collect();
     let mut tasks = Vec::new();

@@ -14,17 +14,17 @@ pub struct Need {
     pub phase: String,
     pub batch: usize,
     pub estimate: Estimate,
-    /// What can be had now, with what the process holds already; `None` where the system does not say.
+    /// The memory that is available now, including what the process already uses; `None` if the system does not report it.
     pub available: Option<u64>,
 }
 
-/// Estimates every phase that a command runs, and gives the one that takes most. `baselines`: the all-shared and the independent
-/// network are trained as well.
+/// Estimates every phase that a command runs, and returns the one that needs most memory. `baselines`: whether the all-shared and the
+/// independent network are trained as well.
 pub fn need(prepared: &Prepared, command: Command, baselines: bool) -> Result<Option<Need>, Failure> {
     let checked = prepared.checked();
     let feed = &prepared.feed;
     let train = train_args(checked);
-    // What reading and compiling have left is free, and does not count.
+    // Return the memory that reading and compiling have freed, so that it does not count.
     blocks::give_back();
     let mut all: Vec<(String, usize, Estimate)> = Vec::new();
     let mut add = |phase: &str, training: Training, plan: &Plan| {
@@ -39,7 +39,7 @@ pub fn need(prepared: &Prepared, command: Command, baselines: bool) -> Result<Op
         for search in &checked.spec.searches {
             match Training::search(search, &checked.spec, feed) {
                 Some(training) => {
-                    // Every task runs every copy in a search by expected cost.
+                    // In a search by expected cost, every task runs every copy.
                     let plan = match search.strategy.call.name {
                         "expected_cost" => lower_per_task(checked, network)
                             .map(|unrolled| unrolled.plan)
@@ -48,8 +48,8 @@ pub fn need(prepared: &Prepared, command: Command, baselines: bool) -> Result<Op
                     };
                     add("search", training, &plan);
                 }
-                // Strategies without a supernet train networks of one task, of two, or of all: none is larger than what all tasks
-                // share with a head for each.
+                // Strategies without a supernet train networks of one task, of two tasks, or of all tasks. None is larger than the
+                // all-shared network.
                 None => {
                     let args = search.single.as_ref().unwrap_or(&train);
                     let network = network_of(checked, &partition::all_shared(&checked.spec))?;
@@ -62,12 +62,12 @@ pub fn need(prepared: &Prepared, command: Command, baselines: bool) -> Result<Op
     match (command, &checked.spec.topology) {
         (Command::Search, _) => {}
         (Command::Train, Some(t)) => topologies.push(("trained".into(), t.clone())),
-        // Without a topology all tasks share everything, and nothing else is trained.
+        // Without a topology, only the all-shared network is trained.
         (Command::Train, None) => topologies.push((ALL_SHARED.into(), partition::all_shared(&checked.spec))),
         (Command::Run, _) if baselines => {
             topologies.extend(super::baselines(checked).into_iter().map(|c| (c.name, c.topology)));
         }
-        // What is derived is not known yet; it is no smaller than this.
+        // The derived network is not known yet. It is no smaller than the all-shared one.
         (Command::Run, _) => topologies.push(("derived".into(), partition::all_shared(&checked.spec))),
     }
     for (name, topology) in topologies {
@@ -75,7 +75,7 @@ pub fn need(prepared: &Prepared, command: Command, baselines: bool) -> Result<Op
     }
     let most = all.into_iter().max_by_key(|(_, _, e)| e.total());
     Ok(most.map(|(phase, batch, estimate)| {
-        // What the process holds counts in the estimate, and can be had.
+        // The estimate includes the memory that the process already uses, so it counts as available.
         let held = machine::resident().map_or(estimate.data, |(now, _)| now);
         let available = machine::available_memory().map(|a| a.saturating_add(held));
         Need { phase, batch, estimate, available }

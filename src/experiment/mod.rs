@@ -76,7 +76,7 @@ impl From<candle_core::Error> for Failure {
 /// A spec that is clean and closed, with its data encoded.
 pub struct Prepared {
     pub compiled: Compiled,
-    /// Shared by programs that read the same data: a run's own, and the one that it derives.
+    /// Shared by programs that read the same data: the program of a run and the derived one.
     pub feed: Rc<Feed>,
     /// Schemas frozen just now, because the spec has none.
     pub schemas: HashMap<String, Schema>,
@@ -117,7 +117,7 @@ pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failur
     Ok(Prepared { compiled, feed, schemas, path: path.to_path_buf(), options })
 }
 
-/// Compiles a program that this run has written, which reads what `prepared` reads: the data stay as they are.
+/// Compiles a program that this run has written. It reads the same data as `prepared`, which are not loaded again.
 pub fn prepare_like(prepared: &Prepared, path: &Path) -> Result<Prepared, Failure> {
     let compiled = compile(path)?;
     let (options, feed) = (Options::default(), prepared.feed.clone());
@@ -261,7 +261,7 @@ pub struct Candidate {
     pub topology: Topology,
 }
 
-/// The network of which all tasks share every stage.
+/// The network in which all tasks share every stage.
 pub const ALL_SHARED: &str = "all_shared";
 
 /// The baselines that stand beside every result.
@@ -496,7 +496,7 @@ pub fn fits(checked: &Checked, saved: &SearchResult) -> Result<(), RunError> {
         )));
     }
     if saved.validation.as_ref().is_some_and(|v| !v.loss.is_finite()) {
-        return Err(RunError::Checkpoint("the validation loss of `search.json` is no finite number".into()));
+        return Err(RunError::Checkpoint("the validation loss of `search.json` is not a finite number".into()));
     }
     if i64::try_from(saved.seed).is_err() || i64::try_from(saved.epochs).is_err() {
         return Err(RunError::Checkpoint("the seed or the epochs of `search.json` are larger than any run's".into()));

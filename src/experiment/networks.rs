@@ -42,7 +42,7 @@ fn program(folder: &RunFolder, name: &str) -> PathBuf {
     }
 }
 
-/// Whether a run has a file of a network of that name.
+/// Whether a run has a program or weights of a network of that name.
 pub fn is_network(folder: &RunFolder, name: &str) -> bool {
     name != "supernet"
         && (FIRST.contains(&name) || program(folder, name).is_file() || folder.checkpoint(name).is_file())
@@ -68,8 +68,8 @@ pub fn list(folder: &RunFolder) -> Vec<Trained> {
     names.into_iter().filter_map(trained).collect()
 }
 
-/// The program of the network of that name; the run's own if none is named. Never another: where its file is missing, the error names
-/// the file.
+/// The program of the network of that name, or of the network that the run is about if `name` is `None`. If its file is missing, the
+/// error names the file; no other network is used instead.
 pub fn program_of(folder: &RunFolder, name: Option<&str>) -> Result<(String, PathBuf), RunError> {
     let name = named(folder, name)?;
     let path = program(folder, &name);
@@ -79,8 +79,8 @@ pub fn program_of(folder: &RunFolder, name: Option<&str>) -> Result<(String, Pat
     }
 }
 
-/// The network of that name; the run's own if none is named. Never another: where its program or its weights are missing, the error
-/// names the file.
+/// The network of that name, or the network that the run is about if `name` is `None`. If its program or its weights are missing, the
+/// error names the file; no other network is used instead.
 pub fn find(folder: &RunFolder, name: Option<&str>) -> Result<Trained, RunError> {
     let path = folder.path.display();
     let all = list(folder);
@@ -90,7 +90,7 @@ pub fn find(folder: &RunFolder, name: Option<&str>) -> Result<Trained, RunError>
     }
     let (program, weights) = (program(folder, &name), folder.checkpoint(&name));
     match (program.is_file(), weights.is_file()) {
-        // The program of a run is there before anything is trained.
+        // The program of a run is written before anything is trained.
         (true, false) if all.is_empty() && asked.is_none() => Err(RunError::Checkpoint(match name == "derived" {
             true => format!(
                 "the run `{path}` holds no trained network: it has searched, and the network that it found is not trained yet; \
@@ -102,11 +102,13 @@ pub fn find(folder: &RunFolder, name: Option<&str>) -> Result<Trained, RunError>
         (true, false) => Err(missing(folder, &name, &weights)),
         (false, true) if name != "supernet" => Err(missing(folder, &name, &program)),
         _ if asked.is_none() && all.is_empty() => Err(RunError::Checkpoint(no_network(folder))),
-        // Neither file of the network that the run is about.
+        // Both files of the network that the run is about are missing.
         _ if asked.is_none() => Err(missing(folder, &name, &program)),
         _ => {
             let why = match name.as_str() {
-                "supernet" => "; the supernet is no network to use: a search shares its weights between all candidates",
+                "supernet" => {
+                    "; the supernet cannot be used as a network: a search shares its weights between all candidates"
+                }
                 _ => "",
             };
             Err(RunError::Checkpoint(format!(
@@ -117,8 +119,8 @@ pub fn find(folder: &RunFolder, name: Option<&str>) -> Result<Trained, RunError>
     }
 }
 
-/// The weights of a run folder are those of the program that lies beside them. Names and shapes can agree where the network is another
-/// one, so the seal is compared.
+/// Checks that the weights of a run folder belong to the program next to them. Names and shapes can agree for different networks, so the
+/// digest in the weights is compared.
 pub fn belong(checked: &Checked, program: &Path, weights: &Path) -> Result<(), RunError> {
     let Some(said) = seal::read(weights)?.binding else { return Ok(()) };
     let shared;

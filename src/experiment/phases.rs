@@ -27,7 +27,7 @@ pub struct Outcome {
     pub search: Option<SearchResult>,
     /// The topology as text.
     pub topology: String,
-    /// Absent of a run that was stopped before it had any.
+    /// Absent if the run was stopped before it had results.
     pub summary: Option<Summary>,
     /// Not done: where, and why.
     pub stopped: Option<Stopped>,

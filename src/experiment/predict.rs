@@ -28,8 +28,8 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// `program` with weights. A program without frozen schemas has its training data read for them. `bound`: the weights must have
-    /// been saved for the network that the program describes.
+    /// Loads `program` with weights. If the program has no frozen schemas, its training data are read to freeze them. `bound`: whether
+    /// the weights must have been saved for the network that the program describes.
     pub fn open(
         program: &Path,
         set: &[(String, String)],
@@ -110,8 +110,8 @@ pub fn split_outputs(
     Ok((Answer::of(&checked.spec, &model), splits))
 }
 
-/// A program whose data sets all have schemas, with the statistics of every label that is learned in other units. What the program
-/// lacks of them comes from the training data.
+/// A program with schemas of all data sets, including the statistics of every standardised label. Facts that are not in the program are
+/// computed from the training data.
 fn closed(program: &Path, set: &[(String, String)]) -> Result<Compiled, Failure> {
     let options = Options { set: set.to_vec(), ..Options::default() };
     let compiled = driver::compile(program, &options).map_err(|e| RunError::io(program, e))?;

@@ -26,7 +26,7 @@ pub struct SearchResult {
     pub choices: Vec<String>,
     pub decisions: Vec<usize>,
     pub logits: Vec<Vec<f64>>,
-    /// What its numbers do not show; a summary lists those of all together, too.
+    /// Findings that its numbers do not show. A summary also lists the findings of all networks together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     pub seconds: f64,
@@ -43,11 +43,11 @@ pub struct NetworkResult {
     pub params: u64,
     /// Per sample.
     pub macs: u64,
-    /// How much of their work the tasks have in common.
+    /// The fraction of work that the tasks have in common.
     pub shared: Shared,
     pub epochs: usize,
     pub best_epoch: usize,
-    /// Losses of the selected epoch while it was trained. Absent where nothing was.
+    /// Training losses of the selected epoch. Absent if nothing was trained.
     #[serde(default)]
     pub train: Option<SplitLosses>,
     pub validation: SplitScores,
@@ -57,7 +57,7 @@ pub struct NetworkResult {
     pub latency: Option<Latency>,
     /// 256 at a time.
     pub latency_batch: Option<Latency>,
-    /// What its numbers do not show; a summary lists those of all together, too.
+    /// Findings that its numbers do not show. A summary also lists the findings of all networks together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     pub seconds: f64,
@@ -79,14 +79,14 @@ pub struct Summary {
     pub version: u32,
     pub tool: String,
     pub spec: String,
-    /// Parameters that `--set` gave a value.
+    /// The parameters that were set with `--set`.
     pub set: Assigned,
     pub seed: u64,
     pub device: String,
     pub search: Option<SearchResult>,
     pub topology: String,
     pub networks: Vec<NetworkResult>,
-    /// What the numbers do not show, of the search and of every network.
+    /// Findings about the search and about every network that the numbers do not show.
     #[serde(default)]
     pub findings: Vec<Finding>,
     /// Of a run that is not done: where the clock stopped it. The last network is as it was then.

@@ -65,7 +65,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As `run.json` has it.
+    /// The name in `run.json`.
     pub fn name(self) -> &'static str {
         match self {
             Status::Running => "running",
@@ -85,12 +85,12 @@ pub struct Info {
     pub command: Command,
     /// Name of the user's file.
     pub spec: String,
-    /// Parameters that `--set` gave a value.
+    /// The parameters that were set with `--set`.
     pub set: Assigned,
     pub seed: u64,
-    /// Random topologies trained beside the derived one.
+    /// The number of random topologies that are trained in addition to the derived one.
     pub random: usize,
-    /// The all-shared and the independent network are trained beside the derived one.
+    /// Whether the all-shared and the independent network are trained in addition to the derived one.
     pub baselines: bool,
     /// The network that the run is about: `derived`, `trained` or `all_shared`.
     pub network: String,
@@ -98,15 +98,15 @@ pub struct Info {
     /// Digest of the above and the program: what states belong to.
     pub id: String,
     pub status: Status,
-    /// Sum of `SHA256SUMS`, of a run that is done.
+    /// The sha256 of `SHA256SUMS`. Absent until the run is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sums: Option<String>,
 }
 
-/// Parameters by name, with the values that `--set` gave them.
+/// The parameters that were set with `--set`, by name.
 pub type Assigned = BTreeMap<String, serde_json::Value>;
 
-/// What `--set` changed in a program.
+/// The parameters of a program that were set with `--set`.
 pub fn assigned(spec: &Spec) -> Assigned {
     let set = spec.params.iter().filter(|p| p.set);
     set.map(|p| {
@@ -127,10 +127,10 @@ impl Record for Info {
 }
 
 impl Info {
-    /// The `id` of this record and a program. A field that is added in a later version must not change it where the field is absent.
+    /// The `id` of this record and a program. A field that a later version adds must not change the id of records without it.
     pub fn identify(&self, program: &str) -> String {
         let Info { version, tool, command, spec, set, seed, random, baselines, network, device, .. } = self;
-        // Of the device its name alone: the number of threads changes no result.
+        // Use only the name of the device: the number of threads changes no result.
         let device = device.split(' ').next();
         let said = json!([version, tool, command, spec, set, seed, random, baselines, network, device]);
         let hash = Sha256::digest(format!("{said}\n{program}"));
@@ -138,16 +138,16 @@ impl Info {
     }
 }
 
-/// What a new run is asked to do with a program.
+/// What a new run does with a program.
 #[derive(Debug, Clone)]
 pub struct Order {
     pub command: Command,
     pub seed: u64,
-    /// Random topologies trained beside the derived one.
+    /// The number of random topologies that are trained in addition to the derived one.
     pub random: usize,
-    /// The all-shared and the independent network are trained beside the derived one.
+    /// Whether the all-shared and the independent network are trained in addition to the derived one.
     pub baselines: bool,
-    /// What `--set` changed in the user's program.
+    /// The parameters of the user's program that were set with `--set`.
     pub set: Assigned,
 }
 
@@ -383,7 +383,7 @@ fn stored(prepared: Prepared, folder: &RunFolder) -> Result<Prepared, Failure> {
     };
     match &compiled.checked {
         Some(c) if names(c) == names(prepared.checked()) => Ok(Prepared { compiled, path, ..prepared }),
-        // So many columns: the user's program is small, and what is frozen of the data is not.
+        // The user's program is small enough, so its schemas make it too large: the data have too many columns.
         None if compiled.diagnostics.iter().any(|d| d.code == codes::SYNTAX_TOO_LARGE) => {
             Err(Failure::Run(RunError::Data(DataError::Option {
                 message: "with the facts of all columns the program is too large to be read".into(),

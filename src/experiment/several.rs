@@ -1,5 +1,5 @@
-//! Several runs in one folder, as comparisons and folds have them: each is a run folder of its own under `runs/`, so that what is
-//! stopped goes on, and what is done is not done again.
+//! Several runs in one folder, for comparisons and cross-validations. Each run has its own run folder under `runs/`, so that a stopped
+//! command can be resumed without repeating finished runs.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::runtime::record::Listener;
 use crate::runtime::{RunError, device};
 use crate::source::temporary_file;
 
-/// What they need beside a request.
+/// What the runs need in addition to a request.
 pub struct Means {
     pub control: Control,
     pub saving: Saving,
@@ -27,8 +27,8 @@ pub(super) fn misused(message: String) -> Failure {
     Failure::Run(RunError::Checkpoint(message))
 }
 
-/// Writes a new folder with its request and some files under `programs/`, whole or not at all. `frozen`: the spec whose schemas the
-/// programs hold.
+/// Writes a new folder with its request and some files under `programs/`, completely or not at all. `frozen`: the spec whose schemas the
+/// programs contain.
 pub(super) fn new_folder(
     path: &Path,
     programs: &[(String, String)],
@@ -51,7 +51,7 @@ pub(super) fn new_folder(
         new.write(name, text)?;
     }
     new.write_json("request.json", request)?;
-    // An empty folder may be there already; one that is not empty stays, and this fails.
+    // An empty folder may exist already. One that is not empty is kept, and this fails.
     if path.is_dir() {
         std::fs::remove_dir(path).map_err(cannot)?;
     }
@@ -60,21 +60,21 @@ pub(super) fn new_folder(
     Ok(())
 }
 
-/// One of them.
+/// One of the runs.
 pub(super) struct One<'a> {
     pub command: Command,
     pub program: &'a Path,
     pub folder: &'a RunFolder,
     pub seed: u64,
-    /// What `--set` changed in the program.
+    /// The parameters of the program that were set with `--set`.
     pub set: &'a Assigned,
-    /// The all-shared and the independent network are trained as well.
+    /// Whether the all-shared and the independent network are trained as well.
     pub baselines: bool,
-    /// For people.
+    /// A title for people.
     pub title: String,
 }
 
-/// Runs a program, or what is left of that. One that diverges is a result, too.
+/// Runs a program, or continues its run. A run that diverges is a result, too.
 pub(super) fn one(of: &One, means: &Means, listener: &mut dyn Listener) -> Result<Option<Stopped>, Failure> {
     let settings = Settings { control: means.control.clone(), saving: means.saving, device: means.device.clone() };
     let mut run = match of.folder.path.join("run.json").is_file() {

@@ -14,7 +14,7 @@ pub const FILE: &str = "SHA256SUMS";
 /// What changes after the sums are written.
 const LEFT_OUT: [&str; 4] = [FILE, "run.json", "run.lock", "progress.json"];
 
-/// Writes the sums of all files of the folder but those that say how the run stands; returns the sum of the list itself.
+/// Writes the checksums of all files of the folder except those with the status of the run. Returns the checksum of the list itself.
 pub fn write(folder: &RunFolder) -> Result<String, RunError> {
     let mut text = String::new();
     for name in files(&folder.path)? {
@@ -27,7 +27,7 @@ pub fn write(folder: &RunFolder) -> Result<String, RunError> {
 /// How the files of a folder stand to its sums.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// Sum of the list itself.
+    /// The checksum of the list itself.
     pub own: String,
     pub same: usize,
     pub changed: Vec<String>,
@@ -77,19 +77,19 @@ fn is_inside(name: &str) -> bool {
     !name.is_empty() && Path::new(name).components().all(|c| matches!(c, Normal(_)))
 }
 
-/// All files below that sums are taken of, sorted, with `/` between the parts of a name.
+/// All files in the folder and its subfolders that have a checksum, sorted, with `/` between the parts of a path.
 fn files(folder: &Path) -> Result<Vec<String>, RunError> {
     let mut out = all(folder)?;
     out.retain(|name| !LEFT_OUT.contains(&name.as_str()));
     Ok(out)
 }
 
-/// All files below, sorted.
+/// All files in the folder and its subfolders, sorted.
 pub fn all(folder: &Path) -> Result<Vec<String>, RunError> {
     entries(folder, |kind| kind.is_file())
 }
 
-/// Links, devices and the like, sorted.
+/// Links, devices and other entries that are neither files nor folders, sorted.
 pub fn neither_file_nor_folder(folder: &Path) -> Result<Vec<String>, RunError> {
     entries(folder, |kind| !kind.is_file())
 }

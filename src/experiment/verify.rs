@@ -1,7 +1,7 @@
 //! What belongs together: a derived file and what was derived, a file and the spec it came from, weights and their network, a run
 //! folder and itself. Each question has one answer in words; nothing is loaded but headers and digests, no data are read.
 //!
-//! Of a run folder also what it says of itself: [`account`].
+//! For a run folder, [`account`] also checks whether its records are consistent.
 //!
 //! Digests tell accidents and edits. They are no signatures: who recomputes `self` by hand passes the first question, and is told by
 //! the others, which compare with the spec, the weights and the record of the search.
@@ -107,7 +107,7 @@ pub fn of_spec(about: &str, checked: &Checked, name: &str, spec: &Checked) -> An
     let own = artifact::digest(&spec.spec);
     let kept = kept_differ(checked, spec);
     let derived = provenance.derived == own;
-    // What is not as it was when the search ran: in the spec, or in the file.
+    // The parts that have changed since the search: in the spec, or in the file.
     let since = if derived { Some(Vec::new()) } else { artifact::changed_since(&provenance, &spec.spec) };
     let all: Option<Vec<&str>> = since.map(|s| {
         let mut all: Vec<&str> = s;
@@ -365,7 +365,7 @@ fn as_decided(folder: &RunFolder, program: &Compiled, derived: Option<&Compiled>
     answer(Holds, "its decisions give `derived/net.mtl`, which tells of the same search".into())
 }
 
-/// Files of a folder of the run without that ending, sorted.
+/// The names of the files with that extension in a subfolder of the run, without the extension, sorted.
 fn named(folder: &RunFolder, below: &str, ending: &str) -> Vec<String> {
     let entries = std::fs::read_dir(folder.path.join(below)).into_iter().flatten().flatten();
     let mut out: Vec<String> =

@@ -73,7 +73,7 @@ pub(super) struct Builder<'a> {
     pub links_read: usize,
     /// The texts, for fixes that move them.
     pub sources: &'a SourceMap,
-    /// Reads files beside those of the program.
+    /// Reads further files that the program refers to.
     pub load: Loader<'a>,
     /// Headers that something was said of.
     pub wrong_headers: Vec<Span>,

@@ -131,7 +131,7 @@ pub(super) fn mismatch(expr: &Expr, wanted: &str, diags: &mut Diagnostics) {
     diags.push(d);
 }
 
-/// Whether an expression is true or false by its outermost sign.
+/// Whether the outermost operator of an expression yields true or false.
 fn is_condition(expr: &Expr) -> bool {
     use BinaryOp::*;
     match &expr.kind {
@@ -141,7 +141,7 @@ fn is_condition(expr: &Expr) -> bool {
     }
 }
 
-/// Names, numbers and signs that are a path or a word without its quotes: `data/a.csv`, `no-b.csv`.
+/// Whether an expression is probably a path or a word without its quotes: `data/a.csv`, `no-b.csv`.
 fn is_bare_text(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Path(_) => true,

@@ -219,10 +219,10 @@ impl Builder<'_> {
                     Diagnostic::new(
                         codes::TYPE_ARGUMENTS,
                         span,
-                        "an input is brought to a scale twice: by `scale` and by `normalize`",
+                        "an input is scaled twice: by `scale` and by `normalize`",
                     )
                     .also(fields.args.span("scale").unwrap_or(item.span), "the other one")
-                    .help("keep one of them: after `normalize`, nothing remains of what `scale` did"),
+                    .help("keep one of them: `normalize` would undo `scale`"),
                 );
             }
             for source in from.iter().chain(&also) {
@@ -243,7 +243,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Compares the declared sizes with those of the columns, axis by axis, as far as they are known.
+    /// Compares the declared sizes with those of the columns, axis by axis, if they are known.
     fn axes(&mut self, name: &str, span: Span, ty: &TensorType, from: &Columns, args: &Args) {
         let order = args.opt_str("layout").map_or(Order::Chw, Order::from_word);
         let sizes = match ty {
@@ -265,7 +265,7 @@ impl Builder<'_> {
         }
         let (Some(sizes), Columns { data, names: Some(names), span: at }) = (sizes, from) else { return };
         let known = &self.spec.data[data.0].known;
-        // Columns that are text are reported by what reads them.
+        // Text columns are reported elsewhere.
         let held: Option<Vec<Vec<usize>>> = names.iter().map(|n| known.shape(n)).collect();
         let Some(held) = held else { return };
         let held: Vec<&[usize]> = held.iter().map(Vec::as_slice).collect();

@@ -133,13 +133,13 @@ pub struct Task {
     pub family: Option<usize>,
     pub label: Option<Label>,
     pub mask: Option<Label>,
-    /// How labels are read, beside the expressions.
+    /// How labels are read, apart from the expressions.
     pub reading: data::Reading,
     pub loss: Call,
     pub loss_span: Option<Span>,
     pub metrics: Vec<Call>,
     pub weight: f64,
-    /// Whether its labels are learned in units of their deviation ([`crate::objective::Units`]); never of a kind without numbers for labels.
+    /// Whether its labels are standardised ([`crate::objective::Units`]). Always false for kinds whose labels have no units.
     pub standardize: bool,
     /// Its head; absent where none is declared (reported) or its size is open.
     pub head: Option<HeadId>,

@@ -116,13 +116,13 @@ pub const WEIGHTING: AttrDef = attr(
     "How the tasks' losses become one step; absent: `static`, the tasks' own `weight`.",
 );
 
-/// `drop_last`, of whatever trains in batches.
+/// The attribute `drop_last` of everything that trains in batches.
 pub const DROP_LAST: AttrDef = attr(
     "drop_last",
     Ty::Bool,
     Need::Default("false"),
-    "Whether the last batch of an epoch is left out where it is smaller than the others; its rows are others in every epoch. A batch \
-     that is the only one is never left out.",
+    "Whether the last batch of an epoch is left out if it is smaller than the others. The rows that are left out differ between epochs. \
+     The only batch of an epoch is never left out.",
 );
 
 const TRAIN_ATTRS: &[AttrDef] = &[
@@ -245,28 +245,28 @@ static ITEMS: &[ItemDef] = &[
                 "scale",
                 Ty::List(&NUMBER),
                 Need::Optional,
-                "`[low, high]`: the storage range is mapped linearly to it. Not with `normalize`, after which nothing would remain of it.",
+                "`[low, high]`: the storage range is mapped linearly to it. Cannot be combined with `normalize`, which would undo it.",
             ),
             attr(
                 "normalize",
                 Ty::Bool,
                 Need::Default("false"),
-                "Subtract the training mean and divide by the training standard deviation. Not with `scale`.",
+                "Subtract the training mean and divide by the training standard deviation. Cannot be combined with `scale`.",
             ),
             LAYOUT,
             attr(
                 "exif",
                 Ty::Bool,
                 Need::Optional,
-                "Whether pictures are turned as the orientation in their EXIF data asks (all eight of them), in training, prediction and \
-                 preview. Absent: they are.",
+                "Whether pictures are rotated and mirrored according to the orientation in their EXIF data, in training, prediction and \
+                 preview. Default: `true`.",
             ),
             attr(
                 "unknown",
                 Ty::Float { min: 0.0, max: 0.5 },
                 Need::Default("0.01"),
-                "For `fields`: share of the categories that training reads as unknown, drawn for each row and epoch. So the network learns \
-                 what to make of a text that training never showed, which it reads as it does a missing cell. Evaluation and prediction \
+                "For `fields`: the fraction of categories that training reads as unknown, drawn for each row and epoch. This trains the \
+                 network for texts that do not occur in the training rows, which are read like missing cells. Evaluation and prediction \
                  draw nothing. `0`: none, as in most papers.",
             ),
         ],
@@ -291,17 +291,18 @@ static ITEMS: &[ItemDef] = &[
                 "mask",
                 Ty::Expr,
                 Need::Optional,
-                "Labels for which this is false or missing do not count for the task, and are not checked: `mask = d.age >= 18`. It is true \
-                 or false (or 1 or 0) for a sample, for each pixel (`mask = d.depth > 0`, or an array that marks the valid ones), or for each \
-                 of several labels (an array or a list).",
+                "Labels for which the mask is false or missing do not count for the task, and are not checked: `mask = d.age >= 18`. The \
+                 mask is true or false (or 1 or 0) for a sample, for each pixel (`mask = d.depth > 0`, or an array that marks valid \
+                 pixels), or for each of several labels (an array or a list).",
             ),
             attr(
                 "ignore",
                 Ty::List(&NUMBER),
                 Need::Optional,
-                "Values of the label that mean that there is none: `ignore = 255`, `ignore = [0, 255]`. They count in neither losses nor \
-                 metrics. They are compared with the label as `label` computes it; of normals, a pixel is left out where all three numbers \
-                 are such values. A NaN in an array of labels, and an empty cell of a table, mean the same without being listed.",
+                "Values that mean that a label is missing: `ignore = 255`, `ignore = [0, 255]`. Missing labels count in neither losses \
+                 nor metrics. The values are compared with the result of the expression in `label`; a pixel of normals is ignored if all \
+                 three numbers are such values. A NaN in an array of labels, and an empty cell of a table, are missing labels without \
+                 being listed.",
             ),
             LAYOUT,
             RESIZE,
@@ -318,8 +319,8 @@ static ITEMS: &[ItemDef] = &[
                 Ty::Bool,
                 Need::Optional,
                 "For `regression` and `depth`: the network learns `(label - mean) / std`, with the mean and the standard deviation of the \
-                 training labels, for each component. Losses, and what weighs them, are in these units; metrics, predictions and \
-                 arguments of losses (`delta` of `huber`) are in the label's own. `false`: the label is learned as it is. Absent: `true`.",
+                 training labels, for each component. Losses and loss weightings use these units; metrics, predictions and arguments of \
+                 losses (`delta` of `huber`) use the label's own units. `false`: the label is not standardised. Default: `true`.",
             ),
         ],
         open: false,
@@ -478,8 +479,8 @@ static ITEMS: &[ItemDef] = &[
                 "spec",
                 Ty::List(&Ty::Str),
                 Need::Optional,
-                "Short digests of the parts of the search spec, by which `mtlc verify --spec` tells a schema that was frozen again from \
-                 another search.",
+                "Short digests of the parts of the search spec. With them, `mtlc verify --spec` distinguishes a schema that was frozen \
+                 again from another search.",
             ),
             attr("strategy", Ty::Name, Need::Required, "The strategy that chose the topology."),
             attr("seed", crate::schema::NATURAL, Need::Required, "Seed of the search."),

@@ -160,7 +160,7 @@ impl Builder<'_> {
         self.spec.incomplete |= whole.len() < items.len();
     }
 
-    /// A label or a mask of a task of some kind.
+    /// Checks the label or the mask of a task.
     fn label(&mut self, expr: &Expr, kind: TaskKind, role: Role) -> Option<Label> {
         if expr.kind == ExprKind::Missing {
             return None;
@@ -256,7 +256,7 @@ impl Builder<'_> {
         })
     }
 
-    /// `ignore`, `layout` and `resize`.
+    /// Reads the attributes `ignore`, `layout` and `resize`.
     fn task_reading(&mut self, kind: TaskKind, args: &Args) -> data::Reading {
         let number = |v: &Value| match v {
             Value::Float(v) => Some(*v),
@@ -308,7 +308,7 @@ impl Builder<'_> {
         default
     }
 
-    /// Whether the labels of a task are standardised: those that are numbers with units, unless it says otherwise.
+    /// Whether the labels of a task are standardised: the default for labels with units.
     fn standardize(&mut self, kind: TaskKind, args: &Args) -> bool {
         let fits = kind.has_units();
         if let (false, Some(span)) = (fits, args.span("standardize").filter(|_| args.is_given("standardize"))) {
@@ -350,9 +350,9 @@ impl Builder<'_> {
     }
 }
 
-/// What an expression over columns is for.
+/// The role of an expression over columns.
 enum Role {
-    /// Some values may mean "no label".
+    /// The label of the task. `excused`: some values may mean "no label".
     Label {
         excused: bool,
     },

@@ -47,7 +47,7 @@ pub static TOPICS: [Topic; 9] = [
     },
 ];
 
-/// Words of tables and drawings that need a page.
+/// Terms in tables and drawings that have a page of their own.
 pub static TERMS: [(&str, &str, &str); 1] =
     [("shared", "How much of their work the tasks of a network have in common", crate::check::shared::EXPLANATION)];
 

@@ -7,7 +7,7 @@ use crate::hir::{Reads, Space, Spec};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpaceSize {
-    /// log10 of the number of labelled configurations (the product over choices of their distinct options).
+    /// log10 of the number of labelled configurations, which is the product of the numbers of distinct options of all choices.
     pub labelled_log10: f64,
     /// The number of distinct trees: chains of refining partitions with at most as many blocks as copies. `None` where the space is
     /// no chain of levels that read `one`, or is too large to count.
@@ -23,7 +23,7 @@ pub fn space_size(spec: &Spec, space: &Space, network: &Network) -> SpaceSize {
         .iter()
         .map(|c| {
             match &c.kind {
-                // A subset of one copy counts once, whatever the queries.
+                // A subset of one copy counts once, for any number of queries.
                 ChoiceKind::Some { .. } if c.candidates <= routes::MOST_MEMBERS => (c.options() as f64).log10(),
                 ChoiceKind::Some { .. } => c.candidates as f64 * 2f64.log10() + (c.queries() as f64).log10(),
                 ChoiceKind::One | ChoiceKind::Copy => (c.candidates as f64).log10(),

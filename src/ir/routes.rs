@@ -1,9 +1,9 @@
-//! The options of a reader that reads `some`: a route is a non-empty subset of its candidates, and for a subset of several copies one
-//! of the queries of its gate. A subset of one copy has no gate, so it is one option however many queries there are.
+//! The options of a reader that reads `some`. A route is a non-empty subset of its candidates, and for a subset of several copies also
+//! one of the queries of its gate. A subset of one copy has no gate, so it is a single option for any number of queries.
 //!
-//! Two ways of counting meet here. The *number* of a decision is what a model takes and what `search.json` holds: it encodes subset and
-//! query, and numbers that would repeat a subset of one are never used. *Options* are the distinct decisions in the order of their
-//! numbers: what there is to choose from.
+//! Two numberings are used. The *number* of a decision is the input of a model and the value in `search.json`: it encodes subset and
+//! query, and the numbers that would repeat a subset of one copy are never used. *Options* are the distinct decisions, in the order of
+//! their numbers.
 
 use rand::{Rng, RngExt};
 
@@ -14,7 +14,7 @@ use super::*;
 pub const MOST_MEMBERS: usize = 32;
 
 /// The number of a route: `(mask - 1) * queries + query`, where bit `i` of `mask` is candidate `i`. `queries` is at least 1. A subset of
-/// one reads no query: its number is that of the first.
+/// one copy has no query; it counts as the first.
 pub fn number(members: &[usize], query: usize, queries: usize) -> usize {
     let mask = members.iter().fold(0usize, |m, i| m | 1 << i);
     (mask - 1) * queries + if members.len() > 1 { query } else { 0 }
@@ -26,7 +26,7 @@ pub fn route(number: usize, queries: usize) -> (Vec<usize>, usize) {
     ((0..usize::BITS as usize).filter(|i| mask >> i & 1 == 1).collect(), number % queries)
 }
 
-/// How many of the subsets `1..=mask`, written as bits, have several members.
+/// The number of bit masks in `1..=mask` that have several members.
 pub fn several(mask: usize) -> usize {
     mask - (usize::BITS - mask.leading_zeros()) as usize
 }
@@ -40,7 +40,7 @@ impl Choice {
         }
     }
 
-    /// Subsets that are chosen among: candidates, where one is chosen.
+    /// The number of subsets to choose from. For a choice of one candidate, this is the number of candidates.
     pub fn subsets(&self) -> usize {
         match self.kind {
             ChoiceKind::Some { .. } => (1usize << self.candidates) - 1,
@@ -48,7 +48,7 @@ impl Choice {
         }
     }
 
-    /// How many distinct decisions there are: candidates; or subsets, those of several copies once by each query.
+    /// The number of distinct decisions: candidates, or subsets, where a subset of several copies counts once per query.
     pub fn options(&self) -> usize {
         match self.kind {
             ChoiceKind::Some { .. } => self.candidates + several(self.subsets()) * self.queries(),
@@ -56,18 +56,18 @@ impl Choice {
         }
     }
 
-    /// Numbers are below this.
+    /// The upper bound of all numbers; it is not a number itself.
     pub fn numbers(&self) -> usize {
         self.subsets() * self.queries()
     }
 
-    /// The number of the option at this place.
+    /// The number of the option at this index.
     pub fn number(&self, option: usize) -> usize {
         let queries = self.queries();
         if queries == 1 {
             return option;
         }
-        // Subsets whose largest member is `largest`: that member alone, then with every subset of the smaller ones.
+        // The subsets with largest member `largest` are that member alone, then that member with every subset of the smaller ones.
         let (mut first, mut largest) = (0, 0);
         loop {
             let wide = 1 + ((1usize << largest) - 1) * queries;
@@ -82,8 +82,8 @@ impl Choice {
         ((1 << largest) + beside - 1) * queries + query
     }
 
-    /// A decision drawn uniformly: the subset among all subsets, so that its chance does not depend on how many queries there are, and
-    /// then the query of a subset of several copies.
+    /// Draws a decision: first a subset, uniformly, so that its probability does not depend on the number of queries; then, for a subset
+    /// of several copies, a query.
     pub fn draw(&self, rng: &mut impl Rng) -> usize {
         let (subset, queries) = (rng.random_range(0..self.subsets()), self.queries());
         let gated = self.is_route() && queries > 1 && !(subset + 1).is_power_of_two();
@@ -101,7 +101,7 @@ impl Choice {
         }
     }
 
-    /// The number of the option that reads everything, by the first query; of a choice of one candidate the first.
+    /// The number of the option that reads all copies with the first query. For a choice of one candidate, the first candidate.
     pub fn everything(&self) -> usize {
         match self.kind {
             ChoiceKind::Some { .. } => (self.subsets() - 1) * self.queries(),
@@ -131,14 +131,14 @@ mod tests {
         }
     }
 
-    /// What a reader reads, whatever its number: of a subset of one the query is nothing.
+    /// The meaning of a number: the copies, and the query if there are several copies.
     fn meaning(choice: &Choice, number: usize) -> (Vec<usize>, Option<usize>) {
         let Decision::Some(members, query) = choice.decision(number) else { panic!("a route") };
         let query = (members.len() > 1).then_some(query);
         (members, query)
     }
 
-    /// Options are all distinct routes, each once: as many as the meanings of all numbers together.
+    /// The options are all distinct routes, without repetition: there are as many as distinct meanings of numbers.
     #[test]
     fn every_option_is_another_route() {
         for candidates in 1..=6 {
@@ -159,11 +159,11 @@ mod tests {
         let choice = choice(3, 2);
         assert_eq!(route(choice.everything(), 2), (vec![0, 1, 2], 0));
         assert_eq!(choice.decision(0), Decision::Some(vec![0], 0));
-        // However a subset of one is asked for, it is one route.
+        // A subset of one copy is the same route for every query.
         assert_eq!((number(&[1], 0, 3), number(&[1], 2, 3)), (3, 3));
     }
 
-    /// Pearson's statistic of counts that should be in these proportions, by its degrees of freedom as a standard normal (Wilson and
+    /// Pearson's chi-squared statistic of counts that should have these proportions, transformed to a standard normal variable (Wilson and
     /// Hilferty 1931).
     fn surprise(counts: &[f64], shares: &[f64]) -> f64 {
         let total: f64 = counts.iter().sum();
@@ -172,7 +172,7 @@ mod tests {
         ((x / k).powf(1.0 / 3.0) - (1.0 - 2.0 / (9.0 * k))) / (2.0 / (9.0 * k)).sqrt()
     }
 
-    /// Uniform over subsets for any number of queries, and over the queries of every subset of several copies.
+    /// Draws are uniform over subsets for any number of queries, and uniform over the queries of every subset of several copies.
     #[test]
     fn draws_are_uniform_over_subsets_for_any_number_of_queries() {
         for candidates in 2..=4 {

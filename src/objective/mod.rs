@@ -54,7 +54,7 @@ impl TaskKind {
         }
     }
 
-    /// Whether a label is a quantity, which may be in any units: a price or a depth, and not a class or a direction.
+    /// Whether a label is a quantity with units, such as a price or a depth, as opposed to a class or a direction.
     pub fn has_units(self) -> bool {
         matches!(self, TaskKind::Regression(_) | TaskKind::Depth)
     }

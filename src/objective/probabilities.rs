@@ -1,49 +1,49 @@
-//! Heads that give probabilities rather than logits: `loss = bce(from = probabilities)`. What is a product of two networks'
-//! probabilities (ESMM, Ma et al. 2018) is no sigmoid of anything.
+//! Heads that yield probabilities rather than logits: `loss = bce(from = probabilities)`. A product of the probabilities of two networks
+//! (ESMM, Ma et al. 2018), for example, has no logits.
 
 use std::borrow::Cow;
 
 use super::TaskKind;
 use crate::schema::{Args, AttrDef, Call, Need, Ty};
 
-/// `from`, an argument of losses that take logits by themselves.
+/// `from`, an argument of losses that take logits by default.
 pub const FROM: AttrDef = AttrDef {
     name: "from",
     ty: Ty::OneOf(&["logits", "probabilities"]),
     need: Need::Default("logits"),
-    doc: "What the head gives: logits, or probabilities already (of a head that ends in `sigmoid`, `softmax`, or a product of \
-          probabilities). Their logarithms are held at -100 or above, and metrics and predictions take them as they are.",
+    doc: "What the head yields: logits, or probabilities (for a head that ends in `sigmoid`, `softmax`, or a product of probabilities). \
+          Logarithms of probabilities are clamped at -100, and metrics and predictions use probabilities directly.",
 };
 
-/// The least logarithm of a probability, as in PyTorch.
+/// The lower bound of the logarithm of a probability, as in PyTorch.
 pub const LEAST_LOG: f64 = -100.0;
 
-/// What a probability is divided by is at least this, as in PyTorch: gradients are finite at 0 and 1.
+/// The lower bound of denominators, as in PyTorch, which keeps gradients finite at 0 and 1.
 pub const LEAST: f64 = 1e-12;
 
-/// Whether a task's head gives probabilities.
+/// Whether the head of a task yields probabilities, according to its loss.
 pub fn from_probabilities(loss: &Call) -> bool {
     are_probabilities(&loss.args)
 }
 
-/// The same of a loss's arguments.
+/// Like [`from_probabilities`], for the arguments of a loss.
 pub fn are_probabilities(loss: &Args) -> bool {
     loss.get(FROM.name).is_some() && loss.str(FROM.name) == "probabilities"
 }
 
-/// ln p, at least [`LEAST_LOG`].
+/// ln p, but at least [`LEAST_LOG`].
 pub fn log(p: f64) -> f64 {
     p.ln().max(LEAST_LOG)
 }
 
-/// The outputs of a task's head as logits, which metrics take: those whose sigmoid or softmax they are.
+/// The outputs of a task's head as logits, which metrics take. Probabilities are converted by the inverse of sigmoid or softmax.
 pub fn as_logits<'o>(loss: &Call, kind: TaskKind, outputs: &'o [f32]) -> Cow<'o, [f32]> {
     if !from_probabilities(loss) {
         return Cow::Borrowed(outputs);
     }
     let logit = |p: &f32| {
         let p = f64::from(*p);
-        // What is no number stays none, and metrics tell.
+        // NaN stays NaN and is reported by the metrics.
         let value = match kind {
             TaskKind::Classes(_) | TaskKind::Segmentation(_) => log(p),
             _ => log(p) - log(1.0 - p),

@@ -18,8 +18,8 @@ pub static DEF: OpDef = OpDef {
     call: CallDef {
         name: "batch_norm",
         doc: "Normalises each channel of `[c]` or `[c, h, w]` over the batch, then scales and shifts it. Evaluation uses \
-              running statistics. A training batch with one value per channel (one row of `[c]`) has no deviation: it is \
-              normalised by the running statistics, and leaves them as they are.",
+              running statistics. A training batch with one value per channel (one row of `[c]`) has no variance: it is normalised by the \
+              running statistics and does not change them.",
         args: &[
             AttrDef {
                 name: "momentum",
@@ -90,7 +90,7 @@ impl Op for BatchNorm {
             candle_core::bail!("batch_norm has four weights");
         };
         let count = x.elem_count() / x.dim(1)?.max(1);
-        // Of a single value there is no deviation: its batch statistics would make every output the bias.
+        // A single value has no variance: with batch statistics, every output would equal the bias.
         let train = pass.train && count > 1;
         #[cfg(feature = "cuda")]
         if path::on_cuda(x) {
@@ -142,7 +142,7 @@ impl Op for BatchNorm {
     }
 
     fn least_rows(&self) -> usize {
-        // Of the input, whose pixels a fused pool may have left fewer of.
+        // Use the sizes of the input, since a fused pool may have reduced the number of pixels.
         let pixels = |sizes: Vec<usize>| sizes.iter().skip(1).product::<usize>();
         let one = self.pool.is_none() && self.ty.sizes().map(pixels) == Some(1);
         if one { 2 } else { 1 }

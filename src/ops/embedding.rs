@@ -11,9 +11,9 @@ use crate::schema::{AttrDef, CallDef, Need};
 pub static DEF: OpDef = OpDef {
     call: CallDef {
         name: "embedding",
-        doc: "A vector for every column: `fields(k)` to `[k, size]`. A category takes its row of a learned table, whose row 0 \
-              stands for missing and unknown (`unknown` of the input trains it); a number takes itself times a learned vector \
-              plus a learned bias vector. All start from U(-1/sqrt(size), 1/sqrt(size)), as in FT-Transformer (Gorishniy et \
+        doc: "A vector for every column: `fields(k)` to `[k, size]`. A category is mapped to its row of a learned table, whose row 0 is \
+              for missing and unknown categories (`unknown` of the input trains it); a number is mapped to a learned vector times the \
+              number plus a learned bias vector. All start from U(-1/sqrt(size), 1/sqrt(size)), as in FT-Transformer (Gorishniy et \
               al. 2021).",
         args: &[AttrDef { name: "size", ty: SIZE, need: Need::Required, doc: "Size of each vector." }],
     },

@@ -157,7 +157,7 @@ pub trait Op: Any + Debug + Send + Sync {
         Held::GRAPH
     }
 
-    /// Rows that a training batch must have for the op to learn what it should from it.
+    /// The number of rows that a training batch needs for the op to work as intended.
     fn least_rows(&self) -> usize {
         1
     }

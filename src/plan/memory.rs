@@ -80,7 +80,7 @@ struct Count {
     /// By value: how many hold its memory.
     holders: Vec<u32>,
     batch: u64,
-    /// Whether steps leave records for a way back.
+    /// Whether steps keep records for a backward pass.
     recorded: bool,
     now: u64,
     most: u64,
@@ -291,7 +291,7 @@ impl<'p> Ledger<'p> {
         count.most
     }
 
-    /// The most bytes that a way forward of so many rows holds at once, without one back: an evaluation.
+    /// The peak memory in bytes of a forward pass of `rows` rows without a backward pass, as in an evaluation.
     pub fn passing(&self, rows: u64) -> u64 {
         let plan = self.plan;
         let mut count = Count::new(plan, rows, false);

@@ -29,7 +29,7 @@ pub struct Plan {
     pub inputs: Vec<(usize, ValueId)>,
     pub weights: Vec<Weight>,
     pub steps: Vec<Step>,
-    /// The numbers that decide each choice are below this.
+    /// For each choice, the upper bound (exclusive) of its decision numbers.
     pub choices: Vec<usize>,
     pub outputs: Vec<Output>,
     pub values: usize,

@@ -28,7 +28,7 @@ impl Randomness {
         ChaCha8Rng::from_seed(hash.finalize().into())
     }
 
-    /// Draws that are so many and so short that a generator for each costs too much.
+    /// A counter for many short draws, where one generator per draw would be too slow.
     pub fn counter(self, purpose: &str, counters: [u64; 3]) -> Counter {
         Counter { key: self.stream(purpose, counters).next_u64() }
     }
@@ -50,14 +50,14 @@ impl Randomness {
     }
 }
 
-/// Draws by number, in any order.
+/// Draws that are addressed by a number, in any order.
 #[derive(Debug, Clone, Copy)]
 pub struct Counter {
     key: u64,
 }
 
 impl Counter {
-    /// Whether draw `n`, which is true with probability `share`, is true (SplitMix64 of Steele, Lea and Flood 2014).
+    /// The result of draw `n`, which is true with probability `share` (SplitMix64 of Steele, Lea and Flood 2014).
     pub fn chance(self, n: u64, share: f64) -> bool {
         let mut z = self.key.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,10 +1,10 @@
-//! A cross-validation as tables: for terminals, Markdown and CSV.
+//! Tables of a cross-validation, for terminals, Markdown and CSV.
 
 use super::compare::spread;
 use super::table::{Column, Table, human_count};
 use crate::experiment::folds::{Folds, Row};
 
-/// A row per network: mean ± sample standard deviation over the folds.
+/// A table with a row per network: mean ± sample standard deviation over the folds.
 fn results(f: &Folds) -> Table {
     let mut columns = vec![Column::left("network"), Column::right("params")];
     columns.extend(titles(f).into_iter().map(Column::right));
@@ -19,13 +19,13 @@ fn results(f: &Folds) -> Table {
     table
 }
 
-/// A column per task and metric.
+/// The column titles, one per task and metric.
 fn titles(f: &Folds) -> Vec<String> {
     let tasks = f.networks.first().map_or(&[][..], |r| &r.tasks);
     tasks.iter().flat_map(|(task, metrics)| metrics.iter().map(move |(m, _)| format!("{task} {m}"))).collect()
 }
 
-/// A line per fold: its rows.
+/// A table with the numbers of rows of each fold.
 fn rows(f: &Folds) -> Table {
     let mut table =
         Table::new([Column::right("fold")].into_iter().chain(["train", "validation", "test"].map(Column::right)));
@@ -39,7 +39,7 @@ fn title(f: &Folds) -> String {
     format!("{}: {} folds, mean ± sample standard deviation of the folds' test scores", f.spec, f.folds)
 }
 
-/// Folds that a network has no result of.
+/// Notes about networks that have no result in some folds.
 fn lost(f: &Folds) -> Vec<String> {
     let of = |r: &Row| {
         let n = f.folds - r.folds.len();
@@ -48,21 +48,21 @@ fn lost(f: &Folds) -> Vec<String> {
     f.networks.iter().filter_map(of).collect()
 }
 
-/// For a terminal.
+/// The results for a terminal.
 pub fn text(f: &Folds, color: bool) -> String {
     let mut out = format!("{}\n\n{}\n{}", title(f), results(f).terminal(color), rows(f).terminal(color));
     lost(f).iter().for_each(|line| out += &format!("\n{line}\n"));
     out
 }
 
-/// For a document.
+/// The results as a Markdown document.
 pub fn markdown(f: &Folds) -> String {
     let mut out = format!("{}.\n\n{}\n{}", title(f), results(f).markdown(), rows(f).markdown());
     lost(f).iter().for_each(|line| out += &format!("\n- {line}\n"));
     out
 }
 
-/// A line per network and fold, then one with the means and one with the deviations.
+/// The results as CSV: a line per network and fold, and for each network a line with means and one with standard deviations.
 pub fn csv(f: &Folds) -> String {
     let fixed = ["network", "fold", "train_rows", "validation_rows", "test_rows", "params", "loss"];
     let mut table = Table::new(fixed.map(Column::left).into_iter().chain(titles(f).into_iter().map(Column::left)));

@@ -68,7 +68,7 @@ pub fn spec_summary(checked: &Checked, color: bool) -> String {
     out
 }
 
-/// The same as data: what `mtlc graph --format json` writes of each view that the spec has.
+/// The summary as JSON: the output of `mtlc graph --format json` for each view of the spec.
 pub fn spec_json(checked: &Checked) -> serde_json::Value {
     let views = [View::Spec, View::Space, View::Topology].into_iter().filter(|v| v.is_in(checked));
     let all = views.map(|v| {

@@ -140,15 +140,15 @@ pub fn pad(text: &str, width: usize, align: Align) -> String {
     }
 }
 
-/// Titles of the two columns of shares, and of their rows.
+/// The titles of the two columns, or rows, of shared fractions.
 pub const SHARED: [&str; 2] = ["params shared", "MACs shared"];
 
-/// Cells below [`SHARED`].
+/// The cells of the columns [`SHARED`].
 pub fn shared(s: &crate::check::Shared) -> [String; 2] {
     [percent(s.params), percent(s.macs)]
 }
 
-/// `33.3 %`, `100 %`, or `-` where there is no such number.
+/// Formats a fraction as `33.3 %` or `100 %`, and `None` as `-`.
 pub fn percent(share: Option<f64>) -> String {
     let Some(share) = share else { return "-".to_string() };
     let text = format!("{:.1}", 100.0 * share);

@@ -15,9 +15,9 @@ pub struct Answer {
     pub names: Vec<String>,
     /// Sizes per row: `[n]`, or `[n, height, width]`.
     pub sizes: Vec<usize>,
-    /// What the head gives is measured in; `None`: as people read it.
+    /// The units of the head's output; `None`: the label's own units.
     pub units: Option<Units>,
-    /// The head gives probabilities already.
+    /// Whether the head yields probabilities rather than logits.
     pub probable: bool,
 }
 
@@ -59,8 +59,8 @@ impl Answer {
         !self.probable && !matches!(self.kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)
     }
 
-    /// One row: probabilities for logits (softmax over the outputs of a row or a pixel for classes, sigmoid else), numbers in the
-    /// label's own units. Computed in f64 and rounded once.
+    /// The answers for one row. Logits become probabilities (by a softmax over the outputs of a row or a pixel for classes, else by a
+    /// sigmoid), and numbers are converted to the label's own units. Computed in f64 and rounded once.
     pub fn values(&self, raw: &[f32]) -> Vec<f32> {
         match self.kind {
             _ if self.probable => raw.to_vec(),

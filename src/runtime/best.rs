@@ -1,4 +1,4 @@
-//! The epoch that a training keeps: its number, its scores, and the weights to come back to.
+//! The best epoch of a training so far: its number, its scores, and its weights.
 
 use candle_core::Tensor;
 
@@ -11,17 +11,17 @@ use super::state::{Best, Header, State};
 #[derive(Default)]
 pub struct Kept {
     pub best: Option<Best>,
-    /// Its weights, where they are what is selected.
+    /// Its weights, if the training restores them at the end.
     values: Option<Vec<Tensor>>,
 }
 
 impl Kept {
-    /// Whether these scores are better than those of the epoch kept so far.
+    /// Whether these scores are better than those of the best epoch so far.
     pub fn is_beaten_by(&self, scores: &SplitScores) -> bool {
         self.best.as_ref().is_none_or(|b| scores.loss < b.validation.loss)
     }
 
-    /// Keeps this epoch, with the model's present weights where `weights` says so.
+    /// Stores this epoch as the best one; with `weights`, also stores the current weights of the model.
     pub fn keep(
         &mut self,
         epoch: usize,
@@ -34,19 +34,19 @@ impl Kept {
         Ok(())
     }
 
-    /// Puts the kept weights back into the model; of none, it stays as it is.
+    /// Restores the stored weights in the model. Without stored weights, the model is unchanged.
     pub fn restore(&self, model: &Model) -> candle_core::Result<()> {
         self.values.as_ref().map_or(Ok(()), |values| model.restore(values))
     }
 
-    /// For a state: the header's `best`, and the weights under `best/`.
+    /// Saves the epoch in a state: `best` in the header, and the weights under `best/`.
     pub fn save(&self, model: &Model, header: &mut Header) -> Vec<(String, Tensor)> {
         header.best = self.best.clone();
         let names = model.named().into_iter().map(|(n, _)| n);
         self.values.iter().flat_map(|v| keeper::prefixed("best", names.clone().zip(v.iter().cloned()))).collect()
     }
 
-    /// Takes it back; `weights` says whether weights are kept.
+    /// Loads the epoch from a state. `weights`: whether the state contains weights.
     pub fn load(&mut self, model: &Model, state: &State, weights: bool) -> Result<(), RunError> {
         self.best = state.header.best.clone();
         if self.best.is_some() && weights {

@@ -79,8 +79,8 @@ unsafe impl GlobalAlloc for Blocks {
     }
 }
 
-/// The block, if the system had one. Otherwise the process ends with a message: the standard library would abort with the trace of a
-/// fault. What is asked for here is asked for by code that cannot go on without it.
+/// Returns the block, if the system provided one. Otherwise ends the process with a message, where the standard library would abort
+/// with a stack trace. Callers cannot continue without the block.
 fn there(block: *mut u8, bytes: usize) -> *mut u8 {
     if block.is_null() && bytes > 0 {
         exhausted(bytes);
@@ -88,8 +88,8 @@ fn there(block: *mut u8, bytes: usize) -> *mut u8 {
     block
 }
 
-/// Says that memory has run out, and ends the process with exit code 1. Does nothing if it is called while it runs, so that a lack of
-/// memory here leads to the standard library's abort.
+/// Reports that memory is exhausted, and ends the process with exit code 1. A nested call does nothing, so that running out of memory
+/// in this function leads to the abort of the standard library.
 #[cold]
 fn exhausted(bytes: usize) {
     use std::io::Write;
@@ -98,10 +98,10 @@ fn exhausted(bytes: usize) {
     if ENDING.swap(true, Ordering::Relaxed) {
         return;
     }
-    // Standard error has no buffer, so nothing is allocated.
+    // Standard error is unbuffered, so nothing is allocated.
     let _ = writeln!(
         std::io::stderr(),
-        "error: out of memory: {bytes} bytes could not be had\n  help: end other programs, raise the limit on this one (`ulimit -v`, the \
+        "error: out of memory: {bytes} bytes could not be allocated\n  help: end other programs, raise the limit on this one (`ulimit -v`, the \
          memory of the job), read fewer rows or columns, or make `batch` smaller; checkpoints that were written are kept"
     );
     std::process::exit(1);

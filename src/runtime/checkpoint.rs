@@ -202,7 +202,7 @@ pub fn load_model(path: &Path, model: &Model) -> Result<(), RunError> {
         }
         if !t.flatten_all()?.to_vec1::<f32>()?.iter().all(|v| v.is_finite()) {
             return Err(RunError::Checkpoint(format!(
-                "the weight `{name}` of `{}` holds a value that is no finite number: take the weights of an earlier epoch",
+                "the weight `{name}` of `{}` holds a value that is not a finite number: take the weights of an earlier epoch",
                 path.display()
             )));
         }

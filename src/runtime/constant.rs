@@ -1,5 +1,5 @@
-//! The best that a network could do without looking at its inputs: outputs that are the same for every row, from the labels of the
-//! training split.
+//! The best scores without using the inputs: constant outputs, equal for every row, that are computed from the labels of the training
+//! split.
 
 use super::RunError;
 use super::evaluate::score;
@@ -9,15 +9,15 @@ use crate::data::{LabelData, Table};
 use crate::hir::Task;
 use crate::objective::{TaskKind, from_probabilities};
 
-/// Outputs per row or pixel, `[outputs]`, each a constant to try.
+/// Candidates for constant outputs per row or pixel, each `[outputs]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Constants(Vec<Vec<f32>>);
 
-/// Chances are held away from 0 and 1 by this.
+/// Probabilities are at least this far from 0 and 1.
 const LEAST: f64 = 1e-6;
 
 impl Constants {
-    /// Of a task, by its labels in `rows` rows.
+    /// The constants of a task, from its labels in `rows` rows.
     pub fn of(task: &Task, labels: &LabelData, rows: usize) -> Constants {
         let outputs = task.kind.outputs().unwrap_or(1);
         let classes = matches!(task.kind, TaskKind::Classes(_) | TaskKind::Segmentation(_));
@@ -29,7 +29,7 @@ impl Constants {
             TaskKind::Binary | TaskKind::Multilabel(_) => {
                 let of = |p: f64| if probable { p } else { (p / (1.0 - p)).ln() };
                 let shares: Vec<f32> = columns.iter().map(|c| of(chance(mean(c))) as f32).collect();
-                // What a threshold makes of it is all 0 or all 1.
+                // With a threshold, the predictions are all 0 or all 1.
                 vec![shares, vec![of(1.0 - LEAST) as f32; outputs]]
             }
             TaskKind::Classes(_) | TaskKind::Segmentation(_) => {
@@ -55,7 +55,7 @@ impl Constants {
         Constants(all)
     }
 
-    /// What each of them would score on a split.
+    /// The scores of each constant on a split.
     pub fn scores(&self, task: &Task, feed: &Feed, table: &Table, place: usize) -> Result<Vec<TaskScores>, RunError> {
         let labels = &table.labels[place];
         let outputs = task.kind.outputs().unwrap_or(1);
@@ -71,7 +71,7 @@ impl Constants {
     }
 }
 
-/// The labels that count, by component: `[components][labels]`.
+/// The labels that count, for each component: `[components][labels]`.
 fn columns(labels: &LabelData, rows: usize, components: usize) -> Vec<Vec<f32>> {
     let pixels = labels.size / components.max(1);
     let counts = |row: usize, c: usize, pixel: usize| match &labels.mask {

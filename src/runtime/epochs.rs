@@ -17,15 +17,16 @@ use crate::data::{Batches, Drawn};
 /// What is trained, and how. All that it carries from one step to the next it gives to [`Procedure::save`] and takes back in
 /// [`Procedure::load`]; then a run that was killed ends with the same bytes.
 pub trait Procedure {
-    /// What looks after its losses.
+    /// The watch over its losses.
     fn watch(&mut self) -> &mut Watch;
-    /// One step: forward, backward, update. Gives the batch's losses; notes rates in the position, which is already at this step.
+    /// Makes one step: forward, backward, update. Returns the losses of the batch, and stores learning rates in the position, which is
+    /// already that of this step.
     fn step(&mut self, fed: &Fed, at: &mut Position) -> Result<Stepped, RunError>;
     /// Scores on the validation split.
     fn evaluate(&mut self, control: &Control) -> Result<SplitScores, RunError>;
     /// An epoch was evaluated and logged. `false` ends the training.
     fn epoch(&mut self, at: &Position, scores: &SplitScores, listener: &mut dyn Listener) -> Result<bool, RunError>;
-    /// Its tensors; what is not a tensor goes into the header. The loop keeps the position and what the watch has seen.
+    /// Saves its tensors; other values go into the header. The loop itself saves the position and the state of the watch.
     fn save(&self, header: &mut Header) -> Result<Vec<(String, Tensor)>, RunError>;
     fn load(&mut self, state: &State) -> Result<(), RunError>;
 }
@@ -43,7 +44,7 @@ pub struct Course<'a> {
     pub evaluated: usize,
 }
 
-/// What the last whole epoch came to.
+/// Training losses and validation scores of the last complete epoch.
 type Whole = (Option<SplitLosses>, Option<SplitScores>);
 
 /// How a loop ended.

@@ -52,12 +52,12 @@ pub fn evaluate(
     Ok(SplitScores { loss: total, tasks })
 }
 
-/// A mask as numbers.
+/// The marks of a mask as numbers.
 fn marks(labels: &LabelData) -> Option<Vec<f32>> {
     labels.mask.as_ref().map(|m| m.marks.iter().map(|m| f32::from(*m)).collect())
 }
 
-/// Loss and metrics of a task's outputs over a split, `sizes` per row.
+/// Loss and metrics of a task on a split. `sizes` are the sizes of its output per row.
 pub fn score(
     task: &Task,
     loss: (&LossDef, &Args),

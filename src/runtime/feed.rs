@@ -17,12 +17,12 @@ use crate::ops::{TensorType, send};
 use crate::random::Randomness;
 use crate::schema::{Args, Value};
 
-/// Reads a data set as its format and its frozen schema say.
+/// Reads a data set according to its format and its frozen schema.
 pub fn load(data: &Data) -> Result<Raw, RunError> {
     Ok(data.format.read(&data.args, &LoadContext { base: &data.base, schema: data.schema.as_ref() })?)
 }
 
-/// Reads a data set to freeze it: by its format, whatever was frozen before.
+/// Reads a data set to freeze it: according to its format, without its present schema.
 pub fn load_open(data: &Data) -> Result<Raw, RunError> {
     Ok(data.format.read(&data.args, &LoadContext { base: &data.base, schema: None })?)
 }
@@ -44,9 +44,9 @@ pub fn freeze(spec: &Spec) -> Result<Frozen, RunError> {
 /// What a network is fed: encoded splits and the shapes of its inputs.
 pub struct Feed {
     pub dataset: Dataset,
-    /// The data set of the spec that it is of.
+    /// The index of the data set in the spec.
     pub data: usize,
-    /// Its facts, those about labels and about vocabularies that the program leaves out with them.
+    /// Its facts, including the statistics of labels and the vocabularies that the program leaves out.
     pub schema: Schema,
     /// Spec input of each encoded input, and its sizes per sample.
     pub(super) inputs: Vec<(usize, Vec<usize>)>,
@@ -100,12 +100,12 @@ fn intake(spec: &Spec, schema: &Schema) -> Result<Intake, RunError> {
     Ok((inputs, specs))
 }
 
-/// Whether an input's pictures are turned as their EXIF data ask.
+/// Whether the pictures of an input are rotated according to their EXIF orientation.
 fn exif(args: &Args) -> bool {
     args.get("exif").is_none() || args.bool("exif")
 }
 
-/// How the label of a task reads its data set.
+/// How the label of a task is read from its data set; `None` if that is not known yet.
 fn label(checked: &Checked, t: usize) -> Option<LabelSpec> {
     let task = &checked.spec.tasks[t];
     Some(LabelSpec {
@@ -122,13 +122,13 @@ fn label(checked: &Checked, t: usize) -> Option<LabelSpec> {
     })
 }
 
-/// How the labels of a spec read their data set.
+/// How the labels of a spec are read from their data set.
 fn labels(checked: &Checked) -> Result<Vec<LabelSpec>, RunError> {
     let none = |task: &Task| RunError::NotYet(format!("the task `{}` has no label", task.name));
     checked.spec.tasks.iter().enumerate().map(|(t, task)| label(checked, t).ok_or_else(|| none(task))).collect()
 }
 
-/// Those of the tasks that read this data set; a task whose label is open has none.
+/// The labels of the tasks that read this data set, without tasks whose label is not known yet.
 pub fn labels_of(checked: &Checked, data: usize) -> Vec<LabelSpec> {
     let reads = |t: &usize| checked.spec.tasks[*t].label.as_ref().is_some_and(|l| l.data.0 == data);
     (0..checked.spec.tasks.len()).filter(reads).filter_map(|t| label(checked, t)).collect()
@@ -174,14 +174,14 @@ pub fn feed_and_raw(checked: &Checked, mut raws: HashMap<String, Raw>) -> Result
     schema.restore(&raw);
     let (inputs, specs) = intake(spec, &schema)?;
     let labels = labels(checked)?;
-    // A function of the training rows, which are those of the schema, and of the label as it is written now.
+    // The statistics depend on the training rows, which are those of the schema, and on the present label expression.
     let facts = data::measure(&raw, &schema, &labels)?;
     let written = std::mem::replace(&mut schema.labels, facts);
     let mut dataset = data::encode(&raw, &schema, &specs, &labels)?;
     for old in &written {
         if schema.label(&old.task).is_some_and(|new| new != old) {
             dataset.notes.push(format!(
-                "the label of task `{}` is not the one whose mean and deviation the schema holds: those of the training rows are used; \
+                "the label of task `{}` has another mean and deviation than the schema: those of the training rows are used; \
                  `mtlc data freeze` writes them",
                 old.task
             ));
@@ -229,7 +229,7 @@ pub fn feed_inputs(spec: &Spec) -> Result<(Feed, Vec<InputSpec>, &Data), RunErro
     Ok((feed, specs, data))
 }
 
-/// The loss of every task, whose labels are in this table.
+/// The loss of every task with labels in this table.
 pub(super) fn losses(spec: &Spec, table: &Table) -> Vec<(&'static LossDef, Args)> {
     let of = |(task, label): (&Task, &LabelData)| {
         let def = objective::find_loss(task.loss.name).expect("checked");
@@ -239,7 +239,7 @@ pub(super) fn losses(spec: &Spec, table: &Table) -> Vec<(&'static LossDef, Args)
     spec.tasks.iter().zip(&table.labels).map(of).collect()
 }
 
-/// Marks of rows as a tensor: one per row, or several.
+/// The marks of rows as a tensor, with one or several marks per row.
 fn mask(marks: Vec<f32>, rows: usize, device: &Device) -> candle_core::Result<Tensor> {
     match marks.len() == rows {
         true => send::tensor(marks, rows, device),
@@ -255,10 +255,10 @@ pub struct Fed {
     pub rows: usize,
     /// By spec input.
     pub inputs: HashMap<usize, Tensor>,
-    /// By label of the feed: `[rows, n]`, and a mask `[rows]` or with a mark per label, `[rows, labels]`.
+    /// By label of the feed: labels `[rows, n]`; a mask is `[rows]`, or `[rows, labels]` with a mark per label.
     pub labels: Vec<Tensor>,
     pub masks: Vec<Option<Tensor>>,
-    /// By label of the feed: labels that count, which the loss is the mean over.
+    /// By label of the feed: the number of labels that count. The loss is the mean over them.
     pub labelled: Vec<f64>,
 }
 
@@ -268,7 +268,7 @@ impl Feed {
         self.inputs.iter().map(|(_, sizes)| sizes.iter().product::<usize>()).sum()
     }
 
-    /// The encoded label of a task of the spec.
+    /// The index of the encoded label of a task of the spec.
     pub fn label_of(&self, task: usize) -> usize {
         self.tasks.iter().position(|t| *t == task).expect("every task is fed")
     }
@@ -318,7 +318,7 @@ impl Feed {
         Ok(Fed { rows: batch.rows, inputs, labels, masks, labelled })
     }
 
-    /// Batches of the training split by these attributes, shuffled in each epoch.
+    /// The batches of the training split according to these attributes, shuffled in each epoch.
     pub fn training(&self, args: &Args, random: Randomness) -> Batches {
         Batches::of(args, self.dataset.train.rows, random)
     }

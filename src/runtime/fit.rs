@@ -36,7 +36,7 @@ pub struct Fitted {
     /// Epochs trained.
     pub epochs: usize,
     pub steps: u64,
-    /// Training losses of the epoch whose weights were kept, as they were while it was trained.
+    /// Training losses of the epoch whose weights were kept, measured during that epoch.
     pub train: Option<SplitLosses>,
     /// Ended early; the selected weights are the best so far.
     pub stopped: Option<Stopped>,

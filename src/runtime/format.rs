@@ -1,5 +1,5 @@
-//! JSON files that are written and read back. Each has a `version`, the number of its format. A file of a later format is refused
-//! with a message that says so, before its contents are read: nothing in it is guessed.
+//! JSON files that are written and read back. Each has a `version`, the number of its format. A file of a later format is refused with a
+//! message that names both formats, before its contents are interpreted.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::RunError;
 
-/// A file with a format of its own. Its JSON has the number as `version`.
+/// A type of file with a numbered format. Its JSON has the number as `version`.
 pub trait Record: Serialize + DeserializeOwned {
-    /// The number of the format that this program writes. It reads all from 1 to this one.
+    /// The number of the format that this program writes. It reads all formats from 1 to this one.
     const VERSION: u32;
 }
 
-/// Reads a record; `shown` is the file's name for messages.
+/// Parses a record. `shown` is the name of the file in messages.
 pub fn parse<T: Record>(bytes: &[u8], shown: &str) -> Result<T, RunError> {
     let unread = |e: serde_json::Error| RunError::Checkpoint(format!("`{shown}` cannot be read: {e}"));
     let value: Value = serde_json::from_slice(bytes).map_err(unread)?;
@@ -21,7 +21,7 @@ pub fn parse<T: Record>(bytes: &[u8], shown: &str) -> Result<T, RunError> {
     serde_json::from_value(value).map_err(unread)
 }
 
-/// Whether a file says that it has a format from 1 to `newest`; otherwise the end of a sentence about the file.
+/// Checks that the `version` of a file is from 1 to `newest`. The error is the end of a sentence about the file.
 pub fn known(value: &Value, newest: u32) -> Result<(), String> {
     let mine = concat!("mtlc ", env!("CARGO_PKG_VERSION"));
     match value["version"].as_u64() {

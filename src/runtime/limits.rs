@@ -1,18 +1,18 @@
-//! Limits on the memory of this process, as Linux knows them: `ulimit -v` and `ulimit -d`, and the control groups that it is in, in
-//! both versions of the interface. Elsewhere there are none.
+//! Limits on the memory of this process on Linux: `ulimit -v`, `ulimit -d`, and its control groups, in both versions of the interface.
+//! Other systems have no limits here.
 
 use std::path::Path;
 
 use super::machine::kilobytes;
 
-/// A limit, and how much of it is used.
+/// A limit and its current use, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     pub most: u64,
     pub used: u64,
 }
 
-/// Every limit that holds for this process.
+/// All limits that apply to this process.
 pub fn all() -> Vec<Limit> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let mut out = of_process(&read("/proc/self/limits"), &read("/proc/self/status"));
@@ -20,9 +20,9 @@ pub fn all() -> Vec<Limit> {
     out
 }
 
-/// The soft limits of `/proc/self/limits` on memory, with what `/proc/self/status` knows of its use.
+/// The soft memory limits in `/proc/self/limits`, with the use from `/proc/self/status`.
 fn of_process(limits: &str, status: &str) -> Vec<Limit> {
-    // What the kernel limits, and the line that counts it.
+    // The names of the limits, and the lines with the amounts in use.
     const LIMITED: [(&str, &str); 2] = [("Max address space", "VmSize"), ("Max data size", "VmData")];
     let limit = |(name, counted): (&str, &str)| {
         let line = limits.lines().find_map(|l| l.strip_prefix(name))?;
@@ -32,14 +32,14 @@ fn of_process(limits: &str, status: &str) -> Vec<Limit> {
     LIMITED.into_iter().filter_map(limit).collect()
 }
 
-/// The control groups that `/proc/self/cgroup` names and that have a limit, and the groups above them: limits of those hold too.
+/// The limits of the control groups in `/proc/self/cgroup` and of their parent groups, which apply as well.
 fn of_groups(own: &str, root: &Path) -> Vec<Limit> {
     let mut out = Vec::new();
     for line in own.lines() {
         // "0::/a/b" in version 2; "7:memory:/a/b" in version 1.
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(inside)) = (parts.next(), parts.next()) else { continue };
-        // Where both versions are mounted, version 2 is in a folder of its own.
+        // If both versions are mounted, version 2 has a separate folder.
         let (mounts, limits, used, cache): (&[&str], &[&str], _, _) = match controllers {
             "" => (&["", "unified"], &["memory.max", "memory.high"], "memory.current", "inactive_file"),
             c if c.split(',').any(|c| c == "memory") => {
@@ -48,12 +48,12 @@ fn of_groups(own: &str, root: &Path) -> Vec<Limit> {
             _ => continue,
         };
         for mount in mounts {
-            // Within a container the path may be the host's and lead nowhere; the root is asked in any case.
+            // Inside a container, the path may be that of the host and not exist here, so the root is always checked.
             for folder in Path::new(inside.trim_start_matches('/')).ancestors() {
                 let folder = root.join(mount).join(folder);
                 let number = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
                 let Some(most) = limits.iter().filter_map(|l| number(l)).min() else { continue };
-                // Cached files are given back when memory is wanted.
+                // Cached files are released when memory is needed.
                 let stat = std::fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
                 let cached = stat.lines().find_map(|l| l.strip_prefix(cache)?.trim().parse::<u64>().ok()).unwrap_or(0);
                 out.push(Limit { most, used: number(used).unwrap_or(0).saturating_sub(cached) });
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(of_process("", status), []);
     }
 
-    /// A folder as the kernel shows control groups: files by path.
+    /// A folder with the layout of the control groups of the kernel. `files` are pairs of a path and its contents.
     fn groups(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().expect("a folder");
         for (path, text) in files {
@@ -102,7 +102,7 @@ mod tests {
         ]);
         let found = of_groups("0::/outer/inner\n", root.path());
         assert_eq!(found, [Limit { most: 800, used: 100 }, Limit { most: 1000, used: 600 }]);
-        // A path that leads nowhere in this container: the limit of the root holds.
+        // A path that does not exist in this container: the limit of the root applies.
         let root = groups(&[("memory.max", "5000"), ("memory.current", "7")]);
         assert_eq!(of_groups("0::/host/path", root.path()), [Limit { most: 5000, used: 7 }]);
         assert_eq!(of_groups("0::/", groups(&[]).path()), []);

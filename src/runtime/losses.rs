@@ -1,7 +1,8 @@
-//! Losses of a training: what a step came to, the means of an epoch per task, and the watch over values that are not finite.
+//! Losses of a training: those of a step, the means of an epoch per task, and the check that all values are finite.
 //!
-//! A batch's loss is the mean over its labels, and batches have different numbers of labels: the last one has fewer rows, and labels
-//! are missing. So an epoch sums the losses of labels, and divides by their number: the same mean that an evaluation gives.
+//! The loss of a batch is the mean over its labels. Batches can have different numbers of labels: the last one may have fewer rows, and
+//! labels may be missing. So the losses of all labels of an epoch are summed and divided by their number, which gives the same mean as
+//! an evaluation.
 
 use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -16,49 +17,49 @@ use crate::hir::Spec;
 /// A task that is trained.
 #[derive(Debug, Clone)]
 pub struct Goal {
-    /// Its place in the spec.
+    /// The index of the task in the spec.
     pub task: usize,
     pub name: String,
     pub weight: f64,
 }
 
 impl Goal {
-    /// One per output of the model's plan, in its order.
+    /// The goals of all outputs of the model's plan, in its order.
     pub fn all(model: &Model, spec: &Spec) -> Vec<Goal> {
         let goal = |task: usize| Goal { task, name: spec.tasks[task].name.clone(), weight: spec.tasks[task].weight };
         model.plan.outputs.iter().map(|o| goal(o.task)).collect()
     }
 }
 
-/// What a step came to.
+/// The losses of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stepped {
-    /// The weighted sum of the losses, with what a search adds.
+    /// The weighted sum of the losses, including the terms that a search adds.
     pub total: f64,
-    /// By output: the mean over the labels of the batch.
+    /// For each output, the mean loss over the labels of the batch.
     pub each: Vec<f64>,
-    /// What a search adds to the weighted sum: penalties, entropies.
+    /// The terms that a search adds to the weighted sum: penalties, entropies.
     pub extra: f64,
 }
 
 impl Stepped {
-    /// Of so many outputs, none of which has taken part yet.
+    /// The initial value, for `outputs` outputs without losses.
     pub fn nothing(outputs: usize) -> Stepped {
         Stepped { total: 0.0, each: vec![0.0; outputs], extra: 0.0 }
     }
 
-    /// With a term that is no task's.
+    /// Adds a term that does not belong to a task.
     pub fn plus(self, extra: f64) -> Stepped {
         Stepped { total: self.total + extra, extra: self.extra + extra, ..self }
     }
 }
 
-/// Sums over the steps of an epoch so far. Part of a saved state: an epoch that goes on ends with the same means.
+/// Sums over the steps of the current epoch. They are part of a saved state, so that a resumed epoch ends with the same means.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
-    /// By output: the sum of the losses of all labels, and their number.
+    /// For each output, the sum of the losses of all labels, and their number.
     outputs: Vec<(f64, f64)>,
-    /// Sum over samples of what a search adds, and their number.
+    /// The sum over samples of the terms that a search adds, and the number of samples.
     extra: (f64, f64),
 }
 
@@ -67,13 +68,13 @@ impl Tally {
         self.outputs.resize(goals.len(), (0.0, 0.0));
         for ((sum, loss), goal) in self.outputs.iter_mut().zip(&stepped.each).zip(goals) {
             let labels = fed.labelled[feed.label_of(goal.task)];
-            // Without labels there is no loss to count, and what stands for it is 0.
+            // Without labels, the loss is 0 and does not count.
             *sum = (sum.0 + loss * labels, sum.1 + labels);
         }
         self.extra = (self.extra.0 + stepped.extra * fed.rows as f64, self.extra.1 + fed.rows as f64);
     }
 
-    /// The mean per task over its labels, and the weighted sum of the means.
+    /// The mean loss per task over its labels, and the weighted sum of the means.
     pub fn means(&self, goals: &[Goal]) -> SplitLosses {
         let mean = |(sum, count): (f64, f64)| if count > 0.0 { sum / count } else { 0.0 };
         let sums = self.outputs.iter().copied().chain(std::iter::repeat((0.0, 0.0)));
@@ -84,13 +85,14 @@ impl Tally {
     }
 }
 
-/// Watches the values of a training: one that is not finite ends it, with the quantity, the task, the step, and the last finite losses.
+/// Checks the values of a training. A value that is not finite ends the training with an error that names the quantity, the task, the step
+/// and the last finite losses.
 pub struct Watch {
     phase: String,
     pub goals: Vec<Goal>,
-    /// Of the model, with their names.
+    /// The weights of the model, with their names.
     weights: Vec<(String, Var)>,
-    /// By task.
+    /// The last finite loss of each task.
     pub last: Vec<(String, f64)>,
 }
 
@@ -100,7 +102,7 @@ impl Watch {
         Watch { phase: phase.to_string(), goals: Goal::all(model, spec), weights, last: Vec::new() }
     }
 
-    /// Checks the losses of a step, before anything learns from them.
+    /// Checks the losses of a step, before weights are updated.
     pub fn check(&mut self, total: &Tensor, each: &[Tensor], at: &Position) -> Result<Stepped, RunError> {
         let all = numbers(std::iter::once(total).chain(each))?;
         let (total, each) = (all[0], &all[1..]);
@@ -112,7 +114,7 @@ impl Watch {
         Err(self.cause(found.map(|(g, _)| g), found.map_or(total, |(_, l)| *l), at)?)
     }
 
-    /// Checks the loss of one output alone.
+    /// Checks the loss of a single output.
     pub fn check_one(&mut self, output: usize, loss: &Tensor, at: &Position) -> Result<f64, RunError> {
         let value = numbers(std::iter::once(loss))?[0];
         if value.is_finite() {
@@ -121,7 +123,8 @@ impl Watch {
         Err(self.cause(self.goals.get(output), value, at)?)
     }
 
-    /// Why a loss is not finite: weights that an earlier step has spoilt spoil every loss, and the first loss is not the cause then.
+    /// The error for a loss that is not finite. If a weight is not finite after an earlier step, the weight is reported, because it affects
+    /// every loss.
     fn cause(&self, goal: Option<&Goal>, value: f64, at: &Position) -> Result<RunError, RunError> {
         let what = match (self.weight()?, goal) {
             (Some(weight), _) => format!("weight `{weight}`"),
@@ -131,7 +134,7 @@ impl Watch {
         Ok(self.diverged(what, value, at))
     }
 
-    /// Checks what an epoch was evaluated to, before it is written down.
+    /// Checks the validation scores of an epoch, before they are recorded.
     pub fn check_validation(&self, scores: &SplitScores, at: &Position) -> Result<(), RunError> {
         let Some((what, value)) = scores.not_finite("validation") else { return Ok(()) };
         match self.weight()? {
@@ -140,7 +143,7 @@ impl Watch {
         }
     }
 
-    /// Checks numbers that choices are learned by or made of: `what` of the choice `name`.
+    /// Checks numbers that belong to a choice: `what` (such as its logits) of the choice `name`.
     pub fn check_choice(&self, what: &str, name: &str, values: &[f64], at: &Position) -> Result<(), RunError> {
         match values.iter().find(|v| !v.is_finite()) {
             Some(v) => Err(self.diverged(format!("{what} of the choice `{name}`"), *v, at)),
@@ -165,7 +168,7 @@ impl Watch {
     }
 }
 
-/// Scalars as numbers: on a GPU in one transfer.
+/// The values of scalar tensors. On a GPU, they are copied in one transfer.
 fn numbers<'t>(scalars: impl Iterator<Item = &'t Tensor>) -> candle_core::Result<Vec<f64>> {
     let all: Vec<&Tensor> = scalars.collect();
     if all.iter().all(|t| t.device().is_cpu()) {
@@ -175,7 +178,7 @@ fn numbers<'t>(scalars: impl Iterator<Item = &'t Tensor>) -> candle_core::Result
     Ok(Tensor::stack(&all, 0)?.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
 }
 
-/// "; last finite losses: left 0.3012, right 2.2900", or nothing.
+/// The end of a message: "; last finite losses: left 0.3012, right 2.2900", or an empty text.
 pub fn last_losses(last: &[(String, f64)]) -> String {
     let all: Vec<String> = last.iter().map(|(n, v)| format!("{n} {v:.4}")).collect();
     if all.is_empty() { String::new() } else { format!("; last finite losses: {}", all.join(", ")) }
@@ -185,7 +188,7 @@ pub fn last_losses(last: &[(String, f64)]) -> String {
 mod tests {
     use super::*;
 
-    /// Batches of 3, 3 and 1 labels, and one without: the mean is over labels, not over batches.
+    /// With batches of 3, 3, 1 and 0 labels, the mean is over labels, not over batches.
     #[test]
     fn the_mean_is_over_labels() {
         let goals = [Goal { task: 0, name: "a".into(), weight: 2.0 }];

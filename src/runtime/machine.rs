@@ -1,7 +1,7 @@
 //! What the machine has: memory and disk. Every answer is `None` where this system does not say; nothing here fails.
 //!
-//! On Linux the limits of the process (`ulimit`) and of its control groups count as the machine's: what the kernel would let this
-//! process have, not what is built in.
+//! On Linux, the limits of the process (`ulimit`) and of its control groups are included: the result is the memory that the kernel lets
+//! this process use, not the memory that is installed.
 
 use std::path::Path;
 
@@ -52,7 +52,7 @@ pub(super) fn kilobytes(text: &str, what: &str) -> Option<u64> {
     rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Bytes of memory that this process has now, and the most that it has had.
+/// The resident memory of this process in bytes, now and at its peak.
 pub fn resident() -> Option<(u64, u64)> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     Some((kilobytes(&status, "VmRSS")?, kilobytes(&status, "VmHWM")?))

@@ -1,7 +1,7 @@
 //! How much memory a training will take, before it starts, and what it forgets so that it takes less. An estimate from the plan that
-//! runs, fused and levelled: weights, the optimiser's state, the best weights so far, what a step holds at its peak by the account of
-//! `plan::memory`, and what the process holds already, the encoded data above all. Reading may have taken more than training will:
-//! the peak so far counts as well. `tests/peak.rs` compares estimates with measured peaks.
+//! runs, fused and levelled: weights, the optimiser's state, the best weights so far, the peak of a step according to `plan::memory`,
+//! and what the process already uses, mostly the encoded data. Reading may have used more memory than training will, so the peak so far
+//! is included as well. `tests/peak.rs` compares estimates with measured peaks.
 
 use super::feed::Feed;
 use super::machine;
@@ -22,21 +22,21 @@ use crate::schema::{Args, Call};
 pub struct Estimate {
     /// Weights, optimiser state, and weights that are kept aside.
     pub weights: u64,
-    /// The most that a step holds: values, what the way back reads, and gradients, those of weights too; or an evaluation, if that
-    /// holds more.
+    /// The peak of a step: values, everything that the backward pass reads, and gradients, including those of weights. If an evaluation
+    /// needs more, its peak.
     pub activations: u64,
     /// Encoded splits, and batches of them.
     pub data: u64,
-    /// What the process holds beside the encoded splits: itself, and what is left of reading and compiling.
+    /// Memory of the process apart from the encoded splits: the program itself, and what remains of reading and compiling.
     pub process: u64,
-    /// The most that the process has held so far: reading the data may take more than training.
+    /// The peak of the process so far: reading the data may need more memory than training.
     pub so_far: u64,
 }
 
-/// What a process takes beside, where the system does not say what it has: itself, and what reading and compiling have left.
+/// An estimate of [`Estimate::process`] for systems that do not report memory use.
 const BASE: u64 = 96 << 20;
 
-/// Rows of a way forward in an evaluation, at the most; latencies are measured with as many.
+/// The largest number of rows of a forward pass in an evaluation. Latencies are measured with this number of rows.
 const EVALUATED: u64 = 256;
 
 /// What is trained how, as far as memory is concerned.

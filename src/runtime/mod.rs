@@ -61,7 +61,7 @@ pub enum RunError {
     NotYet(String),
     #[error("the {what} became {value} in `{phase}` {}{last}", place(*epoch, *step))]
     Diverged { phase: String, what: String, value: f64, epoch: usize, step: u64, last: String },
-    /// The last guard before a file: what made the value should have told.
+    /// The last check before a file is written. The code that computed the value should have reported it.
     #[error("`{file}` is not written: {why}")]
     NotFinite { file: String, why: Refused },
     /// An evaluation was left because a signal asked for it; the loop around it saves and stops.
@@ -71,7 +71,7 @@ pub enum RunError {
     Io { path: String, source: std::io::Error },
     #[error("{0}")]
     Checkpoint(String),
-    /// A part of a run that is needed and is not there, or is another's.
+    /// A required part of a run that is missing or belongs to something else.
     #[error("{message}")]
     Part { message: String, help: String },
     /// More than the machine has.
@@ -83,7 +83,7 @@ pub enum RunError {
     Compute(#[from] candle_core::Error),
 }
 
-/// When a training diverged; after it, where only the trained network shows it.
+/// When a training diverged. Step 0: this was noticed only after the training.
 fn place(epoch: usize, step: u64) -> String {
     if step == 0 { "after training".into() } else { format!("at epoch {epoch}, step {step}") }
 }
@@ -98,7 +98,7 @@ impl RunError {
         RunError::Io { path: path.display().to_string(), source }
     }
 
-    /// A value that a file cannot hold.
+    /// Makes the error for a value that a file cannot contain.
     pub fn refused(file: &str) -> impl Fn(Refused) -> RunError {
         move |why| RunError::NotFinite { file: file.to_string(), why }
     }

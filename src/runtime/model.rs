@@ -173,7 +173,7 @@ impl Model {
         Ok(Model { plan, symbols, device: device.clone(), vars, producer, waves, alone, has_buffers, still })
     }
 
-    /// The same weights behind one of the outputs alone: what only the others need does not run.
+    /// A model with the same weights and a single output. Ops that only the other outputs need do not run.
     pub fn of_output(&self, output: usize) -> Model {
         let mut plan = self.plan.clone();
         plan.outputs = vec![plan.outputs.swap_remove(output)];

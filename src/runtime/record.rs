@@ -41,17 +41,17 @@ pub struct EpochEvent {
     pub phase: String,
     pub epoch: usize,
     pub step: u64,
-    /// Over the labels of the epoch's batches, each when its step was made, in training mode.
+    /// Mean training losses over the labels of the epoch's batches, computed in training mode at each step.
     pub train: SplitLosses,
     pub validation: Option<SplitScores>,
     pub learning_rate: f64,
     pub seconds: f64,
 }
 
-/// Mean losses over labels.
+/// Mean losses over the labels of a split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitLosses {
-    /// Sum over tasks of weight times loss, and what a search adds to it.
+    /// The sum over tasks of weight times loss, plus the terms that a search adds.
     pub loss: f64,
     pub tasks: Vec<TaskLoss>,
 }
@@ -72,7 +72,7 @@ pub struct SplitScores {
 }
 
 impl SplitScores {
-    /// The first loss that is not finite, in words, and its value.
+    /// The first loss that is not finite: its description and its value.
     pub fn not_finite(&self, split: &str) -> Option<(String, f64)> {
         match self.tasks.iter().find(|t| !t.loss.is_finite()) {
             Some(t) => Some((format!("{split} loss of task `{}`", t.task), t.loss)),

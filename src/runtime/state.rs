@@ -30,7 +30,7 @@ pub struct Position {
     pub cursor: usize,
     /// Steps of the phase that are done.
     pub step: u64,
-    /// The epoch's losses so far.
+    /// The losses of the current epoch so far.
     pub tally: Tally,
     /// Of the last step.
     pub learning_rate: f64,
@@ -62,7 +62,7 @@ pub struct Header {
     pub phase: String,
     pub position: Position,
     pub best: Option<Best>,
-    /// Of the last whole epoch, where a loop needs it at its end.
+    /// The training losses of the last complete epoch, if the loop needs them at its end.
     pub train: Option<SplitLosses>,
     pub validation: Option<SplitScores>,
     /// The last finite losses by task, for the message of a divergence.

@@ -1,16 +1,16 @@
-//! What the steps of a training ask of their model, noted while someone watches: `mtlc profile` runs the passes of a search again, op by
-//! op. Without a watcher it costs one look per step.
+//! Records the passes of a model during training, for `mtlc profile`, which runs the passes of a search again, op by op. Without a
+//! watcher, the cost is one check per step.
 
 use std::cell::RefCell;
 
 use super::model::{Decided, Mode, Model};
 use crate::plan::{Plan, Symbols};
 
-/// The passes of one model.
+/// The recorded passes of one model.
 pub struct Watched {
     pub plan: Plan,
     pub symbols: Symbols,
-    /// How each recorded pass was decided, and in which mode it ran.
+    /// The decisions and the mode of each recorded pass.
     pub passes: Vec<(Vec<Decided>, Mode)>,
 }
 
@@ -18,7 +18,7 @@ thread_local! {
     static WATCHER: RefCell<Option<Option<Watched>>> = const { RefCell::new(None) };
 }
 
-/// Watches the first model that this thread trains in `act`; `None` if it trains none.
+/// Runs `act` and records the passes of the first model that this thread trains in it; `None` if it trains none.
 pub fn watching<T>(act: impl FnOnce() -> T) -> (T, Option<Watched>) {
     WATCHER.set(Some(None));
     let done = act();
@@ -30,7 +30,7 @@ pub fn has_choices() -> Option<bool> {
     WATCHER.with_borrow(|w| w.as_ref()?.as_ref().map(|w| !w.plan.choices.is_empty()))
 }
 
-/// A model makes a pass that a gradient follows.
+/// Records a pass of a model that a backward pass follows.
 pub(super) fn pass(model: &Model, decided: &[Decided], mode: Mode) {
     WATCHER.with_borrow_mut(|w| {
         let Some(seen) = w else { return };

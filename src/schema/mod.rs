@@ -32,7 +32,7 @@ pub enum Ty {
     OneOf(&'static [&'static str]),
     /// One of these calls; a call whose arguments all have defaults may be written without brackets.
     Call(fn() -> Vec<&'static CallDef>),
-    /// A schedule, each of whose values must be of this type.
+    /// A schedule whose values must all be of this type.
     Schedule(&'static Ty),
     /// A list of such values; a single value is taken as a list of one.
     List(&'static Ty),
@@ -44,7 +44,7 @@ pub enum Ty {
     Budget,
     /// An expression kept as written, for a reader that knows its names (labels, masks, column selections).
     Expr,
-    /// An expression that is true or false for a row: a comparison, `in`, `and`, `or`, `not`. Kept as written.
+    /// An expression that is true or false for a row: a comparison, `in`, `and`, `or`, `not`. Stored as written.
     Condition,
 }
 
@@ -58,9 +58,9 @@ pub const NUMBER: Ty = Ty::Float { min: f64::MIN, max: f64::MAX };
 pub const NON_NEGATIVE: Ty = Ty::Float { min: 0.0, max: f64::MAX };
 /// A number above zero.
 pub const POSITIVE: Ty = Ty::Float { min: f64::MIN_POSITIVE, max: f64::MAX };
-/// A schedule of numbers above 0: temperatures.
+/// A schedule of numbers above 0, for temperatures.
 pub const POSITIVE_SCHEDULE: Ty = Ty::Schedule(&POSITIVE);
-/// A schedule of numbers of at least 0: factors on learning rates.
+/// A schedule of numbers that are 0 or above, for factors on learning rates.
 pub const FACTOR_SCHEDULE: Ty = Ty::Schedule(&NON_NEGATIVE);
 /// A number from 0 to 1.
 pub const FRACTION: Ty = Ty::Float { min: 0.0, max: 1.0 };

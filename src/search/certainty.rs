@@ -1,37 +1,38 @@
-//! How far a search that learns probabilities has come: where they ended, and where they started.
+//! How far a search that learns probabilities has got: compares the final probabilities with the initial ones.
 
 use serde::{Deserialize, Serialize};
 
-/// Of one search. Probabilities are by choice and option: those of a choice add up to 1, or each candidate is taken or not by itself.
+/// The certainty of one search. Probabilities are by choice and option. Those of a choice add up to 1, or are independent probabilities
+/// of each candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Certainty {
     pub strategy: String,
-    /// With more than one option.
+    /// The number of choices with more than one option.
     pub choices: usize,
-    /// Of them, those whose probabilities have stayed within [`NEAR`] of where they started.
+    /// The number of these choices whose probabilities are all within [`NEAR`] of their initial values.
     pub open: usize,
-    /// Mean over choices of the entropy, as a share of the largest, at the start and at the end.
+    /// The mean entropy of the choices, as a fraction of the largest possible entropy: at the start (`start`) and at the end (`entropy`).
     pub start: f64,
     pub entropy: f64,
-    /// Mean reward in the first and in the last quarter of the steps of the choices, for strategies that have rewards.
+    /// The mean rewards in the first and in the last quarter of the steps of the choices, for strategies with rewards.
     pub rewards: Option<[f64; 2]>,
-    /// Tasks that the topology keeps apart though they choose the same copy.
+    /// Tasks that the topology separates although they choose the same copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remerged: Vec<Remerged>,
 }
 
-/// Tasks that choose the same copy of a stage after they have chosen different copies of an earlier one.
+/// Tasks that choose the same copy of a stage although they chose different copies of an earlier stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Remerged {
     pub stage: String,
     pub tasks: Vec<String>,
 }
 
-/// A probability that has moved by less has not moved.
+/// A probability that has changed by less than this counts as unchanged.
 pub const NEAR: f64 = 0.05;
 
 impl Certainty {
-    /// `start` and `end` are rows of probabilities by choice.
+    /// `start` and `end` contain a row of probabilities per choice.
     pub fn new(strategy: &str, start: &[Vec<f64>], end: &[Vec<f64>], rewards: Option<[f64; 2]>) -> Certainty {
         let pairs = || start.iter().zip(end).filter(|(_, e)| e.len() > 1);
         let near = |(s, e): &(&Vec<f64>, &Vec<f64>)| s.iter().zip(*e).all(|(s, e)| (s - e).abs() < NEAR);
@@ -53,7 +54,7 @@ impl Certainty {
     }
 }
 
-/// The entropy of one choice as a share of the largest that it can have.
+/// The entropy of one choice as a fraction of its largest possible entropy.
 fn share(p: &[f64]) -> f64 {
     let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     let one_of = (p.iter().sum::<f64>() - 1.0).abs() < 1e-6;
@@ -74,7 +75,7 @@ mod tests {
         assert_eq!((c.choices, c.open), (2, 1), "what has one option is no choice");
         assert_eq!(c.start, 1.0);
         assert!(c.entropy < 0.7);
-        // Each candidate by itself: from 0.9 to 0.1 the entropy is the same, and all is decided the other way.
+        // Independent candidates: at 0.9 and 0.1 the entropy is the same, but the decisions are opposite.
         let c = Certainty::new("s", &[vec![0.9, 0.9]], &[vec![0.1, 0.1]], None);
         assert_eq!(c.open, 0);
         assert!((c.start - c.entropy).abs() < 1e-12);

@@ -16,7 +16,7 @@ use crate::schema::Call;
 pub struct Choices {
     /// In states.
     names: Vec<String>,
-    /// Who chooses, for messages.
+    /// The names of the readers that choose, for messages.
     readers: Vec<String>,
     rows: Vec<Var>,
     optimizer: Optimizer,
@@ -40,7 +40,7 @@ impl Choices {
         self.rows.iter().map(|v| v.to_vec1::<f64>()).collect()
     }
 
-    /// Puts these numbers in place, by choice.
+    /// Sets the logits of every choice.
     pub fn set(&self, rows: &[Vec<f64>]) -> Result<()> {
         let one = |(var, row): (&Var, &Vec<f64>)| var.set(&Tensor::from_slice(row, var.dims(), &Device::Cpu)?);
         self.rows.iter().zip(rows).try_for_each(one)
@@ -56,8 +56,8 @@ impl Choices {
         Ok(self.modes()?.into_iter().map(Decided::hard).collect())
     }
 
-    /// A step of the optimiser, its rate times `factor`, along the gradients of the rows; one that is absent rests, or counts as 0.
-    /// Numbers that are not finite, of a gradient or of a row after the step, end the run.
+    /// Makes a step of the optimiser with the gradients of the rows. The learning rate is multiplied by `factor`. `missing` decides whether
+    /// a row without a gradient is unchanged or has a gradient of 0. A gradient or a row that is not finite ends the run with an error.
     pub fn step(
         &mut self,
         gradients: Vec<Option<Vec<f64>>>,
@@ -118,7 +118,7 @@ pub fn choices_event(symbols: &Symbols, rows: &[Vec<f64>], epoch: usize, step: u
     for (c, row) in rows.iter().enumerate() {
         let probabilities = softmax(row);
         let entropy: f64 = probabilities.iter().map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
-        // One option is no choice, and has no entropy to lose.
+        // A single option is no choice and has no entropy.
         shares.push(if row.len() > 1 { entropy / (row.len() as f64).ln() } else { 0.0 });
         choices.push(ChoiceState {
             reader: symbols.choices[c].clone(),
@@ -141,8 +141,8 @@ pub fn softmax(row: &[f64]) -> Vec<f64> {
     log_softmax(row).into_iter().map(f64::exp).collect()
 }
 
-/// softmax(row / temperature). The largest is subtracted before the division, so that no temperature above 0 is too low: what is left
-/// then is 1 for the largest, and 0 for the others.
+/// softmax(row / temperature). The largest logit is subtracted before the division, so that any temperature above 0 gives finite
+/// results: in the limit 1 for the largest logit, and 0 for the others.
 pub fn softmax_at(row: &[f64], temperature: f64) -> Vec<f64> {
     let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     softmax(&row.iter().map(|v| (v - max) / temperature).collect::<Vec<_>>())
@@ -163,7 +163,7 @@ pub fn argmax(row: &[f64]) -> usize {
 mod tests {
     use super::*;
 
-    /// Down to the smallest number above 0: finite, and the largest option's.
+    /// Even at the smallest number above 0, results are finite and the largest logit has probability 1.
     #[test]
     fn no_temperature_above_zero_is_too_low() {
         let row = [0.3, -1.2, 2.5, 2.4999];
@@ -178,7 +178,7 @@ mod tests {
         assert!(softmax_at(&row, 2.5).iter().zip(plain).all(|(a, b)| (a - b).abs() < 1e-15));
     }
 
-    /// Logits of any size.
+    /// Logits of any size give finite results.
     #[test]
     fn no_logits_are_too_far_apart() {
         for row in [[900.0, -900.0, 0.0], [1e300, -1e300, 1.0], [-1e5, -2e5, -3e5]] {

@@ -126,7 +126,7 @@ impl Selectors {
             t if t <= -g / 2.0 => (0.0, 0.0),
             t if t >= g / 2.0 => (1.0, 0.0),
             t => {
-                // In units of the width: its cube would be 0 for a small one.
+                // Computed in units of the width, since the cube of a small width would underflow to 0.
                 let u = t / g;
                 (-2.0 * u.powi(3) + 1.5 * u + 0.5, (1.5 - 6.0 * u.powi(2)) / g)
             }

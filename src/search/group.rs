@@ -12,15 +12,15 @@
 //!   it the same topology is retrained from scratch, and with `fine_tune` each group is trained further on its own tasks, with what
 //!   lies before the groups as it is ([`crate::experiment`]).
 //!
-//! Samplers of the released code (`LearnToGroup.sample_task_group` in `models/learnToGroup.py`): `gumbel` is `gumbel` here, and with
-//! `is_hard` it is `hard`; `diag_gumbel` and `gaussian_gumbel` are `gumbel` with another `start`; `batch_gumbel` is `gumbel_each`, which
-//! that code can use for classification alone (`Loss.__call__` in `models/loss.py` asks the loss for no reduction, and its losses of
-//! images do not take that); `softmax` has neither noise nor temperature. Two are left out. `batch_relaxed` draws one sample for the
-//! batch, like `gumbel`, but with `sample()`, through which no gradient reaches the logits: they stay as they were at the
-//! start. The fixed `diagonal` is no search: that is a topology, written down.
+//! Samplers of the released code (`LearnToGroup.sample_task_group` in `models/learnToGroup.py`): `gumbel` is `gumbel` here, or `hard`
+//! with `is_hard`; `diag_gumbel` and `gaussian_gumbel` are `gumbel` with another `start`; `batch_gumbel` is `gumbel_each`, which that code
+//! supports only for classification (`Loss.__call__` in `models/loss.py` calls the loss without reduction, which its losses of images do
+//! not support); `softmax` has neither noise nor temperature. Two samplers are left out. `batch_relaxed` draws one sample for the batch,
+//! like `gumbel`, but with `sample()`, which passes no gradient to the logits, so they keep their initial values. The fixed `diagonal`
+//! is not a search; it can be written as a topology.
 //!
-//! The released `train.py` leaves two checkpoints: the last epoch's, and that of the last epoch in which both the validation and the
-//! training loss were below those of the epoch kept before. `select` offers both, and the lowest validation loss alone.
+//! The released `train.py` saves two checkpoints: that of the last epoch, and that of the last epoch in which both the validation and the
+//! training loss were below those of the previously saved epoch. `select` offers both, and the epoch of the lowest validation loss.
 
 mod sample;
 mod selection;
@@ -72,17 +72,16 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "temperature",
                 ty: POSITIVE_SCHEDULE,
                 need: Need::Default("constant(2.5)"),
-                doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy). `softmax` does \
-                      not take it.",
+                doc: "Temperature of the relaxed categorical. Code: constant, 2.5 (CelebA), 4 (Taskonomy). `softmax` ignores it.",
             },
             AttrDef {
                 name: "sampler",
                 ty: Ty::OneOf(&["gumbel", "gumbel_each", "softmax", "hard"]),
                 need: Need::Default("gumbel"),
-                doc: "What weighs the losses: `gumbel`, a relaxed sample per batch, as published; `gumbel_each`, a relaxed sample per \
-                      example, which weighs that example's part of the loss (the code's `batch_gumbel`); `softmax`, the \
-                      probabilities themselves, without noise or temperature; `hard`, the argmax of the batch's relaxed sample, \
-                      with the relaxed one's gradient.",
+                doc: "The weights of the losses: `gumbel`, a relaxed sample per batch, as published; `gumbel_each`, a relaxed sample per \
+                      example, which weights that example's part of the loss (the code's `batch_gumbel`); `softmax`, the probabilities \
+                      themselves, without noise or temperature; `hard`, the argmax of the batch's relaxed sample, with the gradient of \
+                      the relaxed sample.",
             },
             AttrDef {
                 name: "start",
@@ -125,9 +124,9 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "select",
                 ty: Ty::OneOf(&["last", "best", "both"]),
                 need: Need::Default("last"),
-                doc: "Which epoch's weights and logits are the result: the last; `best`, the lowest validation loss; `both`, the last \
-                      epoch with a lower validation loss and a lower training loss than the epoch kept before. Code: saves \
-                      the last and what `both` picks.",
+                doc: "The epoch whose weights and logits are the result: `last`; `best`, the epoch of the lowest validation loss; `both`, \
+                      the last epoch with a lower validation loss and a lower training loss than the previously selected epoch. Code: \
+                      saves the last epoch and the one that `both` selects.",
             },
             AttrDef {
                 name: "entropy",
@@ -170,8 +169,8 @@ pub static DEF: StrategyDef = StrategyDef {
     procedure: search,
 };
 
-/// Trains the supernet and the logits in one phase, `search`. The validation scores are the supernet's under the argmax, in the
-/// epoch that is kept.
+/// Trains the supernet and the logits in one phase, `search`. The validation scores are those of the supernet with the argmax decisions,
+/// in the selected epoch.
 fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -> Result<Ended<Outcome>, RunError> {
     train(ground, bench, listener, None, &|g, model, phase| Ok(Box::new(Grouping::new(g, model, phase)?)))
 }
@@ -198,7 +197,7 @@ pub struct Grouping<'a> {
 
 /// What a step learns.
 pub struct Pull {
-    /// The losses that the weights follow, with the entropy term.
+    /// The losses that the weights minimise, including the entropy term.
     pub stepped: Stepped,
     /// By trained weight, before scaling at splits and clipping.
     pub weights: Gradients,

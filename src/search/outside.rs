@@ -1,5 +1,5 @@
-//! Tables of numbers from elsewhere that a strategy starts from: csv or JSON, as other tools write them. What is wrong with one is told
-//! with file, row and column.
+//! Reads tables of numbers of other tools, in csv or JSON, for strategies that start from them. Errors name the file, the row and the
+//! column.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,16 @@ use crate::data::DataError;
 use crate::runtime::{RunError, format};
 use crate::source::read_bytes;
 
-/// No such table is larger.
+/// The size limit of a table in bytes.
 const MOST: u64 = 1 << 30;
 
-/// A table as it is written.
+/// A table in its file format.
 pub enum Outside {
     Sheet(Sheet),
     Json(Json),
 }
 
-/// Reads a table; JSON is known by how it begins.
+/// Reads a table. JSON is recognised by its first character.
 pub fn read(path: &Path) -> Result<Outside, RunError> {
     let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => DataError::NotFound { path: path.to_path_buf() },
@@ -41,10 +41,10 @@ pub fn read(path: &Path) -> Result<Outside, RunError> {
             RunError::from(DataError::Text {
                 path: path.to_path_buf(),
                 line: e.line() as u64,
-                detail: format!("this is no JSON: {e}"),
+                detail: format!("this is not JSON: {e}"),
             })
         })?;
-        // A table of another program has no number of a format; one of a later version may mean something else.
+        // Tables of other programs have no `version`; a table of a later version of mtlc may have another meaning.
         if value["version"].as_u64().is_some() {
             let later = |why| RunError::Checkpoint(format!("`{}` {why}", path.display()));
             format::known(&value, 1).map_err(later)?;
@@ -54,12 +54,12 @@ pub fn read(path: &Path) -> Result<Outside, RunError> {
     Sheet::parse(path, text).map(Outside::Sheet)
 }
 
-/// A csv file: rows of cells, each with the line where it stands.
+/// A csv file: rows of cells with their line numbers.
 pub struct Sheet {
     pub path: PathBuf,
-    /// The cells of the first line, where they are names.
+    /// The cells of the first line, if they are names.
     pub header: Option<Vec<String>>,
-    /// Of the header, or of the first row.
+    /// The line number of the header, or of the first row.
     pub first_line: u64,
     pub rows: Vec<(u64, Vec<String>)>,
 }
@@ -70,7 +70,7 @@ impl Sheet {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let first = text.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let count = |c: char| first.matches(c).count();
-        // The one that stands most often in the first line; a comma of equals.
+        // The most frequent one in the first line; a comma if they are equally frequent.
         let delimiter = [',', ';', '\t'].into_iter().rev().max_by_key(|c| count(*c)).unwrap_or(',');
         for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
             let line_number = i as u64 + 1;
@@ -95,7 +95,7 @@ impl Sheet {
         }
     }
 
-    /// Places of the columns that are called so, whatever the case; `None` where one is missing.
+    /// The indices of the columns with these names, ignoring case; `None` if one is missing.
     pub fn columns<const N: usize>(&self, names: [&[&str]; N]) -> Option<[usize; N]> {
         let header = self.header.as_ref()?;
         let at = |n: &[&str]| header.iter().position(|h| n.iter().any(|n| h.eq_ignore_ascii_case(n)));
@@ -106,7 +106,7 @@ impl Sheet {
         Some(out)
     }
 
-    /// The number in a cell, which must be finite; `None` of an empty one.
+    /// The number in a cell, which must be finite; `None` if the cell is empty.
     pub fn number(&self, row: usize, column: usize) -> Result<Option<f64>, RunError> {
         let text = &self.rows[row].1[column];
         match text.parse::<f64>() {
@@ -116,25 +116,25 @@ impl Sheet {
         }
     }
 
-    /// What is wrong with a cell.
+    /// An error about a cell.
     pub fn wrong(&self, row: usize, column: usize, detail: &str) -> RunError {
         let name = self.header.as_ref().and_then(|h| h.get(column)).filter(|n| !n.is_empty());
         let name = name.cloned().unwrap_or_else(|| (column + 1).to_string());
         self.at(self.rows[row].0, format!("column `{name}`: {detail}"))
     }
 
-    /// What is wrong with a line.
+    /// An error about a line.
     pub fn at(&self, line: u64, detail: String) -> RunError {
         DataError::Text { path: self.path.clone(), line, detail }.into()
     }
 
-    /// What is wrong with the whole.
+    /// An error about the whole file.
     pub fn shaped(&self, detail: &str, help: &str) -> RunError {
         DataError::Option { message: format!("`{}` {detail}", self.path.display()), help: help.into() }.into()
     }
 }
 
-/// The cells of a line, trimmed; `None` where a quote does not end.
+/// The trimmed cells of a line; `None` if a quote is not closed.
 fn cells(line: &str, delimiter: char) -> Option<Vec<String>> {
     let (mut out, mut cell, mut quoted, mut rest) = (Vec::new(), String::new(), false, line.chars().peekable());
     while let Some(c) = rest.next() {
@@ -163,24 +163,24 @@ pub struct Json {
 }
 
 impl Json {
-    /// What is wrong at a place in it.
+    /// An error about a place in the file.
     pub fn wrong(&self, place: &str, detail: &str, help: &str) -> RunError {
         let place = if place.is_empty() { String::new() } else { format!(", {place}") };
         DataError::Option { message: format!("`{}`{place}: {detail}", self.path.display()), help: help.into() }.into()
     }
 
-    /// A list of names under this key.
+    /// The list of names under this key.
     pub fn names(&self, key: &str) -> Result<Option<Vec<String>>, RunError> {
         let Some(value) = self.value.get(key) else { return Ok(None) };
         let all = value.as_array().map(|l| l.iter().map(|v| v.as_str().map(str::to_string)).collect());
         match all {
             Some(Some(names)) => Ok(Some(names)),
-            _ => Err(self.wrong(&format!("`{key}`"), "this is no list of names", "")),
+            _ => Err(self.wrong(&format!("`{key}`"), "this is not a list of names", "")),
         }
     }
 }
 
-/// Where each of `wanted` stands in `found`, which must hold the same names; else what is different.
+/// The index in `found` of each name in `wanted`. The error describes the difference if they do not contain the same names.
 pub fn matched(what: &str, wanted: &[String], found: &[String]) -> Result<Vec<usize>, String> {
     let list = |names: Vec<&String>| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     let unknown: Vec<&String> = found.iter().filter(|n| !wanted.contains(n)).collect();

@@ -1,8 +1,9 @@
 //! Random search: the baseline that every search has to beat (Li and Talwalkar 2019).
 //!
-//! - **Draws**: every choice uniformly among its candidates, or its subsets ([`crate::ir::Choice::draw`]); the query of a subset of
-//!   several copies uniformly among the queries; a task with a head on every copy uniformly among the copies. Draws are repeated until the topology keeps the budget and was not drawn before. Small
-//!   trees have more labelled choices than large ones, so they are drawn more often: uniform over choices is not uniform over trees.
+//! - **Draws**: every choice is drawn uniformly among its candidates or its subsets ([`crate::ir::Choice::draw`]), the query of a subset of
+//!   several copies uniformly among the queries, and the copy of a task with a head on every copy uniformly among the copies. Draws are
+//!   repeated until the topology is within the budget and was not drawn before. Small trees have more labelled choices than large ones,
+//!   so they are drawn more often: uniform over choices is not uniform over trees.
 //! - **Phases**: each drawn topology is trained as `train` says (`draw_1`, `draw_2`, ...); the one of lowest validation loss is the
 //!   result, the first of equals. It is then retrained like any derived topology, from the same weights.
 

@@ -233,12 +233,12 @@ pub struct Reinforcing<'a> {
     optimizer: Optimizer,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
-    /// By choice.
+    /// The law of each choice.
     laws: Vec<Law>,
     weigher: Weigher,
     /// The moving average, from the first reward on.
     baseline: Option<f64>,
-    /// Sums and numbers of rewards in the first and in the last quarter of the steps of the choices.
+    /// The sum and the number of rewards in the first quarter of the steps of the choices, then those in the last quarter.
     quarters: [f64; 4],
     watch: Watch,
 }
@@ -366,7 +366,7 @@ impl<'a> Reinforcing<'a> {
         self.choices.step(gradient, factor, Missing::Skip, (&self.watch, at))
     }
 
-    /// Counts a reward where it is one of the first or of the last.
+    /// Counts a reward if its step is in the first or the last quarter.
     fn count(&mut self, reward: f64, step: u64) {
         let of = |step: u64| step.saturating_sub(self.warmup) / self.every;
         let (steps, now) = (of((self.epochs * self.per_epoch) as u64), of(step));
@@ -379,20 +379,20 @@ impl<'a> Reinforcing<'a> {
         }
     }
 
-    /// The most probable subset of every choice, by its most probable query.
+    /// The most probable subset of every choice, with its most probable query.
     fn modes(&self) -> candle_core::Result<Vec<usize>> {
         Ok(self.choices.read()?.iter().zip(&self.laws).map(|(row, law)| law.mode(row)).collect())
     }
 }
 
-/// A sampled network: the number of a decision per choice, whether its reader is used, and what it was worth.
+/// A sampled network: the number of the decision of each choice, whether its reader is used, and the reward.
 pub struct Drawn {
     pub sampled: Vec<usize>,
     pub used: Vec<bool>,
     pub reward: f64,
 }
 
-/// The number of an option per choice, drawn.
+/// Draws the number of an option for each choice.
 pub fn sample(laws: &[Law], logits: &[Vec<f64>], random: Randomness, purpose: &str, counters: [u64; 2]) -> Vec<usize> {
     let stream = |c: usize| random.stream(purpose, [counters[0], counters[1], c as u64]);
     logits.iter().zip(laws).enumerate().map(|(c, (row, law))| law.sample(row, &mut stream(c))).collect()
@@ -515,7 +515,7 @@ impl Procedure for Reinforcing<'_> {
 impl Chooser for Reinforcing<'_> {
     fn rewards(&self) -> Option<[f64; 2]> {
         let [first, of_first, last, of_last] = self.quarters;
-        // Few rewards are noise.
+        // The mean of few rewards is noise.
         (of_first.min(of_last) >= 8.0).then(|| [first / of_first, last / of_last])
     }
 

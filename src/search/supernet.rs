@@ -18,7 +18,7 @@ use crate::runtime::state::Best;
 
 /// A procedure that ends with decisions.
 pub trait Chooser: Procedure {
-    /// Puts the weights and choices of the selected epoch in place, and gives what is known of it; nothing where the last epoch counts.
+    /// Restores the weights and choices of the selected epoch and returns that epoch; `None` if the last epoch is the result.
     fn select(&mut self) -> Result<Option<Best>, RunError> {
         Ok(None)
     }
@@ -26,11 +26,11 @@ pub trait Chooser: Procedure {
     fn logits(&self) -> Result<Vec<Vec<f64>>, RunError>;
     /// An option for each choice.
     fn decisions(&self) -> Result<Vec<usize>, RunError>;
-    /// Probabilities by choice: of its options, or of each candidate by itself.
+    /// The probabilities of each choice: of its options, or of each candidate independently.
     fn probabilities(&self) -> Result<Vec<Vec<f64>>, RunError> {
         Ok(self.logits()?.iter().map(|row| softmax(row)).collect())
     }
-    /// Mean reward in the first and in the last quarter of the steps of the choices.
+    /// The mean rewards in the first and in the last quarter of the steps of the choices, for strategies with rewards.
     fn rewards(&self) -> Option<[f64; 2]> {
         None
     }
@@ -40,7 +40,7 @@ pub trait Chooser: Procedure {
 pub type Make<'g> = dyn for<'m> Fn(&'m Ground<'m>, &'m Model, &str) -> Result<Box<dyn Chooser + 'm>, RunError> + 'g;
 
 /// Trains a supernet in one phase, `search`; weight steps go over the rows in `only`, or all. The validation scores are the
-/// supernet's under the decisions, in the epoch that is kept.
+/// supernet's under the decisions, in the selected epoch.
 pub fn train(
     ground: &Ground,
     bench: &mut dyn Bench,
@@ -56,7 +56,7 @@ pub fn train(
     }
     let mut keeper = bench.keeper("search", listener);
     let mut chooser = make(ground, &model, &keeper.phase)?;
-    // Before a saved state is put in its place.
+    // Read the initial probabilities before a saved state is loaded.
     let start = chooser.probabilities()?;
     let batches = match &only {
         Some(rows) => Batches::of(&search.args, rows.len(), random),

@@ -1,5 +1,5 @@
-//! JSON texts for files. JSON has no number for what is not finite, and `serde_json` writes `null` in its place, which cannot be read
-//! back as a number: here such a value is refused, with its place. What may be undefined is an `Option` in its type.
+//! JSON texts for files. JSON has no numbers that are not finite: `serde_json` writes `null` instead, which cannot be read back as a
+//! number. Here such a value is an error that names its place. A value that can be undefined has the type `Option`.
 
 use std::fmt::{self, Display};
 
@@ -8,7 +8,7 @@ use serde::ser::{self, Serialize};
 /// Why a value is not written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refused {
-    /// `networks[0].test.loss`, and the value there.
+    /// The path of the value, such as `networks[0].test.loss`, and the value.
     NotFinite {
         place: String,
         value: f64,
@@ -33,24 +33,24 @@ impl ser::Error for Refused {
     }
 }
 
-/// One line, without its end.
+/// The value on one line, without a line end.
 pub fn line<T: Serialize + ?Sized>(value: &T) -> Result<String, Refused> {
     finite(value)?;
     serde_json::to_string(value).map_err(|e| Refused::Other(e.to_string()))
 }
 
-/// Indented, with a line end.
+/// The value as indented text, with a line end.
 pub fn text<T: Serialize + ?Sized>(value: &T) -> Result<String, Refused> {
     finite(value)?;
     serde_json::to_string_pretty(value).map(|t| t + "\n").map_err(|e| Refused::Other(e.to_string()))
 }
 
-/// Refuses a value that holds a number that is not finite.
+/// Refuses a value that contains a number that is not finite.
 pub fn finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Refused> {
     value.serialize(Look { place: String::new() })
 }
 
-/// Looks through a value; `place` is where it is.
+/// Visits all parts of a value; `place` is the path of the current part.
 struct Look {
     place: String,
 }

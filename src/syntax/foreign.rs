@@ -1,13 +1,13 @@
-//! Files that are something else: other programs use names that end in `.mtl` too. One message says so, instead of one for each of
-//! their lines. Only a text without an edition line is looked at.
+//! Recognises files of other programs, which also use names that end in `.mtl`. They are reported in one message instead of one per line.
+//! Only texts without an edition line are checked.
 
 use std::ops::Range;
 
-/// What a text is, and the part of it that shows it.
+/// The kind of a text, and the part of it by which it was recognised.
 pub(super) struct Foreign {
-    /// "a Wavefront material file"
+    /// The kind, such as "a Wavefront material file".
     pub what: &'static str,
-    /// About the part that shows it.
+    /// The label for the part by which it was recognised.
     pub label: &'static str,
     pub help: &'static str,
     pub at: Range<usize>,
@@ -58,10 +58,10 @@ const MATERIAL: &[&str] = &[
     "map_norm",
 ];
 
-/// Those of an .obj file.
+/// Statements of a Wavefront object (.obj) file.
 const OBJECT: &[&str] = &["mtllib", "usemtl", "v", "vt", "vn", "vp", "f", "o", "g", "s", "l", "p"];
 
-/// What a text without an edition line is, if it is plain that it is none of ours.
+/// The kind of a text without an edition line, if it is clearly not a program of this language.
 pub(super) fn foreign(text: &str) -> Option<Foreign> {
     let mut lines = statements(text);
     let (at, first) = lines.next()?;
@@ -76,12 +76,12 @@ pub(super) fn foreign(text: &str) -> Option<Foreign> {
     }
     if lower.starts_with("version https://git-lfs") {
         return found(
-            "a pointer of Git LFS, not the file that it stands for",
+            "a Git LFS pointer, not the file itself",
             "Git LFS keeps the file elsewhere",
             "fetch the file with `git lfs pull`",
         );
     }
-    // A word of these languages is followed by numbers or a name, never by the signs of ours.
+    // In these languages, a word is followed by numbers or a name, never by the punctuation of this language.
     let plain = |line: &str| !line.contains(['=', '{', '}', '(', ':']);
     let of = |table: &[&str], line: &str| {
         let mut words = line.split_whitespace();
@@ -109,7 +109,7 @@ pub(super) fn foreign(text: &str) -> Option<Foreign> {
     None
 }
 
-/// Lines that are neither blank nor a remark, trimmed, with the places where they begin.
+/// The trimmed lines that are neither blank nor comments, with the offsets where they begin.
 fn statements(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     text.split(['\n', '\r']).filter_map(move |line| {
@@ -137,7 +137,7 @@ mod tests {
             "newmtl red",
             "\u{feff}\r\n# Blender 4.2 MTL File: 'None'\r\n# www.blender.org\r\n\r\nnewmtl Material.001\r\nNs 250.0\r\nillum 2\r\n",
             "\tnewmtl  a b\n\tPr 0.5\n\tnorm -bm 1 n.png\n",
-            // A library whose first material has lost its name.
+            // A library whose first material has no name.
             "Kd 0.8 0.1 0.1\nKs 0 0 0\nd 1.0\n",
             "NEWMTL LOUD\nKD 1 1 1\n",
         ] {

@@ -112,7 +112,7 @@ pub fn parse(file: FileId, text: &str) -> Parse {
     };
     let (mut typed, mut found) = read::read(file, text, &SyntaxNode::new_root(green.clone()));
     if typed.edition.as_ref().is_some_and(|e| e.value > 1) {
-        // A later edition may read otherwise: what is here has no meaning that this compiler knows.
+        // The text may have another meaning in a later edition, so no other diagnostics are reported.
         found.retain(|d| d.code == codes::SYNTAX_EDITION);
         typed.items.clear();
     }

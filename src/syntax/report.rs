@@ -41,12 +41,12 @@ impl Reader<'_> {
         self.push(d);
     }
 
-    /// An edition that this compiler does not know yet: a fix would change what the file means.
+    /// Reports an edition that this compiler does not support yet, without a fix, which would change the meaning of the file.
     pub(super) fn report_later_edition(&mut self, span: Span) {
         let message = format!("`{}` is a later edition of the language than this mtlc knows", &self.text[span.range()]);
         let d = Diagnostic::new(codes::SYNTAX_EDITION, span, message)
             .label(concat!("mtlc ", env!("CARGO_PKG_VERSION"), " knows `mtl 1`"))
-            .help("use a version of mtlc that knows the edition; nothing else in the file was looked at");
+            .help("use a version of mtlc that knows the edition; nothing else in the file was checked");
         self.push(d);
     }
 

@@ -69,7 +69,7 @@ fn usual_spellings_are_missing_in_columns_of_numbers_only() {
 fn words_of_the_program_and_of_a_schema_win() {
     let text = table(40, |i| (i == 7).then(|| "NA".into()));
     let refused = read(&text, ", missing = [\"\"]").expect_err("`NA` is no missing value here");
-    assert!(refused.contains("1 cell that is no number (\"NA\" in line 9)"), "{refused}");
+    assert!(refused.contains("1 cell that is not a number (\"NA\" in line 9)"), "{refused}");
     assert!(refused.contains("add `missing = [\"\", \"NA\"]`"), "{refused}");
     let raw = read(&text, ", missing = [\"NA\"]").expect("listed");
     assert!(numbers(&raw, "a")[7].is_nan() && raw.missing_numbers.is_empty());
@@ -196,12 +196,12 @@ fn attributes_that_cannot_be_are_found_without_the_data() {
         found.first().map(|d| d.message.clone()).unwrap_or_default()
     };
     assert_eq!(problem(", decimal = \",\", thousands = \".\", strip = [\"$\"], minus = [\"\u{2212}\"]"), "");
-    assert!(problem(", decimal = \";\"").contains("no decimal sign"));
-    assert!(problem(", decimal = \",\", thousands = \",\"").contains("both between thousands"));
-    assert!(problem(", thousands = \"..\"").contains("no sign between thousands"));
-    assert!(problem(", thousands = \"0\"").contains("no sign between thousands"));
-    assert!(problem(", strip = [\"\"]").contains("cannot be left away"));
-    assert!(problem(", minus = [\"minus\"]").contains("no minus sign"));
+    assert!(problem(", decimal = \";\"").contains("not a decimal separator"));
+    assert!(problem(", decimal = \",\", thousands = \",\"").contains("both of thousands and of the fraction"));
+    assert!(problem(", thousands = \"..\"").contains("not a thousands separator"));
+    assert!(problem(", thousands = \"0\"").contains("not a thousands separator"));
+    assert!(problem(", strip = [\"\"]").contains("cannot be removed from a number"));
+    assert!(problem(", minus = [\"minus\"]").contains("not a minus sign"));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_column_with_few_other_cells_is_an_error_and_with_many_a_category() {
     let few = table(200, |i| (i == 11 || i == 150).then(|| if i == 11 { "oops".into() } else { "12b".into() }));
     let refused = read(&few, "").expect_err("almost numeric");
     assert!(
-        refused.contains("column `a`: 2 cells that are no numbers (\"oops\" in line 13, \"12b\" in line 152); 198 of 200 cells are plain numbers"),
+        refused.contains("column `a`: 2 cells that are not numbers (\"oops\" in line 13, \"12b\" in line 152); 198 of 200 cells are plain numbers"),
         "{refused}"
     );
     assert!(

@@ -132,7 +132,7 @@ fn freezing_never_writes_what_check_refuses() {
         let before = place.contents();
         let out = place.run("data freeze net.mtl");
         assert_eq!(out.code, 3, "{wrong}: {}{}", out.out, out.err);
-        assert!(out.err.contains("stays as it is"), "{}", out.err);
+        assert!(out.err.contains("it was not changed"), "{}", out.err);
         assert_eq!(place.contents(), before);
     }
 }

@@ -90,7 +90,7 @@ fn one_missing_value_does_not_make_a_category() {
 fn columns_that_are_almost_numeric_are_told_by_every_command() {
     let odd = table(60).replacen("\n41,", "\noops,", 1);
     let line = odd.lines().position(|l| l.starts_with("oops")).expect("it is there") + 1;
-    let what = format!("1 cell that is no number (\"oops\" in line {line})");
+    let what = format!("1 cell that is not a number (\"oops\" in line {line})");
     let euros: String = table(60)
         .lines()
         .enumerate()
@@ -181,7 +181,7 @@ fn endings_that_stand_for_no_format_are_refused() {
         let refused = place.run(&format!("predict R t.csv -o {name} --device cpu"));
         assert_eq!(refused.code, 2, "{name}: {}", refused.err);
         assert!(
-            refused.err.contains("no format") && refused.err.contains(".csv, .jsonl, .npz or .npy"),
+            refused.err.contains("not a format for predictions") && refused.err.contains(".csv, .jsonl, .npz or .npy"),
             "{}",
             refused.err
         );

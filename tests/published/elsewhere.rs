@@ -147,7 +147,7 @@ fn affinities_of_other_tools_choose_a_tree() {
         let out = format!("run-{}", file.replace('.', "-"));
         let said = place.run(&format!("search net.mtl -o {out} --device cpu")).ok();
         assert!(
-            said.err.contains("nothing is trained") && said.err.contains("it holds at every stage"),
+            said.err.contains("nothing is trained") && said.err.contains("it is used at every stage"),
             "{}",
             said.err
         );
@@ -187,7 +187,7 @@ fn wrong_affinities_are_told_with_their_place() {
         ),
         ("1,1\n1,1\n", "line 1: there are 2 columns; 3 tasks at 2 stages"),
         (",yes,kind,value\nyes,1,1\n", "line 2: 3 cells where 4 are expected"),
-        ("[[1,0,0],[0,1,7],[0,0,1]]", "row `kind`, column `value`: 7 is no affinity: they are from -1 to 1"),
+        ("[[1,0,0],[0,1,7],[0,0,1]]", "row `kind`, column `value`: 7 is not an affinity: affinities are from -1 to 1"),
     ] {
         place.write("a.csv", text.as_bytes());
         let out = place.run("search net.mtl -o run --device cpu --quiet");

@@ -7,7 +7,7 @@ fn place(data: &str) -> Place {
 }
 
 fn number(v: &serde_json::Value) -> f64 {
-    v.as_f64().unwrap_or_else(|| panic!("{v} is no number"))
+    v.as_f64().unwrap_or_else(|| panic!("{v} is not a number"))
 }
 
 #[test]

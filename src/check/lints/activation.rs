@@ -1,4 +1,4 @@
-//! A head that ends in what makes its loss hard to learn: numbers of at least 0 where the loss takes any.
+//! A head whose last activation makes its loss hard to minimise: it yields no negative numbers where the loss expects any number.
 
 use super::Facts;
 use crate::check::outputs::{Range, of_head};
@@ -11,7 +11,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         let Some(head) = task.head.map(|h| &spec.heads[h.0]) else { continue };
         let known = of_head(spec, head);
         let Some(node) = known.by.filter(|_| known.range == Range::Positive) else { continue };
-        // In a stage, other readers have a use for it.
+        // The output of a stage may have other readers, which need the activation.
         if !head.body.nodes.iter().any(|n| std::ptr::eq(n, node)) {
             continue;
         }

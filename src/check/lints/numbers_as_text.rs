@@ -1,4 +1,4 @@
-//! A frozen category whose texts are numbers, or almost: `12 %`, `1,5`, a stray word among a thousand numbers.
+//! A frozen category whose texts are all or mostly numbers: `12 %`, `1,5`, or one word among a thousand numbers.
 
 use super::Facts;
 use crate::data::Facts as ColumnFacts;
@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let tables = facts.spec.data.iter().filter(|d| d.format.call.name == csv::DEF.call.name);
-    // Where `numeric` is written, the rest are categories by choice.
+    // With `numeric`, the other columns are categories by choice.
     for data in tables.filter(|d| d.args.get("numeric").is_none()) {
         let Some(schema) = &data.schema else { continue };
         let chosen: Vec<String> = csv::names(&data.args, "categories").into_iter().map(|n| n.value).collect();
@@ -34,7 +34,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
                 Diagnostic::new(
                     codes::DATA_TABLE,
                     data.span,
-                    format!("the schema of `{}` says category: {message}", data.name),
+                    format!("the schema of `{}` contains a category that looks numeric: {message}", data.name),
                 )
                 .help(format!("{help}; then freeze again")),
             );

@@ -1,4 +1,4 @@
-//! One file for two splits: the scores do not mean what they seem to mean.
+//! Two splits that read the same file, so that the scores are not those of new rows.
 
 use super::Facts;
 use crate::data::{SPLITS, same_file};
@@ -8,7 +8,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     for data in &facts.spec.data {
         let files = (data.format.files)(&data.args);
         for same in same_file::by_name(&files) {
-            // Formats that call the files of a split otherwise: the item as a whole.
+            // Some formats have no attribute of that name; then the whole item is marked.
             let span = |s: usize| data.args.span(SPLITS[s]).filter(|_| data.args.is_given(SPLITS[s]));
             let [first, second] = same.splits.map(span);
             let mut d = Diagnostic::new(codes::DATA_SAME_FILE, second.unwrap_or(data.span), same.message())

@@ -1,5 +1,5 @@
-//! Tasks whose losses differ a hundredfold: one against all others, or two groups. The small ones' gradients are lost in the large
-//! ones'.
+//! Tasks whose initial losses differ by a factor of 100 or more: one task from all others, or two groups of tasks. The gradients of the
+//! small losses are then negligible next to those of the large ones.
 
 use super::Facts;
 use crate::data::{Facts as ColumnFacts, label::Term};
@@ -10,7 +10,7 @@ use crate::objective::TaskKind;
 /// How many times smaller is suspicious.
 const TIMES: f64 = 100.0;
 
-/// A task and what its loss begins at.
+/// A task and its initial loss.
 struct Start<'a> {
     loss: f64,
     task: &'a Task,
@@ -26,7 +26,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     }
     starts.sort_by(|a, b| a.loss.total_cmp(&b.loss));
     let gap = |at: &usize| starts[*at].loss / starts[at - 1].loss;
-    // The widest gap; of equal ones the first.
+    // The widest gap; the first one if several are equal.
     let widest = (1..starts.len()).rev().max_by(|a, b| gap(a).total_cmp(&gap(b)));
     let Some(at) = widest.filter(|at| gap(at) * 1.0001 >= TIMES) else { return };
     let (low, high) = starts.split_at(at);
@@ -37,33 +37,33 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     });
 }
 
-/// One task against all others, the nearest of which begins at `next`.
+/// One task whose loss is far from all others; `next` is the nearest of the other losses.
 fn alone(task: &Task, loss: f64, next: f64) -> Diagnostic {
     let (bound, label) = match loss < next {
-        true => ("more", "a hundredth of the others': it is hardly learned"),
-        false => ("less", "a hundred times the others': they are hardly learned"),
+        true => ("more", "a hundredth of the others: it is hardly learned"),
+        false => ("less", "a hundred times the others: they are hardly learned"),
     };
     let message = format!(
-        "the loss of `{}` begins at about {}, all others' at {} or {bound}",
+        "the loss of `{}` begins at about {}, all others at {} or {bound}",
         task.name,
         rounded(loss),
         rounded(next)
     );
     let weight = format!("`weight = {}`", rounded(task.weight * next / loss));
     let help = match (loss < next, is_raw(task)) {
-        (true, false) => format!("weigh it up: {weight}"),
+        (true, false) => format!("increase its weight: {weight}"),
         (true, true) => {
-            format!("weigh it up, {weight}, or let its label be standardised: remove `standardize = false`")
+            format!("increase its weight, {weight}, or standardise its label: remove `standardize = false`")
         }
-        (false, false) => format!("scale its label, or weigh it down: {weight}"),
+        (false, false) => format!("scale its label, or decrease its weight: {weight}"),
         (false, true) => {
-            format!("let its label be standardised (remove `standardize = false`), or weigh it down: {weight}")
+            format!("standardise its label (remove `standardize = false`), or decrease its weight: {weight}")
         }
     };
     Diagnostic::new(codes::TASK_SCALE, task.span, message).label(label).help(help)
 }
 
-/// Two groups, each of several tasks, in order of their losses.
+/// Two groups of several tasks each, sorted by their losses.
 fn groups(low: &[Start], high: &[Start]) -> Diagnostic {
     let names = |starts: &[Start]| {
         let mut tasks: Vec<&Task> = starts.iter().map(|s| s.task).collect();
@@ -80,16 +80,16 @@ fn groups(low: &[Start], high: &[Start]) -> Diagnostic {
     let first = |starts: &[Start]| starts.iter().map(|s| s.task.span).min_by_key(|s| (s.file, s.start));
     let (small, large) = (first(low).expect("a group has tasks"), first(high).expect("a group has tasks"));
     let help = match low.iter().chain(high).any(|s| is_raw(s.task)) {
-        true => "let the labels be standardised: remove `standardize = false`".to_string(),
+        true => "standardise the labels: remove `standardize = false`".to_string(),
         false => "give the tasks a `weight`, so that their losses are of one size".to_string(),
     };
     Diagnostic::new(codes::TASK_SCALE, small, message)
-        .label("a hundredth of the others': these are hardly learned")
+        .label("a hundredth of the others: these are hardly learned")
         .also(large, "a hundred times as large")
         .help(help)
 }
 
-/// Whether the label would be standardised if nothing were written.
+/// Whether the label is not standardised only because of `standardize = false`.
 fn is_raw(task: &Task) -> bool {
     task.kind.has_units() && !task.standardize
 }
@@ -101,17 +101,17 @@ fn rounded(v: f64) -> String {
     format!("{}", (v * power).round() / power)
 }
 
-/// The loss of a network that knows nothing: ln K for K classes, the size of the label for a regression.
+/// The loss of an untrained network: ln K for K classes, the magnitude of the label for a regression.
 fn initial_loss(spec: &Spec, task: &Task) -> Option<f64> {
     let loss = match (task.kind, task.loss.name) {
         (TaskKind::Binary | TaskKind::Multilabel(_), "bce") => 2f64.ln(),
         (TaskKind::Classes(Some(n)) | TaskKind::Segmentation(n), "cross_entropy") if n > 1 => (n as f64).ln(),
-        // The label has the deviation 1.
+        // A standardised label has a standard deviation of 1.
         (kind, "mse" | "l1") if kind.has_units() && task.standardize => 1.0,
         (kind, loss) if kind.has_units() => {
             let all = spreads(spec, task)?;
             let of = |&[mean, std]: &[f64; 2]| {
-                // What is learned is the label over `unit`, less its mean where it is standardised.
+                // The network learns the label divided by `unit`; a standardised label has its mean subtracted first.
                 let unit = if task.standardize && std > 0.0 { std } else { 1.0 };
                 let size = if task.standardize { std / unit } else { (mean * mean + std * std).sqrt() };
                 Some(match loss {
@@ -131,7 +131,7 @@ fn initial_loss(spec: &Spec, task: &Task) -> Option<f64> {
     (loss > 0.0 && loss.is_finite()).then_some(loss)
 }
 
-/// Mean and deviation of each component of a label, as far as the frozen schema knows them.
+/// Mean and standard deviation of each component of a label, if the frozen schema has them.
 fn spreads(spec: &Spec, task: &Task) -> Option<Vec<[f64; 2]>> {
     let label = task.label.as_ref()?;
     let schema = spec.data[label.data.0].schema.as_ref()?;

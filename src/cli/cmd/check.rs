@@ -58,7 +58,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
     Ok(worst)
 }
 
-/// Looks at the beginning of tables that no schema describes yet, where they are here: what training would refuse is a warning.
+/// Reads the beginning of tables that have no frozen schema and are available here. What training would refuse is a warning.
 fn look(compiled: &mut Compiled) {
     let Some(checked) = &compiled.checked else { return };
     for data in checked.spec.data.iter().filter(|d| d.schema.is_none() && d.format.call.name == csv::DEF.call.name) {

@@ -17,7 +17,7 @@ pub fn run(args: &DeriveArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
 }
 
-/// With `--json`: what was derived, by which search, and the program or the file that has it.
+/// The output of `--json`: what was derived, by which search, and the program or the path of its file.
 fn described(saved: &SearchResult, more: Value) -> Value {
     let mut value = json!({
         "strategy": saved.strategy,
@@ -78,7 +78,7 @@ fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             terminal.result(|| described(&saved, json!({ "program": text })), || text.clone());
             vocabularies.iter().for_each(|v| {
                 terminal.note(&format!(
-                    "note: this program reads its vocabularies from `{}`, which stands beside {}",
+                    "note: this program reads its vocabularies from `{}`, which is next to {}",
                     v.name,
                     folder.derived().display()
                 ))

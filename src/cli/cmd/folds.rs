@@ -1,4 +1,4 @@
-//! `--folds`: a program trained on every fold of its training rows.
+//! `--folds`: cross-validation, which trains a program once per fold of its training rows.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::report::folds as tables;
 use crate::runtime::control::{Control, Why};
 use crate::runtime::device;
 
-/// What a command does where it was asked for folds, or goes on with them; `None` where it was not.
+/// Runs a command that was given `--folds`, or that resumes a folder of folds; `None` for other commands.
 pub fn asked(command: Command, args: &RunArgs, terminal: &Terminal) -> Option<Result<Outcome, Stop>> {
     let resumed = args.resume.as_ref().and_then(|path| Some((path.clone(), folds::open(path)?)));
     match (resumed, args.folds) {

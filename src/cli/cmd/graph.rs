@@ -12,7 +12,7 @@ use crate::hir::Options;
 use crate::report::graph::{self, GraphOptions};
 
 pub fn run(args: &GraphArgs, terminal: &Terminal) -> Outcome {
-    // Before any work: a name that asks for a format that there is not.
+    // Refuse an unknown format before any work is done.
     let format = format(args, terminal.json)?;
     let options = Options { set: args.set.set.clone(), ..Options::default() };
     let compiled = driver::compile(&args.file, &options).map_err(|e| Failure::io("read", &args.file, &e))?;
@@ -50,8 +50,8 @@ pub fn run(args: &GraphArgs, terminal: &Terminal) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// The format: by `--format`, else by the name of the file, else text (JSON with `--json`). A name that ends as another format than the
-/// one that is written, or as one that is not written at all, is refused: a file is what its name says.
+/// The output format: that of `--format`, else that of the file extension, else text (JSON with `--json`). A file extension of another
+/// format, or of a format that mtlc does not write, is refused, so that the content of a file always matches its name.
 fn format(args: &GraphArgs, json: bool) -> Result<graph::GraphFormat, Failure> {
     let asked = args.format.map(|f| match f {
         GraphFormat::Text => graph::GraphFormat::Text,
@@ -87,7 +87,7 @@ fn format(args: &GraphArgs, json: bool) -> Result<graph::GraphFormat, Failure> {
             ),
             "leave `--format` out, or give the file another name".into(),
         ),
-        // Pictures of points: an svg has the same content, and every browser and converter reads it.
+        // Raster formats: suggest an svg, which every browser and converter reads.
         (None, _)
             if ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "pdf", "eps", "ps"]
                 .contains(&ending.as_str()) =>

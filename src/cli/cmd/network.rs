@@ -11,7 +11,7 @@ pub struct Chosen {
     pub program: PathBuf,
     pub weights: PathBuf,
     pub name: String,
-    /// Both are of a run folder, so that they must be of one network.
+    /// Both files come from a run folder, so they must belong to the same network.
     pub bound: bool,
 }
 
@@ -42,7 +42,8 @@ pub fn chosen(doing: &str, what: &Path, weights: Option<&Path>, network: Option<
     Ok(Chosen { program: what.to_path_buf(), weights: weights.to_path_buf(), name: "network".into(), bound: false })
 }
 
-/// By name; by the name of the weights, if they are called like one of the run's networks; else the run's own.
+/// Chooses the network by `network`, else by the file name of the weights if a network of the run has that name, else the network that
+/// the run is about.
 fn of_run(folder: &RunFolder, weights: Option<&Path>, network: Option<&str>) -> Result<Chosen, Stop> {
     let Some(weights) = weights else {
         let t = networks::find(folder, network).map_err(session::failed)?;

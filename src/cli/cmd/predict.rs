@@ -114,7 +114,7 @@ fn layout(args: &PredictArgs, json: bool) -> Result<Layout, Stop> {
         (None, None) if json && args.output.is_none() => Layout::Jsonl,
         (None, None) if let Some((path, end)) = unknown_end(args.output.as_deref()) => {
             return usage(
-                &format!("`{}` ends in `.{end}`, which is no format that predictions are written in", path.display()),
+                &format!("`{}` ends in `.{end}`, which is not a format for predictions", path.display()),
                 "end its name in .csv, .jsonl, .npz or .npy, or name the format: `--format csv`",
             );
         }
@@ -122,7 +122,7 @@ fn layout(args: &PredictArgs, json: bool) -> Result<Layout, Stop> {
     })
 }
 
-/// The end of a file's name, where it has one that stands for no layout.
+/// A path and its extension, if the extension is not that of a known layout.
 fn unknown_end(path: Option<&Path>) -> Option<(&Path, String)> {
     let path = path?;
     let end = path.extension()?.to_string_lossy().into_owned();

@@ -49,7 +49,7 @@ pub fn failed(e: RunError) -> Stop {
     Stop::Failed(f)
 }
 
-/// What a command that needs the data ends with where a compilation has errors.
+/// The exit code of a command that needs the data, for a compilation with errors.
 pub fn exit_of(compiled: &Compiled) -> Exit {
     if compiled.is_about_data() { Exit::Data } else { Exit::Program }
 }
@@ -157,7 +157,7 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
     Ok(Finished { folder, outcome })
 }
 
-/// What is said of a folder that another command has begun.
+/// The error for a folder that was begun by another command.
 pub fn begun_by(command: Command, path: &Path) -> Stop {
     let (name, shown) = (command.name(), path.display());
     let f = Failure::new(Exit::Usage, format!("`{shown}` was begun by `mtlc {name}`"))
@@ -226,7 +226,7 @@ pub fn product(summary: &Summary, topology: bool, terminal: &Terminal) {
     warn(&summary.findings, terminal);
 }
 
-/// Findings after a result, on standard error.
+/// Prints the findings after a result on standard error.
 pub fn warn(findings: &[Finding], terminal: &Terminal) {
     for f in findings {
         let label = terminal.paint("warning:", "1;33");
@@ -247,7 +247,7 @@ impl Finished {
             step => format!("in `{}`, epoch {} of {}, after step {step}", at.phase, at.epoch, at.epochs),
         };
         let folder = self.folder.path.display();
-        // A summary, or a search's result, says it by itself.
+        // A summary and the result of a search contain it already.
         if terminal.json && self.outcome.summary.is_none() && self.outcome.search.is_none() {
             terminal.object(&json!({ "stopped": StoppedAt::from(at), "folder": folder.to_string() }));
         }

@@ -1,4 +1,4 @@
-//! What the attributes say without the data, and mistakes between them.
+//! What follows from the attributes without reading the data, and contradictions between attributes.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, codes, suggest};
 use crate::schema::{Args, Value};
 use crate::source::{Span, Spanned};
 
-/// The names in a list attribute.
+/// The names that a list attribute contains.
 pub fn names(args: &Args, attribute: &str) -> Vec<Spanned<String>> {
     let text = |v: &Spanned<Value>| {
         let text = match &v.value {
@@ -25,7 +25,7 @@ pub fn plain(args: &Args, attribute: &str) -> Vec<String> {
 }
 
 pub fn outline(args: &Args) -> Outline {
-    // The column of `split` is read past, as by `drop`.
+    // The column of `split` is skipped, as if `drop` listed it.
     let drop: Vec<String> = plain(args, "drop").into_iter().chain(split::named(args).map(|n| n.column)).collect();
     let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
     let categories = plain(args, "categories");
@@ -105,7 +105,7 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
     found
 }
 
-/// Mistakes in how numbers are written.
+/// Errors in the attributes for the notation of numbers.
 fn signs(args: &Args) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut wrong = |attribute: &str, message: String, help: &str| {
@@ -115,11 +115,11 @@ fn signs(args: &Args) -> Vec<Diagnostic> {
     };
     let decimal = args.str("decimal");
     if !matches!(decimal, "." | ",") {
-        wrong("decimal", format!("{decimal:?} is no decimal sign"), "write \".\" or \",\"");
+        wrong("decimal", format!("{decimal:?} is not a decimal separator"), "write \".\" or \",\"");
     }
     if let Some(sign) = args.opt_str("thousands") {
         if sign == decimal {
-            let message = format!("{sign:?} cannot stand both between thousands and before the fraction");
+            let message = format!("{sign:?} cannot be the separator both of thousands and of the fraction");
             wrong(
                 "thousands",
                 message,
@@ -128,8 +128,8 @@ fn signs(args: &Args) -> Vec<Diagnostic> {
         } else if sign.chars().count() != 1 || sign.contains(|c: char| c.is_alphanumeric() || matches!(c, '-' | '+')) {
             wrong(
                 "thousands",
-                format!("{sign:?} is no sign between thousands"),
-                "write one character that is no digit or letter, for example \",\"",
+                format!("{sign:?} is not a thousands separator"),
+                "write one character that is not a digit or a letter, for example \",\"",
             );
         }
     }
@@ -137,7 +137,7 @@ fn signs(args: &Args) -> Vec<Diagnostic> {
         if text.value.is_empty() || text.value.contains(|c: char| c.is_ascii_digit()) {
             wrong(
                 "strip",
-                format!("{:?} cannot be left away from a number", text.value),
+                format!("{:?} cannot be removed from a number", text.value),
                 "write a unit or a sign without digits, for example \"%\"",
             );
         }
@@ -148,7 +148,7 @@ fn signs(args: &Args) -> Vec<Diagnostic> {
         {
             wrong(
                 "minus",
-                format!("{:?} is no minus sign", sign.value),
+                format!("{:?} is not a minus sign", sign.value),
                 "write one character, for example \"\u{2212}\"",
             );
         }

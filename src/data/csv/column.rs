@@ -10,9 +10,9 @@ use crate::data::raw::{MISSING, Values};
 #[derive(Debug)]
 pub struct Column {
     pub name: String,
-    /// Once it is known.
+    /// `None` until it is decided.
     pub kind: Option<Kind>,
-    /// Of a category, and of a column that may become one.
+    /// The distinct texts of a category, or of a column that may become one.
     pub words: Words,
 }
 
@@ -22,10 +22,10 @@ pub enum Kind {
     Category,
 }
 
-/// What is kept of the cells.
+/// The values of the cells.
 #[derive(Debug)]
 pub enum Cells {
-    /// Numbers of the column's words, or [`MISSING`].
+    /// Indices into the column's words, or [`MISSING`].
     Codes(Vec<u32>),
     Numbers(Numbers),
 }
@@ -49,17 +49,17 @@ impl Cells {
     }
 }
 
-/// Numbers as they come, each in no more bytes than the column needs, and the texts among them that are none.
+/// The numbers of a column in order, in the smallest type that holds them exactly, and the texts among them that are not numbers.
 #[derive(Debug, Default)]
 pub struct Numbers {
     store: Store,
-    /// How many cells are expected.
+    /// The expected number of cells.
     rows: usize,
     pub finite: usize,
     others: Words,
-    /// Count and first line of each of the others.
+    /// Count and first line of each text in `others`.
     seen: Vec<(usize, u64)>,
-    /// The first number that is not finite, and its line.
+    /// Line and value of the first number that is not finite.
     pub odd: Option<(u64, f64)>,
 }
 
@@ -73,7 +73,7 @@ impl Numbers {
         self.store.push(f64::NAN, self.rows);
     }
 
-    /// A cell that is no number, or means "missing" if the column is numeric.
+    /// Adds a cell that is not a number, or that means "missing" if the column turns out to be numeric.
     pub fn push_other(&mut self, text: &str, line: u64) {
         let n = self.others.number(text) as usize;
         if n == self.seen.len() {
@@ -105,7 +105,7 @@ impl Numbers {
     }
 }
 
-/// Whole numbers of 16 bits, whole numbers that 32 bits hold exactly, or any: the smallest that fits what came so far.
+/// Integers of 16 bits, integers that 32-bit floats hold exactly, or any numbers: the smallest type that fits all values so far.
 #[derive(Debug)]
 enum Store {
     Short(Vec<i16>),
@@ -182,7 +182,7 @@ fn widened(numbers: impl ExactSizeIterator<Item = f64>, rows: usize) -> Vec<f64>
     wider
 }
 
-/// A whole number of at most 16 bits, or missing. Negative zero has no place.
+/// The value as an integer of 16 bits, if it is one or is missing. Negative zero is not an integer here.
 fn short(v: f64) -> Option<i16> {
     if v.is_nan() {
         return Some(i16::MIN);
@@ -195,13 +195,13 @@ fn long(s: i16) -> f64 {
     if s == i16::MIN { f64::NAN } else { f64::from(s) }
 }
 
-/// A whole number that an f32 holds and prints exactly.
+/// Whether the value is an integer that an f32 holds and prints exactly.
 fn exact(v: f64) -> bool {
     const WHOLE: f64 = (1u32 << 24) as f64;
     v.fract() == 0.0 && v.abs() <= WHOLE && !(v == 0.0 && v.is_sign_negative())
 }
 
-/// The tally of a column of words, by its codes. `words` are what is not known to be numbers.
+/// The tally of a column that is stored as words. `codes` and `lines` have one entry per cell; `number` tells whether a text is a number.
 pub fn tally<'a>(words: &'a Words, codes: &[u32], lines: &[u32], number: impl Fn(&str) -> bool) -> Tally<'a> {
     let mut seen: Vec<(usize, u64)> = vec![(0, 0); words.list().len()];
     for (code, line) in codes.iter().zip(lines).filter(|(code, _)| **code != MISSING) {

@@ -1,8 +1,8 @@
-//! Which columns are numbers, and what is reported of those that are not quite.
+//! Decides which columns are numeric, and reports columns that are almost numeric.
 //!
-//! The decision is taken on the training file and does not depend on the order of its rows. A column whose cells are all numbers or
-//! missing is numeric. One that is almost numeric, or whose numbers are written with other signs, is an error with the attributes
-//! that settle it: what it holds is not guessed. Everything else is a category.
+//! The decision is made on the training file and does not depend on the order of its rows. A column whose cells are all numbers or
+//! missing is numeric. A column that is almost numeric, or whose numbers are written in another notation, is an error that names the
+//! attributes that settle it; the meaning is not guessed. Every other column is a category.
 
 use std::collections::BTreeMap;
 
@@ -12,31 +12,31 @@ use crate::data::error::excerpt;
 use crate::data::schema_text::{name as written, quoted};
 use crate::schema::Args;
 
-/// Spellings of missing values in columns of numbers, besides those of `missing`, where the program does not list its own.
+/// Spellings of missing values in numeric columns, for programs without the attribute `missing`.
 const USUAL: &[&str] = &[
     "NA", "N/A", "n/a", "na", "<NA>", "#N/A", "#NA", "NaN", "nan", "NAN", "-nan", "-NaN", "NULL", "Null", "null",
     "None", "none", "-", "--",
 ];
 
-/// The usual spellings, unless the program lists words of its own.
+/// The usual spellings, or none if the program has the attribute `missing`.
 pub fn usual(args: &Args) -> Vec<String> {
     if args.is_given("missing") { Vec::new() } else { USUAL.iter().map(|w| w.to_string()).collect() }
 }
 
-/// At most this share of cells that are no numbers makes a column almost numeric.
+/// A column is almost numeric if at most this fraction of its cells are not numbers.
 const FEW: f64 = 0.1;
-/// From this share of numbers on, a column of categories is worth a note.
+/// A category is reported in a note if at least this fraction of its cells are numbers.
 const MANY: f64 = 0.5;
-/// A column with fewer different numbers holds codes.
+/// A column with fewer distinct numbers is assumed to contain codes.
 pub const DIFFERENT: usize = 20;
 
-/// What the training cells of a column hold, apart from missing ones.
+/// Counts of the training cells of a column, without missing cells.
 #[derive(Debug, Default)]
 pub struct Tally<'a> {
     pub numbers: usize,
-    /// How many different numbers, counted up to [`DIFFERENT`].
+    /// The number of distinct numbers, counted up to [`DIFFERENT`].
     pub different: usize,
-    /// The texts that are no numbers.
+    /// The texts that are not numbers.
     pub others: Vec<Other<'a>>,
 }
 
@@ -44,7 +44,7 @@ pub struct Tally<'a> {
 pub struct Other<'a> {
     pub text: &'a str,
     pub count: usize,
-    /// Where it stands first, if that is known.
+    /// The line of its first occurrence, if known.
     pub line: Option<u64>,
 }
 
@@ -53,17 +53,17 @@ pub struct Other<'a> {
 pub enum Verdict {
     Number,
     Category,
-    /// A category with something to be told of it.
+    /// A category that deserves a note, with the text of the note.
     Doubtful(String),
-    /// Something that is not decided here.
+    /// A column that is almost numeric: the user has to decide.
     Open(Box<Doubt>),
 }
 
-/// Why a column is neither.
+/// Why a column is neither clearly numeric nor clearly a category.
 #[derive(Debug, Default)]
 pub struct Doubt {
     pub column: String,
-    /// What was found, ready to be printed.
+    /// Descriptions of the cells in question, ready to be printed.
     found: Vec<String>,
     decimal_comma: bool,
     either: Option<String>,
@@ -74,7 +74,7 @@ pub struct Doubt {
     words: Vec<String>,
 }
 
-/// Cells of one form.
+/// The cells of one notation.
 #[derive(Default)]
 struct Form {
     count: usize,
@@ -105,7 +105,7 @@ impl Form {
     }
 }
 
-/// Decides about a column. `usual` says which texts are missing values if it is numeric.
+/// Decides the kind of a column. The texts in `usual` are missing values if it is numeric.
 pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String]) -> Verdict {
     let (mut junk, mut forms): (Form, BTreeMap<String, Form>) = Default::default();
     let mut doubt = Doubt { column: column.into(), ..Doubt::default() };
@@ -161,7 +161,7 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
         }
     }
     if commas > 0 && groups > 0 {
-        // Both readings occur: no attribute is right for all cells.
+        // Both notations occur, so no attribute is right for all cells.
         doubt.either.get_or_insert_with(|| "1,234".into());
     }
     let likely = tally.numbers + marked;
@@ -178,17 +178,17 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
             return Verdict::Category;
         }
         return Verdict::Doubtful(format!(
-            "column `{}` is read as categories, though {likely} of its {present} cells are numbers; there are {}: list what means missing \
-             in `missing`, or write `categories = [{}]` if categories are meant",
+            "column `{}` is read as categories, though {likely} of its {present} cells are numbers; there are {}: list the words for \
+             missing values in `missing`, or write `categories = [{}]` if categories are meant",
             excerpt(column),
-            junk.describe("that are no numbers"),
+            junk.describe("that are not numbers"),
             written(column)
         ));
     }
     doubt.words = odd.iter().take(5).map(|o| o.text.to_string()).collect();
     doubt.found = forms.iter().map(|(what, form)| form.describe(what)).collect();
     if junk.count > 0 {
-        let are = if junk.count == 1 { "that is no number" } else { "that are no numbers" };
+        let are = if junk.count == 1 { "that is not a number" } else { "that are not numbers" };
         doubt.found.push(junk.describe(are));
     }
     doubt.found.push(format!("{} of {present} cells are plain numbers", tally.numbers));
@@ -206,7 +206,7 @@ impl Doubt {
     }
 }
 
-/// What is told of columns that are open, and the way out. `missing` are the words that mean "missing" now.
+/// The message and the help for undecided columns. `missing` are the words that currently mean "missing".
 pub fn report(doubts: &[Doubt], missing: &[String]) -> (String, String) {
     const TOLD: usize = 5;
     let mut message: Vec<String> = doubts.iter().take(TOLD).map(Doubt::describe).collect();
@@ -216,7 +216,7 @@ pub fn report(doubts: &[Doubt], missing: &[String]) -> (String, String) {
     (message.join("; "), remedy(doubts, missing, true))
 }
 
-/// The attributes that settle it.
+/// The help: the attributes that settle the kind of the columns.
 fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
     let list = |items: &[String]| format!("[{}]", items.iter().map(|i| quoted(i)).collect::<Vec<_>>().join(", "));
     let mut attributes = Vec::new();
@@ -268,9 +268,9 @@ fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
     ways.join("; ")
 }
 
-/// What to do with a cell of a numeric column that is no number.
+/// The help for a cell of a numeric column that is not a number.
 pub fn refused(column: &str, text: &str, notation: &Notation, missing: &Missing) -> String {
-    // One such cell among so many numbers that it is judged by its form alone.
+    // Judges the cell as one among so many numbers that its own form alone decides.
     const MANY_NUMBERS: usize = 1_000_000;
     let tally = Tally { numbers: MANY_NUMBERS, others: vec![Other { text, count: 1, line: None }], ..Tally::default() };
     if let Verdict::Open(doubt) = judge(column, &tally, notation, &[])

@@ -1,15 +1,15 @@
-//! A look at the beginning of the training file, for `check`: what the columns hold that is not decided, before anything is trained.
+//! Reads the beginning of the training file for `check`, to report columns of undecided kind before anything is trained.
 
 use super::kinds::report;
 use super::read::Reader;
 use crate::data::{DataError, LoadContext};
 use crate::schema::Args;
 
-/// Rows that are looked at.
+/// The number of rows that are read.
 const ROWS: usize = 200_000;
 
-/// What is wrong with the training file as far as its beginning shows: a message and the way out. `None` where there is no such
-/// file here.
+/// A message and a help text for what is wrong with the beginning of the training file. `None` if nothing is wrong, or if the file is
+/// not available here.
 pub fn look(args: &Args, context: &LoadContext) -> Option<(String, String)> {
     let written = args.str("train");
     match Reader::new(args, context).look(written, ROWS) {

@@ -1,7 +1,7 @@
 //! `format = csv`: a table of text and numbers, with or without a header, compressed or not.
 //!
-//! Files are read from front to back (`read.rs`), and cells become numbers as they come (`numbers.rs`, `column.rs`). What a column is,
-//! `kinds.rs` decides on the training file, where neither the attributes nor a frozen schema say it.
+//! Files are read from front to back (`read.rs`), and each cell is converted to a number as it is read (`numbers.rs`, `column.rs`).
+//! `kinds.rs` decides the kind of a column from the training file if neither the attributes nor a frozen schema give it.
 
 mod attributes;
 mod column;
@@ -30,7 +30,7 @@ const NAMES: Ty = Ty::List(&Ty::Name);
 pub static DEF: FormatDef = FormatDef {
     call: CallDef {
         name: "csv",
-        doc: "A table in text form, one sample a line; `.gz` files are read as they are.",
+        doc: "A table in text form, one sample per line; `.gz` files are decompressed while reading.",
         args: &[
             AttrDef { name: "train", ty: Ty::Path, need: Need::Required, doc: "The training file." },
             AttrDef {
@@ -55,57 +55,57 @@ pub static DEF: FormatDef = FormatDef {
                 name: "columns",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "Names of all columns in the file's order. Needed without a header; with one, it must say the same.",
+                doc: "Names of all columns in the file's order. Required without a header; with a header, they must agree with it.",
             },
             AttrDef {
                 name: "numeric",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "The numeric columns; the rest are categories. Absent: a column is numeric when every present training cell is a number and `categories` does not name it; a column with few cells that are no numbers is an error. Once frozen, the schema says it.",
+                doc: "The numeric columns; the rest are categories. Absent: a column is numeric if every present training cell is a number and `categories` does not name it; a column with few cells that are not numbers is an error. A frozen schema records which columns are numeric.",
             },
             AttrDef {
                 name: "categories",
                 ty: NAMES,
                 need: Need::Default("[]"),
-                doc: "Columns that are categories though their cells are numbers: ids and codes. With `numeric`, which already says it, there is no need of it.",
+                doc: "Columns that are categories although their cells are numbers: ids and codes. Not needed with `numeric`, which already determines the categories.",
             },
             AttrDef {
                 name: "missing",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[\"?\", \"\"]"),
-                doc: "Cells that mean \"missing\", after trimming. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are missing in columns of numbers too; with it, the listed words alone are.",
+                doc: "Cells that mean \"missing\", after trimming. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are also missing in numeric columns; with it, only the listed words are.",
             },
             AttrDef {
                 name: "decimal",
                 ty: Ty::Str,
                 need: Need::Default("\".\""),
-                doc: "The sign between a number's whole part and its fraction: \".\" or \",\".",
+                doc: "The decimal separator of numbers: \".\" or \",\".",
             },
             AttrDef {
                 name: "thousands",
                 ty: Ty::Str,
                 need: Need::Optional,
-                doc: "The sign between groups of three digits: \",\", \".\", \"'\", or \" \", which stands for no-break and thin spaces too.",
+                doc: "The separator between groups of three digits: \",\", \".\", \"'\", or \" \", which also matches no-break and thin spaces.",
             },
             AttrDef {
                 name: "strip",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[]"),
-                doc: "Texts that may stand before or after a number and are left away, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number never counts.",
+                doc: "Texts that may precede or follow a number and are removed, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number is always ignored.",
             },
             AttrDef {
                 name: "minus",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[]"),
-                doc: "Signs that mean minus, besides \"-\", such as [\"\u{2212}\"].",
+                doc: "Minus signs in addition to \"-\", such as [\"\u{2212}\"].",
             },
-            AttrDef { name: "drop", ty: NAMES, need: Need::Default("[]"), doc: "Columns that are read past." },
+            AttrDef { name: "drop", ty: NAMES, need: Need::Default("[]"), doc: "Columns that are skipped." },
             AttrDef { name: "delimiter", ty: Ty::Str, need: Need::Default("\",\""), doc: "One ASCII character." },
             AttrDef {
                 name: "encoding",
                 ty: Ty::OneOf(text::ENCODINGS),
                 need: Need::Optional,
-                doc: "The encoding of the files. A byte order mark decides over it; without either, files are UTF-8.",
+                doc: "The encoding of the files. A byte order mark takes precedence; without either, files are UTF-8.",
             },
             vocabulary::MIN_COUNT,
             vocabulary::BUCKETS,
@@ -122,7 +122,7 @@ pub static DEF: FormatDef = FormatDef {
     load,
 };
 
-/// How the text of the files is laid out.
+/// The delimiter and the encoding of the files.
 pub(super) fn layout(args: &Args) -> text::Layout {
     text::Layout {
         delimiter: args.str("delimiter").bytes().next().unwrap_or(b','),

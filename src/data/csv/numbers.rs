@@ -1,4 +1,4 @@
-//! How numbers are written in a table, and what a cell that is none by those rules would be by others.
+//! The notation of numbers in a table, and hints about cells that are numbers in another notation.
 
 use super::attributes::plain;
 use crate::data::error::LARGEST;
@@ -8,11 +8,11 @@ use crate::schema::Args;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notation {
     pub decimal: char,
-    /// Between groups of three digits. A space stands for no-break and thin spaces too.
+    /// The separator between groups of three digits. A space also matches no-break and thin spaces.
     pub thousands: Option<char>,
-    /// Texts that may stand before or after a number.
+    /// Texts that may precede or follow a number and are removed.
     pub strip: Vec<String>,
-    /// Signs that mean minus, with `-`.
+    /// Minus signs in addition to `-`.
     pub minus: Vec<char>,
 }
 
@@ -22,7 +22,7 @@ impl Default for Notation {
     }
 }
 
-/// A cell as a number.
+/// The result of reading a cell as a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Read {
     Number(f64),
@@ -52,7 +52,7 @@ impl Notation {
     }
 
     pub fn read(&self, cell: &str) -> Read {
-        // What has no other meaning is read as it is.
+        // A cell without another meaning is parsed directly.
         if self.decimal == '.'
             && self.thousands != Some('.')
             && let Ok(v) = cell.parse::<f64>()
@@ -73,7 +73,7 @@ impl Notation {
         }
     }
 
-    /// What is left without a sign and what is stripped, and whether the sign is minus.
+    /// The cell without its sign and without stripped texts, and whether it is negative.
     fn body<'a>(&self, cell: &'a str) -> Option<(bool, &'a str)> {
         let mut sign = None;
         let mut rest = cell.trim_matches(' ');
@@ -99,7 +99,7 @@ impl Notation {
         }
     }
 
-    /// Digits in groups, a decimal sign and an exponent, as Rust writes them.
+    /// Converts grouped digits, a decimal sign and an exponent to the notation that Rust parses.
     fn digits(&self, body: &str) -> Option<String> {
         let (mantissa, exponent) = match body.find(['e', 'E']) {
             Some(at) => body.split_at(at),
@@ -126,13 +126,13 @@ fn finite(v: f64) -> Read {
     if v.abs() <= LARGEST { Read::Number(v) } else { Read::Odd(v) }
 }
 
-/// No-break and thin spaces as plain ones.
+/// Replaces no-break and thin spaces by plain spaces.
 fn spaces(cell: &str) -> std::borrow::Cow<'_, str> {
     const SPACES: [char; 4] = ['\u{a0}', '\u{202f}', '\u{2009}', '\u{2007}'];
     if cell.is_ascii() || !cell.contains(SPACES) { cell.into() } else { cell.replace(SPACES, " ").into() }
 }
 
-/// `1,234,567` without its signs; the first group has one to three digits, the others three.
+/// `1,234,567` without its separators, if the first group has one to three digits and the others have three.
 fn grouped(whole: &str, sign: char) -> Option<String> {
     let mut groups = whole.split(sign);
     let first = groups.next().filter(|g| (1..=3).contains(&g.len()))?;
@@ -146,24 +146,24 @@ fn grouped(whole: &str, sign: char) -> Option<String> {
     out.bytes().all(|b| b.is_ascii_digit()).then_some(out)
 }
 
-/// What would make a number of a cell that is none.
+/// Describes how a cell that is not a number would become one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hint {
     pub strip: Vec<String>,
     pub minus: Option<char>,
     pub marks: Marks,
-    /// A no-break space stands around the number.
+    /// The number has a no-break space before or after it.
     pub padded: bool,
 }
 
-/// The signs between the digits of a cell.
+/// The separators between the digits of a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Marks {
     #[default]
     Plain,
     /// `1,5`: a comma that can only be decimal.
     DecimalComma,
-    /// `1,234`: one or the other.
+    /// `1,234`: a comma that is either decimal or between thousands.
     CommaOfEither,
     /// `1,234,567`, `1,234.5`, `1 234`.
     Thousands(char),
@@ -171,14 +171,14 @@ pub enum Marks {
     ThousandsAndComma(char),
 }
 
-/// Signs of money and shares.
+/// Units and currency signs that consist of one character.
 const SYMBOLS: &[char] = &['%', '‰', '°', '¢', '¤'];
-/// Codes of money that stand in tables.
+/// Currency codes that occur in tables.
 const CODES: &[&str] = &[
     "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF",
     "BRL", "MXN", "ZAR", "TRY", "RUB", "KRW", "SGD", "HKD", "kr", "Kč", "zł", "Ft", "Rs", "Rs.", "R$", "US$", "Fr.",
 ];
-/// Minus signs that no parser knows: U+2212, hyphen, figure and en dash, full width.
+/// Minus signs that number parsers do not know: U+2212, hyphen, figure dash, en dash and full-width hyphen.
 const MINUS: [char; 5] = ['\u{2212}', '\u{2010}', '\u{2012}', '\u{2013}', '\u{ff0d}'];
 
 fn is_symbol(c: char) -> bool {
@@ -186,7 +186,7 @@ fn is_symbol(c: char) -> bool {
 }
 
 impl Hint {
-    /// The hint of a cell that is no number by `notation`, which stays in force for what it covers.
+    /// The hint for a cell that is not a number in `notation`. The settings of `notation` still apply.
     pub fn of(cell: &str, notation: &Notation) -> Option<Hint> {
         if cell.len() > 64 || !cell.bytes().any(|b| b.is_ascii_digit()) {
             return None;
@@ -234,7 +234,7 @@ impl Hint {
     }
 }
 
-/// The signs between the digits of a number, if it is one.
+/// The separators between the digits of `body`, if it is a number.
 fn marks(body: &str, notation: &Notation) -> Option<Marks> {
     if !body.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',')) {
         return None;
@@ -249,7 +249,7 @@ fn marks(body: &str, notation: &Notation) -> Option<Marks> {
             let (whole, fraction) = body.split_once(',')?;
             let grouped = grouped(body, ',').is_some() && !whole.starts_with('0');
             match (grouped, notation.thousands, notation.decimal) {
-                // The other sign is settled.
+                // The other separator is already known.
                 (true, None, '.') => Some(Marks::CommaOfEither),
                 (true, _, ',') => Some(Marks::Thousands(',')),
                 (true, ..) => Some(Marks::DecimalComma),
@@ -263,7 +263,7 @@ fn marks(body: &str, notation: &Notation) -> Option<Marks> {
             if !group(first) {
                 return None;
             }
-            // All but the last sign are the same, and the last may be decimal.
+            // All separators but the last are equal, and the last may be decimal.
             let same = signs[..signs.len() - 1].iter().all(|s| *s == first);
             if *last == first && same && grouped(body, first).is_some() {
                 return Some(Marks::Thousands(first));

@@ -1,4 +1,4 @@
-//! Reading files from front to back into columns: what is kept of a cell is its number, or the number of its text.
+//! Reads files from front to back into columns. Each cell is stored as its number, or as the index of its text.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,16 +16,16 @@ use crate::data::{DataError, FileFact, LoadContext};
 use crate::diag::suggest;
 use crate::schema::Args;
 
-/// What attributes and a frozen schema say about cells.
+/// Reads the files of a table according to the attributes and the frozen schema.
 pub struct Reader<'a> {
     args: &'a Args,
     context: &'a LoadContext<'a>,
     layout: text::Layout,
     notation: Notation,
     pub words: Missing,
-    /// Names of all columns of the files.
+    /// The names of all columns of the files.
     names: Vec<String>,
-    /// Which of them are read.
+    /// For each column, whether it is read.
     keep: Vec<bool>,
     columns: Vec<Column>,
     pub facts: Vec<FileFact>,
@@ -35,11 +35,11 @@ pub struct Reader<'a> {
 /// Cells that mean "missing".
 #[derive(Debug, Clone)]
 pub struct Missing {
-    /// In every column.
+    /// Words that mean it in every column.
     pub any: Vec<String>,
-    /// In columns of numbers too.
+    /// Words that mean it in numeric columns only.
     pub numbers: Vec<String>,
-    /// Whether one of them reads as a number, so that they are looked for first.
+    /// Whether one of the words is itself a number, so that words must be compared before numbers are parsed.
     first: bool,
 }
 
@@ -49,7 +49,7 @@ impl Missing {
         Missing { any, numbers, first }
     }
 
-    /// Of a table: the words that the program lists, or a schema has frozen, or the usual ones.
+    /// The words of a table: those of the program, else those of the frozen schema, else the usual ones.
     fn of(args: &Args, context: &LoadContext, notation: &Notation) -> Missing {
         let listed = plain(args, "missing");
         let (any, numbers) = match context.schema {
@@ -68,7 +68,7 @@ impl Missing {
         self.numbers.iter().any(|w| w == text)
     }
 
-    /// How a missing number is written, for messages.
+    /// Describes how a missing number is written, for messages.
     pub fn describe(&self) -> Option<String> {
         let mut words: Vec<String> = self.any.iter().map(|m| format!("{m:?}")).collect();
         words.extend(self.numbers.first().map(|first| format!("a usual spelling such as {first:?}")));
@@ -76,18 +76,18 @@ impl Missing {
     }
 }
 
-/// A cell of a column of numbers.
+/// The content of a cell of a numeric column.
 pub enum Cell {
     Number(f64),
     Missing,
-    /// Missing by a usual spelling.
+    /// Missing, in a usual spelling.
     Usual,
     /// NaN, an infinity, or too large.
     Odd(f64),
     Not,
 }
 
-/// Reads a cell of a column of numbers.
+/// Reads a cell of a numeric column.
 pub fn cell(text: &str, notation: &Notation, missing: &Missing) -> Cell {
     if missing.first && (missing.is(text) || missing.is_usual(text)) {
         return Cell::Missing;
@@ -101,16 +101,16 @@ pub fn cell(text: &str, notation: &Notation, missing: &Missing) -> Cell {
     }
 }
 
-/// One file.
+/// The state of reading one file.
 struct Pass {
     cells: Vec<Cells>,
     lines: Vec<u32>,
     path: PathBuf,
-    /// Once the file was read to its end.
+    /// `None` until the file is read to its end.
     fact: Option<FileFact>,
 }
 
-/// Rows that are looked at before it is decided how a column is kept, and the most memory for them.
+/// The number of rows that are read before the representation of the columns is chosen, and the most memory that they may take.
 const AHEAD: usize = 1000;
 const AHEAD_CELLS: usize = 200_000;
 const AHEAD_BYTES: usize = 4 << 20;
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the training file, and decides what its columns are.
+    /// Reads the training file and decides the kinds of its columns.
     pub fn train(&mut self, written: &str) -> Result<Part, DataError> {
         let mut pass = self.pass(written, None, usize::MAX)?;
         let doubts = self.decide(&mut pass)?;
@@ -144,13 +144,13 @@ impl<'a> Reader<'a> {
         self.part(pass)
     }
 
-    /// Reads another file as the training file was read.
+    /// Reads another file with the column kinds of the training file.
     pub fn other(&mut self, written: &str) -> Result<Part, DataError> {
         let pass = self.pass(written, None, usize::MAX)?;
         self.part(pass)
     }
 
-    /// What is open about the columns, from the first rows of the training file, and how many rows were read.
+    /// The undecided columns according to the first rows of the training file, the words that mean "missing", and the number of rows read.
     pub fn look(&mut self, written: &str, rows: usize) -> Result<(Vec<Doubt>, Vec<String>, usize), DataError> {
         let mut pass = self.pass(written, None, rows)?;
         let doubts = self.decide(&mut pass)?;
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         Ok((doubts, missing, pass.lines.len()))
     }
 
-    /// The columns, once all files are read.
+    /// The columns, after all files were read.
     pub fn finish(self) -> Vec<RawColumn> {
         let column = |c: Column| {
             let dictionary = if c.kind == Some(Kind::Number) { Vec::new() } else { c.words.into_list() };
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
         self.columns.into_iter().map(column).collect()
     }
 
-    /// Reads up to `most` rows; of all columns, or the texts of those in `only`.
+    /// Reads up to `most` rows of all columns, or the texts of the columns in `only`.
     fn pass(&mut self, written: &str, only: Option<&[usize]>, most: usize) -> Result<Pass, DataError> {
         let file = files::stream(written, self.context)?;
         let (path, size, packed) = (file.path.clone(), file.size, file.is_packed());
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
                 more = text.read(&mut record).map_err(problem)?;
             }
         }
-        // Rows that come before it is decided how their columns are kept.
+        // Rows that are buffered until the representation of the columns is chosen.
         let mut ahead: Vec<Record> = Vec::new();
         let (mut cells, mut bytes) = (0, 0);
         let width = self.names.len();
@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
         Ok(pass)
     }
 
-    /// One row into its columns; `places` are the columns and where their cells stand.
+    /// Adds one row to its columns. `places` are pairs of a column and the position of its cell.
     fn row(&mut self, record: &Record, places: &[(usize, usize)], pass: &mut Pass) -> Result<(), DataError> {
         for (c, at) in places {
             let column = &mut self.columns[*c];
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// How a column of the training file is kept, by its first rows; the other kind is found again if they mislead.
+    /// The likely kind of a column of the training file, from its first rows. A wrong guess costs time but does not change the result.
     fn likely(&self, ahead: &[Record], column: usize) -> Kind {
         let at = (0..self.names.len()).filter(|i| self.keep[*i]).nth(column).unwrap_or(0);
         let (mut numbers, mut others) = (0, 0);
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
         if others > numbers { Kind::Category } else { Kind::Number }
     }
 
-    /// Gives every open column its kind, and returns those that have none.
+    /// Decides the kind of every column, and returns the columns for which that is impossible.
     fn decide(&mut self, pass: &mut Pass) -> Result<Vec<Doubt>, DataError> {
         let mut doubts = Vec::new();
         for c in 0..self.columns.len() {
@@ -318,7 +318,7 @@ impl<'a> Reader<'a> {
         Ok(doubts)
     }
 
-    /// A column that was kept as texts and is numeric.
+    /// Converts a numeric column whose cells were stored as texts.
     fn read_numbers(&mut self, pass: &mut Pass, c: usize) -> Result<(), DataError> {
         let column = &mut self.columns[c];
         if let Cells::Numbers(numbers) = &pass.cells[c] {
@@ -349,7 +349,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads the texts of columns that looked like numbers and are categories.
+    /// Reads the texts of columns that were stored as numbers but are categories.
     fn texts(&mut self, written: &str, pass: &mut Pass) -> Result<(), DataError> {
         let is_text =
             |c: &usize| self.columns[*c].kind == Some(Kind::Category) && matches!(pass.cells[*c], Cells::Numbers(_));
@@ -357,7 +357,7 @@ impl<'a> Reader<'a> {
         if again.is_empty() {
             return Ok(());
         }
-        // Their numbers are not needed while the file is read again.
+        // Free their numbers before the file is read again.
         again.iter().for_each(|c| pass.cells[*c] = Cells::new(Kind::Category, 0));
         let second = self.pass(written, Some(&again), usize::MAX)?;
         if second.fact != pass.fact {
@@ -396,14 +396,14 @@ impl<'a> Reader<'a> {
         self.facts.extend(pass.fact);
         let mut columns: Vec<Values> = pass.cells.into_iter().map(Cells::into_values).collect();
         if columns.is_empty() {
-            // A file without a single line.
+            // The file has no lines.
             columns =
                 self.columns.iter().map(|c| Cells::new(c.kind.unwrap_or(Kind::Category), 0).into_values()).collect();
         }
         Ok(Part { rows: pass.lines.len(), columns, source: pass.path, origin: pass.lines, unit: "line" })
     }
 
-    /// The words that mean "missing" now and occur, or are listed.
+    /// The words that currently mean "missing": all that are listed, and the usual ones that occur.
     fn known_missing(&self, pass: &Pass) -> Vec<String> {
         let mut words = self.words.any.clone();
         for cells in &pass.cells {
@@ -435,7 +435,7 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// Fixes the names by the first line of the first file, and compares those of later files with them.
+    /// Takes the column names from the first line of the first file, and compares those of later files with them.
     fn start(&mut self, record: &Record, path: &Path) -> Result<(), DataError> {
         if self.args.bool("header") {
             let mut found = Vec::with_capacity(record.len());
@@ -473,7 +473,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The columns that are read, and what is known of them.
+    /// Sets up the columns that are read, with their kinds as far as they are known.
     fn columns(&mut self) -> Result<(), DataError> {
         named_shortly(self.names.iter().map(String::as_str))?;
         let mut seen = HashSet::new();
@@ -515,7 +515,7 @@ fn not_finite(path: &Path, line: u64, column: &str, value: f64) -> DataError {
     DataError::NotFinite { place, column: column.into(), value }
 }
 
-/// A cell that is not UTF-8, and how it reads in the encoding that is likeliest.
+/// The error for a cell that is not UTF-8. It shows the cell in the most likely encoding.
 pub fn not_utf8(path: &Path, line: u64, column: &str, cell: &[u8], reads: &str, add: &str) -> DataError {
     let way = match add {
         "add" => "add `encoding = windows1252` (or `latin1`)".to_string(),
@@ -536,7 +536,7 @@ pub fn not_utf8(path: &Path, line: u64, column: &str, cell: &[u8], reads: &str, 
     )
 }
 
-/// Refuses names that are none: a file that is not what it is taken for has such.
+/// Refuses column names of implausible length, which occur if a file is not the table that it is taken for.
 pub fn named_shortly<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
     const LONGEST: usize = 256;
     match names.into_iter().find(|n| n.len() > LONGEST) {

@@ -1,14 +1,14 @@
-//! The different texts of a column, each once.
+//! The distinct texts of a column.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-/// Texts with numbers from 0 in the order of their first appearance. Each is stored once: a table of numbers, not of texts, finds
-/// them again, so that a vocabulary as large as the file fits in memory.
+/// Texts with indices from 0 in the order of their first occurrence. Each text is stored once; the hash table stores indices, not
+/// texts, so that even a vocabulary as large as the file fits in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Words {
     list: Vec<String>,
-    /// Open addressing: a number plus one, or zero. A power of two of slots, at most three quarters full.
+    /// An open-addressing hash table of indices plus one; 0 is free. Its size is a power of two, and at most three quarters are in use.
     slots: Vec<u32>,
     hasher: RandomState,
 }
@@ -22,7 +22,7 @@ impl Words {
         self.list
     }
 
-    /// The number of a text, which is new or not.
+    /// The index of a text, which is added if it is new.
     pub fn number(&mut self, text: &str) -> u32 {
         if (self.list.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();

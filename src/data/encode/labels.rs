@@ -1,5 +1,5 @@
-//! Labels and masks of one split as plain numbers. Every label that counts is checked against its kind here, before anything is sent
-//! to a device; what a mask, `ignore` or a missing cell takes out is never looked at.
+//! Labels and masks of one split as plain numbers. Every label that counts is checked against the task kind here, before anything is
+//! sent to a device. Labels that a mask, `ignore` or a missing cell excludes are not checked.
 
 use super::{column, numbering};
 use crate::data::DataError;
@@ -12,14 +12,14 @@ use crate::data::resize::{self, Resize};
 use crate::data::schema_text::number;
 use crate::objective::{TaskKind, Units};
 
-/// How the labels of a task are read from their columns, beside the expressions.
+/// How the labels of a task are read from their columns, apart from the expressions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reading {
     /// Values that mean "no label".
     pub ignore: Vec<f64>,
     /// The order of the axes of labels per pixel.
     pub order: Order,
-    /// Labels per pixel are brought to the size of the head's output.
+    /// How labels per pixel are resized to the head's output; `None`: they are not.
     pub resize: Option<Resize>,
 }
 
@@ -29,42 +29,42 @@ pub struct LabelSpec {
     pub task: String,
     pub kind: TaskKind,
     pub label: Label,
-    /// Where labels count; missing counts as no.
+    /// True where labels count; a missing value counts as false.
     pub mask: Option<Label>,
     pub reading: Reading,
-    /// Height and width of the head's output, for a label per pixel; `None`: those of the labels.
+    /// Height and width of the head's output, for labels per pixel. `None`: those of the labels.
     pub pixels: Option<[usize; 2]>,
-    /// Whether it is learned in units of the training labels' deviation ([`Units`]).
+    /// Whether the label is learned in units of the standard deviation of the training labels ([`Units`]).
     pub standardize: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelData {
     pub task: String,
-    /// Numbers per sample: 1 for binary and classes (0/1, or the class number), n for multilabel and regression, one per
-    /// pixel (and channel) for dense kinds.
+    /// Numbers per sample: 1 for binary (0 or 1) and classes (the class number), n for multilabel and regression, one per pixel
+    /// and channel for dense kinds.
     pub size: usize,
-    /// Labels per sample, each of which may be missing: one per pixel for dense kinds, else one per number.
+    /// Labels per sample, each of which can be missing: one per pixel for dense kinds, else one per number.
     pub labels: usize,
-    /// `[rows * size]`, as they are learned; 0 where masked.
+    /// `[rows * size]`, in the units in which they are learned; 0 where masked.
     pub values: Vec<f32>,
-    /// Which labels count; `None` if all do.
+    /// Which labels count; `None` if all count.
     pub mask: Option<Mask>,
-    /// What `values` are measured in; `None`: in the label's own units.
+    /// The units of `values`. `None`: the label's own units.
     pub units: Option<Units>,
 }
 
 /// Which labels count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mask {
-    /// Marks per sample: 1 for all its labels together, which takes less memory, else one for each label.
+    /// Marks per sample: a single mark for all labels of the sample, which takes less memory, or one per label.
     pub size: usize,
     /// `[rows * size]`, 1 where a label counts and 0 where it does not.
     pub marks: Vec<u8>,
 }
 
 impl Mask {
-    /// One mark per label, or where all labels of every sample go together, one per sample. `None` if all count.
+    /// Makes a mask from one mark per label. It stores one mark per sample if those of every sample are equal. `None` if all labels count.
     fn new(labels: usize, marks: Vec<u8>) -> Option<Mask> {
         if marks.iter().all(|m| *m == 1) {
             return None;
@@ -82,7 +82,7 @@ impl Mask {
 }
 
 impl LabelData {
-    /// The numbers of a sample as they are learned.
+    /// The numbers of a sample in the units in which they are learned.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.size..(row + 1) * self.size]
     }
@@ -95,7 +95,7 @@ impl LabelData {
         })
     }
 
-    /// The same, without the rounding of numbers that are learned in other units.
+    /// Like [`LabelData::own`], with the rounding errors of the conversion between units removed.
     pub fn shown(&self, row: usize) -> Vec<f32> {
         let shown = |(at, v): (usize, &f32)| self.units.as_ref().map_or(*v, |u| u.shown(at, *v) as f32);
         self.row(row).iter().enumerate().map(shown).collect()
@@ -114,7 +114,7 @@ impl LabelData {
         }
     }
 
-    /// Numbers of one label of a sample in its own units; they lie this far apart: the channels of a pixel.
+    /// The numbers of one label of a sample in the label's own units: for labels per pixel, the channels of the pixel.
     pub fn parts(&self, row: usize, label: usize) -> impl Iterator<Item = f64> + '_ {
         self.own(row).skip(label).step_by(self.labels.max(1))
     }
@@ -125,16 +125,16 @@ pub fn channels(kind: TaskKind) -> usize {
     if kind == TaskKind::Normals { 3 } else { 1 }
 }
 
-/// What one value of a mask stands for.
+/// What one value of a mask refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marks {
     Sample,
     Label,
-    /// A label counts where all its values are marked: the channels of a pixel.
+    /// A value of the label. A label counts if all its values are marked, such as the channels of a pixel.
     Value,
 }
 
-/// How a mask of these sizes applies to labels of those; `None` if it does not.
+/// How a mask of the sizes `mask` applies to labels of the sizes `label`; `None` if it does not fit.
 pub fn marks(kind: TaskKind, order: Order, label: &[usize], mask: &[usize]) -> Option<Marks> {
     if mask.iter().all(|n| *n == 1) {
         return Some(Marks::Sample);
@@ -183,7 +183,7 @@ pub(super) fn label(
     if unknown > 0 {
         let split = SPLITS[s];
         notes.push(format!(
-            "task `{}`: {unknown} {split} rows hold a class that training never shows; they are masked",
+            "task `{}`: {unknown} {split} rows have a class that does not occur in training; they are masked",
             spec.task
         ));
     }
@@ -207,16 +207,16 @@ struct Reader<'a> {
     spec: &'a LabelSpec,
     label: Bound<'a>,
     mask: Option<(Bound<'a>, Marks)>,
-    /// Sizes of the array that labels come from; empty if they are single values.
+    /// Sizes of the array that contains the labels; empty for single values.
     held: Vec<usize>,
     /// Height and width of labels per pixel.
     pixels: Option<[usize; 2]>,
     labels: usize,
     /// Numbers per label.
     parts: usize,
-    /// Class numbers of a column of text, by its dictionary.
+    /// The class number of each entry of the dictionary of a text column.
     numbers: Vec<u32>,
-    /// What they are learned in.
+    /// The units in which the labels are learned.
     units: Option<&'a Units>,
 }
 
@@ -276,7 +276,8 @@ impl<'a> Reader<'a> {
         Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, numbers, units })
     }
 
-    /// Reads the labels of a row; 0 where a label does not count. Gives how many of them are classes that training never shows.
+    /// Reads the labels of a row into `values` and `marks`; a label that does not count is 0. Returns the number of labels that are classes
+    /// without training rows.
     fn row(&self, row: usize, values: &mut [f32], marks: &mut [u8]) -> Result<usize, DataError> {
         let mut unknown = 0;
         values.fill(0.0);
@@ -333,7 +334,7 @@ impl<'a> Reader<'a> {
         Ok(unknown)
     }
 
-    /// Where a part of a label stands in its array.
+    /// The position of a part of a label in its array.
     fn source(&self, label: usize, part: usize) -> usize {
         self.spec.reading.order.source(&self.held, part * self.labels + label)
     }
@@ -367,7 +368,7 @@ impl<'a> Reader<'a> {
                 };
                 match self.numbers[code as usize] {
                     0 => {
-                        // A class that training never showed cannot be learned or scored.
+                        // A class without training rows cannot be learned or scored.
                         *unknown += 1;
                         None
                     }
@@ -377,7 +378,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Whether a mask is true at one of its values; what is missing is not.
+    /// Whether a mask is true at one of its values; a missing value is false.
     fn marked(&self, mask: &Bound, row: usize, label: usize, at: usize) -> Result<bool, DataError> {
         let (term, at) = match mask.terms.as_slice() {
             [one] => (one, at),
@@ -411,7 +412,7 @@ impl<'a> Reader<'a> {
         };
         let help = match number {
             true => format!(
-                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` takes labels out too"
+                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` also excludes labels"
             ),
             false => String::new(),
         };
@@ -424,7 +425,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Why a number cannot be a label of this kind.
+/// Why a number cannot be a label of this kind; `None` if it can.
 fn refused(kind: TaskKind, v: f64) -> Option<String> {
     let classes = |word: &str, n: Option<usize>| match n {
         Some(n) => format!("`{word}({n})` takes whole numbers from 0 to {}", n - 1),
@@ -440,7 +441,7 @@ fn refused(kind: TaskKind, v: f64) -> Option<String> {
     }
 }
 
-/// Notes a binary label that has one value only: AUC is undefined there, and in training there is nothing to learn.
+/// Adds a note if all binary labels of a split are equal: their AUC is undefined, and training has nothing to learn from them.
 fn one_sided(spec: &LabelSpec, s: usize, data: &LabelData, notes: &mut Vec<String>) {
     if !matches!(spec.kind, TaskKind::Binary) || data.values.is_empty() {
         return;
@@ -450,7 +451,7 @@ fn one_sided(spec: &LabelSpec, s: usize, data: &LabelData, notes: &mut Vec<Strin
     match counted().next() {
         None => notes.push(format!("task `{}`: no {split} row has a label", spec.task)),
         Some(first) if counted().all(|v| v == first) => notes.push(format!(
-            "task `{}`: every {split} label is {first}; AUC is undefined and there is nothing to tell apart",
+            "task `{}`: every {split} label is {first}; AUC is undefined, and there is nothing to distinguish",
             spec.task
         )),
         _ => {}

@@ -1,4 +1,4 @@
-//! The statistics by which labels are standardised: of the training split, of the labels that count.
+//! The statistics for the standardisation of labels. They include the labels of the training split that count.
 
 use super::labels::{LabelData, LabelSpec, label};
 use crate::data::DataError;
@@ -7,13 +7,13 @@ use crate::data::label_facts::{LabelFacts, Moments};
 use crate::data::raw::Raw;
 use crate::objective::Units;
 
-/// The facts about each label that is standardised, in the order of the tasks.
+/// The statistics of each label that is standardised, in the order of the tasks.
 pub fn measure(raw: &Raw, schema: &Schema, labels: &[LabelSpec]) -> Result<Vec<LabelFacts>, DataError> {
     labels.iter().filter(|l| l.standardize).map(|l| facts(raw, schema, l)).collect()
 }
 
-/// Labels are held as 32-bit numbers, which leaves few digits for the spread of labels far from 0 (a time in seconds). So they are read
-/// twice: to find about where they lie, then by their distance from there.
+/// Labels are stored as 32-bit numbers, which leaves few digits for the spread of labels far from 0 (a time in seconds). So they are read
+/// twice: first to find their approximate mean, then as distances from it.
 fn facts(raw: &Raw, schema: &Schema, spec: &LabelSpec) -> Result<LabelFacts, DataError> {
     let read = |units: Option<&Units>| label(raw, schema, 0, spec, units, &mut Vec::new());
     let n = spec.kind.outputs().unwrap_or(1);
@@ -21,7 +21,7 @@ fn facts(raw: &Raw, schema: &Schema, spec: &LabelSpec) -> Result<LabelFacts, Dat
     Ok(LabelFacts::measure(&spec.task, &moments(&read(Some(&Units::about(&about)))?, n)))
 }
 
-/// Of each of the `n` components.
+/// The moments of each of the `n` components.
 fn moments(l: &LabelData, n: usize) -> Vec<Moments> {
     let mut all = vec![Moments::default(); n];
     for row in 0..l.values.len() / l.size.max(1) {

@@ -30,7 +30,7 @@ pub enum InputFrom {
     /// a category is its number in the vocabulary (missing or unknown: 0).
     Fields {
         columns: Vec<String>,
-        /// The share of categories that training reads as unknown.
+        /// The fraction of categories that training reads as unknown.
         unknown: f64,
     },
     /// `f32[...]`: the values of these columns side by side.
@@ -44,7 +44,7 @@ pub enum InputFrom {
         scale: Option<[f64; 2]>,
         /// Subtract the training mean and divide by the deviation (after `scale` nothing remains of it, so one or none).
         normalize: bool,
-        /// Pictures are turned as their EXIF data ask.
+        /// Whether pictures are rotated according to their EXIF orientation.
         exif: bool,
     },
 }
@@ -81,16 +81,16 @@ pub struct InputData {
     pub unknown: Unknown,
 }
 
-/// Categories that training reads as unknown now and then, so that it learns what to make of texts it never showed.
+/// Replaces random categories by unknown during training, so that the network learns to handle texts that training does not contain.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Unknown {
     pub share: f64,
-    /// The places of categories in a sample.
+    /// The positions of the categories in a sample.
     pub places: Vec<usize>,
 }
 
 impl Unknown {
-    /// Replaces categories of gathered rows. What is replaced is a function of the seed, the epoch, the input and the row.
+    /// Replaces categories of gathered rows. The selection is a function of the seed, the epoch, the input and the row.
     pub fn replace(&self, values: &mut [f32], size: usize, rows: &[u32], input: usize, drawn: Drawn) {
         if self.share == 0.0 || self.places.is_empty() {
             return;
@@ -150,7 +150,7 @@ impl Scaling {
     }
 }
 
-/// Encodes all splits by the schema's facts. It must hold those about each label that is standardised ([`measure`]).
+/// Encodes all splits with the facts of the schema, which must include the statistics of each standardised label ([`measure`]).
 pub fn encode(raw: &Raw, schema: &Schema, inputs: &[InputSpec], labels: &[LabelSpec]) -> Result<Dataset, DataError> {
     let mut notes = raw.notes.clone();
     let mut table = |s: usize| -> Result<Table, DataError> {
@@ -169,19 +169,19 @@ pub fn encode(raw: &Raw, schema: &Schema, inputs: &[InputSpec], labels: &[LabelS
     Ok(Dataset { train, validation, test, notes })
 }
 
-/// What a label is learned in: its own units unless it is standardised.
+/// The units in which a label is learned; `None`: its own units.
 fn units(schema: &Schema, label: &LabelSpec) -> Option<Units> {
     label.standardize.then(|| schema.label(&label.task)).flatten().map(LabelFacts::units)
 }
 
-/// Notes the components of a label that are the same in every training row: they are learned as their distance from that number.
+/// Notes about the components of a label that are equal in all training rows: they are only shifted, not scaled.
 fn without_spread<'a>(schema: &'a Schema, label: &'a LabelSpec) -> impl Iterator<Item = String> + 'a {
     let facts = schema.label(&label.task).filter(|_| label.standardize);
     let all = facts.into_iter().flat_map(|f| f.mean.iter().zip(&f.std).enumerate().map(move |at| (f, at)));
     all.filter(|(_, (_, (_, std)))| **std == 0.0).map(|(f, (at, (mean, _)))| {
         let which = if f.mean.len() > 1 { format!("component {at} of the label") } else { "the label".into() };
         format!(
-            "task `{}`: {which} is {mean} wherever training has one: it has no deviation to be divided by, and there is nothing to learn",
+            "task `{}`: {which} is {mean} in all training rows that have a label: its standard deviation is 0, and there is nothing to learn",
             label.task
         )
     })
@@ -221,7 +221,8 @@ struct Column<'a> {
     facts: &'a ColumnFacts,
 }
 
-/// Category number of each dictionary entry: its place in the frozen vocabulary from 1, or 0; or its bucket from 1.
+/// The category number of each dictionary entry: its position in the frozen vocabulary from 1, or 0 if it is not in there; for hashed
+/// columns its bucket from 1.
 fn numbering(dictionary: &[String], facts: &ColumnFacts) -> Vec<u32> {
     if let Facts::Hashed { buckets } = &facts.facts {
         return dictionary.iter().map(|w| vocabulary::bucket(w, *buckets) as u32 + 1).collect();
@@ -256,7 +257,7 @@ fn input(
             return Err(DataError::option(message, help));
         }
     }
-    // A cell of a table may be missing; an array has none, and a NaN in it is a mistake.
+    // A cell of a table may be missing. An array has no missing cells; a NaN in it is an error.
     let gaps = raw.format == super::csv::DEF.call.name;
     let size = match dense {
         None => columns.len(),

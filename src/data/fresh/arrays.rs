@@ -147,7 +147,7 @@ fn lacks(name: &str, why: &str, found: &[Found]) -> DataError {
     }
 }
 
-/// Whether the sizes per row are those of training, axis by axis; axes of size 1 may be there or not.
+/// Whether the sizes per row equal those of training, axis by axis. Axes of size 1 may be missing.
 fn fits(a: &Found, c: &ColumnFacts) -> Result<(), DataError> {
     let sizes = &a.sizes[1..];
     if axes::same(sizes, &c.shape) {
@@ -155,7 +155,7 @@ fn fits(a: &Found, c: &ColumnFacts) -> Result<(), DataError> {
     }
     let what = |s: &[usize]| if s.is_empty() { "one number".to_string() } else { format!("{s:?} numbers") };
     let images = sizes.len() == 3 && c.shape.len() == 3;
-    // In either direction.
+    // The order of the axes may be exchanged in either direction.
     let turned = images && (Order::Hwc.fits(&c.shape, sizes) || Order::Hwc.fits(sizes, &c.shape));
     Err(DataError::option(
         format!(
@@ -167,7 +167,7 @@ fn fits(a: &Found, c: &ColumnFacts) -> Result<(), DataError> {
         ),
         match sizes.is_empty() {
             true => "is this the file of labels? give the one of inputs",
-            false if turned => "the axes stand in another order than in training: transpose the array to these sizes",
+            false if turned => "the axes are in another order than in training: transpose the array to these sizes",
             false => "bring the array to these sizes; its first dimension counts rows",
         },
     ))

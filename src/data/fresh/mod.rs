@@ -29,7 +29,7 @@ pub struct Wanted {
     pub columns: Vec<ColumnFacts>,
     /// Cells that mean "missing".
     pub missing: Vec<String>,
-    /// Cells that mean it in columns of numbers, besides those.
+    /// Cells that mean "missing" in numeric columns, in addition to `missing`.
     pub missing_numbers: Vec<String>,
     /// How the training tables were laid out, where they were tables.
     pub layout: Layout,
@@ -39,9 +39,9 @@ pub struct Wanted {
     pub resize: bool,
     /// What black and white of a picture stand for; absent: by the schema.
     pub range: Option<[f64; 2]>,
-    /// The order of the axes in the arrays of training.
+    /// The order of the axes in the training arrays.
     pub order: Order,
-    /// Pictures are turned as their EXIF data ask.
+    /// Whether pictures are rotated according to their EXIF orientation.
     pub exif: bool,
 }
 
@@ -198,7 +198,7 @@ fn kind(path: &Path) -> Result<Kind, DataError> {
     // A stream that is cut off is told of when it is read.
     let _ = unpacked(path)?.take(1 << 12).read_to_end(&mut first);
     Ok(match first.as_slice() {
-        // An archive, but none of arrays: the reader of tables says what it is.
+        // A zip archive that is not a `.npz`: the table reader reports what it is.
         first if text::is_spreadsheet(first) => Kind::Table,
         [0x93, b'N', b'U', b'M', ..] | [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Numpy,
         [0, 0, 0x08..=0x0e, 1..=8, ..] => Kind::Idx,

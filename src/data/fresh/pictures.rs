@@ -27,7 +27,7 @@ struct Intake {
     form: Form,
     /// What 0 and 255 become.
     ends: [f64; 2],
-    /// The order of the axes in the arrays of training, which the values follow.
+    /// The order of the axes in the training arrays, and in the values.
     order: Order,
     exif: bool,
 }
@@ -161,7 +161,7 @@ impl Intake {
         Ok(())
     }
 
-    /// The values of one picture, in the order of the arrays of training.
+    /// The values of one picture, in the axis order of the training arrays.
     fn read(&self, path: &Path) -> Result<Vec<f32>, DataError> {
         let bytes = std::fs::read(path).map_err(|e| super::cannot_read(path, &e))?;
         let planes = self.form.read(path, &bytes, self.exif)?;

@@ -190,7 +190,7 @@ fn places(path: &std::path::Path, names: &[String], w: &Wanted) -> Result<(Vec<u
     Ok((at, w.id.as_deref().map(find).transpose()?))
 }
 
-/// A problem of the file. New rows have no attributes: they must be laid out as the training tables were.
+/// The error for a problem of the file. New rows have no attributes: they must have the layout of the training tables.
 fn unreadable(path: &Path, problem: Problem) -> DataError {
     match problem.of(path, |e| cannot_read(path, &e)) {
         DataError::Option { message, help } if help.starts_with("add `") => DataError::option(
@@ -212,7 +212,7 @@ impl Source for Table<'_> {
             })
             .collect();
         let mut ids: Option<Vec<String>> = self.wanted.id.as_ref().map(|_| Vec::new());
-        // Texts that are hashed, which no vocabulary holds.
+        // The texts of hashed columns, which have no vocabulary.
         let mut hashed: Vec<(HashMap<String, u32>, Vec<String>)> = vec![Default::default(); columns.len()];
         let (mut n, mut source) = (0, String::new());
         let mut record = Record::default();
@@ -288,11 +288,11 @@ impl Source for Table<'_> {
         let unseen = self.wanted.columns.iter().zip(&self.unseen).filter(|(_, n)| **n > 0).map(|(c, n)| {
             let (cells, they, are) = if *n == 1 { ("cell holds", "it", "is") } else { ("cells hold", "they", "are") };
             format!(
-                "column `{}`: {n} {cells} a text that training {}; {they} {are} read as unknown, like missing ones",
+                "column `{}`: {n} {cells} a text that {}; {they} {are} read as unknown, like missing ones",
                 c.name,
                 match c.rare {
-                    Some(rare) => format!("showed fewer than {} times", rare.below),
-                    None => "never showed".into(),
+                    Some(rare) => format!("occurs in fewer than {} training rows", rare.below),
+                    None => "does not occur in the training rows".into(),
                 }
             )
         });

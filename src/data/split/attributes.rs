@@ -1,4 +1,4 @@
-//! How splits are written: attributes that every format of files has, and the calls that take rows out of a file.
+//! The notation of splits: the attributes that every file format has, and the calls that select rows of a file.
 
 use crate::schema::{Args, AttrDef, Call, CallDef, Need, Ty, Value};
 use crate::syntax::ast::Expr;
@@ -10,38 +10,38 @@ const BY: AttrDef = AttrDef {
     ty: NAMES,
     need: Need::Optional,
     doc: "A column whose equal values stay together, or several: no group is in two splits. Groups are drawn by a hash of their value, so \
-          the order of the rows does not matter; rows without a value stand for themselves. Absent: the data set's `group`.",
+          the order of the rows does not matter; each row without a value is its own group. Absent: the data set's `group`.",
 };
 const STRATIFIED: AttrDef = AttrDef {
     name: "stratify",
     ty: Ty::Expr,
     need: Need::Optional,
-    doc: "A column or an expression whose values keep their shares: `label`, `d.age > 60`. Absent: the data set's `stratify`.",
+    doc: "A column or an expression whose values keep their proportions: `label`, `d.age > 60`. Absent: the data set's `stratify`.",
 };
 const IN_TIME: AttrDef = AttrDef {
     name: "time",
     ty: Ty::Name,
     need: Need::Optional,
-    doc: "A column of numbers or of dates (2026-11-30, a time may follow): the last rows in its order are taken, equal values together. \
+    doc: "A column of numbers or of dates (2026-11-30, a time may follow): the last rows in its order are taken, and rows with equal values stay together. \
           Absent: the data set's `time`.",
 };
 
 static SHARE: CallDef = CallDef {
     name: "share",
-    doc: "A part of another split's rows, taken out of it; drawn by `split_seed`. Of one that names `by`, `stratify` or `time`, the data \
-          set's own `group`, `stratify` and `time` do not count.",
+    doc: "A part of another split's rows, drawn by `split_seed` and removed from that split. If the share has `by`, `stratify` or `time`, \
+          the data set's own `group`, `stratify` and `time` do not apply.",
     args: &[
         AttrDef {
             name: "fraction",
             ty: Ty::Float { min: 0.0, max: 1.0 },
             need: Need::Required,
-            doc: "Part of the rows, rounded to the nearest row; with groups as near as whole groups come.",
+            doc: "Fraction of the rows, rounded to the nearest row; with groups, as close as whole groups allow.",
         },
         AttrDef {
             name: "of",
             ty: Ty::OneOf(&["train", "test"]),
             need: Need::Default("train"),
-            doc: "The split that it is taken out of.",
+            doc: "The split from which it is taken.",
         },
         BY,
         STRATIFIED,
@@ -51,9 +51,9 @@ static SHARE: CallDef = CallDef {
 
 static FOLD: CallDef = CallDef {
     name: "fold",
-    doc: "One of several equal parts of the training rows, drawn by `split_seed`: `fold(2, of = 5)`. All folds together are all rows, each \
-          once. With `time`, the rows are cut into one part more than there are folds, in order: fold `i` is part `i + 1`, the parts before \
-          it are trained on, and those after it are left out. `mtlc train --folds 5` trains on every fold.",
+    doc: "One of several equal parts of the training rows, drawn by `split_seed`: `fold(2, of = 5)`. The folds are disjoint and together \
+          contain all rows. With `time`, the ordered rows are divided into one part more than there are folds: fold `i` is part `i + 1`, \
+          the earlier parts are the training rows, and the later parts are left out. `mtlc train --folds 5` trains on every fold.",
     args: &[
         AttrDef { name: "index", ty: crate::schema::COUNT, need: Need::Required, doc: "Which one, from 1." },
         AttrDef { name: "of", ty: Ty::Int { min: 2, max: i64::MAX }, need: Need::Required, doc: "How many there are." },
@@ -74,7 +74,7 @@ const fn words(name: &'static str, doc: &'static str) -> AttrDef {
 
 static COLUMN: CallDef = CallDef {
     name: "column",
-    doc: "A column with the cells that mean each split: `column(part, train = [\"0\", \"1\"], validation = [\"2\"])`.",
+    doc: "A column and the cells that mean each split: `column(part, train = [\"0\", \"1\"], validation = [\"2\"])`.",
     args: &[
         AttrDef { name: "name", ty: Ty::Name, need: Need::Required, doc: "The column." },
         words("train", "Cells of training rows."),
@@ -89,21 +89,21 @@ pub const SPLIT: AttrDef = AttrDef {
     ty: Ty::AnyOf(&[Ty::Name, Ty::Call(|| vec![&COLUMN])]),
     need: Need::Optional,
     doc: "A column of the training file whose cells name the split of each row: `train`, `validation` (or `val`, `valid`, `dev`) and `test`, \
-          in any case; `column(...)` maps other cells. The column itself is then read past, as by `drop`. A split that the column does not \
+          in any case; `column(...)` maps other cells. The column itself is skipped, as with `drop`. A split that the column does not \
           name may be a share of the rows.",
 };
 pub const GROUP: AttrDef = AttrDef {
     name: "group",
     ty: NAMES,
     need: Need::Optional,
-    doc: "A column whose equal values belong together (a user, a patient, a scene), or several. Shares and folds take whole groups, and \
-          groups that are in two splits are reported.",
+    doc: "A column whose equal values belong together (a user, a patient, a scene), or several. Shares and folds contain whole groups, \
+          and groups that are in two splits are reported.",
 };
 pub const STRATIFY: AttrDef = AttrDef {
     name: "stratify",
     ty: Ty::Expr,
     need: Need::Optional,
-    doc: "A column or an expression: shares and folds keep the share of each of its values.",
+    doc: "A column or an expression: shares and folds preserve the proportions of its values.",
 };
 pub const TIME: AttrDef = AttrDef {
     name: "time",
@@ -115,10 +115,10 @@ pub const SPLIT_SEED: AttrDef = AttrDef {
     name: "split_seed",
     ty: crate::schema::NATURAL,
     need: Need::Default("0"),
-    doc: "Seed of shares and folds. It belongs to the data, so all runs see the same splits whatever their own seed.",
+    doc: "Seed of shares and folds. It belongs to the data, so runs with different seeds have the same splits.",
 };
 
-/// What is drawn together, evenly, or in order.
+/// Which rows are drawn together, evenly, or in order of time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grouping {
     pub by: Vec<String>,
@@ -132,7 +132,7 @@ impl Grouping {
     }
 }
 
-/// How a split takes rows out of another.
+/// How a split takes rows from another split.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Taken {
     Share {
@@ -140,13 +140,13 @@ pub enum Taken {
         of_test: bool,
         grouping: Grouping,
     },
-    /// From 1.
+    /// `index` counts from 1.
     Fold {
         index: usize,
         of: usize,
         grouping: Grouping,
     },
-    /// Rows for which this is true.
+    /// The rows for which the condition is true.
     Where(Expr),
 }
 
@@ -163,7 +163,7 @@ impl Taken {
     }
 }
 
-/// What `validation` or `test` takes, unless it is files or nothing.
+/// How `validation` or `test` takes rows; `None` if it is files or absent.
 pub fn taken(args: &Args, split: &str) -> Option<Taken> {
     match args.get(split)? {
         Value::Call(c) if c.name == SHARE.name => Some(Taken::Share {
@@ -179,7 +179,7 @@ pub fn taken(args: &Args, split: &str) -> Option<Taken> {
     }
 }
 
-/// The column that a name or a dotted path means: `user`, `d.user`.
+/// The column of a name or a dotted path: `user`, `d.user`.
 fn column(value: &Value) -> Option<String> {
     match value {
         Value::Name(parts) => parts.last().cloned(),
@@ -187,7 +187,7 @@ fn column(value: &Value) -> Option<String> {
     }
 }
 
-/// Column names of a list attribute.
+/// The column names in a list attribute.
 pub fn columns(args: &Args, attribute: &str) -> Vec<String> {
     match args.get(attribute) {
         Some(Value::List(items)) => items.iter().filter_map(|v| column(&v.value)).collect(),
@@ -212,10 +212,10 @@ fn grouping(data: &Args, call: &Call) -> Grouping {
     }
 }
 
-/// The column that names each row's split, and what its cells mean; `None` in place of a list: by the usual words.
+/// The column that names the split of each row, and the meaning of its cells.
 pub struct Named {
     pub column: String,
-    /// Cells of train, validation, test, and of rows that are left out.
+    /// The cells of train, validation, test, and of rows that are left out. `None`: the usual words.
     pub cells: Option<[Vec<String>; 4]>,
 }
 
@@ -237,7 +237,7 @@ pub fn named(args: &Args) -> Option<Named> {
     }
 }
 
-/// The columns that declare groups: the data set's own, and those of its shares; each list once.
+/// The columns that define groups: those of the data set and those of its shares, without repetition.
 pub fn groups(args: &Args) -> Vec<Vec<String>> {
     let mut out: Vec<Vec<String>> = vec![columns(args, "group")];
     for taken in ["validation", "test"].into_iter().filter_map(|s| taken(args, s)) {

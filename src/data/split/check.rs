@@ -1,4 +1,4 @@
-//! Splits that cannot be made, as far as the text alone shows it, and columns that the data do not have.
+//! Checks splits without reading the data: attributes that contradict each other, and columns that the data do not have.
 
 use super::attributes::{Taken, columns, named, taken};
 use crate::data::label;
@@ -12,7 +12,7 @@ fn wrong(span: Span, message: impl Into<String>, help: impl Into<String>) -> Dia
     Diagnostic::new(codes::DATA_SPLIT, span, message).help(help)
 }
 
-/// Attributes that contradict each other. `test_files`: the test split has files of its own.
+/// Reports attributes that contradict each other. `test_files`: the test split is read from files of its own.
 pub fn check(args: &Args, item: Span, test_files: bool) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let span = |name: &str| args.span(name).filter(|_| args.is_given(name)).unwrap_or(item);
@@ -45,7 +45,7 @@ pub fn check(args: &Args, item: Span, test_files: bool) -> Vec<Diagnostic> {
             };
             found.push(wrong(
                 span(split),
-                format!("the {split} rows cannot be the last in time and be drawn by {other}, too"),
+                format!("the {split} rows cannot be both the last in time and drawn by {other}"),
                 "keep `time`, or the other",
             ));
         }
@@ -111,7 +111,7 @@ pub fn check(args: &Args, item: Span, test_files: bool) -> Vec<Diagnostic> {
     found
 }
 
-/// Columns and expressions against what is known of the data; `data` is its name.
+/// Checks columns and expressions against the known facts of the data set.
 pub fn check_columns(args: &Args, known: &Known) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut expression = |e: &Expr, condition: bool| {
@@ -154,7 +154,7 @@ pub fn check_columns(args: &Args, known: &Known) -> Vec<Diagnostic> {
     found
 }
 
-/// The column that an expression is, alone or with its data set: `label`, `d.label`.
+/// The column, if the expression is a column with or without its data set: `label`, `d.label`.
 pub fn as_column(e: &Expr) -> Option<Name> {
     match &e.kind {
         ExprKind::Path(parts) if parts.len() <= 2 => parts.last().cloned(),

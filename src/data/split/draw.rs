@@ -1,5 +1,5 @@
-//! Drawing rows: shares and folds of a pool of rows, at random, by whole groups, evenly over strata, or in time. Nothing here depends on
-//! anything but the seed and the rows; with groups not even on the order of the rows.
+//! Drawing rows: shares and folds of a pool of rows, at random, by whole groups, evenly over strata, or in order of time. The result
+//! depends only on the seed and the rows; with groups, it does not depend on the order of the rows either.
 
 use sha2::{Digest, Sha256};
 
@@ -8,23 +8,23 @@ use super::keys::{File, Keys};
 use crate::data::DataError;
 use crate::random::Randomness;
 
-/// Rows of a file that may still be drawn, in one order for all draws, so that shares never overlap.
+/// The rows of a file that can be drawn. All draws use one order of the rows, and drawn rows are removed, so that shares never overlap.
 #[derive(Clone)]
 pub struct Pool<'a> {
     file: File<'a>,
     seed: u64,
     /// All rows of the pool, shuffled.
     order: Vec<u32>,
-    /// By row of the file: whether it is in the pool and was not drawn.
+    /// For each row of the file, whether it is in the pool and was not drawn.
     free: Vec<bool>,
-    /// Rows of the pool at first, which fractions are of.
+    /// The initial number of rows of the pool. Fractions refer to it.
     size: usize,
 }
 
 /// A group of rows, or a single row.
 struct Bundle {
     rows: Vec<u32>,
-    /// By stratum.
+    /// The number of rows by stratum.
     counts: Vec<f64>,
 }
 
@@ -37,12 +37,12 @@ impl<'a> Pool<'a> {
         Pool { file, seed, order, free, size: rows.len() }
     }
 
-    /// Takes rows out that were drawn elsewhere.
+    /// Removes rows that were drawn from another pool.
     pub fn remove(&mut self, rows: &[u32]) {
         rows.iter().for_each(|r| self.free[*r as usize] = false);
     }
 
-    /// What was not drawn, in the order of the file.
+    /// The rows that were not drawn, in the order of the file.
     pub fn rest(&self) -> Vec<u32> {
         (0..self.free.len() as u32).filter(|r| self.free[*r as usize]).collect()
     }
@@ -57,7 +57,7 @@ impl<'a> Pool<'a> {
         rows
     }
 
-    /// A share of the pool, sorted.
+    /// Draws a share of the pool; the result is sorted.
     pub fn share(&mut self, fraction: f64, grouping: &Grouping) -> Result<Vec<u32>, DataError> {
         let wanted = (self.size as f64 * fraction).round() as usize;
         let rows = match grouping {
@@ -74,7 +74,7 @@ impl<'a> Pool<'a> {
         Ok(self.draw(rows))
     }
 
-    /// The last rows in time. Rows of one time stay together: those at the border are taken if most of them would be.
+    /// The last rows in order of time. Rows with equal times stay together: those at the border are taken if most of them would be.
     fn last(&self, wanted: usize, times: &[u32]) -> Vec<u32> {
         let mut rows: Vec<u32> = self.left().collect();
         rows.sort_by_key(|r| std::cmp::Reverse(times[*r as usize]));
@@ -83,7 +83,7 @@ impl<'a> Pool<'a> {
         rows
     }
 
-    /// As many of each stratum as its share is, by largest remainders.
+    /// Rows in proportion to the size of each stratum, rounded by the largest-remainder method.
     fn evenly(&self, wanted: usize, strata: &Keys) -> Vec<u32> {
         let mut members: Vec<Vec<u32>> = vec![Vec::new(); strata.words.len()];
         self.left().for_each(|r| members[strata.of[r as usize] as usize].push(r));
@@ -92,7 +92,7 @@ impl<'a> Pool<'a> {
         let exact: Vec<f64> = members.iter().map(|m| m.len() as f64 * wanted as f64 / left.max(1) as f64).collect();
         let mut take: Vec<usize> = exact.iter().map(|e| e.floor() as usize).collect();
         let mut by_rest: Vec<usize> = (0..take.len()).collect();
-        // Ties by the value itself, not by which row came first.
+        // Break ties by the value of the stratum, not by the order of the rows.
         by_rest.sort_by(|a, b| {
             let rest = |i: usize| exact[i] - exact[i].floor();
             rest(*b).total_cmp(&rest(*a)).then_with(|| strata.words[*a].cmp(&strata.words[*b]))
@@ -102,7 +102,7 @@ impl<'a> Pool<'a> {
         members.into_iter().zip(take).flat_map(|(m, n)| m.into_iter().take(n)).collect()
     }
 
-    /// Whole groups in the order of their hashes, each if it brings what is taken nearer to the share of every stratum.
+    /// Whole groups in the order of their hashes. A group is taken if it brings the result nearer to the wanted share of every stratum.
     fn groups(&self, fraction: f64, groups: &Keys, strata: Option<&Keys>) -> Vec<u32> {
         let bundles = self.bundles(groups, strata);
         let width = strata.map_or(1, |s| s.words.len());
@@ -122,14 +122,14 @@ impl<'a> Pool<'a> {
                 rows.extend(&b.rows);
             }
         }
-        // Every group is more than twice the share: the smallest is nearest, and one must stay.
+        // Every group is more than twice as large as the share: take the smallest one, if another group remains.
         if rows.is_empty() && fraction > 0.0 && bundles.len() > 1 {
             rows = bundles.into_iter().min_by_key(|b| b.rows.len()).map(|b| b.rows).unwrap_or_default();
         }
         rows
     }
 
-    /// The groups of what is left, in the order of their hashes.
+    /// The groups of the rows that are left, in the order of their hashes.
     fn bundles(&self, groups: &Keys, strata: Option<&Keys>) -> Vec<Bundle> {
         let width = strata.map_or(1, |s| s.words.len());
         let mut out: Vec<Bundle> =
@@ -145,7 +145,7 @@ impl<'a> Pool<'a> {
         keyed.into_iter().map(|(.., b)| b).filter(|b| !b.rows.is_empty()).collect()
     }
 
-    /// Of a group, by the seed.
+    /// The hash of a group, which depends on the seed.
     fn hash(&self, word: &str) -> u64 {
         let mut hash = Sha256::new();
         hash.update(b"split.group");
@@ -154,7 +154,7 @@ impl<'a> Pool<'a> {
         u64::from_le_bytes(hash.finalize()[..8].try_into().expect("eight bytes"))
     }
 
-    /// A fold of the pool, sorted, and the rows that no split has: with `time`, those after the fold.
+    /// Draws a fold of the pool. Returns its rows, sorted, and the rows that belong to no split: with `time`, those after the fold.
     pub fn fold(&mut self, index: usize, of: usize, grouping: &Grouping) -> Result<(Vec<u32>, Vec<u32>), DataError> {
         if let Some(column) = &grouping.time {
             let times = self.file.times(column)?;
@@ -169,7 +169,7 @@ impl<'a> Pool<'a> {
         let rows: Vec<u32> = if grouping.by.is_empty() {
             let mut order: Vec<u32> = self.left().collect();
             if let Some(strata) = &strata {
-                // Dealt out stratum by stratum, each shuffled: every fold has its share of each.
+                // Deal out the shuffled rows of one stratum after the other, so that strata are evenly spread over the folds.
                 order.sort_by(|a, b| {
                     let word = |r: u32| &strata.words[strata.of[r as usize] as usize];
                     word(*a).cmp(word(*b))
@@ -190,7 +190,7 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// How many of these rows, about as many as are wanted, so that rows of one time stay together.
+/// The number of rows to take, close to `wanted`, such that rows with equal times stay together.
 fn border(rows: &[u32], wanted: usize, times: &[u32]) -> usize {
     if wanted == 0 || wanted >= rows.len() {
         return wanted.min(rows.len());
@@ -201,12 +201,12 @@ fn border(rows: &[u32], wanted: usize, times: &[u32]) -> usize {
     if wanted - from >= to - wanted { to } else { from }
 }
 
-/// Groups in folds: the largest first, each where it keeps the folds most alike.
+/// Distributes groups to folds: the largest group first, each to the fold where it keeps the folds most alike.
 fn dealt(mut bundles: Vec<Bundle>, folds: usize) -> Vec<Vec<u32>> {
     let width = bundles.first().map_or(1, |b| b.counts.len());
     let mut all = vec![0.0; width];
     bundles.iter().for_each(|b| all.iter_mut().zip(&b.counts).for_each(|(a, c)| *a += c));
-    // Groups of one size stay in the order of their hashes.
+    // Groups of equal size stay in the order of their hashes.
     bundles.sort_by_key(|b| std::cmp::Reverse(b.rows.len()));
     let mut counts = vec![vec![0.0; width]; folds];
     let mut out = vec![Vec::new(); folds];

@@ -1,17 +1,17 @@
-//! Groups that are in two splits: what a network knows of one of their rows helps with the others.
+//! Groups that are in two splits: what a network has learned from one row of a group helps it with the others.
 
 use std::collections::HashMap;
 
 use crate::data::raw::{Raw, SPLITS, Values};
 
-/// Groups of a column, or of several, that two splits have.
+/// The groups, by one or several columns, that two splits have in common.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crossing {
     pub by: Vec<String>,
     /// Positions in [`SPLITS`].
     pub splits: [usize; 2],
     pub groups: usize,
-    /// Rows of the second split that are of such groups, and all of its rows.
+    /// The number of rows of the second split that belong to such groups, and the number of all its rows.
     pub rows: [usize; 2],
     pub example: String,
 }
@@ -29,7 +29,7 @@ impl Crossing {
     }
 }
 
-/// Every pair of splits that has groups in common.
+/// All pairs of splits that have groups in common.
 pub fn crossings(raw: &Raw, groups: &[Vec<String>]) -> Vec<Crossing> {
     let mut out = Vec::new();
     for by in groups {
@@ -52,7 +52,7 @@ pub fn crossings(raw: &Raw, groups: &[Vec<String>]) -> Vec<Crossing> {
     out
 }
 
-/// Rows by group in one split, those without a group left out.
+/// The number of rows of each group in one split, without rows that have no group.
 fn counts(raw: &Raw, s: usize, at: &[usize]) -> HashMap<String, usize> {
     let mut out = HashMap::new();
     let cell = |c: usize, row: usize| match &raw.splits[s].columns[c] {

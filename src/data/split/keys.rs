@@ -1,4 +1,4 @@
-//! What rows are drawn by: the group, the stratum, the time, or the split of each row of a file, and conditions on rows.
+//! The keys by which rows are drawn: the group, the stratum, the time or the split of each row of a file, and conditions on rows.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub struct File<'a> {
     pub missing: &'a [String],
 }
 
-/// A number per row, rows with the same one belong together, and what each stands for.
+/// A number per row, where rows with the same number belong together, and the meaning of each number.
 pub struct Keys {
     pub of: Vec<u32>,
     pub words: Vec<String>,
@@ -47,7 +47,7 @@ impl File<'_> {
         Ok(at)
     }
 
-    /// Some columns of all rows, as one split.
+    /// All rows with some of the columns, as one split.
     fn view(&self, names: &[String]) -> Raw {
         let all: Vec<u32> = (0..self.part.rows as u32).collect();
         let at: Vec<usize> = (0..self.columns.len()).filter(|c| names.contains(&self.columns[*c].name)).collect();
@@ -67,7 +67,7 @@ impl File<'_> {
         Raw { format: "", columns, splits, missing, missing_numbers, files, notes }
     }
 
-    /// The group of each row; a row in which one of the columns is missing is a group of its own.
+    /// The group of each row. A row with a missing cell in one of the columns is its own group.
     pub fn groups(&self, by: &[String]) -> Result<Keys, DataError> {
         let at = by.iter().map(|n| self.column(n, "by")).collect::<Result<Vec<_>, _>>()?;
         let mut keys = Collector::default();
@@ -92,7 +92,7 @@ impl File<'_> {
         Ok(keys.end())
     }
 
-    /// The stratum of each row: a column, or an expression.
+    /// The stratum of each row, by a column or an expression.
     pub fn strata(&self, by: &Expr) -> Result<Keys, DataError> {
         let mut keys = Collector::default();
         match as_column(by) {
@@ -125,7 +125,7 @@ impl File<'_> {
         Ok(keys)
     }
 
-    /// The place of each row in time; equal times have equal places.
+    /// The rank of each row in order of time; equal times have equal ranks.
     pub fn times(&self, column: &str) -> Result<Vec<u32>, DataError> {
         self.column(column, "time")?;
         let raw = self.view(&[column.to_string()]);
@@ -170,7 +170,7 @@ impl File<'_> {
         Ok(places)
     }
 
-    /// The rows for which a condition is true; missing is not.
+    /// The rows for which a condition is true; a missing value is false.
     pub fn rows_where(&self, condition: &Expr) -> Result<Vec<u32>, DataError> {
         let (raw, label) = self.expression(condition, true)?;
         let bound = label.bind(&raw)?;
@@ -207,7 +207,7 @@ impl File<'_> {
         }
     }
 
-    /// The split of each row as a column names it: 0, 1, 2, or `leave_out`.
+    /// The split of each row according to a column: 0, 1, 2, or `leave_out`.
     pub fn named(&self, named: &Named, leave_out: u8) -> Result<Vec<u8>, DataError> {
         let at = self.column(&named.column, "split")?;
         let meaning = |cell: &str| match &named.cells {
@@ -242,7 +242,7 @@ impl File<'_> {
     }
 }
 
-/// What people call the splits.
+/// The index of the split with one of the usual names.
 fn usual(cell: &str) -> Option<u8> {
     match cell.to_ascii_lowercase().as_str() {
         "train" | "training" => Some(0),
@@ -252,7 +252,7 @@ fn usual(cell: &str) -> Option<u8> {
     }
 }
 
-/// `2026-11-30`, and a time of day may follow: such texts are in order as texts.
+/// Whether a text is a date like `2026-11-30`, optionally with a time of day. The order of such texts is that of time.
 fn is_date(text: &str) -> bool {
     let b = text.as_bytes();
     let digits = |r: std::ops::Range<usize>| b.get(r).is_some_and(|d| d.iter().all(u8::is_ascii_digit));
@@ -268,7 +268,7 @@ fn number(v: f64) -> String {
     (v + 0.0).to_string()
 }
 
-/// A cell as text; `None` where it is missing.
+/// A cell as text; `None` if it is missing.
 fn text(column: &RawColumn, values: &Values, row: usize) -> Option<String> {
     match values {
         Values::Text(codes) => column.dictionary.get(codes[row] as usize).cloned(),

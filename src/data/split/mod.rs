@@ -1,9 +1,9 @@
 //! Splits: files of their own, a column that names them, conditions, shares and folds.
 //!
-//! In this order: `split = COLUMN` and conditions (`validation = d.age > 60`) say where rows belong; what is left to train is the pool
-//! that `test` and then `validation` take a share or a fold of. Shares of one pool are drawn together, from one permutation of its rows,
-//! and never overlap. Rows keep their order in the file. Whole groups are drawn by a hash of their value and `split_seed`, so the same
-//! groups are drawn in whatever order the rows are.
+//! First, `split = COLUMN` and conditions (`validation = d.age > 60`) assign rows to splits. The remaining training rows are the pool, of
+//! which `test` and then `validation` take a share or a fold. Shares of one pool are drawn together, from one permutation of its rows,
+//! and never overlap. Rows keep their order in the file. Whole groups are drawn by a hash of their value and `split_seed`, so that the
+//! same groups are drawn for any order of the rows.
 
 mod attributes;
 mod check;
@@ -24,10 +24,10 @@ use keys::File;
 const TRAIN: u8 = 0;
 const VALIDATION: u8 = 1;
 const TEST: u8 = 2;
-/// Of rows that are in no split.
+/// The code of rows that are in no split.
 const OUT: u8 = 3;
 
-/// Where the three splits come from: a file of their own, or rows of another.
+/// The sources of the three splits: a file of their own, or rows of another split.
 pub struct Parts<'a> {
     pub train: Part,
     pub validation: Option<Part>,
@@ -36,7 +36,7 @@ pub struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Divides the rows and puts the data set together.
+    /// Divides the rows and assembles the data set.
     pub fn assemble(
         self,
         format: &'static str,
@@ -61,7 +61,7 @@ impl Parts<'_> {
             Some(named) => file.named(named, OUT)?,
             None => vec![TRAIN; self.train.rows],
         };
-        // What the column names is not taken a second time; a share that is no more than a default gives way.
+        // A split that the column names must not be given again; a share that is only a default is ignored.
         let taken_too = |split: &str, code: u8, taken: Option<Taken>| {
             if taken.is_none() || !to.contains(&code) {
                 return Ok(taken);
@@ -95,7 +95,7 @@ impl Parts<'_> {
         let rows_in =
             |to: &[u8], code: u8| -> Vec<u32> { (0..to.len() as u32).filter(|r| to[*r as usize] == code).collect() };
         let mut pool = Pool::new(file, &rows_in(&to, TRAIN), seed, "split.train");
-        // Folds cut the whole pool, so that all of them are all rows; shares take of what is left.
+        // Folds divide the whole pool, so that together they contain all rows; shares are drawn from the remaining rows.
         let whole = pool.clone();
         let mut drawn: Vec<(u8, Vec<u32>)> = Vec::new();
         for (code, taken) in [(TEST, &test), (VALIDATION, &validation)] {
@@ -112,7 +112,7 @@ impl Parts<'_> {
         for (code, rows) in drawn {
             rows.into_iter().for_each(|r| to[r as usize] = code);
         }
-        // A share of the test split: of its file, or of the rows that it has of the training file.
+        // A share of the test split is drawn from its file, or from its rows of the training file.
         let mut of_test = None;
         if let Some(Taken::Share { fraction, of_test: true, grouping }) = &validation {
             let (part, all) = match &self.test {
@@ -153,9 +153,6 @@ impl Parts<'_> {
         if let Some(named) = column {
             raw.drop_column(&named.column);
         }
-        raw.require_rows(
-            asked,
-            "its file is empty, or what it takes of another comes to no row at all (or to all of them)",
-        )
+        raw.require_rows(asked, "its file is empty, or it takes no rows of another split (or all of them)")
     }
 }

@@ -146,8 +146,8 @@ fn numbers(
             say(
                 "code",
                 format!(
-                    "column `{name}` is read as a quantity, and by its name its {} whole numbers name things: if they do, make it a \
-                     category with `categories = [{}, ...]`, or leave it out of `numeric`",
+                    "column `{name}` is read as a quantity, but its name suggests that its {} whole numbers are ids or codes: if they \
+                     are, make it a category with `categories = [{}, ...]`, or leave it out of `numeric`",
                     seen.len(),
                     schema_text::name(name)
                 ),
@@ -233,7 +233,7 @@ fn texts(
             say(
                 "unseen",
                 format!(
-                    "column `{name}`: {cells} {} {} a text that training never shows ({}), such as {:?}: read as unknown",
+                    "column `{name}`: {cells} {} {} a text that does not occur in the training rows ({}), such as {:?}: read as unknown",
                     split(s),
                     if cells == 1 { "cell holds" } else { "cells hold" },
                     percent(cells, rows[s]),

@@ -21,15 +21,15 @@ pub struct TaskSurvey {
 /// Labels of one task in one split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LabelSplit {
-    /// Labels that count, and those that are missing or ignored: of several labels per sample each one, of a label per pixel each pixel.
+    /// The number of labels that count, and of those that are missing or ignored. Each component and each pixel counts as a label.
     pub labelled: usize,
     pub missing: usize,
-    /// Rows with at least one label that counts.
+    /// The number of rows with at least one label that counts.
     pub rows: usize,
-    /// Pixels whose depth is 0, or whose normal has no length: how many tools write that nothing was measured.
+    /// The number of pixels whose depth, or the length of whose normal, is 0. Many tools write 0 where nothing was measured.
     #[serde(skip_serializing_if = "is_none")]
     pub zeros: usize,
-    /// Of several labels per sample, how many there are of each.
+    /// With several labels per sample, the number of labels of each component.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub each: Vec<usize>,
     /// Of the labels that count: share of ones (binary, multilabel), or the mean number.
@@ -98,7 +98,7 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     let spread = |m: f64| (square / n as f64 - m * m).max(0.0).sqrt();
     let std =
         mean.filter(|_| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)).map(spread);
-    // Within the rounding of labels that are learned in other units. A depth of 0 is odd where it is the least of all.
+    // Zero up to the rounding of labels that are learned in other units. A depth of 0 is suspicious if it is the smallest of all.
     let zero = |v: f64| v.abs() <= 1e-6 * most.max(-least);
     let odd = kind == TaskKind::Normals || kind == TaskKind::Depth && zero(least);
     let pixels = (0..rows).filter(|_| odd).flat_map(|row| (0..l.labels).map(move |label| (row, label)));

@@ -33,7 +33,7 @@ pub struct Survey {
 /// Something worth a look.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// A word for scripts: `constant`, `identifier`, `code`, `shift`, `unseen`, `duplicates`, `leak`, `group_leak`,
+    /// The kind, for scripts: `constant`, `identifier`, `code`, `shift`, `unseen`, `duplicates`, `leak`, `group_leak`,
     /// `label_copy`, `few`, `one_split`, `no_labels`, `zeros`, `empty`.
     pub kind: &'static str,
     /// The column, task or split.
@@ -59,7 +59,7 @@ pub struct Subject<'a> {
     pub tasks: &'a [(TaskKind, Vec<String>)],
     /// Fewer examples of a class than this are few.
     pub least: usize,
-    /// Columns that declare groups of rows: a column each, or several together.
+    /// The columns that define groups of rows; each list is one column or several together.
     pub groups: &'a [Vec<String>],
 }
 

@@ -1,14 +1,14 @@
-//! Which sign separates the cells of a table.
+//! Detects the delimiter of a table.
 
 use super::records::{Record, Records};
 
-/// Signs that tables are written with.
+/// Common delimiters of tables.
 const SIGNS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Records that are compared.
+/// The number of records that are compared.
 const RECORDS: usize = 100;
 
-/// "tabs", "`;`": a delimiter in a message.
+/// Describes a delimiter for messages: "tabs", "`;`".
 pub fn describe(sign: u8) -> String {
     match sign {
         b'\t' => "tabs".into(),
@@ -17,9 +17,9 @@ pub fn describe(sign: u8) -> String {
     }
 }
 
-/// The sign that a table is really separated by, where it is not `expected`: every record at its beginning has the same number of
-/// cells, more than one, by that sign, and by the expected one they differ or are one. With the number of cells and of records. A sign
-/// that only ends lines separates nothing.
+/// The actual delimiter of a table, if it is not `expected`, with the number of cells and of records. With the actual delimiter, all
+/// records at the beginning have the same number of cells, more than one; with the expected one, they do not. A sign that only occurs
+/// at the ends of lines is not a delimiter.
 pub fn separates(sample: &[u8], expected: u8) -> Option<(u8, usize, usize)> {
     if cells(sample, expected).is_some() {
         return None;
@@ -28,7 +28,7 @@ pub fn separates(sample: &[u8], expected: u8) -> Option<(u8, usize, usize)> {
     others.filter_map(|s| cells(sample, s).map(|(cells, records)| (s, cells, records))).max_by_key(|(_, n, _)| *n)
 }
 
-/// How many cells each of the first records has, where all have the same number, above one, and how many records there are.
+/// The number of cells per record and the number of records, if all of the first records have the same number of cells, more than one.
 fn cells(sample: &[u8], sign: u8) -> Option<(usize, usize)> {
     // The last line of the sample may be cut off.
     let end = sample.iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(sample.len(), |at| at + 1);
@@ -51,12 +51,12 @@ fn cells(sample: &[u8], sign: u8) -> Option<(usize, usize)> {
     (width > 1 && used.iter().all(|u| *u)).then_some((width, n))
 }
 
-/// The sign that a line `sep=;` declares, when it was read with `delimiter`.
+/// The delimiter that a line `sep=;` declares. The line was read with `delimiter`.
 pub fn declared(record: &Record, delimiter: u8) -> Option<u8> {
     let first = record.cell(0);
     match (first.strip_prefix(b"sep=")?, record.len()) {
         ([], 2) if record.cell(1).is_empty() => Some(delimiter),
-        // The sign was white space, and trimmed.
+        // The declared delimiter was white space, which is trimmed.
         ([], 1) => Some(b'\t'),
         ([sign], 1) if sign.is_ascii() => Some(*sign),
         _ => None,

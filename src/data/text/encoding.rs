@@ -1,7 +1,7 @@
-//! Encodings of text: which one a file has, and its characters as UTF-8.
+//! Detects the encoding of a file and decodes its text to UTF-8.
 //!
-//! A byte order mark decides. Without one a file is UTF-8 unless `encoding` says otherwise; nothing is guessed, but messages name
-//! the likely encoding.
+//! A byte order mark determines the encoding. A file without one is UTF-8 unless `encoding` is given; nothing is guessed, but error
+//! messages name the likely encoding.
 
 use std::io::{self, Read};
 
@@ -15,11 +15,11 @@ pub enum Encoding {
     Windows1252,
 }
 
-/// What `encoding` may be, by [`Encoding::named`].
+/// The values of the attribute `encoding`, see [`Encoding::named`].
 pub const NAMES: &[&str] = &["utf8", "utf16", "utf16le", "utf16be", "latin1", "windows1252"];
 
-/// From 0x80 to 0x9f, where Windows-1252 and Latin-1 differ. The five bytes that Windows-1252 leaves open are control characters,
-/// as browsers read them.
+/// The characters of the bytes 0x80 to 0x9f, where Windows-1252 and Latin-1 differ. The five bytes that Windows-1252 leaves undefined
+/// are control characters, as in browsers.
 const WINDOWS: [char; 32] = [
     '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{2c6}', '\u{2030}',
     '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}',
@@ -76,7 +76,8 @@ impl Encoding {
     }
 }
 
-/// Whether text is UTF-16, where every second byte of most characters is zero; `Some(true)` where the first of two is.
+/// Whether text is UTF-16, where every second byte of most characters is zero. `Some(true)` for big-endian: the first byte of a pair is
+/// zero.
 fn wide(first: &[u8]) -> Option<bool> {
     let pairs = first.chunks_exact(2).take(64);
     let n = pairs.len();
@@ -91,7 +92,7 @@ fn wide(first: &[u8]) -> Option<bool> {
     }
 }
 
-/// Bytes as Windows-1252 text: how they would read, for messages.
+/// Decodes bytes as Windows-1252 text, for messages.
 pub fn windows(bytes: &[u8]) -> String {
     bytes.iter().map(|b| single(*b, Encoding::Windows1252)).collect()
 }
@@ -103,17 +104,17 @@ fn single(byte: u8, encoding: Encoding) -> char {
     }
 }
 
-/// A stream of bytes as UTF-8. UTF-8 itself passes unchecked: cells are checked where they are used.
+/// Decodes a stream of bytes to UTF-8. Input that is UTF-8 already is not validated here, but where cells are used.
 pub struct Decoder<R> {
     input: R,
     encoding: Encoding,
-    /// Bytes that were read and are not decoded yet.
+    /// Bytes that were read but not decoded yet.
     raw: Vec<u8>,
-    /// Decoded text, and how much of it is handed out.
+    /// Decoded text, and how much of it was returned.
     text: Vec<u8>,
     at: usize,
     ended: bool,
-    /// What is wrong after `text`.
+    /// The error that occurred after `text`.
     failed: Option<io::Error>,
 }
 
@@ -162,7 +163,7 @@ impl<R: Read> Decoder<R> {
                     used += c.len_utf16();
                     self.text.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
                 }
-                // The second half is in the next bytes.
+                // The second half of the surrogate pair is in the next bytes.
                 Err(_) if used + 1 == units.len() && !self.ended => break,
                 Err(e) => {
                     self.failed = Some(broken(format!("{e} in UTF-16 text")));
@@ -177,12 +178,12 @@ impl<R: Read> Decoder<R> {
     }
 }
 
-/// An error of the text, not of the file that it is read from.
+/// An error of the text, as opposed to an error of reading the file.
 fn broken(detail: String) -> io::Error {
     io::Error::other(Broken(detail))
 }
 
-/// Text that its encoding does not allow.
+/// Text that is invalid in its encoding.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Broken(pub String);
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8], encoding: Encoding) -> io::Result<String> {
-        // Three bytes at a time, so that characters are torn apart.
+        // Reads three bytes at a time, so that characters are split.
         struct Slow<'a>(&'a [u8]);
         impl Read for Slow<'_> {
             fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {

@@ -1,8 +1,8 @@
-//! Files that are no text, by how they begin: what they are, and what to do with them.
+//! Recognises files that are not text by their first bytes, and explains how to convert them.
 
 use super::Problem;
 
-/// How files of a kind begin, what they are called, and the way out.
+/// A kind of file: its first bytes, its name, and what to do about it.
 struct Kind {
     begins: &'static [u8],
     name: &'static str,
@@ -10,7 +10,7 @@ struct Kind {
 }
 
 const EXCEL: &str = "save the sheet as \"CSV UTF-8\" and name that file";
-const UNPACK: &str = "unpack it and name the table in it (`.gz` files are read as they are)";
+const UNPACK: &str = "unpack it and name the table in it (`.gz` files need not be unpacked)";
 const FRAME: &str = "write it as csv, for example with pandas: `read_parquet(OLD).to_csv(NEW, index=False)`";
 
 static KINDS: &[Kind] = &[
@@ -60,7 +60,7 @@ static KINDS: &[Kind] = &[
     Kind { begins: b"<html", name: "a web page (HTML)", help: "download the table itself, not the page that shows it" },
 ];
 
-/// The problem of a file that begins like this, if it is no text.
+/// The problem of a file with these first bytes, if it is not text.
 pub fn refuse(first: &[u8]) -> Option<Problem> {
     if let [b'P', b'K', 3 | 5 | 7, 4 | 6 | 8, ..] = first {
         return Some(archive(first));
@@ -76,7 +76,7 @@ pub fn is_spreadsheet(first: &[u8]) -> bool {
     first.starts_with(b"PK") && parts.into_iter().any(holds)
 }
 
-/// A zip archive, which office documents are too.
+/// The problem of a zip archive. Office documents are zip archives as well.
 fn archive(first: &[u8]) -> Problem {
     let (name, help) = if is_spreadsheet(first) {
         ("a spreadsheet (xlsx or ods)".to_string(), EXCEL.to_string())

@@ -1,11 +1,11 @@
-//! Texts that are read whole, line by line.
+//! Texts that are read as a whole and split into lines.
 
 use std::io::Read;
 
 use super::encoding::{Decoder, Encoding, windows};
 use super::{Problem, foreign};
 
-/// All of a file's bytes as text.
+/// Decodes all bytes of a file.
 pub fn whole(bytes: &[u8]) -> Result<String, Problem> {
     if let Some(problem) = foreign::refuse(bytes) {
         return Err(problem);
@@ -30,13 +30,13 @@ pub fn whole(bytes: &[u8]) -> Result<String, Problem> {
     })
 }
 
-/// The line that a text ends on.
+/// The number of the last line of a text.
 fn end(text: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(text);
     lines(&text).count() as u64 + u64::from(text.is_empty() || text.ends_with(['\n', '\r']))
 }
 
-/// The lines of a text with their numbers from 1; a line ends with LF, CR LF or CR.
+/// The lines of a text with their numbers from 1. A line ends with LF, CR LF or CR.
 pub fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
     let mut rest = text;
     let cut = move || {

@@ -1,6 +1,6 @@
-//! Tables and lists in text form: how a file of any encoding and any line ends becomes records with the numbers of their lines.
+//! Tables and lists in text form: reads a file of any encoding and any line ends as records with line numbers.
 //!
-//! Everything that reads text of a table goes through here: the csv format, new rows for `predict`, the lists of `celeba`.
+//! Everything that reads tables as text uses this module: the csv format, new rows for `predict`, and the lists of `celeba`.
 
 mod delimiter;
 mod encoding;
@@ -22,12 +22,12 @@ use delimiter::{declared, separates};
 use encoding::{Broken, Decoder, windows};
 use records::Records;
 
-/// What is wrong with a text, before it is known which file it is.
+/// An error in a text, without the path of its file.
 #[derive(Debug)]
 pub enum Problem {
     /// The file cannot be read.
     Read(io::Error),
-    /// Its text is not what it should be; of a line where there is one.
+    /// The text is not as expected; `line` is the line of the error, if it has one.
     Text { line: Option<u64>, message: String, help: String },
 }
 
@@ -47,7 +47,7 @@ impl Problem {
         }
     }
 
-    /// Of this file; `read` says how a file that cannot be read is reported.
+    /// The error with the path of the file. `read` makes the error for a file that cannot be read.
     pub fn of(self, path: &Path, read: impl FnOnce(io::Error) -> DataError) -> DataError {
         match self {
             Problem::Read(e) => read(e),
@@ -61,28 +61,28 @@ impl Problem {
     }
 }
 
-/// How the text of a table is laid out.
+/// The layout of a table in text form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     pub delimiter: u8,
-    /// As declared; a byte order mark decides over it, and without either the text is UTF-8.
+    /// The declared encoding. A byte order mark takes precedence over it; without either, the text is UTF-8.
     pub encoding: Option<Encoding>,
 }
 
-/// Records of a file.
+/// Reads the records of a file.
 pub struct Text<R> {
     records: Records<Decoder<Chain<Cursor<Vec<u8>>, R>>>,
-    /// How the text begins, decoded.
+    /// The beginning of the text, decoded.
     sample: Vec<u8>,
     delimiter: u8,
     begun: bool,
 }
 
-/// What is read ahead to know the file by.
+/// The number of bytes that are read ahead to recognise the file.
 const SAMPLE: u64 = 1 << 16;
 
 impl<R: Read> Text<R> {
-    /// Begins to read; refuses a file that is no text by its first bytes.
+    /// Begins to read. Refuses a file whose first bytes are not text.
     pub fn open(mut input: R, layout: Layout) -> Result<Text<R>, Problem> {
         let mut first = Vec::new();
         input.by_ref().take(SAMPLE).read_to_end(&mut first).map_err(Problem::Read)?;
@@ -91,7 +91,7 @@ impl<R: Read> Text<R> {
         }
         let (encoding, mark) = Encoding::of(&first, layout.encoding)?;
         let mut sample = Vec::new();
-        // What is wrong after the text that could be decoded is reported where it is read.
+        // An error after the decodable text is reported when that place is read.
         let _ = Decoder::new(&first[mark..], encoding).read_to_end(&mut sample);
         let mut first = Cursor::new(first);
         first.set_position(mark as u64);
@@ -99,8 +99,8 @@ impl<R: Read> Text<R> {
         Ok(Text { records, sample, delimiter: layout.delimiter, begun: false })
     }
 
-    /// The next record, or `false` at the end. A first line `sep=;`, as Excel writes it, is read past if it declares the delimiter
-    /// that is expected.
+    /// Reads the next record; returns `false` at the end. A first line `sep=;`, as written by Excel, is skipped if it declares the
+    /// expected delimiter.
     pub fn read(&mut self, record: &mut Record) -> Result<bool, Problem> {
         if !self.records.read(record)? {
             return Ok(false);
@@ -119,7 +119,7 @@ impl<R: Read> Text<R> {
         }
     }
 
-    /// Why the first record, or one of another length, is not what it seems: the cells are separated by another sign.
+    /// The problem of a table whose cells are separated by another delimiter. Called for the first record, and for one of another length.
     pub fn other_delimiter(&self) -> Option<Problem> {
         let (sign, cells, records) = separates(&self.sample, self.delimiter)?;
         let rows = if records == 1 { "its first line".into() } else { format!("each of its first {records} lines") };
@@ -133,13 +133,13 @@ impl<R: Read> Text<R> {
         ))
     }
 
-    /// The file, to be read to its end.
+    /// The underlying file.
     pub fn into_inner(self) -> R {
         self.records.into_inner().into_inner().into_inner().1
     }
 }
 
-/// A cell as text, or how it would read in the encoding that it probably has.
+/// A cell as text; the error is its text in the most likely encoding.
 pub fn utf8(cell: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(cell).map_err(|_| windows(cell))
 }

@@ -1,23 +1,23 @@
-//! Records of a table in text form, each with the number of the line of the file that it begins on.
+//! Records of a table in text form, each with the number of its first line in the file.
 //!
-//! A line ends with LF, CR LF or CR, inside quotes too, and every one counts: blank ones, and those within a quoted cell. Lines of
-//! nothing but blanks hold no record. Cells are trimmed of ASCII white space. A cell that begins with a quote goes to the quote
-//! that closes it, `""` is one quote in it, and its line ends are read as LF, so that a table means the same however its lines end.
+//! A line ends with LF, CR LF or CR, also inside quotes. All lines are counted, including blank lines and those within a quoted cell.
+//! Blank lines contain no record. ASCII white space around cells is removed. A cell that begins with a quote ends at the closing quote;
+//! `""` in it is one quote, and its line ends are read as LF, so that the meaning of a table does not depend on its line ends.
 
 use std::io::Read;
 
 use super::Problem;
 
-/// The longest record of a table.
+/// The size limit of a record in bytes.
 const LONGEST: usize = 16 << 20;
 
-/// One record, reused from one to the next.
+/// One record. The buffers are reused for the next record.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
     bytes: Vec<u8>,
-    /// Beginning and end of each cell in `bytes`, trimmed.
+    /// Beginning and end of each trimmed cell in `bytes`.
     cells: Vec<(usize, usize)>,
-    /// Where it begins in the file, from 1.
+    /// The number of its first line in the file, from 1.
     pub line: u64,
 }
 
@@ -34,12 +34,12 @@ impl Record {
         self.cells.iter().map(|(a, b)| &self.bytes[*a..*b])
     }
 
-    /// Cell `i`; nothing where there is none.
+    /// Cell `i`; empty if there is no such cell.
     pub fn cell(&self, i: usize) -> &[u8] {
         self.cells.get(i).map_or(&[], |(a, b)| &self.bytes[*a..*b])
     }
 
-    /// Bytes of the text that it holds.
+    /// The size of its text in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
@@ -57,7 +57,7 @@ impl Record {
         self.cells.push((begin + lead, begin + lead + len));
     }
 
-    /// A line of blanks.
+    /// Whether the record is a blank line.
     fn is_blank(&self) -> bool {
         matches!(self.cells.as_slice(), [(a, b)] if a == b)
     }
@@ -70,9 +70,9 @@ pub struct Records<R> {
     buffer: Vec<u8>,
     at: usize,
     end: usize,
-    /// The line that the next byte stands on.
+    /// The line of the next byte.
     line: u64,
-    /// Whether a byte ends a stretch of an unquoted cell.
+    /// For each byte, whether it interrupts the text of an unquoted cell.
     special: [bool; 256],
 }
 
@@ -85,12 +85,12 @@ impl<R: Read> Records<R> {
         Records { input, delimiter, buffer: vec![0; 1 << 16], at: 0, end: 0, line: 1, special }
     }
 
-    /// What the records are read from.
+    /// The underlying reader.
     pub fn into_inner(self) -> R {
         self.input
     }
 
-    /// The next record, or `false` at the end.
+    /// Reads the next record; returns `false` at the end.
     pub fn read(&mut self, record: &mut Record) -> Result<bool, Problem> {
         loop {
             record.clear(self.line);
@@ -104,7 +104,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// The cells up to the end of the record; whether one is in quotes.
+    /// Reads the cells up to the end of the record; returns whether one of them is quoted.
     fn cells(&mut self, record: &mut Record) -> Result<bool, Problem> {
         let mut any = false;
         loop {
@@ -126,7 +126,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Up to the delimiter, the end of the line, or the end of the file.
+    /// Reads an unquoted cell up to the delimiter, the end of the line, or the end of the file.
     fn plain(&mut self, record: &mut Record) -> Result<(), Problem> {
         while self.peek()?.is_some() {
             let rest = &self.buffer[self.at..self.end];
@@ -141,7 +141,7 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    /// From a quote to the one that closes it.
+    /// Reads a quoted cell up to the closing quote.
     fn quoted(&mut self, record: &mut Record) -> Result<(), Problem> {
         let opened = self.line;
         self.at += 1;
@@ -177,7 +177,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Past LF, CR LF or CR.
+    /// Skips LF, CR LF or CR.
     fn line_end(&mut self) -> Result<(), Problem> {
         let first = self.buffer[self.at];
         self.at += 1;
@@ -194,7 +194,7 @@ impl<R: Read> Records<R> {
         }
         Err(Problem::line(
             record.line,
-            format!("the line has more than {} MiB: this is no table", LONGEST >> 20),
+            format!("the line has more than {} MiB: this is not a table", LONGEST >> 20),
             "is it the file that you mean, and is a quote never closed?",
         ))
     }
@@ -224,7 +224,7 @@ impl<R: Read> Records<R> {
 mod tests {
     use super::*;
 
-    /// Lines and cells, read with a buffer that ends at every byte.
+    /// Line numbers and cells, read with a buffer of a single byte.
     fn all(text: &str) -> Vec<(u64, Vec<String>)> {
         let read = |buffer: usize| {
             let mut records = Records::new(text.as_bytes(), b',');

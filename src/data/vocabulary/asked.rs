@@ -1,4 +1,4 @@
-//! `min_count` and `buckets` of a data set: which texts get a number of their own.
+//! The attributes `min_count` and `buckets` of a data set, which decide which texts have their own category number.
 
 use std::collections::HashMap;
 
@@ -13,27 +13,28 @@ pub const MIN_COUNT: AttrDef = AttrDef {
     name: "min_count",
     ty: Ty::AnyOf(&[COUNT, Ty::Expr]),
     need: Need::Optional,
-    doc: "Texts that fewer training rows hold are read as unknown: `5` for all categories, `[user(5), item(20)]` for some columns. Of a \
-          label of the kind `classes`, such rows have no label. Absent: every text of the training rows has a number of its own.",
+    doc: "Texts that occur in fewer training rows than this are read as unknown: `5` for all categories, `[user(5), item(20)]` for some \
+          columns. If the column is the label of a `classes` task, such rows have no label. Absent: every text in the training rows is a \
+          category.",
 };
 
 pub const BUCKETS: AttrDef = AttrDef {
     name: "buckets",
     ty: Ty::AnyOf(&[COUNT, Ty::Expr]),
     need: Need::Optional,
-    doc: "Texts are hashed into so many categories and no vocabulary is kept: `10000` for all columns with more different training \
+    doc: "Texts are hashed into this number of categories, without a vocabulary: `10000` for all columns with more distinct training \
           texts than that, `[user(10000)]` for some columns. The bucket of a text is the first eight bytes of the SHA-256 of its \
-          UTF-8 bytes, as a little-endian number, modulo the number of buckets. No text is unknown then.",
+          UTF-8 bytes, as a little-endian number, modulo the number of buckets. No text is unknown in such a column.",
 };
 
-/// A number for all columns, and numbers for some.
+/// A number for all columns, or numbers for some columns.
 #[derive(Debug, Default)]
 struct Asked {
     all: Option<usize>,
     by: HashMap<String, usize>,
 }
 
-/// What an attribute asks for. An error is at its place in the text.
+/// Reads an attribute. An error has the span of the part that is wrong.
 fn asked(args: &Args, attribute: &str) -> Result<Asked, Box<Diagnostic>> {
     match args.get(attribute) {
         Some(Value::Int(n)) => Ok(Asked { all: Some(*n as usize), by: HashMap::new() }),
@@ -55,7 +56,7 @@ fn asked(args: &Args, attribute: &str) -> Result<Asked, Box<Diagnostic>> {
                     Some(name) => out.by.insert(name, n).is_some(),
                 };
                 if twice {
-                    let message = "this is said twice";
+                    let message = "this is given twice";
                     return Err(Box::new(
                         Diagnostic::new(codes::TYPE_MISMATCH, item.span, message).help("remove one of the two"),
                     ));
@@ -67,7 +68,7 @@ fn asked(args: &Args, attribute: &str) -> Result<Asked, Box<Diagnostic>> {
     }
 }
 
-/// `user(5)`, or `5`.
+/// Parses `user(5)` or `5`.
 fn one(e: &Expr) -> Option<(Option<String>, usize)> {
     let count = |e: &Expr| match e.kind {
         ExprKind::Int(n) if n >= 1 => usize::try_from(n).ok(),
@@ -84,15 +85,15 @@ fn one(e: &Expr) -> Option<(Option<String>, usize)> {
     }
 }
 
-/// Mistakes in the two attributes.
+/// Reports errors in the two attributes.
 pub fn check(args: &Args) -> Vec<Diagnostic> {
     ["min_count", "buckets"].iter().filter_map(|a| asked(args, a).err().map(|d| *d)).collect()
 }
 
-/// Notes in the columns what is asked of their vocabularies.
+/// Stores the attributes in the columns that they apply to.
 pub fn apply(raw: &mut Raw, args: &Args) -> Result<(), DataError> {
     for attribute in ["min_count", "buckets"] {
-        // A wrong one was reported by `check`.
+        // `check` has reported an invalid attribute.
         let Ok(asked) = asked(args, attribute) else { continue };
         for name in asked.by.keys() {
             let at = raw.index(name).ok_or_else(|| DataError::Column {
@@ -166,7 +167,7 @@ pub fn contradictions(args: &Args, schema: &Schema) -> Vec<(&'static str, String
     out
 }
 
-/// How many texts training shows.
+/// The number of distinct texts in the training rows.
 fn different(codes: &[u32], words: usize) -> usize {
     let mut seen = vec![false; words];
     codes.iter().filter(|c| **c != MISSING).for_each(|c| seen[*c as usize] = true);

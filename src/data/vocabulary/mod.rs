@@ -1,6 +1,6 @@
-//! Vocabularies: the texts of a column of categories, as training shows them. Where they are many they stand in a file beside the
-//! program ([`sidecar`]); where they name people they can be left out, or be hashed into buckets; texts that are rare can be left to
-//! the number of unknown ([`asked`]).
+//! Vocabularies: the texts of a categorical column in the training rows. Large vocabularies are stored in a file next to the program
+//! ([`sidecar`]). Vocabularies that name people can be left out, or hashed into buckets, and rare texts can be read as unknown
+//! ([`asked`]).
 
 mod asked;
 mod sidecar;
@@ -13,14 +13,14 @@ pub use asked::{BUCKETS, MIN_COUNT, apply, check, contradictions};
 pub use sidecar::{Shelf, Sidecar, external};
 
 /// The bucket of a text, from 0: the first eight bytes of the SHA-256 of its UTF-8 bytes, as a little-endian number, modulo the number
-/// of buckets. So it is the same in every run, on every machine, in every version.
+/// of buckets. It is the same in every run, on every machine and in every version.
 pub fn bucket(text: &str, buckets: usize) -> usize {
     let hash = Sha256::digest(text.as_bytes());
     let first: [u8; 8] = hash[..8].try_into().expect("a hash has 32 bytes");
     (u64::from_le_bytes(first) % buckets.max(1) as u64) as usize
 }
 
-/// The texts with their counts, a line each: what a digest is taken over, and what a file beside the program holds.
+/// The texts with their counts, one per line. Digests are computed from this text, and vocabulary files contain it.
 fn lines(values: &[(String, usize)]) -> String {
     let mut out = String::with_capacity(values.iter().map(|(v, _)| v.len() + 8).sum());
     for (value, count) in values {
@@ -29,7 +29,7 @@ fn lines(values: &[(String, usize)]) -> String {
     out
 }
 
-/// The sha256 of a vocabulary, in hexadecimal digits. Texts that nobody can guess cannot be read from it.
+/// The sha256 of a vocabulary in hexadecimal digits. It does not reveal texts that cannot be guessed.
 pub fn digest(values: &[(String, usize)]) -> String {
     hex(&Sha256::digest(lines(values).as_bytes()))
 }
@@ -41,12 +41,12 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A text on one line.
+/// Escapes a text so that it fits on one line.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
 }
 
-/// `None`: no text of this program's was escaped to it.
+/// Reverses [`escaped`]. `None` if the line is not an escaped text.
 fn unescaped(line: &str) -> Option<String> {
     let mut out = String::with_capacity(line.len());
     let mut chars = line.chars();
@@ -64,7 +64,7 @@ fn unescaped(line: &str) -> Option<String> {
     Some(out)
 }
 
-/// Most frequent first, then alphabetical, each once: the order of category numbers.
+/// Whether texts are in the order of category numbers: by descending count, then alphabetically, without repetition.
 pub fn in_order(values: &[(String, usize)]) -> bool {
     values.windows(2).all(|w| w[0].1 > w[1].1 || (w[0].1 == w[1].1 && w[0].0 < w[1].0))
 }

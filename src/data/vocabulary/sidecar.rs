@@ -1,5 +1,5 @@
-//! Large vocabularies as a file beside the program. A program of more than 16 MiB is refused, and one of half a million ids is no
-//! text for people. The file's name holds its own digest, so two contents never have one name:
+//! Large vocabularies in a file next to the program. A program of more than 16 MiB is refused, and one with half a million ids is hard
+//! to read. The name of the file contains its digest, so files with different contents never have the same name:
 //!
 //! ```text
 //! mtl vocabulary 1
@@ -9,7 +9,7 @@
 //! ...
 //! ```
 //!
-//! A line for each text: its count in the training split, a blank, and the text, in which a backslash and line ends are escaped.
+//! Each text has a line with its count in the training split, a space, and the text, in which backslashes and line ends are escaped.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -21,15 +21,15 @@ use super::{escaped, hex, in_order, lines, unescaped};
 use crate::data::freeze::{ColumnFacts, Facts, Schema};
 use crate::source::temporary_file;
 
-/// Bytes of all vocabularies of a data set from which on the large ones stand in a file.
+/// If all vocabularies of a data set together have more bytes than this, the large ones are stored in a file.
 const INLINE: usize = 256 << 10;
 
-/// Bytes of a vocabulary that always stands in the program.
+/// A vocabulary of at most this many bytes is always stored in the program.
 const SMALL: usize = 1 << 10;
 
 const FIRST: &str = "mtl vocabulary 1";
 
-/// A file that belongs beside a program.
+/// A file that belongs to a program and is stored next to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sidecar {
     pub name: String,
@@ -37,7 +37,7 @@ pub struct Sidecar {
     pub text: String,
 }
 
-/// Whether the columns' vocabularies stand in a file, by column.
+/// For each column, whether its vocabulary is stored in a file.
 pub fn external(columns: &[ColumnFacts]) -> Vec<bool> {
     let size = |c: &ColumnFacts| match &c.facts {
         Facts::Category { values } => values.iter().map(|(v, _)| v.len() + 8).sum(),
@@ -49,7 +49,7 @@ pub fn external(columns: &[ColumnFacts]) -> Vec<bool> {
 }
 
 impl Schema {
-    /// The file of its large vocabularies, if it has any. `name` is the data set's.
+    /// The file of the large vocabularies, if there are any. `name` is the name of the data set.
     pub fn sidecar(&self, name: &str) -> Option<Sidecar> {
         let out = external(&self.columns);
         let mut text = String::new();
@@ -68,7 +68,7 @@ impl Schema {
 }
 
 impl Sidecar {
-    /// Writes it into a folder, whole or not at all. What is there under its name stays: it is the same, or an error.
+    /// Writes the file into a folder, completely or not at all. An existing file of that name is kept; different contents are an error.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let path = folder.join(&self.name);
@@ -77,7 +77,7 @@ impl Sidecar {
                 Ok(there) if there == self.text.as_bytes() => Ok(()),
                 Ok(_) => Err(std::io::Error::new(
                     std::io::ErrorKind::AlreadyExists,
-                    format!("`{}` holds something else than its name says: move it away", path.display()),
+                    format!("`{}` does not have the contents that its name implies: move it away", path.display()),
                 )),
                 Err(e) => Err(e),
             };
@@ -87,7 +87,7 @@ impl Sidecar {
         file.as_file().sync_all()?;
         match file.persist_noclobber(&path) {
             Ok(_) => Ok(()),
-            // Another process was faster.
+            // Another process has written the file in the meantime.
             Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => match std::fs::read(&path)? {
                 there if there == self.text.as_bytes() => Ok(()),
                 _ => Err(e.error),
@@ -97,19 +97,19 @@ impl Sidecar {
     }
 }
 
-/// The vocabularies of such a file, by column.
+/// The vocabularies of a file, by column.
 #[derive(Debug, Default)]
 pub struct Shelf {
     columns: HashMap<String, Vec<(String, usize)>>,
 }
 
 impl Shelf {
-    /// Reads a file; the error says what is wrong with it.
+    /// Reads a file; the error describes what is wrong with it.
     pub fn read(text: &str, sha256: &str) -> Result<Shelf, String> {
         if hex(&Sha256::digest(text.as_bytes())) != sha256 {
-            return Err("it is not the file that was written with this program: its sha256 is another".into());
+            return Err("it is not the file that was written with this program: its sha256 differs".into());
         }
-        // Of such a file the rest can only be wrong if somebody wrote digests by hand.
+        // The digest matches, so parsing fails only if somebody wrote the digest by hand.
         Shelf::parse(text).ok_or_else(|| "it is not a vocabulary file".into())
     }
 

@@ -44,7 +44,7 @@ pub struct Request {
     pub tool: String,
     /// Name of the user's file.
     pub spec: String,
-    /// Parameters that `--set` gave a value.
+    /// The parameters that were set with `--set`.
     pub set: Assigned,
     pub seeds: Vec<u64>,
     pub entries: Vec<Entry>,
@@ -72,7 +72,7 @@ pub struct Comparison {
     pub version: u32,
     pub tool: String,
     pub spec: String,
-    /// Parameters that `--set` gave a value.
+    /// The parameters that were set with `--set`.
     pub set: Assigned,
     pub seeds: Vec<u64>,
     /// What the metrics are of: `test`, or `validation`.
@@ -81,7 +81,7 @@ pub struct Comparison {
     pub budget: String,
     pub stages: Vec<String>,
     pub rows: Vec<Row>,
-    /// What the numbers do not show, by run.
+    /// Findings that the numbers alone do not show, by run.
     #[serde(default)]
     pub findings: Vec<InRun>,
     pub left_out: Vec<(String, String)>,
@@ -91,10 +91,10 @@ impl Record for Comparison {
     const VERSION: u32 = 1;
 }
 
-/// A finding and the run that it is of.
+/// A finding and its run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InRun {
-    /// Relative to the comparison.
+    /// The run folder, relative to the folder of the comparison.
     pub folder: String,
     #[serde(flatten)]
     pub finding: Finding,
@@ -115,7 +115,7 @@ pub struct Row {
     pub params: Option<Spread>,
     /// Per sample.
     pub macs: Option<Spread>,
-    /// How much of their work the tasks have in common, of 1; absent where there is no such number.
+    /// The fraction of work that the tasks have in common; absent if it is not defined.
     pub params_shared: Option<Spread>,
     pub macs_shared: Option<Spread>,
     /// In microseconds, one sample at a time.
@@ -134,7 +134,7 @@ pub struct Row {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct One {
     pub seed: u64,
-    /// Relative to the comparison.
+    /// The run folder, relative to the folder of the comparison.
     pub folder: String,
     /// Training became infinite or no number.
     pub diverged: bool,
@@ -259,7 +259,7 @@ fn run_folder(path: &Path, name: &str, seed: u64) -> RunFolder {
     RunFolder { path: path.join("runs").join(format!("{name}-{seed}")) }
 }
 
-/// Runs a program with a seed, noting what `--set` changed in it, or what is left of that. One that diverges is a result, too.
+/// Runs a program with a seed, or continues that run. The run records what `--set` changed. A run that diverges is a result, too.
 fn one(
     path: &Path,
     program: &Path,

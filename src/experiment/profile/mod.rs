@@ -61,7 +61,7 @@ pub struct Profile {
     pub least_ms: f64,
     pub most_ms: f64,
     pub parameters: u64,
-    /// Why this network was timed, where it is not the first choice.
+    /// Why this network was timed, if it is not the first choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// In the order of the plan.
@@ -91,20 +91,20 @@ pub fn compile(path: &Path, set: &[(String, String)]) -> Result<Compiled, Failur
     Ok(compiled)
 }
 
-/// What is to be timed.
+/// What to time.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
-    /// `None`: what a run of the spec spends its time on.
+    /// The network; `None`: the one that a run of the spec spends its time on.
     pub which: Option<Which>,
-    /// Samples per step; `None`: as the spec says.
+    /// Samples per step; `None`: the batch size of the spec.
     pub batch: Option<usize>,
     pub steps: usize,
-    /// Steps before those that count.
+    /// Steps before timing begins.
     pub warmup: usize,
 }
 
-/// Times the steps of a training. Without a network named: the supernet if the search trains one, else the topology, else the
-/// all-shared network.
+/// Times the steps of a training. If the request names no network, times the supernet if the search trains one, else the topology, else
+/// the all-shared network.
 pub fn profile(checked: &Checked, request: &Request, device: &Device) -> Result<Profile, Failure> {
     crate::runtime::device::precision(&checked.spec).begin();
     let mut note = None;
@@ -128,7 +128,7 @@ pub fn profile(checked: &Checked, request: &Request, device: &Device) -> Result<
     Ok(found)
 }
 
-/// The steps of the search, where it trains a supernet.
+/// The profile of the search's own steps; `None` if it trains no supernet.
 fn supernet(checked: &Checked, request: &Request, device: &Device) -> Result<Option<Profile>, Failure> {
     let Some(first) = checked.spec.searches.first() else { return Ok(None) };
     let size = first.args.get("batch").map(|_| first.args.size("batch"));
@@ -138,7 +138,7 @@ fn supernet(checked: &Checked, request: &Request, device: &Device) -> Result<Opt
     let model = Model::new(watched.plan, watched.symbols, Randomness::new(0), device).map_err(RunError::from)?;
     let rows: Vec<u32> = (0..batch as u32).collect();
     let fed = feed.take(&feed.dataset.train, &rows, device)?;
-    // The last passes, which are of steps that were timed.
+    // The last passes belong to the steps that were timed.
     let last = watched.passes.len().saturating_sub(request.steps);
     let passes = &watched.passes[last..];
     Ok(Some(measured(checked, Which::Supernet, times, &model, (&feed, &fed), passes, batch)?))
@@ -182,7 +182,7 @@ fn fixed(checked: &Checked, which: Which, request: &Request, device: &Device) ->
     measured(checked, which, times, &model, (&feed, &fed), &passes, batch)
 }
 
-/// The profile of steps that took these times; the passes are run once more, op by op.
+/// The profile of steps with these times. Their passes are run once more, op by op.
 fn measured(
     checked: &Checked,
     which: Which,
@@ -250,7 +250,7 @@ impl Seen {
         mode: Mode,
     ) -> candle_core::Result<()> {
         let tape = model.record_observed(&fed.inputs, decided, mode, Some(&mut *self))?;
-        // Of a task with a head on every copy, the loss of each: a search weighs them.
+        // A task with a head on every copy has a loss per head, which the search weighs.
         let heads = tape.outputs.heads.iter().map(|h| h.len()).max().unwrap_or(1);
         let mut total: Option<Tensor> = None;
         for k in 0..heads {

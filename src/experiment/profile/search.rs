@@ -1,5 +1,5 @@
-//! The steps of a search: its own procedure runs on random samples until enough steps were seen. So every strategy is timed as it
-//! trains, with its own settings.
+//! The steps of a search: its own procedure runs on random samples until enough steps were timed. So every strategy is timed with its
+//! own training procedure and settings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,19 +22,19 @@ use crate::search::bench::Ground;
 use crate::search::composed;
 use crate::source::{Span, Spanned};
 
-/// Steps of an epoch, and the most bytes of samples: the first step of an epoch is not timed.
+/// The steps of an epoch, and the size limit of the samples in bytes. The first step of an epoch is not timed.
 const PER_EPOCH: usize = 8;
 const BYTES: usize = 256 << 20;
 
-/// What a search did.
+/// What was observed of a search.
 pub(super) struct Seen {
-    /// Milliseconds of each step, from the end of the step before it.
+    /// The time of each step in milliseconds, measured from the end of the previous step.
     pub times: Vec<f64>,
     pub watched: Watched,
     pub feed: Feed,
 }
 
-/// Runs the search of a spec for so many steps. `None` if it trains no supernet.
+/// Runs the search of a spec for the given numbers of steps. `None` if it trains no supernet.
 pub(super) fn steps(
     checked: &Checked,
     batch: usize,
@@ -66,7 +66,7 @@ pub(super) fn steps(
     Ok(Some(Seen { times, watched, feed }))
 }
 
-/// A search that goes on until it is stopped, and whose choices learn from the first step.
+/// The search with changed attributes: it runs until it is stopped, and its choices are trained from the first step.
 fn endless(search: &Search, batch: usize) -> Search {
     let mut search = search.clone();
     let mut put = |name: &'static str, value: Value| set(&mut search.args, name, value);
@@ -76,7 +76,7 @@ fn endless(search: &Search, batch: usize) -> Search {
     search
 }
 
-/// Gives an attribute another value, where there is such an attribute.
+/// Changes the value of an attribute, if the search has it.
 fn set(args: &mut Args, name: &'static str, value: Value) {
     if args.get(name).is_some() {
         let span = args.span(name).unwrap_or(Span::new(crate::source::FileId(0), 0, 0));
@@ -84,13 +84,13 @@ fn set(args: &mut Args, name: &'static str, value: Value) {
     }
 }
 
-/// Times steps, and asks to stop after the last.
+/// Times steps, and requests a stop after the last one.
 struct Clock {
     asked: Arc<AtomicBool>,
     warmup: usize,
     steps: usize,
     seen: usize,
-    /// Epoch and end of the step before.
+    /// Epoch and end time of the previous step.
     last: Option<(usize, Instant)>,
     times: Vec<f64>,
 }
@@ -104,7 +104,7 @@ impl Listener for Clock {
         if self.seen > self.warmup {
             self.times.extend(took.map(|t: Duration| t.as_secs_f64() * 1e3));
         }
-        // A network of which nothing is to choose is no supernet.
+        // A network without choices is not a supernet.
         if self.times.len() >= self.steps || watch::has_choices() == Some(false) {
             self.asked.store(true, Ordering::Relaxed);
         }

@@ -19,7 +19,7 @@ pub static DEF: LossDef = LossDef {
                 name: "pos_weight",
                 ty: POSITIVE,
                 need: Need::Optional,
-                doc: "Weight w of the positive term; absent means 1. Negatives over positives balances a rare label.",
+                doc: "Weight w of the positive term; absent means 1. The ratio of negatives to positives balances a rare label.",
             },
             FROM,
         ],
@@ -58,7 +58,7 @@ fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) ->
 
 #[derive(Clone, Copy)]
 struct Logistic {
-    /// Of the positive term.
+    /// The weight of the positive term.
     weight: f64,
 }
 
@@ -81,7 +81,7 @@ impl Curve for Logistic {
     }
 }
 
-/// l = -w y log p - (1 - y) log(1 - p), with its slope held constant times what p moves by: gradients at 0 and 1 are finite.
+/// l = -w y log p - (1 - y) log(1 - p). Its gradient is the slope, treated as a constant, times the gradient of p; it is finite everywhere.
 fn each_of_probabilities(args: &Args, x: &Tensor, y: &Tensor) -> Result<Tensor> {
     let weight = args.opt_float("pos_weight").unwrap_or(1.0);
     let p = x.detach();
@@ -96,7 +96,7 @@ fn each_of_probabilities(args: &Args, x: &Tensor, y: &Tensor) -> Result<Tensor> 
 /// Binary cross-entropy of a probability.
 #[derive(Clone, Copy)]
 struct Probable {
-    /// Of the positive term.
+    /// The weight of the positive term.
     weight: f64,
 }
 

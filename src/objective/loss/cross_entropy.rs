@@ -18,7 +18,7 @@ pub static DEF: LossDef = LossDef {
                 name: "label_smoothing",
                 ty: FRACTION,
                 need: Need::Default("0"),
-                doc: "Share e of the target spread evenly over all classes (Szegedy et al. 2016).",
+                doc: "Fraction e of the target that is spread evenly over all classes (Szegedy et al. 2016).",
             },
             FROM,
         ],
@@ -63,13 +63,13 @@ fn each_of_logits(smoothing: f64, x: &Tensor, index: &Tensor) -> Result<Tensor> 
     Ok(losses)
 }
 
-/// -(1 - e) log p[label] - e / n sum(log p), with its slope held constant times what p moves by: gradients at 0 are finite.
+/// -(1 - e) log p[label] - e / n sum(log p). Its gradient is the slope, treated as a constant, times the gradient of p, and finite at 0.
 fn each_of_probabilities(smoothing: f64, x: &Tensor, index: &Tensor) -> Result<Tensor> {
     let classes = x.dim(1)? as f64;
     let p = x.detach();
     let logs = p.log()?.maximum(LEAST_LOG)?;
     let (moved, over) = ((x - &p)?, p.maximum(LEAST)?.recip()?);
-    // Of the label's class, then of all.
+    // The term of the label's class, then the sum over all classes.
     let own = (logs.gather(index, 1)? + (over.gather(index, 1)? * moved.gather(index, 1)?)?)?;
     let mut losses = own.affine(smoothing - 1.0, 0.0)?;
     if smoothing > 0.0 {
@@ -79,7 +79,7 @@ fn each_of_probabilities(smoothing: f64, x: &Tensor, index: &Tensor) -> Result<T
     Ok(losses)
 }
 
-/// The mean by the kernel, which knows logits.
+/// The mean, computed by the fused kernel, which takes logits.
 fn fused(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     if are_probabilities(args) {
         return each(args, output, labels, mask)?.mean();
@@ -95,8 +95,8 @@ fn fused(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -
     }
 }
 
-/// Class indices, checked on the CPU. On other devices a look would wait for the queue: there an index is held within range for the
-/// lookup, and where that changed it, which encoding the data makes impossible, the loss is to be NaN, so that training stops.
+/// Class indices. They are checked on the CPU. On other devices, a check would wait for the queue, so indices are clamped for the lookup;
+/// if that changes one (which the encoding of labels excludes), the loss becomes NaN, so that training stops.
 fn class_index(labels: &Tensor, classes: usize) -> Result<(Tensor, Option<Tensor>)> {
     if labels.device().is_cpu() {
         let wrong = |l: &f32| !(l.fract() == 0.0 && *l >= 0.0 && (*l as usize) < classes);

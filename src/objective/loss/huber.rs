@@ -16,8 +16,8 @@ pub static DEF: LossDef = LossDef {
             name: "delta",
             ty: POSITIVE,
             need: Need::Default("1"),
-            doc: "Error, in units of the label, from which the loss grows linearly (Huber 1964). Where the label is \
-                  standardised, it is divided by the label's deviation, as the label is.",
+            doc: "Error, in units of the label, from which the loss grows linearly (Huber 1964). If the label is standardised, `delta` is \
+                  also divided by the standard deviation of the label.",
         }],
     },
     fits: |kind| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals),
@@ -35,7 +35,7 @@ fn each(args: &Args, output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) ->
     let c = match by_component(args, "delta").as_slice() {
         [delta] => d.detach().clamp(-delta, *delta)?,
         all => {
-            // Components are the second dimension, whatever follows.
+            // The second dimension is that of the components.
             let mut shape = vec![1; d.rank()];
             shape[1] = all.len();
             let delta = Tensor::from_slice(all, shape, d.device())?.to_dtype(d.dtype())?;

@@ -37,7 +37,7 @@ pub struct LossDef {
     pub default_for: fn(TaskKind) -> bool,
     /// Arguments that are measured in the label's units ([`LossDef::rescaled`]).
     pub in_units: &'static [&'static str],
-    /// All components of a label (of a pixel, of a sample) have one loss together, rather than one each.
+    /// Whether all components of a label (of a pixel or a sample) have one loss together rather than one loss each.
     pub whole: bool,
     /// `(arguments, output, labels, mask)` to the loss of every label, in the output's dtype (f32 for half precision). Only the
     /// output gets a gradient.
@@ -55,8 +55,8 @@ impl LossDef {
         }
     }
 
-    /// The arguments for labels that were divided by `scale`, one number for each component: what is in the label's units is divided
-    /// as well, and becomes a list where components differ ([`by_component`]).
+    /// The arguments for labels that were divided by `scale`, which has one number per component. Arguments in the label's units are
+    /// divided as well, and become a list if components differ ([`by_component`]).
     pub fn rescaled(&self, args: &Args, scale: &[f64]) -> Args {
         let mut out = args.clone();
         for name in self.in_units {
@@ -79,8 +79,8 @@ impl LossDef {
     }
 }
 
-/// How many labels of a batch count, which is what its loss is the mean over. Of `size` labels per row, `together` components are one
-/// label; the mask has a number per row, per pixel or per component.
+/// The number of labels of a batch that count; its loss is the mean over them. Of the `size` numbers per row, every `together` components
+/// are one label. The mask has one number per row, per pixel or per component.
 pub fn labelled(mask: Option<&[f32]>, rows: usize, size: usize, together: usize) -> f64 {
     let labels = rows * size / together.max(1);
     let Some(mask) = mask else { return labels as f64 };
@@ -171,7 +171,7 @@ fn align(output: &Tensor, labels: &Tensor, mask: Option<&Tensor>) -> Result<Alig
     Ok(Aligned { output, labels, mask })
 }
 
-/// An argument in the label's units: one number, or one for each component.
+/// An argument in the label's units: a list with one number for all components, or with one number per component.
 fn by_component(args: &Args, name: &str) -> Vec<f64> {
     match args.get(name) {
         Some(Value::List(items)) => {

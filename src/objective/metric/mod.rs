@@ -83,7 +83,7 @@ pub struct Labelled<'a> {
     pub labels: &'a [f32],
     /// 1 where a label counts, 0 where it is missing: one number per sample, per pixel or per label.
     pub mask: Option<&'a [f32]>,
-    /// What outputs and labels are measured in. A metric is computed in the label's own units.
+    /// The units of outputs and labels. Metrics convert them and are computed in the label's own units.
     pub units: Option<&'a Units>,
 }
 

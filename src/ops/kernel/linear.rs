@@ -31,8 +31,8 @@ impl<'a, T> Left<'a, T> {
         Left { data, rows, row: terms, terms, column: 1 }
     }
 
-    /// Of `[terms, rows]`, whose columns are rows here. A single column lies in memory as a single row does, and is one: how the
-    /// factor is read is decided by its strides, and the stride of a dimension of one element means nothing.
+    /// The transpose of `[terms, rows]`: its columns are the rows of the factor. A single column has the memory layout of a single row
+    /// and is treated as one: strides decide how the factor is read, and the stride of a dimension of size 1 is meaningless.
     pub(super) fn columns(data: &'a [T], rows: usize, terms: usize) -> Left<'a, T> {
         if rows == 1 {
             return Left::rows(data, 1, terms);

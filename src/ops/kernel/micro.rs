@@ -111,7 +111,7 @@ pub fn accumulate<T: Real>(
     unsafe { T::tile(raw, vectors) }
 }
 
-/// For f32: with the vectors of the current level.
+/// Computes a tile in f32, with the vector instructions of the current level.
 ///
 /// # Safety
 /// Every index of the tile lies within its slice.

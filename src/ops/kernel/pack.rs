@@ -21,7 +21,7 @@ pub fn transpose<T: Real>(from: Rows<T>, to: &mut [T], stride: usize) {
     if from.rows == 0 || from.columns == 0 {
         return;
     }
-    // Rows that overlap are a mistake of the caller; a single row has no stride.
+    // Overlapping rows are an error of the caller; the stride of a single row is not used.
     let apart = |rows: usize, stride: usize, columns: usize| rows == 1 || columns <= stride;
     assert!(from.data.len() >= (from.rows - 1) * from.stride + from.columns);
     assert!(to.len() >= (from.columns - 1) * stride + from.rows);

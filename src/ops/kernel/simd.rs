@@ -1,22 +1,22 @@
-//! Which vector instructions kernels use, and plain loops over slices that are compiled twice: for any processor, and for AVX2.
+//! Selects the vector instructions of the kernels. Plain loops over slices are compiled twice: for any processor, and for AVX2.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Real;
 
-/// Instructions that kernels have code for, from the fewest to the most.
+/// The instruction sets that kernels have code for, from the smallest to the largest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {
-    /// Those of every processor of the architecture.
+    /// The baseline of the architecture.
     Portable = 1,
     /// AVX2 and fused multiply-add.
     Avx2 = 2,
-    /// AVX-512F, and all of AVX2 where nothing is written for it.
+    /// AVX-512F, and AVX2 in kernels without AVX-512 code.
     Avx512 = 3,
 }
 
-/// The level in use, or 0 before the first question.
+/// The current level, or 0 before the first query.
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
 impl Level {
@@ -30,7 +30,7 @@ impl Level {
         }
     }
 
-    /// Whether this processor has the instructions.
+    /// Whether this processor supports the instructions.
     #[cfg(target_arch = "x86_64")]
     pub fn is_there(self) -> bool {
         let avx2 = || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -41,19 +41,19 @@ impl Level {
         }
     }
 
-    /// Whether this processor has the instructions.
+    /// Whether this processor supports the instructions.
     #[cfg(not(target_arch = "x86_64"))]
     pub fn is_there(self) -> bool {
         self == Level::Portable
     }
 
-    /// The highest level of this processor.
+    /// The highest level that this processor supports.
     fn highest() -> Level {
         Level::ALL.into_iter().rfind(|l| l.is_there()).expect("the portable level is always there")
     }
 
-    /// The level that `MTLC_SIMD` in the environment names, by default the highest; an error for a name that no level has, and for
-    /// one that this processor does not have.
+    /// The level in the environment variable `MTLC_SIMD`; the highest level if it is not set. An unknown level is an error, and so is
+    /// one that this processor does not support.
     pub fn chosen() -> Result<Level, String> {
         let Ok(name) = std::env::var("MTLC_SIMD") else { return Ok(Level::highest()) };
         match Level::ALL.into_iter().find(|l| l.name() == name.trim()) {
@@ -74,7 +74,7 @@ impl Level {
         }
     }
 
-    /// The program refuses a wrong name when it starts; whoever uses the library gets the default.
+    /// The program refuses an invalid level when it starts; users of the library get the default.
     #[cold]
     fn first() -> Level {
         let level = Level::chosen().unwrap_or_else(|_| Level::highest());
@@ -82,10 +82,10 @@ impl Level {
         level
     }
 
-    /// Makes all kernels of this process use the level; tests compare levels with each other.
+    /// Makes all kernels of this process use the level. Tests use it to compare levels.
     ///
     /// # Panics
-    /// If this processor does not have the instructions.
+    /// If this processor does not support the instructions.
     pub fn make_current(self) {
         assert!(self.is_there(), "this processor does not have {}", self.name());
         LEVEL.store(self as u8, Ordering::Relaxed);

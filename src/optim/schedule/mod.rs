@@ -81,8 +81,8 @@ impl Schedule {
         })
     }
 
-    /// The first step whose value is not `within` a range, and that value. Between its turns a curve does not fall after it has risen,
-    /// nor rise after it has fallen, so what is within the range at both ends is within it between them.
+    /// The first step whose value is not `within` a range, and that value. Between two turns a schedule is monotonic, so if its values
+    /// are within the range at both ends, they are within it everywhere between them.
     pub fn leaves(&self, span: &Span, within: impl Fn(f64) -> bool) -> Option<(u64, f64)> {
         let value = |step: u64| self.value(step, span.per_epoch, span.epochs);
         let mut turns = self.0.turns(span.per_epoch.max(1));
@@ -106,14 +106,14 @@ impl Schedule {
     }
 }
 
-/// When a schedule is asked: so many steps after those before, counted from 1.
+/// The steps in which a schedule is evaluated: `steps` steps, counted from 1, that follow `before` other steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
-    /// Steps of the training before the schedule's clock begins.
+    /// Training steps before the first step of the schedule.
     pub before: u64,
     pub steps: u64,
     pub per_epoch: usize,
-    /// Of the training, as the schedule is told.
+    /// The number of epochs that the schedule is evaluated with.
     pub epochs: usize,
 }
 
@@ -161,7 +161,7 @@ impl Clock {
 
 trait Curve: Debug + Send + Sync {
     fn at(&self, clock: Clock) -> f64;
-    /// Steps at which it may turn from rising to falling, or jump, in order.
+    /// The steps at which it may jump or change its direction, in order.
     fn turns(&self, _per_epoch: usize) -> Vec<u64> {
         Vec::new()
     }

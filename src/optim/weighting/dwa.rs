@@ -64,7 +64,7 @@ impl Rule for Dwa {
         }
         let ratio = |(last, before): (&f64, &f64)| if *last >= 0.0 && *before > 0.0 { last / before } else { 1.0 };
         let ratios: Vec<f64> = self.last.iter().zip(&self.before).map(ratio).collect();
-        // The largest is subtracted first, so that no temperature is too low.
+        // The largest ratio is subtracted first, so that no temperature causes an overflow.
         let most = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let scaled: Vec<f64> = ratios.iter().map(|w| (w - most) / self.temperature).collect();
         let tasks = count(&self.counted);

@@ -183,7 +183,7 @@ pub struct CostRow {
     pub total: Cost,
     /// Smallest and largest parameters of one task's path.
     pub per_task: Option<(u64, u64)>,
-    /// How much of their work the tasks have in common; absent of a supernet.
+    /// The fraction of work that the tasks have in common; `None` for a supernet.
     pub shared: Option<Shared>,
     /// Parameters relative to all shared and to all independent.
     pub of_shared: Option<f64>,
@@ -214,7 +214,7 @@ impl SizeInfo {
     }
 }
 
-/// Digits in groups of three: `14,532`.
+/// Groups digits by three: `14,532`.
 pub fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {

@@ -1,4 +1,4 @@
-//! Predictions as JSON, one object per row on a line of its own. What is no finite number is `null`.
+//! Predictions as JSON Lines: one object per row and line. Values that are not finite are `null`.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Affinities that are read: `affinity.json` of an earlier run, or a csv or JSON file from elsewhere.
+//! Reads affinities from files: `affinity.json` of an earlier run, or a csv or JSON file of another tool.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::search::outside::{self, Json, Outside, Sheet, matched};
 
 const HELP: &str = "`mtlc explain affinity` describes the files that are read";
 
-/// A matrix by task and task, as far as it is filled in.
+/// A matrix by task and task, with `None` for missing entries.
 type Matrix = Vec<Vec<Option<f64>>>;
 
-/// Where a number stands, for a message.
+/// Makes an error for the number at a stage, row and column.
 type Place<'p> = &'p dyn Fn(usize, usize, usize, &str) -> RunError;
 
-/// Reads affinities of these tasks at these stages.
+/// Reads the affinities of the given tasks at the given stages.
 pub(super) fn read(
     path: &Path,
     tasks: &[String],
@@ -33,21 +33,21 @@ pub(super) fn read(
                 json.wrong(&format!("{stage}row `{}`, column `{}`", tasks[i], tasks[j]), why, HELP)
             };
             let full = known.whole(&matrices, &at, listener)?;
-            // What else an earlier run has left.
+            // The file of an earlier run contains more than affinities.
             (full, serde_json::from_value::<Affinities>(json.value.clone()).ok())
         }
         Outside::Sheet(sheet) => {
             let (matrices, places) = known.of_sheet(&sheet)?;
             let at = |l: usize, i: usize, j: usize, why: &str| match places[l][i][j] {
                 Some((row, column)) => sheet.wrong(row, column, why),
-                None => sheet.shaped(&format!("is not whole: {why}"), HELP),
+                None => sheet.shaped(&format!("is incomplete: {why}"), HELP),
             };
             (known.whole(&matrices, &at, listener)?, None)
         }
     };
     let all = match matrices.len() {
         1 if stages.len() > 1 => {
-            listener.note("note: the affinities are one matrix: it holds at every stage");
+            listener.note("note: there is one matrix of affinities: it is used at every stage");
             vec![matrices[0].clone(); stages.len()]
         }
         _ => matrices,
@@ -65,13 +65,13 @@ pub(super) fn read(
         steps: 0,
     });
     if found.validation.as_ref().is_some_and(|v| !v.loss.is_finite()) {
-        let message = format!("`{}`: the validation loss is no finite number", path.display());
+        let message = format!("`{}`: the validation loss is not a finite number", path.display());
         return Err(crate::data::DataError::Option { message, help: HELP.into() }.into());
     }
     Ok(Affinities { tasks: tasks.to_vec(), locations: stages.to_vec(), affinities: all, ..found })
 }
 
-/// The names that a file must have, if it has any.
+/// The names that a file must use, if it has names.
 struct Known<'k> {
     tasks: &'k [String],
     stages: &'k [String],
@@ -83,7 +83,7 @@ impl Known<'_> {
         format!("{n} tasks at {d} stages have one matrix of {n} rows and {n} columns, or {d} of them")
     }
 
-    /// Fills in what a triangle leaves out, and takes the mean where two directions differ.
+    /// Completes triangular matrices, and takes the mean if the two directions of a pair differ.
     fn whole(
         &self,
         matrices: &[Matrix],
@@ -94,14 +94,19 @@ impl Known<'_> {
         let mut uneven = 0;
         let mut out = Vec::with_capacity(matrices.len());
         for (l, matrix) in matrices.iter().enumerate() {
-            // A task agrees with itself: what stands on the diagonal does not matter.
+            // The affinity of a task with itself is 1, whatever the diagonal contains.
             let mut full = vec![vec![1.0; n]; n];
             for i in 0..n {
                 for j in i + 1..n {
                     for (i, j) in [(i, j), (j, i)] {
                         if matrix[i][j].is_some_and(|v| !(-1.0..=1.0).contains(&v)) {
                             let value = matrix[i][j].expect("seen");
-                            return Err(wrong(l, i, j, &format!("{value} is no affinity: they are from -1 to 1")));
+                            return Err(wrong(
+                                l,
+                                i,
+                                j,
+                                &format!("{value} is not an affinity: affinities are from -1 to 1"),
+                            ));
                         }
                     }
                     let value = match (matrix[i][j], matrix[j][i]) {
@@ -169,20 +174,20 @@ impl Known<'_> {
         Ok(out)
     }
 
-    /// A matrix as a list of rows, or by name and name.
+    /// Reads a matrix that is a list of rows, or an object by row and column name.
     fn matrix(&self, json: &Json, stage: &str, value: &Value, place: &[usize]) -> Result<Matrix, RunError> {
         let n = self.tasks.len();
         let wrong = |at: String, why: &str| json.wrong(format!("{stage}{at}").trim_end_matches(", "), why, HELP);
         let number = |v: &Value, at: String| match v {
             Value::Null => Ok(None),
-            v => v.as_f64().map(Some).ok_or_else(|| wrong(at, &format!("{v} is no number"))),
+            v => v.as_f64().map(Some).ok_or_else(|| wrong(at, &format!("{v} is not a number"))),
         };
         if let Some(rows) = value.as_object() {
             let names: Vec<String> = rows.keys().cloned().collect();
             matched("task", self.tasks, &names).map_err(|why| wrong(String::new(), &why))?;
             let row = |a: &String| {
                 let cells =
-                    value[a].as_object().ok_or_else(|| wrong(format!("row `{a}`"), "this is no object by task"))?;
+                    value[a].as_object().ok_or_else(|| wrong(format!("row `{a}`"), "this is not an object by task"))?;
                 if let Some(b) = cells.keys().find(|b| !self.tasks.contains(b)) {
                     return Err(wrong(format!("row `{a}`"), &format!("the program has no task `{b}`")));
                 }
@@ -210,7 +215,7 @@ impl Known<'_> {
         Ok(out)
     }
 
-    /// The matrices of a csv, and the row and column where each number stands.
+    /// The matrices of a csv, and the row and column of each number.
     #[allow(clippy::type_complexity, reason = "by stage, task and task")]
     fn of_sheet(&self, sheet: &Sheet) -> Result<(Vec<Matrix>, Vec<Vec<Vec<Option<(usize, usize)>>>>), RunError> {
         let (n, d) = (self.tasks.len(), self.stages.len());
@@ -237,7 +242,7 @@ impl Known<'_> {
             return Ok(all.into_iter().unzip());
         }
         let wide = sheet.rows.first().map_or(0, |r| r.1.len());
-        // Columns before those of the tasks: the stage and the task of a row.
+        // The columns before those of the tasks contain the stage and the task of a row.
         let before = wide.checked_sub(n).filter(|b| *b <= 2).ok_or_else(|| {
             sheet.at(
                 sheet.rows.first().map_or(sheet.first_line, |r| r.0),
@@ -261,7 +266,7 @@ impl Known<'_> {
         let mut all: Vec<_> = (0..rows / n).map(|_| empty()).collect();
         for row in 0..rows {
             let l = if before == 2 && rows > n { index(self.stages, row, 0, "stage")? } else { row / n };
-            // Without names rows stand in the order of the columns.
+            // Without names, rows are in the order of the columns.
             let i = match before {
                 0 => columns.iter().position(|c| *c == row % n).expect("as many as columns"),
                 _ => index(self.tasks, row, before - 1, "task")?,
@@ -297,7 +302,7 @@ mod tests {
     /// The matrices by stage, and the notes.
     type Read = (Vec<Vec<Vec<f64>>>, Vec<String>);
 
-    /// For the tasks a, b and c at two stages.
+    /// Reads a text for the tasks a, b and c at two stages.
     fn read_text(text: &str) -> Result<Read, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("t");
@@ -317,7 +322,7 @@ mod tests {
         vec![vec![1.0, 0.1, 0.2], vec![0.1, 1.0, 0.3], vec![0.2, 0.3, 1.0]]
     }
 
-    /// Names in any order, stages named or in order, triangles, lists and objects: the same matrices.
+    /// Names in any order, stages by name or in order, triangles, lists and objects all give the same matrices.
     #[test]
     fn the_same_in_every_form() {
         let both = [
@@ -343,7 +348,7 @@ mod tests {
         for text in single {
             let (found, notes) = read_text(text).expect(text);
             assert_eq!(found, [one(), one()], "{text}");
-            assert_eq!(notes, ["note: the affinities are one matrix: it holds at every stage"]);
+            assert_eq!(notes, ["note: there is one matrix of affinities: it is used at every stage"]);
         }
     }
 
@@ -368,22 +373,25 @@ mod tests {
             (",a,b,c\na,1,1,1\nb,1,1,hm\nc,1,1,1\n", "`./t`, line 3: column `c`: \"hm\" is not a finite number"),
             (",a,b,c\na,1,1,1\nz,1,1,1\nc,1,1,1\n", "line 3: column `1`: the program has no task `z`; it has `a`"),
             (",a,b,c\na,1,1,1\na,1,1,1\nc,1,1,1\n", "line 3: column `1`: this row is given twice"),
-            ("1,1,1\n1,1,1.5\n1,1,1\n", "`./t`, line 2: column `3`: 1.5 is no affinity: they are from -1 to 1"),
+            (
+                "1,1,1\n1,1,1.5\n1,1,1\n",
+                "`./t`, line 2: column `3`: 1.5 is not an affinity: affinities are from -1 to 1",
+            ),
             ("1,1,\n1,1,1\n,1,1\n", "line 1: column `3`: no affinity of `a` and `c`"),
-            ("task,with,affinity\na,b,1\na,c,1\n", "`./t` is not whole: no affinity of `b` and `c`"),
+            ("task,with,affinity\na,b,1\na,c,1\n", "`./t` is incomplete: no affinity of `b` and `c`"),
             ("task,with,affinity\na,b,1\na,b,1\n", "line 3: column `affinity`: this affinity is given twice"),
             ("1,2,3,4\n1,2,3,4\n1,2,3,4\n", "line 1: there are 4 columns of numbers and no names"),
             ("[[1,1],[1,1]]", "`./t`: there are 2 rows; 3 tasks"),
             ("[[1,1,1],[1,1],[1,1,1]]", "`./t`, row 2: this is 2 numbers, and there are 3 tasks"),
-            ("[[1,1,1],[1,1,\"x\"],[1,1,1]]", "`./t`, row 2, column 3: \"x\" is no number"),
-            ("[[1,1,1],[1,1,-2],[1,1,1]]", "`./t`, row `b`, column `c`: -2 is no affinity"),
+            ("[[1,1,1],[1,1,\"x\"],[1,1,1]]", "`./t`, row 2, column 3: \"x\" is not a number"),
+            ("[[1,1,1],[1,1,-2],[1,1,1]]", "`./t`, row `b`, column `c`: -2 is not an affinity"),
             (
                 "{\"tasks\":[\"a\",\"b\"],\"affinities\":[[1,1],[1,1]]}",
                 "`./t`, `tasks`: the task `c` of the program is missing",
             ),
             ("{\"s1\":[[1]],\"s2\":[[1]]}", "`./t`, stage `s1`: there are 1 rows"),
             ("{\"a\":{\"x\":1},\"b\":{},\"c\":{}}", "`./t`, row `a`: the program has no task `x`"),
-            ("[1,", "`./t`, line 1: this is no JSON"),
+            ("[1,", "`./t`, line 1: this is not JSON"),
             ("PK\u{3}\u{4}x", "`./t` is a zip archive or an Excel workbook"),
         ] {
             let found = read_text(text).expect_err(said);

@@ -5,7 +5,7 @@
 //!   affinities of the tasks at every location (`rsa`), on samples of the validation split; then the tree that costs least under the
 //!   budget (`choose`, `beam`), which is retrained from scratch as any derived topology.
 //! - **Left with the run**: `affinity.json`, which another search with another budget can start from (`affinities = ...`) and train
-//!   nothing, and `affinity.svg`, heat maps of it. Matrices from elsewhere serve as well ([`given`]).
+//!   nothing, and `affinity.svg`, heat maps of it. Matrices of other tools can be used as well ([`given`]).
 //!
 //! Our choices, where the paper's text was not at hand: all single-task networks begin from the same weights and see the same
 //! batches, as they do from one pretrained backbone; the samples are drawn without replacement from the validation split, by the
@@ -98,13 +98,13 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "affinities",
                 ty: Ty::Path,
                 need: Need::Optional,
-                doc: "Affinities that were measured before: nothing is trained, only the tree is chosen. The `affinity.json` of an \
-                      earlier run with the same tasks and stages; or numbers from -1 to 1 from elsewhere, of every stage or one \
-                      matrix for all. As csv: a column for each task under its name, before them a column with the task of each \
-                      row and before that its stage, where rows are not in order; or the columns `task`, `with`, `affinity` and, \
-                      by stage, `stage`; or nothing but numbers, in the order of the program. As JSON: a matrix, a list of them, \
-                      objects by stage or task, or any of these as `affinities` beside `tasks` and `stages`. Half a matrix is \
-                      enough, and of two directions that differ the mean is taken.",
+                doc: "A file with affinities: nothing is trained, only the tree is chosen. Either the `affinity.json` of an earlier run \
+                      with the same tasks and stages, or numbers from -1 to 1 of another tool, with a matrix per stage or one matrix for \
+                      all stages. As csv: a column per task under its name, preceded by a column with the task of each row, and before \
+                      that one with its stage, if rows are not in order; or the columns `task`, `with`, `affinity` and optionally \
+                      `stage`; or only numbers, in the order of the program. As JSON: a matrix, a list of matrices, objects by stage or \
+                      task, or any of these as `affinities` next to `tasks` and `stages`. Half a matrix is sufficient; if the two \
+                      directions of a pair differ, their mean is used.",
             },
         ],
     },
@@ -152,7 +152,7 @@ struct Affinities {
     affinities: Vec<Vec<Vec<f64>>>,
     /// By location and task: samples whose features are all equal, so that they correlate with nothing.
     constant: Vec<Vec<usize>>,
-    /// Of the single-task networks, each on its own task, if they were trained here.
+    /// Validation scores of the single-task networks, each on its own task, if they were trained here.
     #[serde(default)]
     validation: Option<SplitScores>,
     epochs: usize,
@@ -214,7 +214,7 @@ fn tree(ground: &Ground, found: &Affinities) -> Result<Tree, RunError> {
         _ => choose::exact(&problem),
     };
     // A budget below the smallest tree is refused by the check.
-    tree.ok_or_else(|| RunError::NotYet("no tree of this space keeps the budget".into()))
+    tree.ok_or_else(|| RunError::NotYet("no tree of this space is within the budget".into()))
 }
 
 /// The defaults of `beam`.
@@ -241,7 +241,7 @@ fn names(ground: &Ground) -> (Vec<String>, Vec<String>) {
     (spec.tasks.iter().map(|t| t.name.clone()).collect(), stages.iter().map(|s| s.name.clone()).collect())
 }
 
-/// Affinities that an earlier run has left, or from elsewhere.
+/// Reads affinities of an earlier run or of another tool.
 fn saved(ground: &Ground, written: &str, listener: &mut dyn Listener) -> Result<Affinities, RunError> {
     let path = ground.search.base.join(written);
     let (tasks, locations) = names(ground);

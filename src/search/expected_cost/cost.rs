@@ -5,9 +5,9 @@
 //! as many times its own cost as that has blocks, at most its limit (what derivation merges down to).
 //!
 //! - **Exact**: a dynamic programme over set partitions, P_l(k) = sum over k' and pi with k' and pi refined together giving k of
-//!   P_{l-1}(k') P(pi_l = pi), with P(pi_l = pi) the sum over the assignments of copies that give pi. Released code of BMTAS
-//!   (`BranchingLoss.forward` in `src/criterion.py`) takes P(pi_l = k) alone where k' is coarser, and gives what is left to the
-//!   partition into single tasks; this is the sum without that short cut, which enumeration confirms.
+//!   P_{l-1}(k') P(pi_l = pi), with P(pi_l = pi) the sum over the assignments of copies that give pi. The released code of BMTAS
+//!   (`BranchingLoss.forward` in `src/criterion.py`) uses only P(pi_l = k) if k' is coarser, and assigns the remaining probability to
+//!   the partition into single tasks. The sum here has no such approximation; tests confirm it by enumeration.
 //! - **Sampled**, for more tasks: the mean over samples of the cost, unbiased; its gradient is the score function's, against the mean of
 //!   the other samples, unbiased too (leave-one-out baseline).
 
@@ -216,7 +216,7 @@ pub fn tree(scores: &[Vec<Vec<f64>>], limits: &[usize]) -> Vec<Labels> {
     out
 }
 
-/// Stages at which tasks choose the same copy after they have parted at a stage before, and those tasks.
+/// The stages at which tasks choose the same copy although they were separated at an earlier stage, and those tasks.
 pub fn remerged(scores: &[Vec<Vec<f64>>]) -> Vec<(usize, Vec<usize>)> {
     let tasks = scores.first().map_or(0, Vec::len);
     let mut above: Labels = vec![0; tasks];
@@ -224,7 +224,7 @@ pub fn remerged(scores: &[Vec<Vec<f64>>]) -> Vec<(usize, Vec<usize>)> {
     for (stage, rows) in scores.iter().enumerate() {
         let best: Vec<usize> = rows.iter().map(|r| crate::search::choices::argmax(r)).collect();
         let chosen = rows.iter().any(|r| r.len() > 1);
-        // Groups come by their smallest task, as in topologies.
+        // Groups are in the order of their smallest task, as in topologies.
         for first in (0..tasks).filter(|t| chosen && !best[..*t].contains(&best[*t])) {
             let together: Vec<usize> = (0..tasks).filter(|t| best[*t] == best[first]).collect();
             if together.iter().any(|t| above[*t] != above[together[0]]) {
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(exact(&p, &stages).cost, 10.0 + 2.0 * 5.0 + 3.0 * 2.0);
     }
 
-    /// Tasks that part and choose one copy again are named, also where others stay together, and at every stage where they do.
+    /// Tasks that are separated and later choose one copy again are found at every such stage, also if other tasks stay together.
     #[test]
     fn tasks_that_meet_again() {
         let score = |labels: &[usize]| -> Vec<Vec<f64>> {
@@ -406,7 +406,7 @@ mod tests {
             of(&[&[0, 1, 0, 1], &[2, 2, 3, 1], &[3, 0, 3, 0]]),
             [(1, vec![0, 1]), (2, vec![0, 2]), (2, vec![1, 3])]
         );
-        // One copy is no choice: tasks that have parted still read it one by one.
+        // A single copy is no choice: separated tasks still read it separately.
         assert_eq!(remerged(&[score(&[0, 1, 0]), vec![vec![0.0]; 3]]), []);
     }
 

@@ -5,24 +5,24 @@
 //! - **Estimator**: a relaxed categorical, one sample per batch: after a stage the feature of a task is the sum over copies of
 //!   w_i f_i(feature), w = softmax((logits + Gumbel noise) / temperature). Every task goes through every copy, so a step costs tasks
 //!   times copies ([`lower_per_task`]); what comes before the first choice runs once.
-//! - **Cost**: lambda times the expected cost of the sampled tree is added to the loss from which choices learn ([`cost`]). By default the
-//!   cost is a share of the all-shared network's, heads included, which keeps lambda's meaning for networks of any size. The code counts
-//!   GFLOPs of the encoder at 512 by 512 pixels, a multiply-accumulate as two (`BranchingLoss` in `src/criterion.py`,
-//!   `src/resources.py`): `unit = gflops`.
+//! - **Cost**: lambda times the expected cost of the sampled tree is added to the loss of the choices ([`cost`]). By default the cost is
+//!   a fraction of the cost of the all-shared network, heads included, so that lambda has the same meaning for networks of any size. The
+//!   code counts GFLOPs of the encoder at 512 by 512 pixels, with two FLOPs per multiply-accumulate (`BranchingLoss` in
+//!   `src/criterion.py`, `src/resources.py`): `unit = gflops`.
 //! - **Procedure**: alternating on a split of the training data. In each epoch the held part trains the logits, then the rest trains
 //!   the weights; both optimisers begin anew in each epoch, as in the code. In the warm-up every task takes the copy of its own number
 //!   (modulo their number), and logits rest. The temperature's clock begins after the warm-up. Steps of logits leave running
 //!   statistics as they were (the code takes batch statistics there and resets the running ones every epoch).
-//! - **Steps**: by default one step of the weights follows the sum of all losses, and the cost is added once. The code goes task by task
-//!   (`train_search` in `src/tools.py`): in a batch of the weights' part every task makes a forward pass, a backward pass and an Adam
-//!   step of its own, with the weights that the tasks before it have left; in a batch of the logits' part all tasks' gradients are added
-//!   up for one step, and each brings the whole cost with it. That is `steps = per_task`: lambda then counts as many times as there are
-//!   tasks with a label in the batch. With `unit = share` and `steps = joint`, the code's lambda for T tasks becomes lambda * T * 2e-9 *
-//!   (MACs of the all-shared network).
-//! - **Norms**: the last normalisation of a copy has no scale and shift of its own in the search (`final_affine=False` in `src/models.py`),
-//!   or a copy could make up for its share of a blend. The derived network has them again.
-//! - **Result**: the argmax per task and stage, refined by the stages before so that it is a tree. Tasks that part and later choose the
-//!   same copy again stay apart; the run and `expected_cost.json` (`remerged`) name them. The paper has as many copies as
+//! - **Steps**: by default one step of the weights minimises the sum of all losses, and the cost is added once. The code proceeds task by
+//!   task (`train_search` in `src/tools.py`): in a batch of the weights' part, every task makes its own forward pass, backward pass and
+//!   Adam step, with the weights updated by the previous tasks; in a batch of the logits' part, the gradients of all tasks are added for
+//!   one step, and each of them includes the whole cost. That is `steps = per_task`: the cost then counts once per task with a label in
+//!   the batch. With `unit = share` and `steps = joint`, the code's lambda for T tasks becomes lambda * T * 2e-9 * (MACs of the
+//!   all-shared network).
+//! - **Norms**: the last normalisation of a copy has no learned scale and shift during the search (`final_affine=False` in
+//!   `src/models.py`); otherwise a copy could compensate for its weight in the mixture. The derived network has them again.
+//! - **Result**: the argmax per task and stage, refined by the earlier stages so that it is a tree. Tasks that are separated and later
+//!   choose the same copy again stay separate; the run and `expected_cost.json` (`remerged`) name them. The paper has as many copies as
 //!   tasks; where a space has fewer, blocks are merged ([`cost::tree`]), which is ours.
 
 mod cost;
@@ -89,30 +89,30 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "lambda",
                 ty: NON_NEGATIVE,
                 need: Need::Default("0.05"),
-                doc: "Weight of the expected cost in the loss of the choices, per `unit`. Code: 0.05 per GFLOP, once for each \
-                      task; as a share that is 0.05 times the number of tasks, times 2e-9, times the all-shared network's \
-                      multiply-accumulates.",
+                doc: "Weight of the expected cost in the loss of the choices, per `unit`. Code: 0.05 per GFLOP, once for each task. With \
+                      `unit = share`, this corresponds to 0.05 times the number of tasks, times 2e-9, times the multiply-accumulates of \
+                      the all-shared network.",
             },
             AttrDef {
                 name: "unit",
                 ty: Ty::OneOf(&["share", "gflops"]),
                 need: Need::Default("share"),
-                doc: "What the expected cost is measured in: the all-shared network's cost, or GFLOPs of a sample (a \
-                      multiply-accumulate is two). Code: GFLOPs.",
+                doc: "The unit of the expected cost: the cost of the all-shared network, or GFLOPs per sample (a multiply-accumulate is \
+                      two FLOPs). Code: GFLOPs.",
             },
             AttrDef {
                 name: "steps",
                 ty: Ty::OneOf(&["joint", "per_task"]),
                 need: Need::Default("joint"),
-                doc: "`joint`: a step of the weights follows the sum of all losses, and the expected cost counts once. `per_task`, as \
-                      in the code: in every batch each task with a label makes a step of the weights of its own, one task after \
-                      the other, and the expected cost counts once for each of them.",
+                doc: "`joint`: a step of the weights minimises the sum of all losses, and the expected cost counts once. `per_task`, as \
+                      in the code: in every batch, each task with a label makes its own step of the weights, one task after the other, \
+                      and the expected cost counts once per task.",
             },
             AttrDef {
                 name: "final_affine",
                 ty: Ty::Bool,
                 need: Need::Default("false"),
-                doc: "Whether the last normalisation of a stage's copies has a scale and a shift during the search. Code: it has \
+                doc: "Whether the last normalisation of a stage's copies has a learned scale and shift during the search. Code: it has \
                       none; the derived network has them.",
             },
             AttrDef {
@@ -186,7 +186,7 @@ fn fits(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
     let weighting = args.opt_call("weighting").filter(|w| w.name != "static");
     if let Some(weighting) = weighting.filter(|_| args.str("steps") == "per_task") {
         let message = format!("`{}` weighs the losses of one step, and here every task makes its own", weighting.name);
-        clash("weighting", &message, "leave `weighting` away, or write `steps = joint`");
+        clash("weighting", &message, "leave `weighting` out, or write `steps = joint`");
     }
     let off = partition::off_the_chain(spec, network).map(|why| {
         let message = format!("`expected_cost` cannot part the tasks here: {why}");
@@ -215,7 +215,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let epochs = args.size("epochs");
     let batches = feed.training(args, random).hold(args.float("split"));
     let mut searching = Searching::new(ground, &model, places, batches, &keeper.phase)?;
-    // Before a saved state is put in its place.
+    // Read the initial probabilities before a saved state is loaded.
     let start = searching.probabilities()?;
     let course =
         Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
@@ -245,13 +245,13 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     })
 }
 
-/// What the search leaves.
+/// The file with the record of the search.
 const RECORD: &str = "expected_cost.json";
 
 #[derive(serde::Serialize)]
 struct Record<'a> {
     choices: Vec<ChoiceRecord<'a>>,
-    /// By stage and task.
+    /// The copy of each task, by stage and task.
     tree: &'a [Vec<usize>],
     remerged: &'a [Remerged],
     expected_cost: f64,
@@ -267,7 +267,7 @@ struct ChoiceRecord<'a> {
     probabilities: Vec<f64>,
 }
 
-/// The cost of a tree, in the unit that lambda weighs.
+/// Computes the cost of a tree, in the unit of lambda.
 struct Costs {
     /// By stage of the backbone.
     stages: Vec<StageCost>,
@@ -284,7 +284,7 @@ impl Costs {
         let (sizes, heads) = check::cost::sizes(checked, of)
             .ok_or_else(|| RunError::NotYet("sizes are open until the data schema is frozen".into()))?;
         let one = match args.str("unit") {
-            // A multiply-accumulate is two.
+            // A multiply-accumulate is two FLOPs.
             "gflops" => 0.5e9,
             _ => ((sizes.iter().sum::<u64>() + heads) as f64).max(1.0),
         };
@@ -320,7 +320,7 @@ struct Searching<'a> {
     weigher: Weigher,
     weights: Vec<(&'a str, &'a Var)>,
     choices: Choices,
-    /// The model behind each output alone, where every task makes a step of its own.
+    /// The model of each single output, for `steps = per_task`.
     alone: Option<Vec<Model>>,
     watch: Watch,
 }
@@ -386,7 +386,7 @@ impl<'a> Searching<'a> {
         Ok(tree.into_iter().map(|k| k.into_iter().map(usize::from).collect()).collect())
     }
 
-    /// Tasks that the tree keeps apart though they choose the same copy.
+    /// The tasks that the tree separates although they choose the same copy.
     fn remerged(&self) -> Result<Vec<Remerged>, RunError> {
         let stages = self.ground.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
         let found = cost::remerged(&self.by_stage(&self.choices.read()?, 0.0)).into_iter();
@@ -459,8 +459,8 @@ impl<'a> Searching<'a> {
 }
 
 impl Searching<'_> {
-    /// A step of the weights for each task with a label in the batch, one after the other; gives the sum of their losses, each before
-    /// its own step.
+    /// Makes a step of the weights for each task with a label in the batch, one after the other. Returns the sum of their losses, each
+    /// computed before the task's own step.
     fn task_by_task(
         &mut self,
         fed: &Fed,
@@ -485,7 +485,7 @@ impl Searching<'_> {
             if let Some(c) = self.clip {
                 grads.clip(c)?;
             }
-            // The code's PyTorch leaves a gradient of zeros where a task does not reach: moments and decay move there too.
+            // In the authors' code, PyTorch gives unused weights gradients of zero, so moments and decay apply to them too.
             self.optimizer.step(&self.weights, &grads, at.learning_rate, Missing::Zero)?;
         }
         self.watch.last = seen;
@@ -526,7 +526,7 @@ impl Procedure for Searching<'_> {
             let stepped = self.watch.check(&total, &each, at)?;
             let learned = tape.backward(&total)?;
             let expected = self.expected(&logits, at.step);
-            // In the code every task brings the cost with it.
+            // In the code, the loss of every task includes the cost.
             let times = match self.alone {
                 Some(_) => self.weigher.present(feed, model, fed)?.into_iter().filter(|p| *p).count() as f64,
                 None => 1.0,

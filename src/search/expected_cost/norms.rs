@@ -1,16 +1,16 @@
-//! The last normalisation of every copy, without a scale and a shift while copies are blended.
+//! Fixes the scale and the shift of the last normalisation of every copy during the search.
 
 use crate::check::{Checked, Typed};
 use crate::hir::Flow;
 use crate::ir::{Network, Node};
 use crate::plan::{Plan, Symbols};
 
-/// Ops that normalise and then scale and shift.
+/// Ops that normalise and then apply a learned scale and shift.
 const NORMS: [&str; 3] = ["batch_norm", "group_norm", "layer_norm"];
 
-/// Places of the normalisations of a stage after which nothing of it is trained any more.
+/// The indices of the normalisations of a stage that no trained op follows.
 fn last(stage: &Typed) -> Vec<usize> {
-    // By op: whether something that is trained reads it, directly or by way of others.
+    // For each op, whether a trained op reads it directly or indirectly.
     let mut behind = vec![false; stage.ops.len()];
     for (i, op) in stage.ops.iter().enumerate().rev() {
         let trained = behind[i] || op.op.weights().iter().any(|w| w.trained);
@@ -23,7 +23,7 @@ fn last(stage: &Typed) -> Vec<usize> {
     (0..stage.ops.len()).filter(|i| !behind[*i] && NORMS.contains(&stage.ops[*i].op.name())).collect()
 }
 
-/// Leaves their scales at 1 and their shifts at 0 in the stages that have several copies.
+/// Fixes their scales at 1 and their shifts at 0, in stages with several copies.
 pub(super) fn settle(checked: &Checked, network: &Network, plan: &mut Plan, symbols: &Symbols) {
     let stages = checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
     let copies = crate::check::cost::copies(network);

@@ -26,7 +26,7 @@ impl Sampler {
         self == Sampler::GumbelEach
     }
 
-    /// What logits and noise are divided by: the released `softmax` does not take the temperature.
+    /// The divisor of logits and noise. The released `softmax` has no temperature.
     pub fn temperature(self, tau: f64) -> f64 {
         if self == Sampler::Softmax { 1.0 } else { tau }
     }
@@ -88,7 +88,7 @@ pub(super) fn entropy(logits: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// The released `softmax` is softmax(logits) at any temperature (`F.softmax(self.group_matrix, dim=-1)`); the others cool.
+    /// The released `softmax` is softmax(logits) at any temperature (`F.softmax(self.group_matrix, dim=-1)`); the other samplers use it.
     #[test]
     fn only_noisy_samplers_have_a_temperature() {
         let logits = vec![vec![0.3, -0.7, 1.1], vec![2.0, 0.0, -1.0]];

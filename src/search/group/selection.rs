@@ -1,4 +1,4 @@
-//! Which epoch of the search is the result.
+//! Selects the epoch of the search that is the result.
 
 use candle_core::{Device, Result, Tensor};
 
@@ -12,13 +12,13 @@ use crate::search::choices::Choices;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
     Last,
-    /// The lowest validation loss.
+    /// The epoch of the lowest validation loss.
     Best,
-    /// The last epoch that lowered both the validation and the training loss of the epoch kept before.
+    /// The last epoch whose validation and training loss were both below those of the previously selected epoch.
     Both,
 }
 
-/// The epoch that is kept, with its logits.
+/// The selected epoch so far, with its logits.
 pub(super) struct Selection {
     rule: Rule,
     kept: Kept,
@@ -35,7 +35,7 @@ impl Selection {
         Selection { rule, kept: Kept::default(), logits: Vec::new() }
     }
 
-    /// An epoch was evaluated: it is kept or not.
+    /// Takes the scores of an evaluated epoch, and selects the epoch if it is better.
     pub fn epoch(
         &mut self,
         epoch: usize,
@@ -57,7 +57,7 @@ impl Selection {
         Ok(())
     }
 
-    /// Puts the kept weights and logits in place; nothing where the last epoch counts, or none was evaluated.
+    /// Restores the weights and logits of the selected epoch. Does nothing if the last epoch is the result, or if no epoch was evaluated.
     pub fn restore(&self, model: &Model, choices: &Choices) -> Result<Option<Best>> {
         if self.kept.best.is_some() {
             self.kept.restore(model)?;

@@ -1,18 +1,18 @@
-//! TreeMTL (Zhang, Liu, Guan, AutoML-Conf 2022): all trees ranked by networks of two tasks.
+//! TreeMTL (Zhang, Liu, Guan, AutoML-Conf 2022): ranks all trees by the results of networks of two tasks.
 //!
 //! - **Phases**: for every two tasks and every number of stages that they may share, from none to all, a network of the two
 //!   (`pair_1_2_0`: tasks 1 and 2, no stage shared). With `pairs = FILE` nothing is trained: results are read ([`pairs`]).
-//! - **Ranking**: in a tree, two tasks share as many stages as their clusters agree in. A task's estimate is the mean over the other
-//!   tasks of its result in the network of the two that shares as much (`metric_inference` in the authors' `main/algorithms.py`); a
-//!   tree's is the mean over tasks. The tree of the lowest estimate under the budget wins, of equals the smaller, of those the first in
-//!   the order of labels ([`rank`]).
-//! - **Left with the run**: `pairwise.json`, the results by pair, from which another search with another budget can start; and
-//!   `ranking.json`, all trees with estimate and size, or the best of them and every tree that some budget chooses.
+//! - **Ranking**: in a tree, two tasks share the first stages up to the one where their clusters differ. The estimate of a task is the
+//!   mean over the other tasks of its result in the two-task network that shares the same number of stages (`metric_inference` in the
+//!   authors' `main/algorithms.py`); the estimate of a tree is the mean over tasks. The result is the tree of the lowest estimate within
+//!   the budget; ties are broken by size, then by the order of labels ([`rank`]).
+//! - **Files of the run**: `pairwise.json`, the results by pair, from which another search with another budget can start; and
+//!   `ranking.json`, all trees with estimate and size, or the best of them and every tree that is the result for some budget.
 //!
-//! Our choices: results are losses on the validation split, as shares of the task's mean where nothing is shared, so that tasks of other
-//! units count alike. The authors rank by accuracies as they are, and their `compute_weights` gives a task the weight 1 - the mean
-//! entropy of the singular values of its curves over the shared stages, normalised to a sum of 1; here all tasks weigh the same. All
-//! networks are trained as `single { ... }` says.
+//! Our choices: results are losses on the validation split, divided by the task's mean loss without sharing, so that tasks with different
+//! units have equal weight. The authors rank by unnormalised accuracies, and their `compute_weights` gives a task the weight 1 - the mean
+//! entropy of the singular values of its curves over the shared stages, normalised to a sum of 1; here all tasks have the same weight.
+//! All networks are trained with the attributes of `single { ... }`.
 
 mod pairs;
 mod rank;
@@ -36,24 +36,24 @@ use crate::source::json;
 pub static DEF: StrategyDef = StrategyDef {
     call: CallDef {
         name: "pairwise",
-        doc: "TreeMTL: all trees ranked by networks of two tasks, one for every two tasks and every number of stages they share.",
+        doc: "TreeMTL: ranks all trees by the results of networks of two tasks, one for every pair of tasks and every number of shared stages.",
         args: &[
             AttrDef { name: "budget", ty: Ty::Budget, need: Need::Optional, doc: "Largest size of the result." },
             AttrDef {
                 name: "pairs",
                 ty: Ty::Path,
                 need: Need::Optional,
-                doc: "Results of two-task networks: nothing is trained, only the tree is chosen. The `pairwise.json` of an earlier run \
-                      with the same tasks and stages; or a csv with the columns `task`, `with`, `shared` (how many of the first \
-                      stages, from 0) and `value`; or a csv as TreeMTL's authors have it, with a column `(a, b)-0` and one `(a, b)-1` \
-                      for every two tasks, by name or by number from 0, and a row for every number of shared stages.",
+                doc: "A file with results of two-task networks: nothing is trained, only the tree is chosen. Either the `pairwise.json` \
+                      of an earlier run with the same tasks and stages; or a csv with the columns `task`, `with`, `shared` (the number of \
+                      shared first stages, from 0) and `value`; or a csv in the format of TreeMTL's authors, with columns `(a, b)-0` and \
+                      `(a, b)-1` for every pair of tasks, by name or by number from 0, and a row for every number of shared stages.",
             },
             AttrDef {
                 name: "better",
                 ty: Ty::OneOf(&["lower", "higher"]),
                 need: Need::Default("lower"),
-                doc: "Which values of a csv in `pairs` are better: `lower` of losses, `higher` of scores. A `pairwise.json` says it \
-                      itself.",
+                doc: "Which values of a csv in `pairs` are better: `lower` for losses, `higher` for scores. A `pairwise.json` records \
+                      this itself.",
             },
         ],
     },
@@ -69,10 +69,10 @@ pub static DEF: StrategyDef = StrategyDef {
     procedure: search,
 };
 
-/// Trees that are ranked at most.
+/// The largest number of trees that are ranked.
 const MOST: u64 = 5_000_000;
 
-/// Trees that `ranking.json` lists in the order of their estimates.
+/// The number of trees that `ranking.json` lists in the order of their estimates.
 const LISTED: usize = 10_000;
 
 fn check(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
@@ -95,16 +95,16 @@ fn most(spec: &Spec) -> Vec<usize> {
     spec.space.iter().flat_map(|s| &s.levels).map(|l| l.copies).collect()
 }
 
-/// `ranking.json`
+/// The contents of `ranking.json`.
 #[derive(Serialize)]
 struct Record<'a> {
     version: u32,
     tasks: &'a [String],
     stages: &'a [String],
-    /// Distinct trees of the space, and of them in `ranking`.
+    /// The number of distinct trees of the space (`trees`), and of those in `ranking`.
     trees: u64,
     listed: usize,
-    /// By what rule `ranking` is a part of them; absent where it holds all.
+    /// The rule by which `ranking` is a part of them; absent if it contains all trees.
     cut: Option<String>,
     ranking: &'a [Ranked],
 }
@@ -143,7 +143,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let limit =
         budget.map_or(f64::INFINITY, |b| cost::limit(&b, bounded.stages.iter().sum(), bounded.heads, tasks.len()));
     let ranking = rank::rank(&Problem { shares, most: most(spec), params, macs, of_macs, limit }, LISTED);
-    let best = ranking.best.ok_or_else(|| RunError::NotYet("no tree of this space keeps the budget".into()))?;
+    let best = ranking.best.ok_or_else(|| RunError::NotYet("no tree of this space is within the budget".into()))?;
     let cut = (ranking.trees > ranking.listed.len() as u64).then(|| {
         format!(
             "the {LISTED} trees of the lowest estimate, and every tree that has the lowest estimate of all trees with no more \
@@ -173,7 +173,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     }))
 }
 
-/// Trains the two-task networks, or what is left of them.
+/// Trains the two-task networks that are not trained yet.
 fn measured(
     ground: &Ground,
     bench: &mut dyn Bench,
@@ -214,7 +214,7 @@ fn measured(
             found.push(Pair { task: tasks[t].clone(), with: tasks[u].clone(), by_shared_stages });
         }
     }
-    // What is known of the tasks is their loss where nothing is shared.
+    // The validation losses of the tasks are those without sharing.
     let mut validation = SplitScores { loss: 0.0, tasks: Vec::new() };
     for s in apart.into_iter().flatten() {
         validation.loss += s.loss;
@@ -233,7 +233,7 @@ fn measured(
     }))
 }
 
-/// The network of two tasks that share the first stages.
+/// The network of two tasks that share the first `shared` stages.
 fn pair(spec: &Spec, t: usize, u: usize, shared: usize) -> Result<Network, RunError> {
     let mut diags = crate::diag::Diagnostics::default();
     fixed(spec, &partition::pair(spec, TaskId(t), TaskId(u), shared), &mut diags)

@@ -1,4 +1,4 @@
-//! Results of two-task networks: what TreeMTL ranks trees by, measured here or elsewhere.
+//! Results of two-task networks, by which TreeMTL ranks trees. They are measured here or read from a file.
 
 use std::path::Path;
 
@@ -8,16 +8,16 @@ use crate::runtime::RunError;
 use crate::runtime::record::SplitScores;
 use crate::search::outside::{self, Json, Outside, Sheet, matched};
 
-/// `pairwise.json`: all that ranking needs.
+/// The contents of `pairwise.json`: everything that ranking needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pairs {
     pub version: u32,
     pub tasks: Vec<String>,
-    /// In order.
+    /// The stages in order.
     pub stages: Vec<String>,
     pub better: Better,
     pub pairs: Vec<Pair>,
-    /// Of the tasks where nothing is shared, if it was measured here.
+    /// The validation scores of the tasks without sharing, if they were measured here.
     #[serde(default)]
     pub validation: Option<SplitScores>,
     #[serde(default)]
@@ -31,11 +31,11 @@ pub struct Pairs {
 pub struct Pair {
     pub task: String,
     pub with: String,
-    /// With no stage shared, with the first one, and so on to all.
+    /// The results with no shared stage, with the first stage shared, and so on up to all stages.
     pub by_shared_stages: Vec<f64>,
 }
 
-/// Which values are better: losses are lower, scores higher.
+/// Whether lower values (losses) or higher values (scores) are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
@@ -43,11 +43,11 @@ pub enum Better {
     Higher,
 }
 
-/// By task, partner and number of shared stages.
+/// Results by task, partner and number of shared stages.
 pub type Values = Vec<Vec<Vec<f64>>>;
 
 impl Pairs {
-    /// The values in the order of these tasks; what is wrong with them otherwise.
+    /// The values in the order of these tasks. The error describes what is wrong with them.
     pub fn values(&self, tasks: &[String], stages: usize) -> Result<Values, String> {
         let n = tasks.len();
         let mut out: Vec<Vec<Option<&Vec<f64>>>> = vec![vec![None; n]; n];
@@ -89,8 +89,8 @@ fn unknown(name: &str, tasks: &[String]) -> String {
 
 const HELP: &str = "`mtlc explain pairwise` describes the files that are read";
 
-/// Reads results: `pairwise.json` of an earlier run, a csv with the columns `task`, `with`, `shared` and `value`, or one as TreeMTL's
-/// authors have it, a column `(a, b)-i` for the i-th of two tasks and a row per number of shared stages.
+/// Reads results: `pairwise.json` of an earlier run, a csv with the columns `task`, `with`, `shared` and `value`, or a csv in the format
+/// of TreeMTL's authors, with a column `(a, b)-i` for the i-th of two tasks and a row per number of shared stages.
 pub fn read(path: &Path, tasks: &[String], stages: &[String], better: Better) -> Result<Pairs, RunError> {
     let found = match outside::read(path)? {
         Outside::Json(json) => of_json(&json, tasks, stages)?,
@@ -122,7 +122,7 @@ fn of_json(json: &Json, tasks: &[String], stages: &[String]) -> Result<Pairs, Ru
         let theirs = json.names(key)?.ok_or_else(|| json.wrong("", &format!("there is no list `{key}`"), HELP))?;
         matched(what, mine, &theirs).map_err(|why| json.wrong(&format!("`{key}`"), &why, HELP))?;
         if key == "stages" && mine != theirs {
-            return Err(json.wrong("`stages`", "the stages stand in another order than in the program", HELP));
+            return Err(json.wrong("`stages`", "the stages are in another order than in the program", HELP));
         }
     }
     let found: Pairs = serde_json::from_value(json.value.clone())
@@ -131,17 +131,17 @@ fn of_json(json: &Json, tasks: &[String], stages: &[String]) -> Result<Pairs, Ru
     Ok(found)
 }
 
-/// A row per task, partner and number of shared stages.
+/// Reads a table with a row per task, partner and number of shared stages.
 fn long(sheet: &Sheet, [task, with, shared, value]: [usize; 4], stages: usize) -> Result<Vec<Pair>, RunError> {
     let mut out: Vec<Pair> = Vec::new();
     for (row, (_, cells)) in sheet.rows.iter().enumerate() {
-        let number = sheet.number(row, value)?.ok_or_else(|| sheet.wrong(row, value, "nothing stands here"))?;
+        let number = sheet.number(row, value)?.ok_or_else(|| sheet.wrong(row, value, "this cell is empty"))?;
         let count = cells[shared].parse::<usize>().ok().filter(|n| *n <= stages);
         let count = count.ok_or_else(|| {
-            sheet.wrong(row, shared, &format!("{:?} is no number of stages from 0 to {stages}", cells[shared]))
+            sheet.wrong(row, shared, &format!("{:?} is not a number of stages from 0 to {stages}", cells[shared]))
         })?;
         let at = out.iter().position(|p| p.task == cells[task] && p.with == cells[with]).unwrap_or_else(|| {
-            // Until all are read, what is missing is not finite.
+            // NaN marks values that have not been read yet.
             let by_shared_stages = vec![f64::NAN; stages + 1];
             out.push(Pair { task: cells[task].clone(), with: cells[with].clone(), by_shared_stages });
             out.len() - 1
@@ -160,7 +160,8 @@ fn long(sheet: &Sheet, [task, with, shared, value]: [usize; 4], stages: usize) -
     Ok(out)
 }
 
-/// The two tasks of a column `(a, b)-i`, the one that it is of first; tasks by name, or by number from 0.
+/// The two tasks of a column `(a, b)-i`, where the first one is the task that the values belong to. Tasks are given by name, or by number
+/// from 0.
 fn pair_of(header: &str, tasks: &[String]) -> Option<Result<(usize, usize), String>> {
     let (inside, which) = header.strip_prefix('(')?.rsplit_once(")-")?;
     let (a, b) = inside.split_once(',')?;
@@ -173,7 +174,7 @@ fn pair_of(header: &str, tasks: &[String]) -> Option<Result<(usize, usize), Stri
     Some(place(a).and_then(|a| place(b).map(|b| if which == 0 { (a, b) } else { (b, a) })))
 }
 
-/// A column per pair and task, a row per number of shared stages.
+/// Reads a table with a column per pair and task, and a row per number of shared stages.
 fn wide(sheet: &Sheet, tasks: &[String], stages: usize) -> Result<Vec<Pair>, RunError> {
     let header = sheet.header.as_deref().unwrap_or_default();
     type Columns = Vec<(usize, Result<(usize, usize), String>)>;
@@ -190,7 +191,7 @@ fn wide(sheet: &Sheet, tasks: &[String], stages: usize) -> Result<Vec<Pair>, Run
         );
         return Err(sheet.shaped(&said, HELP));
     }
-    // Where each number of shared stages stands: in a first column that counts, or in their order.
+    // Find the row of each number of shared stages: by a first column with these numbers, or by the order of the rows.
     let counted = columns.iter().all(|(c, _)| *c > 0);
     let mut at: Vec<Option<usize>> = vec![None; stages + 1];
     for row in 0..sheet.rows.len() {
@@ -208,7 +209,7 @@ fn wide(sheet: &Sheet, tasks: &[String], stages: usize) -> Result<Vec<Pair>, Run
             pair.map_err(|why| sheet.at(sheet.first_line, format!("column `{}`: {why}", header[column])))?;
         let value = |row: &Option<usize>| {
             let row = row.expect("each is there");
-            sheet.number(row, column)?.ok_or_else(|| sheet.wrong(row, column, "nothing stands here"))
+            sheet.number(row, column)?.ok_or_else(|| sheet.wrong(row, column, "this cell is empty"))
         };
         let by_shared_stages = at.iter().map(value).collect::<Result<_, _>>()?;
         out.push(Pair { task: tasks[task].clone(), with: tasks[with].clone(), by_shared_stages });
@@ -238,7 +239,7 @@ mod tests {
 1,11,12,13,14,15,16
 ";
 
-    /// The table of TreeMTL's authors, by number or name, rows in any order; and the same as one value a line.
+    /// The table of TreeMTL's authors, by number or by name, with rows in any order, and the same results with one value per line.
     #[test]
     fn the_two_tables() {
         let found = read_text(WIDE).expect("it reads");
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(read_text(&long).expect("it reads").values(&names("a b c"), 2), Ok(values));
         let json = serde_json::to_string(&found).expect("text");
         assert_eq!(read_text(&json).expect("it reads"), found);
-        // Written for other tasks or stages.
+        // Files for other tasks or stages are refused.
         let said = |from: &str, to: &str| read_text(&json.replace(from, to)).expect_err("refused");
         assert!(said("\"a\"", "\"x\"").contains("`tasks`: the program has no task `x`"));
         assert!(said("\"s2\"", "\"deep\"").contains("`stages`: the program has no stage `deep`"));
@@ -268,7 +269,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (from, to, said) in [
             ("22", "x", "line 3: column `(0, 1)-1`: \"x\" is not a finite number"),
-            ("13", "", "line 4: column `(a, c)-0`: nothing stands here"),
+            ("13", "", "line 4: column `(a, c)-0`: this cell is empty"),
             ("(1, 2)-0", "(1, 3)-0", "line 1: column `(1, 3)-0`: the program has no task `3`; it has `a`, `b`, `c`"),
             ("(1, 2)-0", "note", "does not fit: nothing is given of `b` with `c`"),
             ("(1, 2)-0", "(0, 1)-0", "does not fit: `a` with `b` is given twice"),
@@ -281,7 +282,7 @@ mod tests {
         }
         let long = "task,with,shared,value\na,b,0,1\na,b,3,1\n";
         assert!(
-            read_text(long).expect_err("refused").contains("line 3: column `shared`: \"3\" is no number of stages")
+            read_text(long).expect_err("refused").contains("line 3: column `shared`: \"3\" is not a number of stages")
         );
         let twice = "task,with,shared,value\na,b,0,1\na,b,0,1\n";
         assert!(read_text(twice).expect_err("refused").contains("line 3: column `value`: this value is given twice"));

@@ -1,4 +1,4 @@
-//! All trees of a space by what the results of two-task networks let expect of them.
+//! Ranks all trees of a space by estimates from the results of two-task networks.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -17,12 +17,12 @@ pub struct Ranked {
     pub within_budget: bool,
     /// The clusters at each stage, by the block of each task.
     pub clusters: Vec<Labels>,
-    /// How many trees stood before it in the order of labels.
+    /// Its index in the order of labels.
     #[serde(skip)]
     place: u64,
 }
 
-/// What a tree costs: of one copy of each stage, and of all heads.
+/// The sizes from which the size of a tree is computed: of one copy of each stage, and of all heads.
 #[derive(Debug, Clone)]
 pub struct Sizes {
     pub stages: Vec<u64>,
@@ -35,11 +35,11 @@ impl Sizes {
     }
 }
 
-/// What is ranked, and by what.
+/// The input of a ranking.
 pub struct Problem {
-    /// By task, partner and number of shared stages: as shares, lower is better ([`relative`]).
+    /// Relative results by task, partner and number of shared stages; lower is better ([`relative`]).
     pub shares: Values,
-    /// Most copies of each stage.
+    /// The largest number of copies of each stage.
     pub most: Vec<usize>,
     pub params: Sizes,
     pub macs: Sizes,
@@ -48,19 +48,19 @@ pub struct Problem {
     pub limit: f64,
 }
 
-/// What comes of it.
+/// The result of a ranking.
 pub struct Ranking {
-    /// Distinct trees of the space.
+    /// The number of distinct trees of the space.
     pub trees: u64,
-    /// The best under the budget.
+    /// The best tree within the budget.
     pub best: Option<Ranked>,
-    /// The best first. All trees; or, of more than asked for, so many of the lowest estimate, and every tree that would be chosen under
-    /// some budget on parameters or multiply-accumulates.
+    /// All trees, the best first. If there are more trees than `most_listed`, that number of trees with the lowest estimates, and every
+    /// tree that would be the result for some budget on parameters or multiply-accumulates.
     pub listed: Vec<Ranked>,
 }
 
-/// Turns results into shares of the task's mean where nothing is shared, 1 + how much worse as a share of it; lower is better. A mean of
-/// 0 leaves values as they are.
+/// Converts results to relative ones, of which lower is better: 1 + d / m, where m is the mean of the task's results without sharing (its
+/// absolute value), and d is how much worse the result is than that mean. If m is 0, the relative result is d.
 pub fn relative(values: &mut Values, better: Better) {
     let n = values.len();
     for (t, partners) in values.iter_mut().enumerate() {
@@ -73,14 +73,14 @@ pub fn relative(values: &mut Values, better: Better) {
 }
 
 impl Ranked {
-    /// By estimate, then size in parameters, then labels.
+    /// Compares trees by estimate, then by number of parameters, then by labels.
     fn order(&self, other: &Ranked) -> Ordering {
         let size = self.params.cmp(&other.params);
         self.estimate.total_cmp(&other.estimate).then(size).then(self.place.cmp(&other.place))
     }
 }
 
-/// Worst on top of the heap.
+/// Orders a heap such that the worst tree is on top.
 struct Worst(Ranked);
 
 impl Ord for Worst {
@@ -100,7 +100,7 @@ impl PartialEq for Worst {
 }
 impl Eq for Worst {}
 
-/// The trees that are best for some budget: none is both smaller and better, by size.
+/// The trees that are best for some budget, sorted by size: for none of them is there a tree that is both smaller and better.
 #[derive(Default)]
 struct Front(Vec<(u64, Ranked)>);
 
@@ -117,7 +117,7 @@ impl Front {
     }
 }
 
-/// Ranks every tree; lists at most so many, and what else [`Ranking::listed`] promises.
+/// Ranks every tree. The list has at most `most_listed` trees, plus those for other budgets ([`Ranking::listed`]).
 pub fn rank(problem: &Problem, most_listed: usize) -> Ranking {
     let n = problem.shares.len();
     let mut found = Ranking { trees: 0, best: None, listed: Vec::new() };
@@ -177,7 +177,7 @@ mod tests {
         Problem { shares, most: most.to_vec(), params, macs, of_macs: false, limit }
     }
 
-    /// Tasks 0 and 1 gain by sharing, both lose by sharing with 2: they share all, and 2 stands alone.
+    /// Tasks 0 and 1 gain by sharing, and both lose by sharing with 2, so they share all stages, and 2 is separate.
     #[test]
     fn the_best_tree_of_pairs() {
         let (gain, loss) = ([1.0, 0.8, 0.6], [1.0, 1.3, 1.9]);
@@ -192,7 +192,7 @@ mod tests {
         };
         let shares = of(Better::Lower);
         assert_eq!((shares[0][1][2], shares[2][0][1]), (0.6, 1.3));
-        // Scores that say the same rank the same.
+        // Equivalent scores give the same ranking.
         for (a, b) in shares.iter().flatten().flatten().zip(of(Better::Higher).iter().flatten().flatten()) {
             assert!((a - b).abs() < 1e-12, "{a} {b}");
         }
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(ranking.best.as_ref(), ranking.listed.first());
         assert!((ranking.listed[0].estimate - (0.6 + 1.0 + 0.6 + 1.0 + 1.0 + 1.0) / 6.0).abs() < 1e-12);
         assert!(ranking.listed.windows(2).all(|w| w[0].estimate <= w[1].estimate));
-        // A budget of three copies: the first stage is shared by all. The list has all trees, and says which keep it.
+        // With a budget of three copies, all tasks share the first stage. The list has all trees and marks those within the budget.
         let tight = rank(&problem(shares.clone(), &[3, 3], &[10, 10], 30.0), 1000);
         assert_eq!(tight.listed.len(), 12);
         assert!(tight.listed.iter().all(|r| r.within_budget == (r.params <= 30)));
@@ -210,7 +210,7 @@ mod tests {
         assert!(rank(&problem(shares, &[3, 3], &[10, 10], 19.0), 1000).best.is_none());
     }
 
-    /// However few are listed: as many trees as there are, the best of them, and for any budget the tree that it chooses.
+    /// A shortened list has the right number of trees in total, the best trees, and for any budget the tree that it selects.
     #[test]
     fn a_cut_list_serves_every_budget() {
         for seed in 0..12u64 {

@@ -1,19 +1,19 @@
-//! The probabilities of a reader's options, and what REINFORCE needs of them.
+//! The probabilities of a reader's options, with the gradients that REINFORCE needs.
 //!
-//! A reader that chooses one parent has a categorical. A reader of `some` has a categorical over its subsets and, for every subset of
-//! several copies, one over the queries: p(route) = p(subset) p(query | subset). All logits start at 0, so that a subset's probability
-//! does not depend on how many queries there are, and neither does what it learns: the query of a subset learns from the samples of that
-//! subset alone.
+//! A reader that chooses one parent has a categorical distribution. A reader of `some` has a categorical over its subsets and, for every
+//! subset of several copies, one over the queries: p(route) = p(subset) p(query | subset). All logits start at 0, so neither the
+//! probability nor the learning of a subset depends on the number of queries: the queries of a subset learn only from samples of that
+//! subset.
 
 use crate::ir::{Choice, routes};
 use crate::random::open_unit;
 use crate::search::choices::{argmax, softmax};
 
-/// How a row of logits is read: one per subset (or parent), then one per query for each subset of several copies, in their order.
+/// The layout of a row of logits: one per subset (or parent), then one per query for each subset of several copies, in their order.
 #[derive(Debug, Clone, Copy)]
 pub struct Law {
     subsets: usize,
-    /// 1 where there is nothing to choose.
+    /// The number of queries; 1 if no query is chosen.
     queries: usize,
 }
 
@@ -22,12 +22,12 @@ impl Law {
         Law { subsets: choice.subsets(), queries: choice.queries() }
     }
 
-    /// Logits of a reader.
+    /// The number of logits of a reader.
     pub fn logits(self) -> usize {
         self.subsets + if self.queries > 1 { routes::several(self.subsets) * self.queries } else { 0 }
     }
 
-    /// Where the logits of a subset's queries begin; `None` where no query is chosen.
+    /// The index of the first logit of a subset's queries; `None` if no query is chosen.
     fn place(self, subset: usize) -> Option<usize> {
         let mask = subset + 1;
         let gated = self.queries > 1 && !mask.is_power_of_two();
@@ -42,7 +42,7 @@ impl Law {
         softmax(&row[..self.subsets])
     }
 
-    /// Every option's number and probability, in the order of numbers.
+    /// The number and the probability of every option, in the order of numbers.
     pub fn probabilities(self, row: &[f64]) -> Vec<(usize, f64)> {
         let mut out = Vec::new();
         for (subset, p) in self.of_subsets(row).into_iter().enumerate() {
@@ -54,14 +54,14 @@ impl Law {
         out
     }
 
-    /// The number of a drawn option.
+    /// Draws an option; returns its number.
     pub fn sample(self, row: &[f64], rng: &mut impl rand::Rng) -> usize {
         let subset = drawn(&self.of_subsets(row), open_unit(rng));
         let query = self.of_queries(row, subset).map_or(0, |q| drawn(&q, open_unit(rng)));
         subset * self.queries + query
     }
 
-    /// The most probable subset, and its most probable query; the first of equals.
+    /// The number of the most probable subset with its most probable query; the first one if several are equal.
     pub fn mode(self, row: &[f64]) -> usize {
         let subset = argmax(&row[..self.subsets]);
         subset * self.queries + self.place(subset).map_or(0, |at| argmax(&row[at..at + self.queries]))
@@ -86,15 +86,15 @@ impl Law {
         entropy(&p) + p.iter().enumerate().map(of_queries).sum::<f64>()
     }
 
-    /// The entropy as a share of what it is at the start.
+    /// The entropy as a fraction of the initial entropy.
     pub fn openness(self, row: &[f64]) -> f64 {
         let even = self.entropy(&vec![0.0; row.len()]);
-        // One option is decided from the start.
+        // A single option leaves nothing to decide.
         if even > 0.0 { (self.entropy(row) / even).min(1.0) } else { 0.0 }
     }
 
-    /// Subtracts `weight` times the gradient of the entropy. Of a categorical, dH/dlogit_k = -p_k (ln p_k + H); a subset is also worth the
-    /// entropy of its queries.
+    /// Subtracts `weight` times the gradient of the entropy. For a categorical, dH/dlogit_k = -p_k (ln p_k + H); the entropy of a subset's
+    /// queries is added, weighted by the probability of the subset.
     pub fn spread(self, row: &[f64], weight: f64, gradient: &mut [f64]) {
         let p = self.of_subsets(row);
         let (own, mut inner) = (entropy(&p), vec![0.0; p.len()]);
@@ -123,7 +123,7 @@ fn drawn(p: &[f64], u: f64) -> usize {
         sum += p;
         u < sum
     });
-    // The probabilities add up to a little less than one.
+    // Because of rounding, the probabilities can add up to slightly less than 1.
     place.unwrap_or(p.len() - 1)
 }
 
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// A row that no symmetry helps.
+    /// A row of logits without symmetries.
     fn row(law: Law) -> Vec<f64> {
         (0..law.logits()).map(|i| ((i * 7 + 3) % 11) as f64 / 5.0 - 1.0).collect()
     }
@@ -154,7 +154,8 @@ mod tests {
         row
     }
 
-    /// At the start, exactly: a subset of one is one option, and no subset's probability depends on how many queries there are.
+    /// At the start, exactly: a subset of one copy is a single option, and the probability of a subset does not depend on the number of
+    /// queries.
     #[test]
     fn a_subset_is_as_likely_with_any_number_of_queries() {
         for candidates in 1..=5 {
@@ -174,7 +175,7 @@ mod tests {
         }
     }
 
-    /// With one query and with three, subsets learn the same from the same samples: the same logits, and the same mode.
+    /// With one query and with three, subsets learn the same logits and the same mode from the same samples.
     #[test]
     fn a_subset_learns_the_same_with_any_number_of_queries() {
         let (one, three) = (Law::of(&route(3, 1)), Law::of(&route(3, 3)));
@@ -194,7 +195,7 @@ mod tests {
         assert!(a.iter().any(|l| l.abs() > 0.05) && b[7..].iter().any(|l| l.abs() > 0.05));
     }
 
-    /// Gradients of log p and of the entropy against central differences, and probabilities that add up to one.
+    /// Gradients of log p and of the entropy agree with central differences, and probabilities add up to 1.
     #[test]
     fn gradients_against_differences() {
         for (candidates, queries) in [(1, 3), (2, 1), (3, 2), (3, 3)] {
@@ -220,7 +221,7 @@ mod tests {
         }
     }
 
-    /// Samples come as often as their probabilities, and the mode is the likeliest subset by its likeliest query.
+    /// Frequencies of samples agree with their probabilities, and the mode is the most probable subset with its most probable query.
     #[test]
     fn samples_and_modes() {
         let law = Law::of(&route(3, 2));
@@ -234,7 +235,7 @@ mod tests {
             let error = (p * (1.0 - p) / n as f64).sqrt();
             assert!((counts[*number] - p).abs() < 4.0 * error, "{number}: {} {p}", counts[*number]);
         }
-        // Of [a, b] by its two queries 0.30 and 0.18, of [a] 0.4: together the two are more.
+        // [a, b] has probabilities 0.30 and 0.18 with its two queries, and [a] has 0.4: the sum for [a, b] is larger.
         let mut row = vec![-9.0; law.logits()];
         (row[0], row[2], row[7], row[8]) = (0.4f64.ln(), 0.48f64.ln(), 0.18f64.ln(), 0.30f64.ln());
         assert_eq!(routes::route(law.mode(&row), 2), (vec![0, 1], 1));

@@ -5,7 +5,7 @@ use crate::hir::{StageId, TaskId};
 use crate::ir::{Choice, ChoiceKind, Reader};
 use crate::search::choices::softmax;
 
-/// One of so many.
+/// A choice of one of `candidates` candidates.
 fn categorical(candidates: usize) -> Law {
     Law::of(&Choice { reader: Reader::Head(TaskId(0)), of: StageId(0), candidates, kind: ChoiceKind::One })
 }

@@ -140,7 +140,7 @@ impl Target for Checkpoints {
         let how = match load_model(&path, &self.model) {
             Ok(()) => {
                 let read = read.expect("a model takes what is read");
-                assert!(read.iter().all(|(_, t)| finite(t)), "weights that are no numbers are taken");
+                assert!(read.iter().all(|(_, t)| finite(t)), "weights that are not numbers are taken");
                 judged(&read, input);
                 "loaded"
             }

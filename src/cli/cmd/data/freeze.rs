@@ -1,4 +1,4 @@
-//! `mtlc data freeze`: writes what is known of the data into the program. The text is checked before it is written: a program that
+//! `mtlc data freeze`: writes the facts about the data into the program. The new text is checked before it is written: a program that
 //! `check` would refuse never replaces the user's.
 
 use std::path::Path;
@@ -36,7 +36,7 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     }
     let first = Text::new(&compiled, &frozen)?;
     let closed = first.checked(args, &options, terminal)?;
-    // With the columns known, the tasks are: what their labels are standardised by.
+    // Now that the columns are known, the tasks are as well, and the statistics of their labels can be measured.
     let closed = closed.checked.as_ref().expect("it was checked");
     for (at, (_, raw, schema)) in frozen.iter_mut().enumerate() {
         let labels = feed::labels_of(closed, at);
@@ -56,7 +56,7 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         terminal.result(|| record, || text.text.clone());
         for v in &text.beside {
             terminal.note(&format!(
-                "note: the vocabularies are in a file `{}` beside the program, which is written without `--stdout`",
+                "note: the vocabularies are in a file `{}` next to the program, which is only written without `--stdout`",
                 v.name
             ));
         }
@@ -74,12 +74,12 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     }
     terminal.note(&format!("froze {} data set(s) into {}", frozen.len(), args.file.display()));
     for v in &text.beside {
-        terminal.note(&format!("wrote {} beside it: the vocabularies, which the program reads", v.name));
+        terminal.note(&format!("wrote {} next to it: the vocabularies, which the program reads", v.name));
     }
     Ok(Ok(Exit::Ok))
 }
 
-/// The program with its schemas, and the files that it needs beside it.
+/// The program with its schemas, and the files that it needs in its folder.
 struct Text {
     text: String,
     beside: Vec<Sidecar>,
@@ -103,7 +103,7 @@ impl Text {
                     edits.push((w.item.span.range(), item.trim_end().to_string()))
                 }
                 Some(_) => {
-                    let f = Failure::new(Exit::Failure, format!("the schema of `{name}` stands in an imported file"))
+                    let f = Failure::new(Exit::Failure, format!("the schema of `{name}` is in an imported file"))
                         .help("freeze that file");
                     return Err(Stop::Failed(f));
                 }
@@ -121,13 +121,13 @@ impl Text {
         Ok(Text { text: crate::fmt::format(&text).unwrap_or(text), beside })
     }
 
-    /// Compiles it where it will stand.
+    /// Compiles the new text at the path where it will be written.
     fn checked(&self, args: &FreezeArgs, options: &Options, terminal: &Terminal) -> Result<Compiled, Stop> {
         let load = |path: &Path| artifact::beside(&self.beside, path, &driver::read);
         let compiled = driver::compile_text(&self.text, &args.file, options, &load);
         if compiled.checked.is_none() {
             session::show(&compiled, terminal);
-            let what = format!("with its schemas `{}` would not check, so it stays as it is", args.file.display());
+            let what = format!("with its schemas `{}` would have errors, so it was not changed", args.file.display());
             return Err(Stop::Failed(
                 Failure::new(Exit::Program, what).help("correct the program as the messages above say"),
             ));

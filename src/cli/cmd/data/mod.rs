@@ -81,7 +81,7 @@ impl Read {
         Ok(names)
     }
 
-    /// Columns that declare groups of rows.
+    /// The columns that define groups of rows.
     fn groups(&self) -> Vec<Vec<String>> {
         let data = self.spec().data.iter().find(|d| d.name == self.name);
         data.map(|d| crate::data::split::groups(&d.args)).unwrap_or_default()

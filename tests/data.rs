@@ -77,7 +77,7 @@ fn csv_reads_kinds_quotes_and_missing_cells() {
     let s = Schema::freeze(&raw);
     assert_eq!(
         s.column("job").unwrap().facts,
-        Facts::Category { values: vec![("clerk".into(), 3), ("cook, head".into(), 1)] }
+        Facts::Category { values: std::sync::Arc::new(vec![("clerk".into(), 3), ("cook, head".into(), 1)]) }
     );
     assert_eq!((s.column("job").unwrap().missing, s.column("age").unwrap().missing), (1, 1));
     assert_eq!(raw.splits[0].place(1), format!("`{}`, line 3", at.path().join("people.csv").display()));

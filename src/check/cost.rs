@@ -175,6 +175,29 @@ pub fn limit(budget: &crate::schema::Budget, trunk: u64, heads: u64, tasks: usiz
     }
 }
 
+/// A budget that only the network that shares everything keeps.
+pub struct Forced {
+    /// What the budget allows.
+    pub limit: f64,
+    /// The cost of the shared network, and of the next smallest tree, which splits the last stage once.
+    pub shared: u64,
+    pub next: u64,
+}
+
+/// Whether a budget leaves nothing but the shared network, in a space of trees over a chain of stages. `None` if it allows more, if the
+/// shared network does not keep it either, or while a size is open.
+pub fn forced(budget: &crate::schema::Budget, stages: &[Cost], heads: &[Cost]) -> Option<Forced> {
+    let counted = |c: &Cost| if budget.of == crate::schema::Cost::Params { c.params } else { c.macs };
+    let stages: Vec<u64> = stages.iter().map(counted).collect::<Option<_>>()?;
+    let tasks = heads.len();
+    let heads: u64 = heads.iter().map(counted).sum::<Option<u64>>()?;
+    let trunk: u64 = stages.iter().sum();
+    let shared = trunk + heads;
+    let limit = limit(budget, trunk, heads, tasks);
+    let next = shared + stages.last().copied().unwrap_or(0);
+    (limit >= shared as f64 && limit < next as f64).then_some(Forced { limit, shared, next })
+}
+
 /// Sizes of a supernet with heads on every copy, during the search and after pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grouped {

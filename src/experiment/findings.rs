@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::NetworkResult;
-use crate::check::Checked;
+use crate::check::{Checked, cost};
+use crate::data::LabelData;
 use crate::diag::suggest;
 use crate::ir::Network;
 use crate::ir::derive::Derived;
@@ -48,7 +49,7 @@ pub struct Finding {
     pub help: String,
 }
 
-/// A search has decided nothing if at least this fraction of its choices kept their initial probabilities.
+/// A search has decided nothing if at least this fraction of its choices is undecided.
 const MOST: f64 = 0.5;
 
 /// Strategies that follow a fixed rule and do not learn.
@@ -68,8 +69,8 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
                 value: c.entropy,
                 against: c.start,
                 text: format!(
-                    "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are where they started \
-                     (mean entropy {:.4} of 1, at the start {:.4}), so the topology is arbitrary",
+                    "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are where they started, or \
+                     nearly even (mean entropy {:.4} of 1, at the start {:.4}), so the topology is arbitrary",
                     c.open, c.choices, c.entropy, c.start
                 ),
                 help: "search for more epochs, or with a higher learning rate of the choices: `choices = adam(lr = 0.05)`".into(),
@@ -111,7 +112,8 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
     let searched = checked.spec.searches.iter().any(|s| !RULES.contains(&s.strategy.call.name));
     let nodes = &derived.topology.nodes;
     let shared = nodes.iter().all(|n| nodes.iter().filter(|m| m.stage == n.stage).count() == 1);
-    if searched && shared && !network.choices.is_empty() && checked.spec.tasks.len() > 1 {
+    // If the budget allows nothing else, that is what was asked for: `check` has said so.
+    if searched && shared && !network.choices.is_empty() && checked.spec.tasks.len() > 1 && !forced(checked) {
         out.push(Finding {
             kind: Kind::Collapsed,
             network: None,
@@ -124,6 +126,17 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
         });
     }
     out
+}
+
+/// Whether the budget of a search leaves nothing but the shared network.
+fn forced(checked: &Checked) -> bool {
+    let stages: Vec<cost::Cost> = checked.stages.iter().map(|t| t.cost).collect();
+    let Some(heads) = checked.heads.iter().map(|t| t.as_ref().map(|t| t.cost)).collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    let budgets =
+        checked.spec.searches.iter().filter_map(|s| s.args.get("budget").and_then(|_| s.args.budget("budget")));
+    budgets.into_iter().any(|b| cost::forced(&b, &stages, &heads).is_some())
 }
 
 /// The findings about a trained network: compares its tasks with constant predictions, on the split that tables show.
@@ -139,9 +152,14 @@ pub fn of_network(
     for (output, found) in plan.outputs.iter().zip(&scores.tasks) {
         let task = &checked.spec.tasks[output.task];
         let place = feed.label_of(output.task);
+        let counted = counted(&table.labels[place], table.rows);
+        // Without labels there is nothing to be better at; a note has said so.
+        if counted[0] + counted[1] == 0.0 {
+            continue;
+        }
         let constants = Constants::of(task, &feed.dataset.train.labels[place], feed.dataset.train.rows);
         let constants = constants.scores(task, feed, table, place)?;
-        if let Some((measure, value, against)) = no_better(found, &constants, positives(table, place)) {
+        if let Some((measure, value, against)) = no_better(found, &constants, counted) {
             let name = &result.name;
             out.push(Finding {
                 kind: Kind::NoBetterThanConstant,
@@ -162,38 +180,41 @@ pub fn of_network(
     Ok(out)
 }
 
-/// The numbers of rows with label 0 and with label 1, for a task with one such label per row.
-fn positives(table: &crate::data::Table, place: usize) -> [f64; 2] {
-    let labels = &table.labels[place];
-    let counts = |row: &usize| labels.mask.as_ref().is_none_or(|m| m.size > 1 || m.marks[*row] == 1);
-    let ones = (0..table.rows).filter(counts).filter(|r| labels.values.get(*r).is_some_and(|v| *v > 0.5)).count();
-    let all = (0..table.rows).filter(counts).count();
-    [(all - ones) as f64, ones as f64]
+/// The numbers of labels that count, by component and by pixel: those up to 0.5, and those above.
+fn counted(labels: &LabelData, rows: usize) -> [f64; 2] {
+    let counts = |i: &usize| match &labels.mask {
+        None => true,
+        Some(m) => m.marks[i / labels.size * m.size + i % labels.size % m.size] == 1,
+    };
+    let all = (0..rows * labels.size).filter(counts);
+    let (ones, zeros): (Vec<usize>, Vec<usize>) = all.partition(|i| labels.values[*i] > 0.5);
+    [zeros.len() as f64, ones.len() as f64]
 }
 
-/// The measure, its value and that of the constant, if the scores of a task are no better than those of the best constant.
+/// The measure, its value and that of the constant, if a task is no better than the best constant: neither by its loss nor by its first
+/// metric. `labels`: see [`counted`].
 ///
-/// The first metric decides. An AUC differs from 0.5 by chance alone: within two standard errors it is no better if the loss is no
-/// better either. If the metric is equal or undefined, the loss decides.
+/// A metric differs from that of a constant by chance alone: within two standard errors it is no better.
 fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> Option<(String, f64, f64)> {
     let loss = constants.iter().map(|c| c.loss).filter(|l| l.is_finite()).min_by(f64::total_cmp)?;
-    let by_loss = (found.loss >= loss).then(|| ("loss".to_string(), found.loss, loss));
+    if found.loss < loss {
+        return None;
+    }
+    let by_loss = Some(("loss".to_string(), found.loss, loss));
     let Some(metric) = found.metrics.first() else { return by_loss };
     let def = objective::find_metric(metric.name.split('(').next().unwrap_or_default())?;
     let sign = if def.better == Better::Higher { 1.0 } else { -1.0 };
     let of = |c: &TaskScores| c.metrics.first().and_then(|m| m.value);
     let best = constants.iter().filter_map(of).max_by(|a, b| (sign * a).total_cmp(&(sign * b)));
     let (Some(value), Some(best)) = (metric.value, best) else { return by_loss };
-    let better = sign * (value - best);
-    let chance = match metric.name.as_str() {
-        // The standard error of the Mann-Whitney statistic if the scores do not depend on the labels.
-        "auc" if labels[0] > 0.0 && labels[1] > 0.0 => {
-            2.0 * ((labels[0] + labels[1] + 1.0) / (12.0 * labels[0] * labels[1])).sqrt()
-        }
+    let [zeros, ones] = labels;
+    let error = match metric.name.as_str() {
+        // Of the Mann-Whitney statistic if the scores do not depend on the labels.
+        "auc" if zeros > 0.0 && ones > 0.0 => ((zeros + ones + 1.0) / (12.0 * zeros * ones)).sqrt(),
+        "accuracy" => (best * (1.0 - best) / (zeros + ones)).sqrt(),
         _ => 0.0,
     };
-    let worse = better < 0.0 && chance == 0.0 || better <= chance && by_loss.is_some();
-    worse.then(|| (metric.name.clone(), value, best))
+    (sign * (value - best) <= 2.0 * error).then(|| (metric.name.clone(), value, best))
 }
 
 #[cfg(test)]
@@ -218,8 +239,11 @@ mod tests {
         assert!(found("auc", Some(0.52), 0.51, 0.5), "an AUC off by chance");
         assert!(found("auc", Some(0.4), 0.7, 0.5));
         assert!(found("rmse", Some(3.2), 0.6, 3.1) && !found("rmse", Some(3.0), 0.4, 3.1));
-        assert!(found("accuracy", Some(0.94), 0.4, 0.95) && !found("accuracy", Some(0.96), 0.6, 0.95));
-        assert!(!found("accuracy", Some(0.95), 0.4, 0.95) && found("accuracy", Some(0.95), 0.5, 0.95));
+        // Rare labels: the constant is right as often, and the loss is better.
+        assert!(!found("accuracy", Some(0.94), 0.4, 0.95) && !found("accuracy", Some(0.95), 0.4, 0.95));
+        assert!(found("accuracy", Some(0.95), 0.5, 0.95) && found("f1", Some(0.6), 0.5, 0.66));
+        // Labels drawn by a coin: two standard errors are 0.032.
+        assert!(found("accuracy", Some(0.53), 0.51, 0.5) && !found("accuracy", Some(0.54), 0.51, 0.5));
         assert!(found("r2", None, 0.5, 0.0) && !found("r2", None, 0.4, 0.0), "undefined: the loss decides");
     }
 }

@@ -263,7 +263,7 @@ fn collect(path: &Path, request: &Request) -> Result<Folds, Failure> {
         }
     }
     if networks.is_empty() {
-        return Err(RunError::Checkpoint("training diverged in every fold: there is nothing to report".into()).into());
+        return Err(RunError::AllDiverged("fold").into());
     }
     Ok(Folds {
         version: Folds::VERSION,

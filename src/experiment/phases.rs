@@ -52,7 +52,7 @@ pub fn execute(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fa
     };
     // A run that ends badly says so in its folder; the failure itself matters more than one on the way.
     let outcome = outcome.inspect_err(|f| {
-        let diverged = matches!(f, Failure::Run(RunError::Diverged { .. }));
+        let diverged = matches!(f, Failure::Run(e) if e.is_divergence());
         let _ = run.set_status(if diverged { Status::Diverged } else { Status::Failed });
     })?;
     if outcome.stopped.is_none() {

@@ -68,9 +68,14 @@ impl Predictor {
     }
 
     /// The outputs of every task for the rows of a piece, by [`Predictor::answers`]. A row's do not depend on what else is in it.
+    ///
+    /// # Errors
+    /// Inputs that cannot be encoded, and outputs that are infinite or no number.
     pub fn outputs(&self, piece: &fresh::Piece) -> Result<Vec<Vec<f32>>, RunError> {
         let table = encode_inputs(&piece.raw, &self.schema, fresh::SPLIT, &self.specs)?;
-        predictions(&self.model, &self.feed, &table, &[], &Control::free())
+        let outputs = predictions(&self.model, &self.feed, &table, &[], &Control::free())?;
+        finite(&self.answers, &outputs, piece.rows, |row| piece.raw.splits[fresh::SPLIT].place(row))?;
+        Ok(outputs)
     }
 
     /// Rows that are well read at a time: some megabytes of them.
@@ -98,16 +103,31 @@ pub fn split_outputs(
     let checked = prepared.checked();
     let (_, model) = loaded(checked, weights, device)?;
     let feed = &prepared.feed;
+    let answers = Answer::of(&checked.spec, &model);
     let mut splits = Vec::new();
     for (s, table) in [(1, &feed.dataset.validation), (2, &feed.dataset.test)] {
         let place = |row: usize| feed.origin[s].get(row).map_or(row.to_string(), u32::to_string);
-        splits.push(SplitOutputs {
-            split: SPLITS[s],
-            places: (0..table.rows).map(place).collect(),
-            outputs: predictions(&model, feed, table, &[], &Control::free())?,
-        });
+        let outputs = predictions(&model, feed, table, &[], &Control::free())?;
+        finite(&answers, &outputs, table.rows, |row| format!("row {} of the {} split", place(row), SPLITS[s]))?;
+        splits.push(SplitOutputs { split: SPLITS[s], places: (0..table.rows).map(place).collect(), outputs });
     }
-    Ok((Answer::of(&checked.spec, &model), splits))
+    Ok((answers, splits))
+}
+
+/// Refuses outputs that are infinite or no number. `outputs`: per answer, row after row. `place` names a row.
+fn finite(
+    answers: &[Answer],
+    outputs: &[Vec<f32>],
+    rows: usize,
+    place: impl Fn(usize) -> String,
+) -> Result<(), RunError> {
+    for (answer, values) in answers.iter().zip(outputs) {
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let row = at / (values.len() / rows.max(1)).max(1);
+            return Err(RunError::Output { task: answer.task.clone(), place: place(row), value: values[at] });
+        }
+    }
+    Ok(())
 }
 
 /// A program with schemas of all data sets, including the statistics of every standardised label. Facts that are not in the program are

@@ -103,7 +103,7 @@ pub(super) fn one(of: &One, means: &Means, listener: &mut dyn Listener) -> Resul
     drop(recorder);
     match outcome {
         Ok(outcome) => Ok(outcome.stopped),
-        Err(Failure::Run(e @ RunError::Diverged { .. })) => {
+        Err(Failure::Run(e)) if e.is_divergence() => {
             listener.note(&format!("note: {}: {e}", of.title));
             Ok(None)
         }

@@ -9,7 +9,7 @@ use super::input::Window;
 use super::kernel::{self, batch, batch_pool};
 use super::max_pool::MaxPool;
 use super::{Arity, Dim, Held, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input, path, pooling, relu};
-use crate::schema::{AttrDef, CallDef, FRACTION, Need, POSITIVE};
+use crate::schema::{AttrDef, CallDef, EPSILON, FRACTION, Need};
 
 const MOMENTUM: f64 = 0.1;
 const EPS: f64 = 1e-5;
@@ -27,7 +27,7 @@ pub static DEF: OpDef = OpDef {
                 need: Need::Default("0.1"),
                 doc: "Share of a new batch in the running statistics.",
             },
-            AttrDef { name: "eps", ty: POSITIVE, need: Need::Default("1e-5"), doc: "Added to the variance." },
+            AttrDef { name: "eps", ty: EPSILON, need: Need::Default("1e-5"), doc: "Added to the variance." },
         ],
     },
     arity: Arity::One,

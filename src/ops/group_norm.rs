@@ -6,7 +6,7 @@ use super::input::{self, SIZE};
 use super::kernel::segment;
 use super::normalise::normalise;
 use super::{Arity, Dim, Held, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef};
-use crate::schema::{AttrDef, CallDef, Need, POSITIVE};
+use crate::schema::{AttrDef, CallDef, EPSILON, Need};
 
 pub static DEF: OpDef = OpDef {
     call: CallDef {
@@ -14,7 +14,7 @@ pub static DEF: OpDef = OpDef {
         doc: "Normalises groups of channels of each sample of `[c]` or `[c, h, w]`, then scales and shifts each channel.",
         args: &[
             AttrDef { name: "groups", ty: SIZE, need: Need::Required, doc: "Number of groups; divides the channels." },
-            AttrDef { name: "eps", ty: POSITIVE, need: Need::Default("1e-5"), doc: "Added to the variance." },
+            AttrDef { name: "eps", ty: EPSILON, need: Need::Default("1e-5"), doc: "Added to the variance." },
         ],
     },
     arity: Arity::One,

@@ -5,13 +5,13 @@ use candle_core::{Result, Tensor};
 use super::kernel::segment;
 use super::normalise::normalise;
 use super::{Arity, Dim, Held, Init, Op, OpDef, OpError, Pass, TensorType, Way, WeightDef, input};
-use crate::schema::{AttrDef, CallDef, Need, POSITIVE};
+use crate::schema::{AttrDef, CallDef, EPSILON, Need};
 
 pub static DEF: OpDef = OpDef {
     call: CallDef {
         name: "layer_norm",
         doc: "Normalises the last dimension of each sample, then scales and shifts every element of it.",
-        args: &[AttrDef { name: "eps", ty: POSITIVE, need: Need::Default("1e-5"), doc: "Added to the variance." }],
+        args: &[AttrDef { name: "eps", ty: EPSILON, need: Need::Default("1e-5"), doc: "Added to the variance." }],
     },
     arity: Arity::One,
     make: |args, inputs| {

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::host::Real;
 use super::{LR, Moment, OptimizerDef, Refusal, Rule, weight_decay};
 use crate::ops::kernel::simd::wide;
-use crate::schema::{Args, AttrDef, CallDef, FRACTION, NON_NEGATIVE, Need};
+use crate::schema::{Args, AttrDef, CallDef, EPSILON, FRACTION, Need};
 
 pub static DEF: OptimizerDef = OptimizerDef {
     call: CallDef {
@@ -32,7 +32,7 @@ pub(super) const BETA2: AttrDef = AttrDef {
 };
 pub(super) const EPS: AttrDef = AttrDef {
     name: "eps",
-    ty: NON_NEGATIVE,
+    ty: EPSILON,
     need: Need::Default("1e-8"),
     doc: "Added to the denominator, so that it is never 0.",
 };
@@ -129,8 +129,7 @@ impl Rule for Adam {
     }
 
     fn rests(&self) -> bool {
-        // Without eps 0 is divided by 0.
-        self.weight_decay == 0.0 && self.eps > 0.0
+        self.weight_decay == 0.0
     }
 
     #[cfg(feature = "cuda")]

@@ -61,6 +61,12 @@ pub enum RunError {
     NotYet(String),
     #[error("the {what} became {value} in `{phase}` {}{last}", place(*epoch, *step))]
     Diverged { phase: String, what: String, value: f64, epoch: usize, step: u64, last: String },
+    /// An output that is infinite or no number, for a row that a trained network is given.
+    #[error("the output of task `{task}` for {place} is {value}")]
+    Output { task: String, place: String, value: f32 },
+    /// No run of several has a result.
+    #[error("training diverged in every {0}: there is nothing to report")]
+    AllDiverged(&'static str),
     /// The last check before a file is written. The code that computed the value should have reported it.
     #[error("`{file}` is not written: {why}")]
     NotFinite { file: String, why: Refused },
@@ -103,11 +109,23 @@ impl RunError {
         move |why| RunError::NotFinite { file: file.to_string(), why }
     }
 
+    /// Whether numbers became infinite or undefined: exit code 5.
+    pub fn is_divergence(&self) -> bool {
+        matches!(
+            self,
+            RunError::Diverged { .. } | RunError::AllDiverged(_) | RunError::NotFinite { .. } | RunError::Output { .. }
+        )
+    }
+
     /// The way out, where there is one to name.
     pub fn help(&self) -> Option<String> {
         match self {
             RunError::Data(e) => e.help(),
-            RunError::Diverged { .. } => {
+            RunError::Output { .. } => Some(
+                "look at the inputs of this row: f32 holds numbers up to 3.4e38, and their products with the weights must stay below that"
+                    .into(),
+            ),
+            RunError::Diverged { .. } | RunError::AllDiverged(_) => {
                 Some("lower the learning rate, or limit the gradient with `clip = 1.0`; the checkpoints written so far are kept".into())
             }
             RunError::Part { help, .. } => Some(help.clone()),

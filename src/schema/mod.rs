@@ -65,6 +65,9 @@ pub const FACTOR_SCHEDULE: Ty = Ty::Schedule(&NON_NEGATIVE);
 /// A number from 0 to 1.
 pub const FRACTION: Ty = Ty::Float { min: 0.0, max: 1.0 };
 
+/// What is added to a denominator. In f32, smaller numbers are 0 or lose digits.
+pub const EPSILON: Ty = Ty::Float { min: 1e-37, max: f64::MAX };
+
 impl Ty {
     /// For messages and the reference: "a whole number from 1", "one of `a`, `b`".
     pub fn describe(&self) -> String {
@@ -77,6 +80,7 @@ impl Ty {
             Ty::Float { min, max } => match (*min, *max) {
                 (f64::MIN, f64::MAX) => "a number".into(),
                 (f64::MIN_POSITIVE, f64::MAX) => "a number above 0".into(),
+                (a, f64::MAX) if a != 0.0 && a.abs() < 1e-6 => format!("a number from {a:e}"),
                 (a, f64::MAX) => format!("a number from {a}"),
                 (a, b) => format!("a number from {a} to {b}"),
             },

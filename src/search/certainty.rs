@@ -9,7 +9,8 @@ pub struct Certainty {
     pub strategy: String,
     /// The number of choices with more than one option.
     pub choices: usize,
-    /// The number of these choices whose probabilities are all within [`NEAR`] of their initial values.
+    /// The number of these choices that are undecided: all probabilities are within [`NEAR`] of their initial values, or the entropy is
+    /// above [`EVEN`] of its largest possible value.
     pub open: usize,
     /// The mean entropy of the choices, as a fraction of the largest possible entropy: at the start (`start`) and at the end (`entropy`).
     pub start: f64,
@@ -31,12 +32,17 @@ pub struct Remerged {
 /// A probability that has changed by less than this counts as unchanged.
 pub const NEAR: f64 = 0.05;
 
+/// A choice with a larger fraction of the largest possible entropy is undecided, wherever it started. Of two options, the likelier one
+/// then has a probability below 0.63.
+pub const EVEN: f64 = 0.95;
+
 impl Certainty {
     /// `start` and `end` contain a row of probabilities per choice.
     pub fn new(strategy: &str, start: &[Vec<f64>], end: &[Vec<f64>], rewards: Option<[f64; 2]>) -> Certainty {
         let pairs = || start.iter().zip(end).filter(|(_, e)| e.len() > 1);
         let near = |(s, e): &(&Vec<f64>, &Vec<f64>)| s.iter().zip(*e).all(|(s, e)| (s - e).abs() < NEAR);
-        let (choices, open) = (pairs().count(), pairs().filter(near).count());
+        let undecided = |pair: &(&Vec<f64>, &Vec<f64>)| near(pair) || share(pair.1) > EVEN;
+        let (choices, open) = (pairs().count(), pairs().filter(undecided).count());
         type Rows<'a> = (&'a Vec<f64>, &'a Vec<f64>);
         let mean = |of: &dyn Fn(&Rows) -> f64| match choices {
             0 => 0.0,
@@ -75,6 +81,9 @@ mod tests {
         assert_eq!((c.choices, c.open), (2, 1), "what has one option is no choice");
         assert_eq!(c.start, 1.0);
         assert!(c.entropy < 0.7);
+        // Moved, and nearly even: 0.62 to 0.38 has 0.958 of the largest entropy, 0.65 to 0.35 has 0.934.
+        let c = Certainty::new("s", &vec![vec![0.5, 0.5]; 2], &[vec![0.62, 0.38], vec![0.65, 0.35]], None);
+        assert_eq!(c.open, 1);
         // Independent candidates: at 0.9 and 0.1 the entropy is the same, but the decisions are opposite.
         let c = Certainty::new("s", &[vec![0.9, 0.9]], &[vec![0.1, 0.1]], None);
         assert_eq!(c.open, 0);

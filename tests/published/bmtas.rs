@@ -3,6 +3,7 @@
 use mtlc::check::cost;
 use mtlc::schema::Cost;
 
+use super::stopped_and_resumed;
 use super::support::*;
 use super::{checkpoint, far, program};
 

@@ -1,5 +1,6 @@
 //! DMTG: the released samplers, networks and choice of an epoch, and comparisons of groupings.
 
+use super::stopped_and_resumed;
 use super::support::*;
 use super::{checkpoint, far, program};
 

@@ -11,6 +11,7 @@ mod commands;
 mod compare;
 mod examples;
 mod expected_cost;
+mod findings;
 mod group;
 mod honest;
 mod inherit;

@@ -1,6 +1,8 @@
 //! A budget that only the shared network keeps: there is nothing left to search.
 
 use super::Facts;
+use crate::check::Typed;
+use crate::check::cost::{self, Forced};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Read, Reads, StageId};
 use crate::schema::Cost;
@@ -19,17 +21,10 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
             Cost::Params => ("parameters", "params"),
             Cost::Macs => ("multiply-accumulates", "macs"),
         };
-        let cost = |c: &crate::check::Cost| if budget.of == Cost::Params { c.params } else { c.macs };
-        let stages: Option<Vec<u64>> = facts.stages.iter().map(|s| s.as_ref().and_then(|s| cost(&s.cost))).collect();
-        let heads: Option<u64> = facts.heads.iter().map(|h| h.as_ref().and_then(|h| cost(&h.cost))).sum();
-        let (Some(stages), Some(heads)) = (stages, heads) else { continue };
-        let trunk: u64 = stages.iter().sum();
-        let shared = trunk + heads;
-        let limit = crate::check::cost::limit(&budget, trunk, heads, facts.spec.tasks.len());
-        let next = shared + stages.last().copied().unwrap_or(0);
-        if limit < shared as f64 || limit >= next as f64 {
-            continue;
-        }
+        let costs =
+            |typed: &'_ [Option<Typed>]| typed.iter().map(|t| t.as_ref().map(|t| t.cost)).collect::<Option<Vec<_>>>();
+        let (Some(stages), Some(heads)) = (costs(facts.stages), costs(facts.heads)) else { continue };
+        let Some(Forced { limit, shared, next }) = cost::forced(&budget, &stages, &heads) else { continue };
         diags.push(
             Diagnostic::new(
                 codes::SEARCH_FORCED,

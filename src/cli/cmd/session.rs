@@ -38,7 +38,7 @@ impl Stop {
 pub fn failed(e: RunError) -> Stop {
     let exit = match &e {
         RunError::Data(_) => Exit::Data,
-        RunError::Diverged { .. } | RunError::NotFinite { .. } => Exit::Diverged,
+        e if e.is_divergence() => Exit::Diverged,
         RunError::NotYet(_) => Exit::Program,
         _ => Exit::Failure,
     };

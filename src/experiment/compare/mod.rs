@@ -338,6 +338,9 @@ fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
             rows.push(row(format!("{}, {what}", entry.name), entry.note.clone(), runs, searches));
         }
     }
+    if rows.iter().flat_map(|r| &r.runs).all(|r| r.network.is_none()) {
+        return Err(RunError::AllDiverged("run").into());
+    }
     compare(&mut rows);
     let split = rows.iter().flat_map(|r| &r.runs).find_map(|r| r.network.as_ref()).map_or("test", |n| n.shown().1);
     Ok(Comparison {

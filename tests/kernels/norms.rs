@@ -45,6 +45,8 @@ struct Normed {
     eps: f64,
     given: Option<Stats>,
     mean: Vec<f64>,
+    /// The mean of the absolute values, by which the rounding of the mean is measured: a mean near 0 may be a sum of large values.
+    about: Vec<f64>,
     /// One over the deviation.
     inverse: Vec<f64>,
     y: Expected,
@@ -66,14 +68,23 @@ fn normed(dice: &mut Dice, dims: &[usize]) -> Normed {
         x.data.iter().enumerate().for_each(|(i, v)| squares.add(i / p % c, (v - mean[i / p % c]).powi(2)));
         Stats { mean, var: squares.over(count) }
     });
+    let about = match given {
+        // Nothing is added up.
+        Some(_) => mean.iter().map(|m| m.abs()).collect(),
+        None => {
+            let mut sums = Sums::zeros(c);
+            x.data.iter().enumerate().for_each(|(i, v)| sums.add(i / p % c, v.abs()));
+            sums.over(count)
+        }
+    };
     let inverse: Vec<f64> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
     let mut y = Expected { terms: n * p, ..Expected::default() };
     for (i, v) in x.data.iter().enumerate() {
         let ch = i / p % c;
         let slope = weight.data[ch] * inverse[ch];
-        y.push((v - mean[ch]) * slope + bias.data[ch], (v.abs() + mean[ch].abs()) * slope.abs() + bias.data[ch].abs());
+        y.push((v - mean[ch]) * slope + bias.data[ch], (v.abs() + about[ch]) * slope.abs() + bias.data[ch].abs());
     }
-    Normed { x, weight, bias, eps, given, mean, inverse, y }
+    Normed { x, weight, bias, eps, given, mean, about, inverse, y }
 }
 
 impl Normed {
@@ -88,7 +99,7 @@ impl Normed {
         let count = (self.x.data.len() / c) as f64;
         let (mut dw, mut db) = (Expected::zeros(c, self.y.terms), Expected::zeros(c, self.y.terms));
         for (i, (v, g)) in self.x.data.iter().zip(dy).enumerate() {
-            let (ch, far) = (i / p % c, v.abs() + self.mean[i / p % c].abs());
+            let (ch, far) = (i / p % c, v.abs() + self.about[i / p % c]);
             dw.add(ch, g * (v - self.mean[ch]) * self.inverse[ch], g.abs() * far * self.inverse[ch]);
             db.add(ch, *g, g.abs());
         }
@@ -99,7 +110,7 @@ impl Normed {
             let ch = i / p % c;
             let (slope, mean, inverse) = (self.weight.data[ch] * self.inverse[ch], self.mean[ch], self.inverse[ch]);
             let value = g - db.value[ch] * part - (v - mean) * inverse * dw.value[ch] * part;
-            let far = (v.abs() + mean.abs()) * inverse * dw.size[ch] * part;
+            let far = (v.abs() + self.about[ch]) * inverse * dw.size[ch] * part;
             dx.push(slope * value, slope.abs() * (g.abs() + db.size[ch] * part + far));
         }
         [Some(dx), Some(dw), Some(db)]
@@ -213,12 +224,13 @@ fn normalise(dice: &mut Dice) -> Trial {
     let (mut dw, mut db) = (Expected::zeros(total, n * pixels), Expected::zeros(total, n * pixels));
     for (s, (xs, gs)) in x.data.chunks(len).zip(dy.chunks(len)).enumerate() {
         let mean = Sums::mean(xs.iter().copied());
+        let about = Sums::mean(xs.iter().map(|v| v.abs()));
         let var = Sums::mean(xs.iter().map(|v| (v - mean).powi(2)));
         let inverse = 1.0 / (var + eps).sqrt();
         let channel = |i: usize| s % groups * channels + i / pixels;
         let (mut base, mut lean) = ([0.0; 2], [0.0; 2]);
         for (i, (v, g)) in xs.iter().zip(gs).enumerate() {
-            let (w, far) = (weight.data[channel(i)], (v.abs() + mean.abs()) * inverse);
+            let (w, far) = (weight.data[channel(i)], (v.abs() + about) * inverse);
             let b = bias.data[channel(i)];
             y.push((v - mean) * inverse * w + b, far * w.abs() + b.abs());
             dw.add(channel(i), g * (v - mean) * inverse, g.abs() * far);
@@ -228,7 +240,7 @@ fn normalise(dice: &mut Dice) -> Trial {
             lean[1] += (g * w).abs() * far / len as f64;
         }
         for (i, (v, g)) in xs.iter().zip(gs).enumerate() {
-            let (w, far) = (weight.data[channel(i)], (v.abs() + mean.abs()) * inverse);
+            let (w, far) = (weight.data[channel(i)], (v.abs() + about) * inverse);
             let value = g * w - base[0] - (v - mean) * inverse * lean[0];
             dx.push(inverse * value, inverse * ((g * w).abs() + base[1] + far * lean[1]));
         }

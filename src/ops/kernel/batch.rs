@@ -16,6 +16,9 @@ const SOME: usize = 1 << 10;
 const COLUMNS: usize = 64;
 /// Rows of one task there.
 const ROWS: usize = 64;
+/// Up to so many rows are computed with in f64 there. The terms of the gradient cancel, of two rows almost entirely, and their rounding,
+/// divided by a small deviation, would exceed what is left.
+const FEW: usize = 32;
 
 /// Mean and biased variance per channel.
 #[derive(Debug, Clone)]
@@ -147,13 +150,13 @@ pub(super) fn stats_of<T: Real>(planes: &Planes<T>, x: &[T]) -> [f64; 2] {
 }
 
 /// Sums over rows of `f(row, channel, index)`, for x `[n, c]`: rows in order, some channels at a time.
-fn columns<T: Real>(n: usize, c: usize, f: impl Fn(usize, usize) -> T + Sync) -> Vec<f64> {
+fn columns(n: usize, c: usize, f: impl Fn(usize, usize) -> f64 + Sync) -> Vec<f64> {
     let mut total = vec![0f64; c];
     chunks(&mut total, COLUMNS, n * c / 4, |i, total| {
         for row in 0..n {
             let first = i * COLUMNS;
             for (j, t) in total.iter_mut().enumerate() {
-                *t += f(first + j, row * c + first + j).to_f64();
+                *t += f(first + j, row * c + first + j);
             }
         }
     });
@@ -192,9 +195,12 @@ impl BatchNorm {
         let c = weight.len();
         let stats = self.given.clone().unwrap_or_else(|| {
             let n = x.len() / c;
-            let mean: Vec<f64> = columns(n, c, |_, i| x[i]).into_iter().map(|s| s / n as f64).collect();
+            let mean: Vec<f64> = columns(n, c, |_, i| x[i].to_f64()).into_iter().map(|s| s / n as f64).collect();
             let at: Vec<T> = mean.iter().map(|m| T::of(*m)).collect();
-            let squares = columns(n, c, |ch, i| (x[i] - at[ch]) * (x[i] - at[ch]));
+            let squares = match n <= FEW {
+                true => columns(n, c, |ch, i| (x[i].to_f64() - mean[ch]).powi(2)),
+                false => columns(n, c, |ch, i| ((x[i] - at[ch]) * (x[i] - at[ch])).to_f64()),
+            };
             Stats { mean, var: squares.into_iter().map(|s| s / n as f64).collect() }
         });
         let lines = self.lines(&stats, weight, bias);
@@ -207,6 +213,32 @@ impl BatchNorm {
             }
         });
         (y, stats)
+    }
+
+    /// The gradient of x `[n, c]` of few rows, and the sums of the gradient and of its product with the normalised value, by channel.
+    /// `part`: see [`BatchNorm::backward`].
+    fn backward_few<T: Real>(
+        &self,
+        dx: &mut [T],
+        x: &[T],
+        dy: &[T],
+        lines: &[Line<T>],
+        weight: &[T],
+        part: f64,
+    ) -> Vec<[f64; 2]> {
+        let (c, stats) = (lines.len(), self.used.get().expect("forward ran"));
+        let n = x.len() / c;
+        let inverse: Vec<f64> = stats.var.iter().map(|v| self.inverse(*v)).collect();
+        let open = |ch: usize, i: usize| lines[ch].open(x[i], dy[i]).to_f64();
+        let normal = |ch: usize, i: usize| (x[i].to_f64() - stats.mean[ch]) * inverse[ch];
+        let sum = columns(n, c, open);
+        let dot = columns(n, c, |ch, i| open(ch, i) * normal(ch, i));
+        for (i, dx) in dx.iter_mut().enumerate() {
+            let ch = i % c;
+            let value = open(ch, i) - sum[ch] * part - normal(ch, i) * dot[ch] * part;
+            *dx = T::of(weight[ch].to_f64() * inverse[ch] * value);
+        }
+        sum.into_iter().zip(dot).map(|(sum, dot)| [sum, dot]).collect()
     }
 
     fn lines<T: Real>(&self, stats: &Stats, weight: &[T], bias: &[T]) -> Vec<Line<T>> {
@@ -263,10 +295,12 @@ impl Kernel<3> for BatchNorm {
         let part = if self.given.is_some() { 0.0 } else { 1.0 / count };
         let slopes = |i: usize, sum: f64, dot: f64| (T::of(sum * part), T::of(dot * part * self.inverse(stats.var[i])));
         let mut dx = buffer(x.len());
-        let totals: Vec<[f64; 2]> = if p == 1 {
+        let totals: Vec<[f64; 2]> = if p == 1 && x.len() / c <= FEW {
+            self.backward_few(&mut dx, x, dy, &lines, weight.data, part)
+        } else if p == 1 {
             let n = x.len() / c;
-            let sum = columns(n, c, |ch, i| lines[ch].open(x[i], dy[i]));
-            let dot = columns(n, c, |ch, i| lines[ch].open(x[i], dy[i]) * (x[i] - lines[ch].mean));
+            let sum = columns(n, c, |ch, i| lines[ch].open(x[i], dy[i]).to_f64());
+            let dot = columns(n, c, |ch, i| (lines[ch].open(x[i], dy[i]) * (x[i] - lines[ch].mean)).to_f64());
             let sums: Vec<[f64; 2]> = (0..c).map(|i| [sum[i], dot[i] * self.inverse(stats.var[i])]).collect();
             let slopes: Vec<(T, T)> = sums.iter().enumerate().map(|(i, [sum, dot])| slopes(i, *sum, *dot)).collect();
             chunks(&mut dx, ROWS * c, x.len() / 4, |i, dx| {

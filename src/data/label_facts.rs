@@ -49,13 +49,18 @@ impl Moments {
         self.mean
     }
 
+    /// The population's deviation; 0 of no numbers.
+    pub fn std(&self) -> f64 {
+        (self.squares / self.count.max(1.0)).sqrt()
+    }
+
     /// The deviation with nine significant digits and the mean with as many as matter beside it, so that they do not differ between
     /// machines.
     fn facts(&self) -> (f64, f64) {
         if self.count == 0.0 {
             return (0.0, 0.0);
         }
-        let std = (self.squares / self.count).sqrt();
+        let std = self.std();
         if std <= NO_SPREAD * self.largest {
             return (format!("{:.14e}", self.mean).parse::<f64>().expect("a printed number") + 0.0, 0.0);
         }
@@ -67,6 +72,13 @@ impl Moments {
 /// The number with nine significant digits; adding zero turns -0 into 0.
 pub(super) fn nine_digits(v: f64) -> f64 {
     format!("{v:.8e}").parse::<f64>().expect("a printed number") + 0.0
+}
+
+/// The mean of values with this deviation: nine significant digits, and where those are coarse beside the deviation, as many as matter.
+pub(super) fn mean_beside(mean: f64, std: f64) -> f64 {
+    // Beyond this, nine digits would move what is encoded by more than some millionths.
+    const FAR: f64 = 1000.0;
+    if mean.abs() > FAR * std { digits_beside(mean, std) } else { nine_digits(mean) }
 }
 
 /// The number to a billionth of `unit`.

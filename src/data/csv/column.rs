@@ -166,7 +166,7 @@ impl Store {
             }
             Store::Single(mut all) => {
                 all.shrink_to_fit();
-                Values::F32(all)
+                Values::Whole(all)
             }
             Store::Double(mut all) => {
                 all.shrink_to_fit();
@@ -238,8 +238,8 @@ mod tests {
             store.into_values()
         };
         assert!(matches!(of(&[1.0, -32767.0, f64::NAN, 32767.0]), Values::I16(_)));
-        assert!(matches!(of(&[f64::NAN, 1.0, 32768.0, f64::NAN]), Values::F32(_)));
-        assert!(matches!(of(&[-32768.0]), Values::F32(_)));
+        assert!(matches!(of(&[f64::NAN, 1.0, 32768.0, f64::NAN]), Values::Whole(_)));
+        assert!(matches!(of(&[-32768.0]), Values::Whole(_)));
         assert!(matches!(of(&[1.0, 70000.0, 0.5, f64::NAN]), Values::F64(_)));
         assert!(matches!(of(&[f64::NAN, 16777217.0]), Values::F64(_)));
         assert!(matches!(of(&[-0.0]), Values::F64(_)));

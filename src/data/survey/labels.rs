@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Finding, Subject, percent, split};
 use crate::data::encode::{LabelData, Table};
+use crate::data::label_facts::Moments;
 use crate::objective::TaskKind;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,7 +66,7 @@ pub fn survey(of: &Subject, findings: &mut Vec<Finding>) -> Vec<TaskSurvey> {
 }
 
 fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
-    let (mut labelled, mut with, mut n, mut sum, mut square) = (0, 0, 0usize, 0.0, 0.0);
+    let (mut labelled, mut with, mut moments) = (0, 0, Moments::default());
     let classes = match kind {
         TaskKind::Binary => 2,
         TaskKind::Classes(n) => n.unwrap_or(0),
@@ -85,19 +86,21 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
             }
             for v in l.parts(row, label) {
                 (least, most) = (least.min(v), most.max(v));
-                n += 1;
-                sum += v;
-                square += v * v;
+                moments.add(v);
                 if let Some(c) = counts.get_mut(v as usize) {
                     *c += 1;
                 }
             }
         }
     }
-    let mean = (n > 0 && !matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_))).then(|| sum / n as f64);
-    let spread = |m: f64| (square / n as f64 - m * m).max(0.0).sqrt();
-    let std =
-        mean.filter(|_| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)).map(spread);
+    let measured = labelled > 0 && !matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_));
+    let spreads = measured && matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals);
+    // Of equal numbers nothing is left to rounding, and of others the deviation is not 0.
+    let (mean, std) = match least == most {
+        true => (least, 0.0),
+        false => (moments.mean(), moments.std().max(f64::MIN_POSITIVE)),
+    };
+    let (mean, std) = (measured.then_some(mean), spreads.then_some(std));
     // Within the rounding of labels that are learned in other units. A depth of 0 is odd where it is the least of all.
     let zero = |v: f64| v.abs() <= 1e-6 * most.max(-least);
     let odd = kind == TaskKind::Normals || kind == TaskKind::Depth && zero(least);
@@ -199,10 +202,10 @@ pub fn copies(of: &Subject, findings: &mut Vec<Finding>) {
                 continue;
             }
             let values = &of.raw.splits[0].columns[c];
-            let mut seen: HashMap<u64, f32> = HashMap::new();
+            let mut seen: HashMap<u128, f32> = HashMap::new();
             let follows = labelled
                 .iter()
-                .all(|r| *seen.entry(values.number(*r).to_bits()).or_insert(l.values[*r]) == l.values[*r]);
+                .all(|r| *seen.entry(values.key(*r)).or_insert(l.values[*r]) == l.values[*r]);
             let repeats = seen.len() * ROWS_PER_VALUE <= labelled.len();
             let pairs = || labelled.iter().map(|r| (values.number(*r), f64::from(l.values[*r])));
             let in_step =

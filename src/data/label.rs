@@ -261,7 +261,10 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                     return wrong(
                         *span,
                         format!("column `{name}` has {m} texts with a number of their own, and the task {n} classes"),
-                        format!("write `classes({m})`"),
+                        match m {
+                            0 => format!("no text of `{name}` is in as many training rows as `min_count` asks for: ask for fewer"),
+                            m => format!("write `classes({m})`"),
+                        },
                     );
                 }
                 if let (Some(n), Some(KnownKind::Category(Some(values)))) = (n, known)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::kinds::{DIFFERENT, Other, Tally};
+use super::kinds::{DIFFERENT, Form, Other, Tally};
 use super::words::Words;
 use crate::data::raw::{MISSING, Values};
 
@@ -61,12 +61,19 @@ pub struct Numbers {
     seen: Vec<(usize, u64)>,
     /// The first number that is not finite, and its line.
     pub odd: Option<(u64, f64)>,
+    /// Whole numbers that were rounded.
+    pub rounded: Form,
 }
 
 impl Numbers {
     pub fn push(&mut self, v: f64) {
         self.finite += 1;
         self.store.push(v, self.rows);
+    }
+
+    /// Notes that the last number is not the whole number that the cell holds.
+    pub fn was_rounded(&mut self, text: &str, line: u64) {
+        self.rounded.add(Other { text, count: 1, line: Some(line) });
     }
 
     pub fn push_missing(&mut self) {

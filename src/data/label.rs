@@ -262,7 +262,9 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                         *span,
                         format!("column `{name}` has {m} texts with a number of their own, and the task {n} classes"),
                         match m {
-                            0 => format!("no text of `{name}` is in as many training rows as `min_count` asks for: ask for fewer"),
+                            0 => format!(
+                                "no text of `{name}` is in as many training rows as `min_count` asks for: ask for fewer"
+                            ),
                             m => format!("write `classes({m})`"),
                         },
                     );

@@ -173,7 +173,9 @@ impl Values {
             Values::I64(v) => Some(v[i].to_string()),
             Values::U64(v) => Some(v[i].to_string()),
             // Zero has one spelling.
-            other => Some(other.number(i)).filter(|v| !v.is_nan()).map(|v| (other.precision().shortest(v) + 0.0).to_string()),
+            other => {
+                Some(other.number(i)).filter(|v| !v.is_nan()).map(|v| (other.precision().shortest(v) + 0.0).to_string())
+            }
         }
     }
 

@@ -209,7 +209,8 @@ impl Doubt {
     /// A column of numbers with whole numbers that would be rounded: they are likely to name things.
     pub fn large(column: &str, cells: &Form) -> Doubt {
         let are = if cells.count == 1 { "that is a whole number of" } else { "that are whole numbers of" };
-        let found = vec![cells.describe(&format!("{are} more than 53 bits, so that different ones would become the same"))];
+        let found =
+            vec![cells.describe(&format!("{are} more than 53 bits, so that different ones would become the same"))];
         Doubt { column: column.into(), found, large: true, ..Doubt::default() }
     }
 

@@ -141,7 +141,8 @@ fn numbers(
             format!("column `{name}` holds the same number, {}, in every training row: it says nothing", short(mean)),
         );
     } else if scalar && present >= of.least.max(20) && train.numbers().all(|v| v.is_nan() || v.fract() == 0.0) {
-        let seen: HashSet<u128> = (0..train.len()).filter(|i| !train.number(*i).is_nan()).map(|i| train.key(i)).collect();
+        let seen: HashSet<u128> =
+            (0..train.len()).filter(|i| !train.number(*i).is_nan()).map(|i| train.key(i)).collect();
         if seen.len() == present {
             say("identifier", identifier(name, "whole numbers", present));
         } else if seen.len() > 2 && called_code(name) {

@@ -203,9 +203,7 @@ pub fn copies(of: &Subject, findings: &mut Vec<Finding>) {
             }
             let values = &of.raw.splits[0].columns[c];
             let mut seen: HashMap<u128, f32> = HashMap::new();
-            let follows = labelled
-                .iter()
-                .all(|r| *seen.entry(values.key(*r)).or_insert(l.values[*r]) == l.values[*r]);
+            let follows = labelled.iter().all(|r| *seen.entry(values.key(*r)).or_insert(l.values[*r]) == l.values[*r]);
             let repeats = seen.len() * ROWS_PER_VALUE <= labelled.len();
             let pairs = || labelled.iter().map(|r| (values.number(*r), f64::from(l.values[*r])));
             let in_step =

@@ -77,10 +77,12 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     let several = l.labels > 1 && !kind.is_dense();
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut each = vec![0; if several { l.labels } else { 0 }];
+    let mut first = None;
     for row in 0..rows {
         with += usize::from(l.counted(row) > 0);
         for label in (0..l.labels).filter(|i| l.counts(row, *i)) {
             labelled += 1;
+            first.get_or_insert((row, label));
             if let Some(c) = each.get_mut(label) {
                 *c += 1;
             }
@@ -96,9 +98,10 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     let measured = labelled > 0 && !matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_));
     let spreads = measured && matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals);
     // Of equal numbers nothing is left to rounding, and of others the deviation is not 0.
-    let (mean, std) = match least == most {
-        true => (least, 0.0),
-        false => (moments.mean(), moments.std().max(f64::MIN_POSITIVE)),
+    let (mean, std) = match (least == most).then_some(first).flatten() {
+        // As it was before it was learned in other units.
+        Some((row, label)) => (l.shown(row)[label], 0.0),
+        None => (moments.mean(), moments.std().max(f64::MIN_POSITIVE)),
     };
     let (mean, std) = (measured.then_some(mean), spreads.then_some(std));
     // Within the rounding of labels that are learned in other units. A depth of 0 is odd where it is the least of all.

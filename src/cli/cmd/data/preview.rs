@@ -108,7 +108,11 @@ impl View<'_> {
                 let text = match self.cell(column, r) {
                     Value::Null => "missing".to_string(),
                     Value::String(s) => cut(&s),
-                    Value::Number(n) => short(n.as_f64().unwrap_or(f64::NAN)),
+                    Value::Number(n) => match n.as_f64() {
+                        // Whole numbers may name things: all their digits are shown.
+                        Some(v) if v.fract() == 0.0 => n.to_string().trim_end_matches(".0").to_string(),
+                        v => short(v.unwrap_or(f64::NAN)),
+                    },
                     other => other.to_string(),
                 };
                 format!("{text} → {}", short(f64::from(self.values(input, r)[c])))

@@ -78,6 +78,8 @@ fn a_constant_is_rounded_as_the_column_that_it_is_compared_with() {
         };
         assert_eq!([kept(&[], ""), kept(&[-9.99], ""), kept(&[0.3, -9.99], "")], [5, 4, 3], "{dtype}");
         assert_eq!(kept(&[], "d.y in [0.1, 0.3]"), 2, "{dtype}");
+        let e = labels(&raw, "d.y", TaskKind::Binary, &[], "d.y > 0").expect_err("no class");
+        assert!(e.help().is_some_and(|h| h.contains("write `ignore = 0.1`")), "{dtype}: {e}");
     }
     // What is computed, and whole numbers of few bits, are not rounded.
     let body = numbers.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect();

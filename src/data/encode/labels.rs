@@ -297,6 +297,12 @@ impl<'a> Reader<'a> {
         Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, ignore, numbers, rare, units })
     }
 
+    /// A number of a label as people wrote it before it was stored.
+    fn written(&self, label: usize, v: f64) -> String {
+        let term = &self.label.terms[if self.label.terms.len() == 1 { 0 } else { label }];
+        number(self.label.precision(term, self.s).shortest(v))
+    }
+
     /// Values of a label that mean that there is none.
     fn ignored(&self, label: usize) -> &[f64] {
         &self.ignore[if self.ignore.len() == 1 { 0 } else { label }]
@@ -343,14 +349,14 @@ impl<'a> Reader<'a> {
             }
             for v in found {
                 if let Some(allowed) = refused(self.spec.kind, *v) {
-                    return Err(self.fail(row, label, number(*v), allowed, Some(*v)));
+                    return Err(self.fail(row, label, self.written(label, *v), allowed, Some(*v)));
                 }
             }
             for (part, v) in found.iter().enumerate() {
                 let learned = self.units.map_or(*v, |u| u.learned(label, *v));
                 if !(learned as f32).is_finite() {
                     let why = "it lies too far from all training labels to be standardised".into();
-                    return Err(self.fail(row, label, number(*v), why, Some(*v)));
+                    return Err(self.fail(row, label, self.written(label, *v), why, Some(*v)));
                 }
                 values[part * self.labels + label] = learned as f32;
             }

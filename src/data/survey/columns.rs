@@ -90,8 +90,8 @@ fn numbers(
         let some = |v: f64| (n > 0).then_some(v);
         splits.push(ColumnSplit {
             missing: v.len() - n,
-            min: some(min),
-            max: some(max),
+            min: some(v.precision().shortest(min)),
+            max: some(v.precision().shortest(max)),
             mean: some(mean + from),
             ..ColumnSplit::default()
         });

@@ -6,6 +6,8 @@ mod arrays;
 mod celeba;
 #[path = "data/conventions.rs"]
 mod conventions;
+#[path = "data/exact.rs"]
+mod exact;
 #[path = "data/numbers.rs"]
 mod numbers;
 #[path = "data/pixels.rs"]
@@ -77,7 +79,7 @@ fn csv_reads_kinds_quotes_and_missing_cells() {
     let s = Schema::freeze(&raw);
     assert_eq!(
         s.column("job").unwrap().facts,
-        Facts::Category { values: std::sync::Arc::new(vec![("clerk".into(), 3), ("cook, head".into(), 1)]) }
+        Facts::Category { values: vec![("clerk".into(), 3), ("cook, head".into(), 1)].into() }
     );
     assert_eq!((s.column("job").unwrap().missing, s.column("age").unwrap().missing), (1, 1));
     assert_eq!(raw.splits[0].place(1), format!("`{}`, line 3", at.path().join("people.csv").display()));
@@ -548,7 +550,7 @@ fn labels_are_computed_and_missing_cells_mask() {
     let jobs = all_of(&raw, &[], &[label("d.job", TaskKind::Classes(Some(2)), &raw)]);
     assert_eq!(jobs.test.labels[0].mask, marks(&[0., 1.]));
     assert!(
-        jobs.notes.iter().any(|n| n.contains("1 test rows have a class that does not occur in training")),
+        jobs.notes.iter().any(|n| n.contains("1 test row holds a class that training never shows; it is masked")),
         "{:?}",
         jobs.notes
     );

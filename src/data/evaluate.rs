@@ -1,7 +1,14 @@
-//! Computing label expressions on rows. A missing cell makes the whole label missing, except where it is asked for.
+//! Computing label expressions on rows. A missing cell makes the whole label missing, except where it is asked for; so does a quotient or
+//! a remainder of a division by zero.
+//!
+//! Whole numbers beyond 2^53 are computed with and compared exactly. A constant beside a column of 16 or 32 bits is rounded as the column
+//! was ([`Precision`]).
+
+use std::cmp::Ordering;
 
 use super::DataError;
 use super::label::{Label, Term};
+use super::numbers::Precision;
 use super::raw::{MISSING, Raw, Values};
 use crate::syntax::ast::BinaryOp;
 
@@ -11,7 +18,47 @@ pub enum Cell<'a> {
     Missing,
     Bool(bool),
     Number(f64),
+    /// A whole number beyond 2^53, which an f64 may not hold.
+    Whole(i128),
     Text(&'a str),
+}
+
+impl Cell<'_> {
+    /// As a number, rounded where an f64 does not hold it.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Cell::Number(v) => Some(*v),
+            Cell::Whole(v) => Some(*v as f64),
+            _ => None,
+        }
+    }
+
+    /// Exactly, if it is a whole number.
+    fn whole(&self) -> Option<i128> {
+        const MOST: f64 = (1u128 << 100) as f64;
+        match self {
+            Cell::Whole(v) => Some(*v),
+            Cell::Number(v) if v.fract() == 0.0 && v.abs() < MOST => Some(*v as i128),
+            _ => None,
+        }
+    }
+
+    /// Which of two numbers is larger; `None` if one of them is none.
+    fn order(&self, other: &Cell) -> Option<Ordering> {
+        match (self, other) {
+            (Cell::Whole(a), Cell::Whole(b)) => Some(a.cmp(b)),
+            (Cell::Whole(a), Cell::Number(b)) => beside(*a, *b),
+            (Cell::Number(a), Cell::Whole(b)) => beside(*b, *a).map(Ordering::reverse),
+            _ => self.number()?.partial_cmp(&other.number()?),
+        }
+    }
+}
+
+/// A whole number compared with any.
+fn beside(whole: i128, v: f64) -> Option<Ordering> {
+    // A number beyond the type becomes its end, which is as far away as any.
+    let (floor, rest) = (v.floor(), v - v.floor());
+    (!v.is_nan()).then(|| whole.cmp(&(floor as i128)).then(if rest > 0.0 { Ordering::Less } else { Ordering::Equal }))
 }
 
 /// A label whose columns are found in the data.
@@ -68,7 +115,25 @@ impl<'a> Bound<'a> {
         }
     }
 
-    /// Evaluates a term on one row. Of arrays, it reads the value at index `at`; single values combine with every value of an array.
+    /// How exactly the values of a term are stored, if it is a column and nothing else; what is computed is exact.
+    pub fn precision(&self, term: &Term, split: usize) -> Precision {
+        match term {
+            Term::Column(_, at) => self.raw.splits[split].columns[*at].precision(),
+            Term::Neg(t) => self.precision(t, split),
+            _ => Precision::Exact,
+        }
+    }
+
+    /// The two sides of a comparison: a constant is rounded as the column is that it is compared with.
+    fn sides(&'a self, [l, r]: [&'a Term; 2], split: usize, row: usize, at: usize) -> [Cell<'a>; 2] {
+        let side = |term: &'a Term, other: &Term| match self.cell(term, split, row, at) {
+            Cell::Number(v) if is_constant(term) => Cell::Number(self.precision(other, split).rounded(v)),
+            cell => cell,
+        };
+        [side(l, r), side(r, l)]
+    }
+
+    /// The term on one row; of arrays, the value at `at`. A single value goes with each of an array.
     pub fn cell(&'a self, term: &'a Term, split: usize, row: usize, at: usize) -> Cell<'a> {
         let place = |column: usize| match self.raw.columns[column].elements() {
             1 => row,
@@ -78,9 +143,10 @@ impl<'a> Bound<'a> {
             Term::Column(_, column) => match &self.raw.splits[split].columns[*column] {
                 Values::Text(codes) if codes[row] == MISSING => Cell::Missing,
                 Values::Text(codes) => Cell::Text(&self.raw.columns[*column].dictionary[codes[row] as usize]),
-                values => match values.number(place(*column)) {
-                    v if v.is_nan() => Cell::Missing,
-                    v => Cell::Number(v),
+                values => match (values.large(place(*column)), values.number(place(*column))) {
+                    (Some(whole), _) => Cell::Whole(whole),
+                    (None, v) if v.is_nan() => Cell::Missing,
+                    (None, v) => Cell::Number(v),
                 },
             },
             Term::IsMissing(_, column) => {
@@ -101,63 +167,111 @@ impl<'a> Bound<'a> {
             },
             Term::Neg(t) => match self.cell(t, split, row, at) {
                 Cell::Number(v) => Cell::Number(-v),
+                Cell::Whole(v) => Cell::Whole(-v),
                 _ => Cell::Missing,
             },
-            Term::Within(t, a, b) => match self.cell(t, split, row, at) {
-                Cell::Number(v) => Cell::Bool(*a <= v && v <= *b),
-                _ => Cell::Missing,
-            },
+            Term::Within(t, a, b) => {
+                let cell = self.cell(t, split, row, at);
+                let to = |end: f64| cell.order(&Cell::Number(self.precision(t, split).rounded(end)));
+                match (to(*a), to(*b)) {
+                    (Some(low), Some(high)) => Cell::Bool(low.is_ge() && high.is_le()),
+                    _ => Cell::Missing,
+                }
+            }
             Term::OneOf(t, values) => match self.cell(t, split, row, at) {
                 Cell::Missing => Cell::Missing,
-                cell => Cell::Bool(values.iter().any(|v| self.cell(v, split, row, at) == cell)),
+                cell => {
+                    let precision = self.precision(t, split);
+                    let rounded = |v: &'a Term| match self.cell(v, split, row, at) {
+                        Cell::Number(v) => Cell::Number(precision.rounded(v)),
+                        other => other,
+                    };
+                    let is = |v| compared(BinaryOp::Eq, cell, rounded(v)) == Cell::Bool(true);
+                    Cell::Bool(values.iter().any(is))
+                }
             },
-            Term::Binary(op, l, r) => binary(*op, self.cell(l, split, row, at), || self.cell(r, split, row, at)),
+            Term::Binary(op @ (BinaryOp::And | BinaryOp::Or), l, r) => {
+                logic(*op, [self.cell(l, split, row, at), self.cell(r, split, row, at)])
+            }
+            Term::Binary(op, l, r) if is_comparison(*op) => {
+                let [l, r] = self.sides([l, r], split, row, at);
+                compared(*op, l, r)
+            }
+            Term::Binary(op, l, r) => computed(*op, self.cell(l, split, row, at), self.cell(r, split, row, at)),
         }
     }
 }
 
-fn binary<'a>(op: BinaryOp, l: Cell<'a>, right: impl FnOnce() -> Cell<'a>) -> Cell<'a> {
-    // `true or missing` is true and `false and missing` is false, whichever side is missing.
-    let r = right();
-    let decides = |b: bool| match op {
-        BinaryOp::And => (!b).then_some(Cell::Bool(false)),
-        BinaryOp::Or => b.then_some(Cell::Bool(true)),
-        _ => None,
-    };
-    for side in [l, r] {
-        if let Cell::Bool(b) = side
-            && let Some(result) = decides(b)
-        {
-            return result;
-        }
+/// Whether a term reads no column.
+fn is_constant(term: &Term) -> bool {
+    match term {
+        Term::Number(_) | Term::Text(_) | Term::Bool(_) => true,
+        Term::Neg(t) | Term::Not(t) => is_constant(t),
+        Term::Binary(_, l, r) => is_constant(l) && is_constant(r),
+        Term::Column(..) | Term::IsMissing(..) | Term::Truth(_) | Term::OneOf(..) | Term::Within(..) => false,
     }
+}
+
+fn is_comparison(op: BinaryOp) -> bool {
+    use BinaryOp::{Eq, Ge, Gt, Le, Lt, Ne};
+    matches!(op, Eq | Ne | Lt | Le | Gt | Ge)
+}
+
+/// `true or missing` is true and `false and missing` is false, whichever side is missing.
+fn logic<'a>(op: BinaryOp, [l, r]: [Cell<'a>; 2]) -> Cell<'a> {
+    let decides = op == BinaryOp::Or;
     match (l, r) {
-        (Cell::Number(a), Cell::Number(b)) => match op {
-            BinaryOp::Add => Cell::Number(a + b),
-            BinaryOp::Sub => Cell::Number(a - b),
-            BinaryOp::Mul => Cell::Number(a * b),
-            BinaryOp::Div => Cell::Number(a / b),
-            BinaryOp::Rem => Cell::Number(a.rem_euclid(b)),
-            BinaryOp::Lt => Cell::Bool(a < b),
-            BinaryOp::Le => Cell::Bool(a <= b),
-            BinaryOp::Gt => Cell::Bool(a > b),
-            BinaryOp::Ge => Cell::Bool(a >= b),
-            BinaryOp::Eq => Cell::Bool(a == b),
-            BinaryOp::Ne => Cell::Bool(a != b),
-            _ => Cell::Missing,
-        },
-        (Cell::Bool(a), Cell::Bool(b)) => match op {
-            BinaryOp::And => Cell::Bool(a && b),
-            BinaryOp::Or => Cell::Bool(a || b),
-            BinaryOp::Eq => Cell::Bool(a == b),
-            BinaryOp::Ne => Cell::Bool(a != b),
-            _ => Cell::Missing,
-        },
-        (Cell::Text(a), Cell::Text(b)) => match op {
-            BinaryOp::Eq => Cell::Bool(a == b),
-            BinaryOp::Ne => Cell::Bool(a != b),
-            _ => Cell::Missing,
-        },
+        (Cell::Bool(b), _) | (_, Cell::Bool(b)) if b == decides => Cell::Bool(decides),
+        (Cell::Bool(_), Cell::Bool(_)) => Cell::Bool(!decides),
         _ => Cell::Missing,
     }
+}
+
+fn compared<'a>(op: BinaryOp, l: Cell<'a>, r: Cell<'a>) -> Cell<'a> {
+    let equality = matches!(op, BinaryOp::Eq | BinaryOp::Ne);
+    let order = match (l, r) {
+        (Cell::Bool(a), Cell::Bool(b)) if equality => Some(a.cmp(&b)),
+        (Cell::Text(a), Cell::Text(b)) if equality => Some(a.cmp(b)),
+        (l, r) => l.order(&r),
+    };
+    let Some(order) = order else { return Cell::Missing };
+    Cell::Bool(match op {
+        BinaryOp::Lt => order.is_lt(),
+        BinaryOp::Le => order.is_le(),
+        BinaryOp::Gt => order.is_gt(),
+        BinaryOp::Ge => order.is_ge(),
+        BinaryOp::Eq => order.is_eq(),
+        _ => order.is_ne(),
+    })
+}
+
+/// Arithmetic. What is divided by zero, and what has no value for another reason, is missing.
+fn computed<'a>(op: BinaryOp, l: Cell<'a>, r: Cell<'a>) -> Cell<'a> {
+    let (Some(a), Some(b)) = (l.number(), r.number()) else { return Cell::Missing };
+    let divides = matches!(op, BinaryOp::Div | BinaryOp::Rem);
+    if divides && b == 0.0 {
+        return Cell::Missing;
+    }
+    if matches!(l, Cell::Whole(_)) || matches!(r, Cell::Whole(_)) {
+        let exact = l.whole().zip(r.whole()).and_then(|(a, b)| match op {
+            BinaryOp::Add => a.checked_add(b),
+            BinaryOp::Sub => a.checked_sub(b),
+            BinaryOp::Mul => a.checked_mul(b),
+            BinaryOp::Rem => a.checked_rem_euclid(b),
+            _ => None,
+        });
+        if let Some(v) = exact {
+            let small = v.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS;
+            return if small { Cell::Number(v as f64) } else { Cell::Whole(v) };
+        }
+    }
+    let v = match op {
+        BinaryOp::Add => a + b,
+        BinaryOp::Sub => a - b,
+        BinaryOp::Mul => a * b,
+        BinaryOp::Div => a / b,
+        BinaryOp::Rem => a.rem_euclid(b),
+        _ => return Cell::Missing,
+    };
+    if v.is_nan() { Cell::Missing } else { Cell::Number(v) }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::label_facts::{LabelFacts, nine_digits};
+use super::label_facts::{LabelFacts, mean_beside, nine_digits};
 use super::raw::{FileFact, MISSING, Raw, RawColumn, SPLITS, Values};
 use super::vocabulary;
 
@@ -52,7 +52,8 @@ pub struct Rare {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Facts {
     /// Over all present training values, the elements of arrays together; the standard deviation is the population's.
-    /// Mean and deviation carry nine significant digits, so that they do not differ between machines.
+    /// Mean and deviation carry nine significant digits, so that they do not differ between machines; the mean more of them where the
+    /// values lie far from 0 and close together.
     Numeric { mean: f64, std: f64, min: f64, max: f64 },
     /// Training values with their counts, most frequent first, then alphabetical. Category numbers count from 1 in this
     /// order; 0 is "missing, or never seen in training". A vocabulary may be as large as its file, so clones of a schema share it.
@@ -81,7 +82,12 @@ impl Facts {
 }
 
 impl ColumnFacts {
-    /// Whether two columns have the same facts. If only one of them contains its vocabulary, digests are compared.
+    /// Whether no training row, of so many, holds a value.
+    pub fn is_empty(&self, rows: usize) -> bool {
+        self.missing == rows * self.shape.iter().product::<usize>()
+    }
+
+    /// Whether two columns have the same facts; a vocabulary that was left out is the one that its digest is of.
     pub fn agrees(&self, other: &ColumnFacts) -> bool {
         let left_out = |c: &ColumnFacts| matches!(c.facts, Facts::Withheld { .. });
         if left_out(self) == left_out(other) {
@@ -144,7 +150,7 @@ impl Schema {
         for c in &self.columns {
             let name = &c.name;
             match &c.facts {
-                _ if c.shape.is_empty() && c.missing == self.rows[0] => {
+                _ if c.is_empty(self.rows[0]) => {
                     notes.push(format!("column `{name}` is missing in every training row"));
                 }
                 Facts::Numeric { min, max, .. } if min == max => {
@@ -327,14 +333,18 @@ fn numeric(values: &Values) -> (Facts, usize) {
     if n == 0 {
         return (Facts::Numeric { mean: 0.0, std: 0.0, min: 0.0, max: 0.0 }, missing);
     }
-    let mean = sum / n as f64;
-    let square: f64 = values.numbers().filter(|v| !v.is_nan()).map(|v| (v - mean) * (v - mean)).sum();
-    let std = if min == max { 0.0 } else { (square / n as f64).sqrt() };
-    let end = |v: f64| if matches!(values, Values::F32(_)) { shortest(v as f32) } else { v + 0.0 };
-    (Facts::Numeric { mean: nine_digits(mean), std: nine_digits(std), min: end(min), max: end(max) }, missing)
-}
-
-/// The f64 that prints as shortly as the f32 does.
-fn shortest(v: f32) -> f64 {
-    v.to_string().parse::<f64>().expect("a printed number") + 0.0
+    let end = |v: f64| values.precision().shortest(v) + 0.0;
+    if min == max {
+        return (Facts::Numeric { mean: end(min), std: 0.0, min: end(min), max: end(max) }, missing);
+    }
+    // The sum of large numbers is rounded: what it lacks is the mean of the distances from it.
+    let about = sum / n as f64;
+    let (mut rest, mut squares) = (0.0, 0.0);
+    for from in values.numbers().filter(|v| !v.is_nan()).map(|v| v - about) {
+        rest += from;
+        squares += from * from;
+    }
+    let rest = rest / n as f64;
+    let std = nine_digits((squares / n as f64 - rest * rest).max(0.0).sqrt());
+    (Facts::Numeric { mean: mean_beside(about + rest, std), std, min: end(min), max: end(max) }, missing)
 }

@@ -188,6 +188,7 @@ pub(super) fn refuse_infinite(
     column: &str,
 ) -> Result<(), DataError> {
     let bad = match v {
+        Values::F16(v) => v.iter().position(|x| x & 0x7fff == 0x7c00),
         Values::F32(v) => v.iter().position(|x| x.is_infinite()),
         Values::F64(v) => v.iter().position(|x| x.abs() > LARGEST),
         _ => None,

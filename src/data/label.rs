@@ -260,8 +260,13 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                 {
                     return wrong(
                         *span,
-                        format!("column `{name}` has {m} texts with their own number, and the task has {n} classes"),
-                        format!("write `classes({m})`"),
+                        format!("column `{name}` has {m} texts with a number of their own, and the task {n} classes"),
+                        match m {
+                            0 => format!(
+                                "no text of `{name}` is in as many training rows as `min_count` asks for: ask for fewer"
+                            ),
+                            m => format!("write `classes({m})`"),
+                        },
                     );
                 }
                 if let (Some(n), Some(KnownKind::Category(Some(values)))) = (n, known)

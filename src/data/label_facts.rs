@@ -49,13 +49,18 @@ impl Moments {
         self.mean
     }
 
-    /// The mean and the standard deviation, rounded so that they do not differ between machines: the deviation to nine significant digits,
-    /// the mean to a billionth of the deviation.
+    /// The population's deviation; 0 of no numbers.
+    pub fn std(&self) -> f64 {
+        (self.squares / self.count.max(1.0)).sqrt()
+    }
+
+    /// The deviation with nine significant digits and the mean with as many as matter beside it, so that they do not differ between
+    /// machines.
     fn facts(&self) -> (f64, f64) {
         if self.count == 0.0 {
             return (0.0, 0.0);
         }
-        let std = (self.squares / self.count).sqrt();
+        let std = self.std();
         if std <= NO_SPREAD * self.largest {
             return (format!("{:.14e}", self.mean).parse::<f64>().expect("a printed number") + 0.0, 0.0);
         }
@@ -69,7 +74,14 @@ pub(super) fn nine_digits(v: f64) -> f64 {
     format!("{v:.8e}").parse::<f64>().expect("a printed number") + 0.0
 }
 
-/// Rounds a number to a billionth of `unit`.
+/// The mean of values with this deviation: nine significant digits, and where those are coarse beside the deviation, as many as matter.
+pub(super) fn mean_beside(mean: f64, std: f64) -> f64 {
+    // Beyond this, nine digits would move what is encoded by more than some millionths.
+    const FAR: f64 = 1000.0;
+    if mean.abs() > FAR * std { digits_beside(mean, std) } else { nine_digits(mean) }
+}
+
+/// The number to a billionth of `unit`.
 fn digits_beside(v: f64, unit: f64) -> f64 {
     let places = (8.0 - unit.log10().floor()).clamp(0.0, 300.0) as usize;
     format!("{v:.places$}").parse::<f64>().expect("a printed number") + 0.0

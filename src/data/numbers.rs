@@ -66,16 +66,16 @@ impl Stored {
         }
     }
 
-    /// Reads all numbers of an array body. Values are exact, except `u64` values of 2^63 and above, which are rounded to 53 bits.
+    /// All numbers of a body, exactly.
     pub fn read(self, body: &[u8]) -> Values {
         match self.kind {
             Kind::Bool => Values::U8(body.iter().map(|b| u8::from(*b != 0)).collect()),
             Kind::U8 => Values::U8(body.to_vec()),
-            // Integers of up to 24 bits are exact in 32-bit floats, which take half the memory of the next type.
-            Kind::I8 => Values::F32(body.iter().map(|b| f32::from(*b as i8)).collect()),
-            Kind::U16 => Values::F32(self.each(body, u16::from_le_bytes).map(f32::from).collect()),
-            Kind::I16 => Values::F32(self.each(body, i16::from_le_bytes).map(f32::from).collect()),
-            Kind::F16 => Values::F32(self.each(body, u16::from_le_bytes).map(half).collect()),
+            // Whole numbers of up to 24 bits are exact in 32-bit floats, which take half the memory of the next type.
+            Kind::I8 => Values::Whole(body.iter().map(|b| f32::from(*b as i8)).collect()),
+            Kind::U16 => Values::Whole(self.each(body, u16::from_le_bytes).map(f32::from).collect()),
+            Kind::I16 => Values::Whole(self.each(body, i16::from_le_bytes).map(f32::from).collect()),
+            Kind::F16 => Values::F16(self.each(body, u16::from_le_bytes).collect()),
             Kind::F32 => Values::F32(self.each(body, f32::from_le_bytes).collect()),
             Kind::U32 => Values::I64(self.each(body, u32::from_le_bytes).map(i64::from).collect()),
             Kind::I32 => Values::I64(self.each(body, i32::from_le_bytes).map(i64::from).collect()),
@@ -84,7 +84,7 @@ impl Stored {
                 let all = || self.each(body, u64::from_le_bytes);
                 match all().map(|v| i64::try_from(v).ok()).collect::<Option<Vec<i64>>>() {
                     Some(whole) => Values::I64(whole),
-                    None => Values::F64(all().map(|v| v as f64).collect()),
+                    None => Values::U64(all().collect()),
                 }
             }
             Kind::F64 => Values::F64(self.each(body, f64::from_le_bytes).collect()),
@@ -106,16 +106,67 @@ impl Stored {
     }
 }
 
-/// Converts a half-precision float (IEEE 754 binary16): one sign bit, five exponent bits, ten fraction bits.
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0f32 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
-    match exponent {
-        0 => sign * fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => sign * f32::INFINITY,
-        31 => f32::NAN,
-        e => sign * (1.0 + fraction / 1024.0) * 2f32.powi(e - 15),
+/// How exactly stored numbers are: a constant that is compared with them is rounded likewise, so that 0.1 finds what was 0.1 before it
+/// was stored. NumPy does the same since version 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 16 bits.
+    Half,
+    /// 32 bits.
+    Single,
+    /// 64 bits, or whole numbers.
+    Exact,
+}
+
+impl Precision {
+    /// The nearest number that is stored so.
+    pub fn rounded(self, v: f64) -> f64 {
+        match self {
+            Precision::Half => to_half(v),
+            Precision::Single => f64::from(v as f32),
+            Precision::Exact => v,
+        }
     }
+
+    /// Of the numbers that are stored as `v`, the one with the fewest digits.
+    pub fn shortest(self, v: f64) -> f64 {
+        let read = |text: String| text.parse::<f64>().expect("a printed number");
+        match self {
+            Precision::Single if v.is_finite() => read((v as f32).to_string()),
+            // Five digits tell all numbers of 16 bits apart.
+            Precision::Half if v.is_finite() => {
+                (0..5).map(|digits| read(format!("{v:.digits$e}"))).find(|r| to_half(*r) == v).unwrap_or(v)
+            }
+            _ => v,
+        }
+    }
+}
+
+/// A number of 16 bits (IEEE 754 binary16): one bit of sign, five of exponent, ten of fraction.
+pub fn half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let (exponent, fraction) = (u32::from(bits >> 10 & 31), u32::from(bits & 1023));
+    match exponent {
+        0 => {
+            let small = fraction as f32 * (1.0 / 16_777_216.0);
+            if sign == 0 { small } else { -small }
+        }
+        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        e => f32::from_bits(sign | (e + 112) << 23 | fraction << 13),
+    }
+}
+
+/// The nearest number of 16 bits, of two that are equally near the one whose last bit is 0.
+fn to_half(v: f64) -> f64 {
+    const LARGEST: f64 = 65504.0;
+    if v == 0.0 || !v.is_finite() {
+        return v;
+    }
+    // Numbers of one power of two lie this far apart, and those below 2^-14 as far as there.
+    let exponent = ((v.abs().to_bits() >> 52) as i32 - 1023).max(-14);
+    let step = 2f64.powi(exponent - 10);
+    let near = (v / step).round_ties_even() * step;
+    if near.abs() > LARGEST { f64::INFINITY.copysign(v) } else { near }
 }
 
 /// Converts an array from Fortran order, where the first index varies fastest, to C order, where the last one does.
@@ -146,7 +197,10 @@ pub fn from_fortran(values: Values, sizes: &[usize]) -> Values {
     match values {
         Values::U8(v) => Values::U8(turned(&v, sizes)),
         Values::I16(v) => Values::I16(turned(&v, sizes)),
+        Values::Whole(v) => Values::Whole(turned(&v, sizes)),
         Values::I64(v) => Values::I64(turned(&v, sizes)),
+        Values::U64(v) => Values::U64(turned(&v, sizes)),
+        Values::F16(v) => Values::F16(turned(&v, sizes)),
         Values::F32(v) => Values::F32(turned(&v, sizes)),
         Values::F64(v) => Values::F64(turned(&v, sizes)),
         other @ (Values::Text(_) | Values::Pictures(_)) => other,
@@ -165,16 +219,16 @@ mod tests {
     fn every_type_in_both_orders() {
         assert_eq!(numpy("|b1", &[0, 1, 255]), Values::U8(vec![0, 1, 1]));
         assert_eq!(numpy("|u1", &[0, 200]), Values::U8(vec![0, 200]));
-        assert_eq!(numpy("|i1", &[0x80, 0x7f]), Values::F32(vec![-128.0, 127.0]));
-        assert_eq!(numpy("<u2", &[0x01, 0x02]), Values::F32(vec![513.0]));
-        assert_eq!(numpy(">u2", &[0xff, 0xfe]), Values::F32(vec![65534.0]));
-        assert_eq!(numpy(">i2", &[0xff, 0xfe]), Values::F32(vec![-2.0]));
+        assert_eq!(numpy("|i1", &[0x80, 0x7f]), Values::Whole(vec![-128.0, 127.0]));
+        assert_eq!(numpy("<u2", &[0x01, 0x02]), Values::Whole(vec![513.0]));
+        assert_eq!(numpy(">u2", &[0xff, 0xfe]), Values::Whole(vec![65534.0]));
+        assert_eq!(numpy(">i2", &[0xff, 0xfe]), Values::Whole(vec![-2.0]));
         assert_eq!(numpy("<u4", &[0xff; 4]), Values::I64(vec![4294967295]));
         assert_eq!(numpy(">i4", &[0xff, 0xff, 0xff, 0xfd]), Values::I64(vec![-3]));
         assert_eq!(numpy("<i8", &(-5i64).to_le_bytes()), Values::I64(vec![-5]));
         assert_eq!(numpy(">i8", &(1i64 << 53).to_be_bytes()), Values::I64(vec![1 << 53]));
         assert_eq!(numpy("<u8", &7u64.to_le_bytes()), Values::I64(vec![7]));
-        assert_eq!(numpy(">u8", &u64::MAX.to_be_bytes()), Values::F64(vec![18446744073709551615.0]));
+        assert_eq!(numpy(">u8", &u64::MAX.to_be_bytes()), Values::U64(vec![u64::MAX]));
         assert_eq!(numpy(">f4", &1.5f32.to_be_bytes()), Values::F32(vec![1.5]));
         assert_eq!(numpy("<f8", &(-0.1f64).to_le_bytes()), Values::F64(vec![-0.1]));
         assert_eq!(numpy(">f8", &1e-300f64.to_be_bytes()), Values::F64(vec![1e-300]));
@@ -202,7 +256,27 @@ mod tests {
             assert_eq!(half(bits).to_bits(), value.to_bits(), "{bits:04x}");
         }
         assert!(half(0x7e00).is_nan() && half(0xfc01).is_nan());
-        assert_eq!(numpy(">f2", &[0x3c, 0x00, 0xc0, 0x00]), Values::F32(vec![1.0, -2.0]));
+        assert_eq!(numpy(">f2", &[0x3c, 0x00, 0xc0, 0x00]), Values::F16(vec![0x3c00, 0xc000]));
+        // Each is the nearest to itself, to what lies within half a step, and to its shortest text.
+        for bits in (0..0x7c00u16).chain(0x8001..0xfc00) {
+            let v = f64::from(half(bits));
+            let step = f64::from(half((bits & 0x7fff) + 1)) - v.abs();
+            let beyond = v + 0.49 * step.copysign(v);
+            assert!(to_half(v) == v && (to_half(beyond) == v || bits & 0x7fff == 0x7bff), "{bits:04x}");
+            assert_eq!(to_half(Precision::Half.shortest(v)), v, "{bits:04x}");
+        }
+        assert_eq!((to_half(65519.0), to_half(65520.0), to_half(-1e9)), (65504.0, f64::INFINITY, f64::NEG_INFINITY));
+        assert_eq!([0.1, 0.3, -9.99].map(|v| Precision::Half.shortest(to_half(v))), [0.1, 0.3, -9.99]);
+        assert_eq!([0.1, 0.3, -9.99].map(|v| Precision::Single.shortest(f64::from(v as f32))), [0.1, 0.3, -9.99]);
+    }
+
+    #[test]
+    fn whole_numbers_of_64_bits_are_exact() {
+        let wide = Values::U64(vec![u64::MAX, 1 << 53]);
+        assert_eq!((wide.large(0), wide.large(1)), (Some(i128::from(u64::MAX)), None));
+        let signed = Values::I64(vec![-(1 << 53) - 1, 7]);
+        assert_eq!((signed.large(0), signed.written(0).as_deref()), (Some(-(1 << 53) - 1), Some("-9007199254740993")));
+        assert_eq!((signed.large(1), signed.number(1)), (None, 7.0));
     }
 
     #[test]

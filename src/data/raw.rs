@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::album::Album;
+use super::numbers::{Precision, half};
 
 /// The three splits, in this order everywhere.
 pub const SPLITS: [&str; 3] = ["train", "validation", "test"];
@@ -95,7 +96,14 @@ pub enum Values {
     U8(Vec<u8>),
     /// Numbers of a table; the smallest `i16` is a missing cell.
     I16(Vec<i16>),
+    /// Whole numbers of up to 24 bits, which this type holds exactly. NaN is a missing cell.
+    Whole(Vec<f32>),
     I64(Vec<i64>),
+    /// Of an array with a number that [`Values::I64`] does not hold.
+    U64(Vec<u64>),
+    /// Numbers of 16 bits (IEEE 754 binary16), as they are stored.
+    F16(Vec<u16>),
+    /// Numbers that are stored in 32 bits, and were rounded to them.
     F32(Vec<f32>),
     /// NaN is a missing cell; a NaN in a file is refused while reading.
     F64(Vec<f64>),
@@ -114,8 +122,10 @@ impl Values {
             Values::Text(v) => v.len(),
             Values::U8(v) => v.len(),
             Values::I16(v) => v.len(),
+            Values::Whole(v) | Values::F32(v) => v.len(),
             Values::I64(v) => v.len(),
-            Values::F32(v) => v.len(),
+            Values::U64(v) => v.len(),
+            Values::F16(v) => v.len(),
             Values::F64(v) => v.len(),
             Values::Pictures(a) => a.rows() * a.form.elements(),
         }
@@ -125,7 +135,8 @@ impl Values {
         self.len() == 0
     }
 
-    /// Element `i` as a number; NaN where missing. Text gives its dictionary index. Of a picture, which is not read here, NaN.
+    /// Element `i` as a number; NaN where missing. Whole numbers beyond 2^53 are rounded ([`Values::large`]). Text gives its dictionary
+    /// index. Of a picture, which is not read here, NaN.
     pub fn number(&self, i: usize) -> f64 {
         match self {
             Values::Text(v) if v[i] == MISSING => f64::NAN,
@@ -134,7 +145,9 @@ impl Values {
             Values::I16(v) if v[i] == i16::MIN => f64::NAN,
             Values::I16(v) => v[i] as f64,
             Values::I64(v) => v[i] as f64,
-            Values::F32(v) => v[i] as f64,
+            Values::U64(v) => v[i] as f64,
+            Values::F16(v) => f64::from(half(v[i])),
+            Values::Whole(v) | Values::F32(v) => v[i] as f64,
             Values::F64(v) => v[i],
             Values::Pictures(_) => f64::NAN,
         }
@@ -142,6 +155,47 @@ impl Values {
 
     pub fn numbers(&self) -> impl Iterator<Item = f64> + '_ {
         (0..self.len()).map(|i| self.number(i))
+    }
+
+    /// Element `i` if it is a whole number that an f64 may not hold.
+    pub fn large(&self, i: usize) -> Option<i128> {
+        let whole = match self {
+            Values::I64(v) => i128::from(v[i]),
+            Values::U64(v) => i128::from(v[i]),
+            _ => return None,
+        };
+        (whole.unsigned_abs() > 1 << f64::MANTISSA_DIGITS).then_some(whole)
+    }
+
+    /// Element `i` of numbers as text, the shortest that means this one among the numbers of its type; `None` where it is missing.
+    pub fn written(&self, i: usize) -> Option<String> {
+        match self {
+            Values::I64(v) => Some(v[i].to_string()),
+            Values::U64(v) => Some(v[i].to_string()),
+            // Zero has one spelling.
+            other => {
+                Some(other.number(i)).filter(|v| !v.is_nan()).map(|v| (other.precision().shortest(v) + 0.0).to_string())
+            }
+        }
+    }
+
+    /// Bits that are the same for equal elements, and for no others.
+    pub fn key(&self, i: usize) -> u128 {
+        // Several of these have the same nearest f64.
+        const LARGE: u128 = 1 << 100;
+        match self.large(i) {
+            Some(whole) => whole as u128 | LARGE,
+            None => u128::from((self.number(i) + 0.0).to_bits()),
+        }
+    }
+
+    /// How exactly the numbers are stored.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Values::F16(_) => Precision::Half,
+            Values::F32(_) => Precision::Single,
+            _ => Precision::Exact,
+        }
     }
 
     /// The samples at `rows`, in that order, `elements` values each.
@@ -153,7 +207,10 @@ impl Values {
             Values::Text(v) => Values::Text(gather(v, rows, elements)),
             Values::U8(v) => Values::U8(gather(v, rows, elements)),
             Values::I16(v) => Values::I16(gather(v, rows, elements)),
+            Values::Whole(v) => Values::Whole(gather(v, rows, elements)),
             Values::I64(v) => Values::I64(gather(v, rows, elements)),
+            Values::U64(v) => Values::U64(gather(v, rows, elements)),
+            Values::F16(v) => Values::F16(gather(v, rows, elements)),
             Values::F32(v) => Values::F32(gather(v, rows, elements)),
             Values::F64(v) => Values::F64(gather(v, rows, elements)),
             Values::Pictures(a) => Values::Pictures(a.take(rows)),

@@ -138,7 +138,10 @@ impl<'a> Check<'a> {
     pub fn term(&mut self, e: &Expr) -> (Term, Type) {
         match &e.kind {
             ExprKind::Missing => (Term::Bool(false), Type::Open),
-            ExprKind::Int(v) => (Term::Number(*v as f64), Type::Number),
+            ExprKind::Int(v) => match beyond(e) {
+                Some(d) => self.wrong(d),
+                None => (Term::Number(*v as f64), Type::Number),
+            },
             ExprKind::Float(v) => (Term::Number(*v), Type::Number),
             ExprKind::Str(s) => (Term::Text(s.clone()), Type::Text),
             ExprKind::Path(parts) => match parts.as_slice() {
@@ -413,6 +416,9 @@ impl<'a> Check<'a> {
         let (l, lt) = self.term(left);
         match &right.kind {
             ExprKind::Range { from, to } => {
+                if let Some(d) = beyond(from).or_else(|| beyond(to)) {
+                    return self.wrong(d);
+                }
                 let (Some(a), Some(b)) = (float(from), float(to)) else {
                     return self.mismatch(
                         right.span,
@@ -436,6 +442,9 @@ impl<'a> Check<'a> {
                 let mut values = Vec::new();
                 let mut missing = None;
                 for item in items {
+                    if let Some(d) = beyond(item) {
+                        return self.wrong(d);
+                    }
                     let outer = std::mem::replace(&mut self.comparing, true);
                     let (value, ty) = match float(item) {
                         Some(v) => (Term::Number(v), Type::Number),
@@ -467,6 +476,22 @@ impl<'a> Check<'a> {
             }
             _ => self.mismatch(span, "`in` needs a list or a range", "for example `in [1, 2]` or `in 18..25`"),
         }
+    }
+}
+
+/// Refuses a whole number that an f64 does not hold: another one would be compared.
+fn beyond(e: &Expr) -> Option<Diagnostic> {
+    match &e.kind {
+        ExprKind::Unary { op: UnaryOp::Neg, operand } => beyond(operand),
+        ExprKind::Int(v) if *v as f64 as i128 != i128::from(*v) => {
+            let message = format!("numbers have 53 bits: {v} would be read as {}", *v as f64 as i128);
+            let help = format!(
+                "of a table, read the column as text with `categories = [...]` and compare it with \"{v}\"; of an array, which holds its \
+                 whole numbers exactly, ask with `>` and `<` for what lies between two numbers of 53 bits"
+            );
+            Some(Diagnostic::new(codes::TYPE_RANGE, e.span, message).help(help))
+        }
+        _ => None,
     }
 }
 

@@ -280,7 +280,15 @@ static ITEMS: &[ItemDef] = &[
         form: "task NAME: KIND { label = ..., loss = ..., metrics = [...] }",
         header: Header { index: Maybe, ty: Must, body: Maybe, ..PLAIN },
         attrs: &[
-            attr("label", Ty::Expr, Need::Optional, "An expression over columns: `census.income == \"50000+.\"`."),
+            attr(
+                "label",
+                Ty::Expr,
+                Need::Optional,
+                "An expression over columns: `census.income == \"50000+.\"`. Where a column that it reads is missing, so is the label; a \
+                 quotient or a remainder of a division by zero is missing too, here, in a `mask` and in conditions on rows, and so is a \
+                 comparison with it. A constant that is compared with a column of 16 or 32 bits is rounded as the column was: `d.y == 0.1` \
+                 is true where 0.1 was stored.",
+            ),
             attr(
                 "from",
                 Ty::Expr,
@@ -299,10 +307,9 @@ static ITEMS: &[ItemDef] = &[
                 "ignore",
                 Ty::List(&NUMBER),
                 Need::Optional,
-                "Values that mean that a label is missing: `ignore = 255`, `ignore = [0, 255]`. Missing labels count in neither losses \
-                 nor metrics. The values are compared with the result of the expression in `label`; a pixel of normals is ignored if all \
-                 three numbers are such values. A NaN in an array of labels, and an empty cell of a table, are missing labels without \
-                 being listed.",
+                "Values of the label that mean that there is none: `ignore = 255`, `ignore = [0, 255]`. They count in neither losses nor \
+                 metrics. They are compared with the label as `label` computes it, and with that of a column of 16 or 32 bits as rounded as it; of normals, a pixel is left out where all three numbers \
+                 are such values. A NaN in an array of labels, and an empty cell of a table, mean the same without being listed.",
             ),
             LAYOUT,
             RESIZE,

@@ -109,7 +109,18 @@ impl Builder<'_> {
                 if let (TaskKind::Classes(None), Some(l)) = (kind, &label) {
                     let known = &self.spec.data[l.data.0].known;
                     kind = TaskKind::Classes(data::label::classes(&l.label, &reading.ignore, known));
-                    if kind == TaskKind::Classes(None) && known.frozen {
+                    if kind == TaskKind::Classes(Some(0)) {
+                        // What is left of the text of the label says which column it is.
+                        kind = TaskKind::Classes(None);
+                        self.diags.push(
+                            Diagnostic::new(codes::TASK_KIND, ty.span, format!("`{}` has no class", name.text))
+                                .label("no class is left")
+                                .help(
+                                    "no text of its label is in as many training rows as `min_count` asks for: ask for fewer, or leave the \
+                                     column of the label out of `min_count`",
+                                ),
+                        );
+                    } else if kind == TaskKind::Classes(None) && known.frozen {
                         self.diags.push(
                             Diagnostic::new(
                                 codes::TASK_KIND,

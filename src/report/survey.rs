@@ -71,7 +71,12 @@ fn columns(s: &Survey) -> Table {
 
 fn split(c: &ColumnSurvey, s: &ColumnSplit) -> String {
     match (s.min, s.max, s.mean, s.distinct) {
-        (Some(min), Some(max), Some(mean), _) => format!("{} .. {}, mean {}", short(min), short(max), short(mean)),
+        (Some(min), Some(max), Some(mean), _) => {
+            // As many digits more as numbers have in common that lie far from 0 and close together.
+            let common = (min.abs().max(max.abs()) / (max - min)).log10().clamp(0.0, 13.0) as usize;
+            let digits = if min < max && short(min, 4) == short(max, 4) { 4 + common } else { 4 };
+            format!("{} .. {}, mean {}", short(min, digits), short(max, digits), short(mean, digits))
+        }
         (_, _, _, Some(n)) if c.kind == "text" && n > 0 => {
             let most = s.most.as_ref().map(|(w, _)| format!(", {}", cut(w))).unwrap_or_default();
             format!("{n} texts{most}")
@@ -80,9 +85,9 @@ fn split(c: &ColumnSurvey, s: &ColumnSplit) -> String {
     }
 }
 
-/// Four significant digits at most.
-fn short(v: f64) -> String {
-    format!("{v:.3e}").parse::<f64>().unwrap_or(v).to_string()
+/// So many significant digits at most.
+fn short(v: f64, digits: usize) -> String {
+    format!("{v:.*e}", digits - 1).parse::<f64>().unwrap_or(v).to_string()
 }
 
 fn cut(word: &str) -> String {

@@ -59,31 +59,39 @@ impl Answer {
         !self.probable && !matches!(self.kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)
     }
 
-    /// The answers for one row. Logits become probabilities (by a softmax over the outputs of a row or a pixel for classes, else by a
-    /// sigmoid), and numbers are converted to the label's own units. Computed in f64 and rounded once.
-    pub fn values(&self, raw: &[f32]) -> Vec<f32> {
+    /// Whether what people read takes 64 bits: numbers in the units of a label, which may lie far from 0 and close together (a time in
+    /// seconds). Else 32 bits hold it.
+    pub fn is_wide(&self) -> bool {
+        self.units.is_some() && !self.probable && !self.is_logit()
+    }
+
+    /// One row: probabilities for logits (softmax over the outputs of a row or a pixel for classes, sigmoid else), numbers in the
+    /// label's own units. Computed in f64, and rounded once to f32 unless [`Answer::is_wide`].
+    pub fn values(&self, raw: &[f32]) -> Vec<f64> {
+        let as_they_are = || raw.iter().map(|v| f64::from(*v)).collect();
+        let rounded = |v: f64| f64::from(v as f32);
         match self.kind {
-            _ if self.probable => raw.to_vec(),
+            _ if self.probable => as_they_are(),
             TaskKind::Binary | TaskKind::Multilabel(_) => {
-                raw.iter().map(|v| (1.0 / (1.0 + (-f64::from(*v)).exp())) as f32).collect()
+                raw.iter().map(|v| rounded(1.0 / (1.0 + (-f64::from(*v)).exp()))).collect()
             }
             TaskKind::Classes(_) | TaskKind::Segmentation(_) => {
                 let n = self.sizes[0];
                 let places = raw.len() / n.max(1);
-                let mut out = vec![0f32; raw.len()];
+                let mut out = vec![0f64; raw.len()];
                 for p in 0..places {
                     let at = |c: usize| f64::from(raw[c * places + p]);
                     let most = (0..n).map(at).fold(f64::NEG_INFINITY, f64::max);
                     let sum: f64 = (0..n).map(|c| (at(c) - most).exp()).sum();
                     for c in 0..n {
-                        out[c * places + p] = ((at(c) - most).exp() / sum) as f32;
+                        out[c * places + p] = rounded((at(c) - most).exp() / sum);
                     }
                 }
                 out
             }
             TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals => match &self.units {
-                Some(units) => raw.iter().enumerate().map(|(i, v)| units.original(i, f64::from(*v)) as f32).collect(),
-                None => raw.to_vec(),
+                Some(units) => raw.iter().enumerate().map(|(i, v)| units.original(i, f64::from(*v))).collect(),
+                None => as_they_are(),
             },
         }
     }
@@ -100,7 +108,7 @@ impl Answer {
     }
 
     /// Numbers of all rows, as people read them.
-    pub fn all(&self, raw: &[f32]) -> Vec<f32> {
+    pub fn all(&self, raw: &[f32]) -> Vec<f64> {
         raw.chunks_exact(self.len().max(1)).flat_map(|row| self.values(row)).collect()
     }
 }
@@ -125,6 +133,15 @@ mod tests {
         let probable = Answer { probable: true, ..answer(TaskKind::Binary, &[1]) };
         assert_eq!(probable.values(&[0.25]), [0.25], "no second sigmoid");
         assert!(!probable.is_logit());
+    }
+
+    #[test]
+    fn numbers_keep_the_digits_of_their_units() {
+        let units = Some(Units::new(&[1.7e9], &[0.5]));
+        let far = Answer { units, ..answer(TaskKind::Regression(1), &[1]) };
+        assert!(far.is_wide() && !answer(TaskKind::Regression(1), &[1]).is_wide());
+        assert_eq!(far.values(&[0.5]), [1_700_000_000.25]);
+        assert_eq!(answer(TaskKind::Regression(1), &[1]).values(&[0.1]), [f64::from(0.1f32)]);
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn census() -> mtlc::data::Schema {
         groups: Vec::new(),
         rare: None,
     };
-    let words = |a: &str, b: &str| Facts::Category { values: std::sync::Arc::new(vec![(a.into(), 7), (b.into(), 3)]) };
+    let words = |a: &str, b: &str| Facts::Category { values: vec![(a.into(), 7), (b.into(), 3)].into() };
     Schema {
         format: "csv".into(),
         missing: vec!["?".into()],

@@ -65,31 +65,92 @@ fn a_label_is_learned_whatever_its_units() {
     assert!(metric(&raw, "run", "y", "rmse") > 88.0, "labels as they are need more epochs");
 }
 
-/// Predictions are in the label's units, need no data, and are those that the metrics are of.
+/// Predictions are in the label's units, need no data, and are those that the metrics are of: wherever labels lie.
 #[test]
 fn predictions_are_what_metrics_are_of() {
-    let place = place(190.0, 88.0, "task y: regression(1) { label = d.y, metrics = [rmse] }");
-    place.run("train net.mtl -o run -q").ok();
-    place.run("evaluate run --outputs outputs.csv").ok();
-    let table: Vec<String> = place.text("t.csv").lines().map(str::to_string).collect();
-    let text = place.text("outputs.csv");
-    let head: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
-    let at = |name: &str| head.iter().position(|h| *h == name).unwrap_or_else(|| panic!("{head:?}"));
-    let (row, split, y) = (at("row"), at("split"), at("y"));
-    let (mut n, mut sum) = (0, 0.0);
-    for cells in text.lines().skip(1).map(|l| l.split(',').collect::<Vec<_>>()).filter(|c| c[split] == "test") {
-        let line: usize = cells[row].parse().expect("a line");
-        let label: f64 = table[line - 1].split(',').nth(2).expect("a cell").parse().expect("a number");
-        sum += (cells[y].parse::<f64>().expect("a number") - label).powi(2);
-        n += 1;
-    }
-    let (own, told) = ((sum / f64::from(n)).sqrt(), metric(&place, "run", "y", "rmse"));
-    assert!((own - told).abs() < 1e-4 * told, "{own} {told}");
+    for (from, by) in [(190.0, 88.0), (1.7e9, 20.0)] {
+        let place = place(from, by, "task y: regression(1) { label = d.y, metrics = [rmse] }");
+        place.run("train net.mtl -o run -q").ok();
+        place.run("evaluate run --outputs outputs.csv").ok();
+        let table: Vec<String> = place.text("t.csv").lines().map(str::to_string).collect();
+        let label =
+            |line: usize| -> f64 { table[line - 1].split(',').nth(2).expect("a cell").parse().expect("a number") };
+        let text = place.text("outputs.csv");
+        let head: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
+        let at = |name: &str| head.iter().position(|h| *h == name).unwrap_or_else(|| panic!("{head:?}"));
+        let (row, split, y) = (at("row"), at("split"), at("y"));
+        let (mut n, mut sum, mut told) = (0, 0.0, Vec::new());
+        for cells in text.lines().skip(1).map(|l| l.split(',').collect::<Vec<_>>()).filter(|c| c[split] == "test") {
+            let y: f64 = cells[y].parse().expect("a number");
+            sum += (y - label(cells[row].parse().expect("a line"))).powi(2);
+            n += 1;
+            told.push(y);
+        }
+        let (own, metric) = ((sum / f64::from(n)).sqrt(), metric(&place, "run", "y", "rmse"));
+        assert!((own - metric).abs() < 1e-4 * metric, "{from}: {own} {metric}");
 
-    let before = place.run("predict run t.csv").ok().out;
-    place.write("new.csv", place.text("t.csv").replace(",y,", ",unused,").as_bytes());
-    std::fs::remove_file(place.path("t.csv")).expect("it was there");
-    assert_eq!(place.run("predict run new.csv").ok().out, before);
+        // Every format has the same numbers.
+        place.run("evaluate run --outputs outputs.jsonl").ok();
+        place.run("evaluate run --outputs outputs.npz").ok();
+        let lines: Vec<f64> = place
+            .text("outputs.jsonl")
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).expect("an object"))
+            .filter(|l| l["split"] == "test")
+            .map(|l| l["y"].as_f64().expect("a number"))
+            .collect();
+        assert_eq!(lines, told);
+        let bytes = std::fs::read(place.path("outputs.npz")).expect("arrays");
+        assert!(bytes.windows(5).any(|w| w == b"'<f8'"));
+        let holds = |v: &f64| bytes.windows(8).any(|w| w == v.to_le_bytes());
+        assert!(told.iter().all(holds), "{from}");
+
+        // What `data preview` shows is the label, to seven digits of its deviation.
+        let shown = place.run("data preview net.mtl --rows 5 --json").ok().out;
+        for line in shown.lines() {
+            let row: serde_json::Value = serde_json::from_str(line).expect("an object");
+            let place = row["place"].as_str().and_then(|p| p.strip_prefix("line ")).expect("a line");
+            let shown = row["labels"]["y"].as_f64().expect("a number");
+            assert!((shown - label(place.parse().expect("a number"))).abs() < 1e-6 * by, "{from}: {row}");
+        }
+
+        let before = place.run("predict run t.csv").ok().out;
+        place.write("new.csv", place.text("t.csv").replace(",y,", ",unused,").as_bytes());
+        std::fs::remove_file(place.path("t.csv")).expect("it was there");
+        assert_eq!(place.run("predict run new.csv").ok().out, before);
+    }
+}
+
+/// A task that no training row has a label of is told as that, whatever its kind, and not as a label of 0.
+#[test]
+fn labels_that_no_row_has_are_told() {
+    let mut table = String::from("x,z,gone,part\n");
+    for (i, x) in numbers(60, 3).into_iter().enumerate() {
+        table += &format!("{x},{},,{x}\n", i % 3);
+    }
+    for (task, told) in [
+        ("binary { label = d.part > 9, mask = d.z > 7 }", "no train row has a label"),
+        ("regression(1) { label = d.part, mask = d.z > 7 }", "no train row has a label"),
+        ("regression(1) { label = d.part / (d.part - d.part) }", "no train row has a label"),
+        ("regression(2) { label = [d.part, d.part / (d.part - d.part)] }", "no train row has component 1 of the label"),
+    ] {
+        let place = Place::new();
+        place.write("t.csv", table.as_bytes());
+        place.write("net.mtl", program(&format!("task y: {task}")).as_bytes());
+        let err = place.run("train net.mtl -o run").ok().err;
+        let said = err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(&format!("task `y`: {told}")), "{task}: {err}");
+        assert!(!said.contains("wherever training has one"), "{task}: {err}");
+    }
+    // An input column without a number.
+    let place = Place::new();
+    place.write("t.csv", table.as_bytes());
+    let text = program("task y: regression(1) { label = d.part }").replace("d[x, z]", "d[x, gone]");
+    place.write("net.mtl", text.replace("\"t.csv\"", "\"t.csv\", numeric = [x, z, gone, part]").as_bytes());
+    let err = place.run("train net.mtl -o run").ok().err;
+    let said = err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("column `gone` is missing in every training row: it is encoded as 0"), "{err}");
+    assert!(!said.contains("the same number, 0"), "{err}");
 }
 
 #[test]

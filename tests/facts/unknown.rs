@@ -114,6 +114,27 @@ fn rare_texts_are_unknown() {
     assert!(matches!(&schema.column("user").expect("a column").facts, Facts::Category { values } if values.is_empty()));
 }
 
+/// A class that is rare is told as rare, and a label of which no class is left as that.
+#[test]
+fn rare_classes_are_no_labels() {
+    let text = |least: &str| format!(", min_count = [item({least})]");
+    let class = |place: &crate::support::Place, classes: &str| {
+        let program =
+            place.text("net.mtl").replace("task y: binary { label = d.y == 1 }", &format!("task y: {classes}"));
+        place.write("net.mtl", program.replace("except = [y]", "except = [y, item]").as_bytes());
+        let out = place.run("train net.mtl -o run");
+        (out.code, out.err.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (code, said) = class(&place(&text("5"), ""), "classes { from = d.item }");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("a class that fewer than 5 training rows hold") && !said.contains("never shows;"), "{said}");
+    for classes in ["classes { from = d.item }", "classes(4) { from = d.item }"] {
+        let (code, said) = class(&place(&text("100000"), ""), classes);
+        assert!((3..=4).contains(&code), "{code} {said}");
+        assert!(said.contains("`min_count` asks for") && !said.contains("out of range"), "{said}");
+    }
+}
+
 #[test]
 fn hashed_texts_need_no_vocabulary() {
     let place = place(", buckets = [user(16)]", "");

@@ -100,6 +100,32 @@ fn sound_data_are_left_alone() {
     assert!(checked.err.contains("nothing odd was found"), "{}", checked.err);
 }
 
+/// Numbers far from 0 that differ are neither constant nor moved, as labels and as inputs, and are shown with the digits that differ.
+#[test]
+fn numbers_far_from_zero_have_a_spread() {
+    for offset in [1_700_000_000.0, 123_456_789_012_345.0] {
+        let place = Place::new();
+        let rows =
+            |n: usize| (0..n).map(|i| format!("{},{}\n", offset + (i % 20) as f64, offset + (i * 7 % 20) as f64));
+        place.write("t.csv", format!("a,y\n{}", rows(400).collect::<String>()).as_bytes());
+        place.write("v.csv", format!("a,y\n{}", rows(200).collect::<String>()).as_bytes());
+        let net = "mtl 1\ndata d { format = csv, train = \"t.csv\", validation = \"v.csv\" }\ninput x: fields { from = d[a] }\n\
+                   task y: regression(1) { from = d.y }\nbackbone net(x) { stage one = one_hot -> linear(2) }\nhead for * = linear(outputs)\n";
+        place.write("net.mtl", net.as_bytes());
+        let found = place.run("data check net.mtl --json").ok().json();
+        let kinds: Vec<&str> =
+            found["findings"].as_array().expect("a list").iter().filter_map(|f| f["kind"].as_str()).collect();
+        assert!(!kinds.contains(&"constant") && !kinds.contains(&"shift"), "{found:#}");
+        let text = place.run("data check net.mtl").ok().out;
+        let ends = format!("{offset} .. {}, mean", offset + 19.0);
+        assert!(text.contains(&ends), "{ends}: {text}");
+        let shown = place.run("data preview net.mtl --rows 2").ok().out;
+        assert!(shown.contains(&format!("{} →", offset + 1.0)), "{shown}");
+        let std = found["tasks"][0]["splits"][0]["std"].as_f64().expect("a number");
+        assert!((std - 5.766).abs() < 0.05, "{offset}: {std}");
+    }
+}
+
 #[test]
 fn rows_as_the_network_sees_them() {
     let place = planted();

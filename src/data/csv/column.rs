@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::kinds::{DIFFERENT, Other, Tally};
+use super::kinds::{DIFFERENT, Form, Other, Tally};
 use super::words::Words;
 use crate::data::raw::{MISSING, Values};
 
@@ -61,12 +61,19 @@ pub struct Numbers {
     seen: Vec<(usize, u64)>,
     /// Line and value of the first number that is not finite.
     pub odd: Option<(u64, f64)>,
+    /// Whole numbers that were rounded.
+    pub rounded: Form,
 }
 
 impl Numbers {
     pub fn push(&mut self, v: f64) {
         self.finite += 1;
         self.store.push(v, self.rows);
+    }
+
+    /// Notes that the last number is not the whole number that the cell holds.
+    pub fn was_rounded(&mut self, text: &str, line: u64) {
+        self.rounded.add(Other { text, count: 1, line: Some(line) });
     }
 
     pub fn push_missing(&mut self) {
@@ -166,7 +173,7 @@ impl Store {
             }
             Store::Single(mut all) => {
                 all.shrink_to_fit();
-                Values::F32(all)
+                Values::Whole(all)
             }
             Store::Double(mut all) => {
                 all.shrink_to_fit();
@@ -238,8 +245,8 @@ mod tests {
             store.into_values()
         };
         assert!(matches!(of(&[1.0, -32767.0, f64::NAN, 32767.0]), Values::I16(_)));
-        assert!(matches!(of(&[f64::NAN, 1.0, 32768.0, f64::NAN]), Values::F32(_)));
-        assert!(matches!(of(&[-32768.0]), Values::F32(_)));
+        assert!(matches!(of(&[f64::NAN, 1.0, 32768.0, f64::NAN]), Values::Whole(_)));
+        assert!(matches!(of(&[-32768.0]), Values::Whole(_)));
         assert!(matches!(of(&[1.0, 70000.0, 0.5, f64::NAN]), Values::F64(_)));
         assert!(matches!(of(&[f64::NAN, 16777217.0]), Values::F64(_)));
         assert!(matches!(of(&[-0.0]), Values::F64(_)));

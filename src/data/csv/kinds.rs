@@ -70,19 +70,25 @@ pub struct Doubt {
     thousands: Option<char>,
     strip: Vec<String>,
     minus: Vec<char>,
+    /// Whole numbers with more digits than are held.
+    large: bool,
     /// Texts that may mean "missing".
     words: Vec<String>,
 }
 
-/// The cells of one notation.
-#[derive(Default)]
-struct Form {
+/// Cells of one form.
+#[derive(Debug, Default)]
+pub struct Form {
     count: usize,
     first: Vec<(String, Option<u64>)>,
 }
 
 impl Form {
-    fn add(&mut self, other: Other) {
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn add(&mut self, other: Other) {
         self.count += other.count;
         if self.first.len() < 3 {
             self.first.push((excerpt(other.text), other.line));
@@ -200,6 +206,14 @@ fn sign_text(sign: char) -> String {
 }
 
 impl Doubt {
+    /// A column of numbers with whole numbers that would be rounded: they are likely to name things.
+    pub fn large(column: &str, cells: &Form) -> Doubt {
+        let are = if cells.count == 1 { "that is a whole number of" } else { "that are whole numbers of" };
+        let found =
+            vec![cells.describe(&format!("{are} more than 53 bits, so that different ones would become the same"))];
+        Doubt { column: column.into(), found, large: true, ..Doubt::default() }
+    }
+
     /// "column `spend`: 200 cells with a decimal comma ("22,28" in line 2, ...), 0 of 200 cells are plain numbers"
     fn describe(&self) -> String {
         format!("column `{}`: {}", excerpt(&self.column), self.found.join("; "))
@@ -262,8 +276,20 @@ fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
     }
     let columns: Vec<String> = doubts.iter().take(5).map(|d| written(&d.column)).collect();
     let they = if columns.len() == 1 { "it holds" } else { "they hold" };
+    let large: Vec<String> = doubts.iter().filter(|d| d.large).take(5).map(|d| written(&d.column)).collect();
     if categories {
-        ways.push(format!("if {they} categories, add `categories = [{}]`", columns.join(", ")));
+        let what = match large.len() {
+            0 => "categories",
+            n if n < columns.len() => "identifiers or categories",
+            _ => "identifiers",
+        };
+        ways.push(format!("if {they} {what}, add `categories = [{}]`", columns.join(", ")));
+    }
+    if !large.is_empty() {
+        ways.push(format!(
+            "to take the nearest numbers all the same, name it in `numeric` with all other columns of numbers: `numeric = [{}, ...]`",
+            large.join(", ")
+        ));
     }
     ways.join("; ")
 }

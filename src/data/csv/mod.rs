@@ -61,13 +61,13 @@ pub static DEF: FormatDef = FormatDef {
                 name: "numeric",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "The numeric columns; the rest are categories. Absent: a column is numeric if every present training cell is a number and `categories` does not name it; a column with few cells that are not numbers is an error. A frozen schema records which columns are numeric.",
+                doc: "The numeric columns; the rest are categories. Absent: a column is numeric when every present training cell is a number and `categories` does not name it; a column with few cells that are no numbers is an error, and one with whole numbers that 53 bits do not hold, which would be rounded: those of a column that is listed here are. Once frozen, the schema says it.",
             },
             AttrDef {
                 name: "categories",
                 ty: NAMES,
                 need: Need::Default("[]"),
-                doc: "Columns that are categories although their cells are numbers: ids and codes. Not needed with `numeric`, which already determines the categories.",
+                doc: "Columns that are categories though their cells are numbers: ids and codes, of whatever length. With `numeric`, which already says it, there is no need of it.",
             },
             AttrDef {
                 name: "missing",

@@ -73,7 +73,24 @@ impl Notation {
         }
     }
 
-    /// The cell without its sign and without stripped texts, and whether it is negative.
+    /// Whether a cell that reads as `v` is a whole number, written out, and another one than `v`: it has more than 53 bits.
+    pub fn is_rounded(&self, cell: &str, v: f64) -> bool {
+        const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
+        if v.abs() < EXACT {
+            return false;
+        }
+        let spaced = spaces(cell);
+        let is_plain = self.decimal == '.' && self.thousands != Some('.') && cell.parse::<f64>().is_ok();
+        let digits = match is_plain {
+            true => Some(cell.trim_start_matches(['+', '-']).to_string()),
+            false => self.body(&spaced).and_then(|(_, body)| self.digits(body)),
+        };
+        let Some(digits) = digits.filter(|d| !d.contains(['e', 'E'])) else { return false };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+        fraction.bytes().all(|b| b == b'0') && whole.trim_start_matches('0') != format!("{:.0}", v.abs())
+    }
+
+    /// What is left without a sign and what is stripped, and whether the sign is minus.
     fn body<'a>(&self, cell: &'a str) -> Option<(bool, &'a str)> {
         let mut sign = None;
         let mut rest = cell.trim_matches(' ');

@@ -136,10 +136,7 @@ impl<'a> Reader<'a> {
     pub fn train(&mut self, written: &str) -> Result<Part, DataError> {
         let mut pass = self.pass(written, None, usize::MAX)?;
         let doubts = self.decide(&mut pass)?;
-        if !doubts.is_empty() {
-            let (message, help) = kinds::report(&doubts, &self.known_missing(&pass));
-            return Err(DataError::option(format!("`{}`: {message}", pass.path.display()), help));
-        }
+        self.settled(&doubts, &pass)?;
         self.texts(written, &mut pass)?;
         self.part(pass)
     }
@@ -147,10 +144,32 @@ impl<'a> Reader<'a> {
     /// Reads another file with the column kinds of the training file.
     pub fn other(&mut self, written: &str) -> Result<Part, DataError> {
         let pass = self.pass(written, None, usize::MAX)?;
+        self.settled(&self.large(&pass), &pass)?;
         self.part(pass)
     }
 
-    /// The undecided columns according to the first rows of the training file, the words that mean "missing", and the number of rows read.
+    /// Refuses columns that are open.
+    fn settled(&self, doubts: &[Doubt], pass: &Pass) -> Result<(), DataError> {
+        if doubts.is_empty() {
+            return Ok(());
+        }
+        let (message, help) = kinds::report(doubts, &self.known_missing(pass));
+        Err(DataError::option(format!("`{}`: {message}", pass.path.display()), help))
+    }
+
+    /// Columns of numbers, which the program does not call so, with whole numbers that would be rounded.
+    fn large(&self, pass: &Pass) -> Vec<Doubt> {
+        let listed = plain(self.args, "numeric");
+        let each = self.columns.iter().zip(&pass.cells);
+        let open = each.filter(|(c, _)| c.kind == Some(Kind::Number) && !listed.contains(&c.name));
+        open.filter_map(|(c, cells)| match cells {
+            Cells::Numbers(numbers) if !numbers.rounded.is_empty() => Some(Doubt::large(&c.name, &numbers.rounded)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// What is open about the columns, from the first rows of the training file, and how many rows were read.
     pub fn look(&mut self, written: &str, rows: usize) -> Result<(Vec<Doubt>, Vec<String>, usize), DataError> {
         let mut pass = self.pass(written, None, rows)?;
         let doubts = self.decide(&mut pass)?;
@@ -252,7 +271,12 @@ impl<'a> Reader<'a> {
                     false => column.words.number(text),
                 }),
                 Cells::Numbers(numbers) => match self::cell(text, &self.notation, &self.words) {
-                    Cell::Number(v) => numbers.push(v),
+                    Cell::Number(v) => {
+                        numbers.push(v);
+                        if self.notation.is_rounded(text, v) {
+                            numbers.was_rounded(text, record.line);
+                        }
+                    }
                     Cell::Missing => numbers.push_missing(),
                     Cell::Usual => numbers.push_other(text, record.line),
                     Cell::Odd(v) if column.kind.is_none() => numbers.push_odd(v, record.line),
@@ -315,6 +339,7 @@ impl<'a> Reader<'a> {
                 self.read_numbers(pass, c)?;
             }
         }
+        doubts.extend(self.large(pass));
         Ok(doubts)
     }
 
@@ -341,7 +366,13 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match read[code as usize] {
-                Cell::Number(v) => numbers.push(v),
+                Cell::Number(v) => {
+                    numbers.push(v);
+                    let text = &words.list()[code as usize];
+                    if self.notation.is_rounded(text, v) {
+                        numbers.was_rounded(text, line);
+                    }
+                }
                 Cell::Odd(value) => return Err(not_finite(&pass.path, line, &column.name, value)),
                 _ => numbers.push_other(&words.list()[code as usize], line),
             }

@@ -7,6 +7,7 @@ use crate::data::axes::{self, Order};
 use crate::data::evaluate::{Bound, Cell};
 use crate::data::freeze::Schema;
 use crate::data::label::{Label, Term};
+use crate::data::numbers::Precision;
 use crate::data::raw::{Raw, SPLITS, Values};
 use crate::data::resize::{self, Resize};
 use crate::data::schema_text::number;
@@ -95,15 +96,23 @@ impl LabelData {
         })
     }
 
-    /// Like [`LabelData::own`], with the rounding errors of the conversion between units removed.
-    pub fn shown(&self, row: usize) -> Vec<f32> {
-        let shown = |(at, v): (usize, &f32)| self.units.as_ref().map_or(*v, |u| u.shown(at, *v) as f32);
+    /// The same, without the rounding to 32 bits, in which labels are held: each is the shortest number that is learned as this one.
+    pub fn shown(&self, row: usize) -> Vec<f64> {
+        let shown = |(at, v): (usize, &f32)| match &self.units {
+            Some(units) => units.shown(at, *v),
+            None => Precision::Single.shortest(f64::from(*v)),
+        };
         self.row(row).iter().enumerate().map(shown).collect()
     }
 
     /// Whether a label of a sample counts.
     pub fn counts(&self, row: usize, label: usize) -> bool {
         self.mask.as_ref().is_none_or(|m| m.row(row)[label.min(m.size - 1)] == 1)
+    }
+
+    /// Whether no label of any sample counts.
+    pub fn has_none(&self) -> bool {
+        self.mask.as_ref().is_some_and(|m| m.marks.iter().all(|mark| *mark == 0))
     }
 
     /// How many labels of a sample count.
@@ -181,11 +190,13 @@ pub(super) fn label(
         }
     }
     if unknown > 0 {
-        let split = SPLITS[s];
-        notes.push(format!(
-            "task `{}`: {unknown} {split} rows have a class that does not occur in training; they are masked",
-            spec.task
-        ));
+        let (split, task) = (SPLITS[s], &spec.task);
+        let (rows, they) = if unknown == 1 { ("row holds", "it is") } else { ("rows hold", "they are") };
+        let shows = match reader.rare {
+            Some(below) => format!("that fewer than {below} training rows hold"),
+            None => "that training never shows".into(),
+        };
+        notes.push(format!("task `{task}`: {unknown} {split} {rows} a class {shows}; {they} masked"));
     }
     let mask = Mask::new(out, kept);
     let data = LabelData {
@@ -214,9 +225,13 @@ struct Reader<'a> {
     labels: usize,
     /// Numbers per label.
     parts: usize,
-    /// The class number of each entry of the dictionary of a text column.
+    /// Of each term, the values that mean "no label", rounded as its column is.
+    ignore: Vec<Vec<f64>>,
+    /// Class numbers of a column of text, by its dictionary.
     numbers: Vec<u32>,
-    /// The units in which the labels are learned.
+    /// Texts that fewer training rows hold are no classes.
+    rare: Option<usize>,
+    /// What they are learned in.
     units: Option<&'a Units>,
 }
 
@@ -267,13 +282,30 @@ impl<'a> Reader<'a> {
             }
             None => None,
         };
-        let numbers = match label.terms.as_slice() {
+        let (numbers, rare) = match label.terms.as_slice() {
             [Term::Column(name, at)] if raw.splits[s].columns[*at].is_text() => {
-                numbering(&raw.columns[*at].dictionary, column(raw, schema, s, name)?.facts)
+                let facts = column(raw, schema, s, name)?.facts;
+                (numbering(&raw.columns[*at].dictionary, facts), facts.rare.map(|r| r.below))
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), None),
         };
-        Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, numbers, units })
+        let ignore = label.terms.iter().map(|t| {
+            let precision = label.precision(t, s);
+            spec.reading.ignore.iter().map(|v| precision.rounded(*v)).collect()
+        });
+        let ignore = ignore.collect();
+        Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, ignore, numbers, rare, units })
+    }
+
+    /// A number of a label as people wrote it before it was stored.
+    fn written(&self, label: usize, v: f64) -> String {
+        let term = &self.label.terms[if self.label.terms.len() == 1 { 0 } else { label }];
+        number(self.label.precision(term, self.s).shortest(v))
+    }
+
+    /// Values of a label that mean that there is none.
+    fn ignored(&self, label: usize) -> &[f64] {
+        &self.ignore[if self.ignore.len() == 1 { 0 } else { label }]
     }
 
     /// Reads the labels of a row into `values` and `marks`; a label that does not count is 0. Returns the number of labels that are classes
@@ -313,19 +345,19 @@ impl<'a> Reader<'a> {
                 }
             }
             let found = &found[..self.parts];
-            if !there || found.iter().all(|v| self.spec.reading.ignore.contains(v)) {
+            if !there || found.iter().all(|v| self.ignored(label).contains(v)) {
                 continue;
             }
             for v in found {
                 if let Some(allowed) = refused(self.spec.kind, *v) {
-                    return Err(self.fail(row, label, number(*v), allowed, true));
+                    return Err(self.fail(row, label, self.written(label, *v), allowed, Some(*v)));
                 }
             }
             for (part, v) in found.iter().enumerate() {
                 let learned = self.units.map_or(*v, |u| u.learned(label, *v));
                 if !(learned as f32).is_finite() {
                     let why = "it lies too far from all training labels to be standardised".into();
-                    return Err(self.fail(row, label, number(*v), why, true));
+                    return Err(self.fail(row, label, self.written(label, *v), why, Some(*v)));
                 }
                 values[part * self.labels + label] = learned as f32;
             }
@@ -348,7 +380,7 @@ impl<'a> Reader<'a> {
         Ok(match self.label.cell(term, self.s, row, at) {
             Cell::Missing => None,
             Cell::Bool(b) => Some(f64::from(b)),
-            Cell::Number(v) => Some(v),
+            cell @ (Cell::Number(_) | Cell::Whole(_)) => cell.number(),
             Cell::Text(text) => {
                 let code = match term {
                     Term::Column(_, at) => match &self.raw.splits[self.s].columns[*at] {
@@ -363,7 +395,7 @@ impl<'a> Reader<'a> {
                         label,
                         format!("{text:?}"),
                         "it must be a number, or true or false".into(),
-                        false,
+                        None,
                     ));
                 };
                 match self.numbers[code as usize] {
@@ -389,6 +421,7 @@ impl<'a> Reader<'a> {
             Cell::Missing => Ok(false),
             Cell::Number(v) if v == 0.0 || v == 1.0 => Ok(v == 1.0),
             Cell::Number(v) => Err(self.mask_of(row, number(v))),
+            Cell::Whole(v) => Err(self.mask_of(row, v.to_string())),
             Cell::Text(text) => Err(self.mask_of(row, format!("{text:?}"))),
         }
     }
@@ -404,17 +437,21 @@ impl<'a> Reader<'a> {
         )
     }
 
-    fn fail(&self, row: usize, label: usize, value: String, allowed: String, number: bool) -> DataError {
+    /// A label that is refused: as it is found, and `number` if it is one.
+    fn fail(&self, row: usize, label: usize, value: String, allowed: String, number: Option<f64>) -> DataError {
         let at = match self.pixels {
             Some([_, w]) => format!(" in pixel [{}, {}]", label / w, label % w),
             None if self.labels > 1 => format!(" in place {label}, counted from 0"),
             None => String::new(),
         };
         let help = match number {
-            true => format!(
-                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` also excludes labels"
+            None => String::new(),
+            Some(v) if !v.is_finite() => {
+                "the numbers that it is computed from are too large: take such rows out with a `mask`, for example `mask = d.x < 1e9`".into()
+            }
+            Some(_) => format!(
+                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` takes labels out too"
             ),
-            false => String::new(),
         };
         DataError::Label {
             place: self.raw.splits[self.s].place(row),
@@ -441,19 +478,26 @@ fn refused(kind: TaskKind, v: f64) -> Option<String> {
     }
 }
 
-/// Adds a note if all binary labels of a split are equal: their AUC is undefined, and training has nothing to learn from them.
+/// Notes a label that no row has, and a binary one that has one value only: AUC is undefined there, and in training there is nothing to
+/// learn.
 fn one_sided(spec: &LabelSpec, s: usize, data: &LabelData, notes: &mut Vec<String>) {
-    if !matches!(spec.kind, TaskKind::Binary) || data.values.is_empty() {
+    if data.values.is_empty() {
         return;
     }
-    let counted = || (0..data.values.len()).filter(|row| data.counts(*row, 0)).map(|row| data.values[row]);
-    let split = SPLITS[s];
-    match counted().next() {
-        None => notes.push(format!("task `{}`: no {split} row has a label", spec.task)),
-        Some(first) if counted().all(|v| v == first) => notes.push(format!(
-            "task `{}`: every {split} label is {first}; AUC is undefined, and there is nothing to distinguish",
-            spec.task
-        )),
-        _ => {}
+    let (task, split) = (&spec.task, SPLITS[s]);
+    if data.has_none() {
+        notes.push(format!("task `{task}`: no {split} row has a label"));
+        return;
+    }
+    if spec.kind != TaskKind::Binary {
+        return;
+    }
+    let mut counted = (0..data.values.len()).filter(|row| data.counts(*row, 0)).map(|row| data.values[row]);
+    if let Some(first) = counted.next()
+        && counted.all(|v| v == first)
+    {
+        notes.push(format!(
+            "task `{task}`: every {split} label is {first}; AUC is undefined and there is nothing to tell apart"
+        ));
     }
 }

@@ -164,7 +164,7 @@ pub fn encode(raw: &Raw, schema: &Schema, inputs: &[InputSpec], labels: &[LabelS
         })
     };
     let [train, validation, test] = [table(0)?, table(1)?, table(2)?];
-    notes.extend(labels.iter().flat_map(|l| without_spread(schema, l)));
+    notes.extend(labels.iter().zip(&train.labels).flat_map(|(l, data)| without_spread(schema, l, data)));
     notes.dedup();
     Ok(Dataset { train, validation, test, notes })
 }
@@ -174,15 +174,24 @@ fn units(schema: &Schema, label: &LabelSpec) -> Option<Units> {
     label.standardize.then(|| schema.label(&label.task)).flatten().map(LabelFacts::units)
 }
 
-/// Notes about the components of a label that are equal in all training rows: they are only shifted, not scaled.
-fn without_spread<'a>(schema: &'a Schema, label: &'a LabelSpec) -> impl Iterator<Item = String> + 'a {
-    let facts = schema.label(&label.task).filter(|_| label.standardize);
+/// Notes the components of a label that are the same in every training row: they are learned as their distance from that number. And
+/// those that no training row has, unless none has any.
+fn without_spread<'a>(
+    schema: &'a Schema,
+    label: &'a LabelSpec,
+    train: &'a LabelData,
+) -> impl Iterator<Item = String> + 'a {
+    let facts = schema.label(&label.task).filter(|_| label.standardize && !train.has_none());
     let all = facts.into_iter().flat_map(|f| f.mean.iter().zip(&f.std).enumerate().map(move |at| (f, at)));
     all.filter(|(_, (_, (_, std)))| **std == 0.0).map(|(f, (at, (mean, _)))| {
-        let which = if f.mean.len() > 1 { format!("component {at} of the label") } else { "the label".into() };
+        let (task, several) = (&label.task, f.mean.len() > 1);
+        let rows = train.values.len() / train.size.max(1);
+        if several && !(0..rows).any(|row| train.counts(row, at)) {
+            return format!("task `{task}`: no train row has component {at} of the label");
+        }
+        let which = if several { format!("component {at} of the label") } else { "the label".into() };
         format!(
-            "task `{}`: {which} is {mean} in all training rows that have a label: its standard deviation is 0, and there is nothing to learn",
-            label.task
+            "task `{task}`: {which} is {mean} wherever training has one: it has no deviation to be divided by, and there is nothing to learn"
         )
     })
 }
@@ -321,12 +330,23 @@ fn input(
                 let scaling = match scale {
                     Some(ends) => Scaling::ends(name, c.facts.range.unwrap_or([*min, *max]), ends)?,
                     None if normalize && *std == 0.0 => {
-                        if dense.is_some() {
+                        let empty = c.facts.is_empty(schema.rows[0]);
+                        if dense.is_some() && !empty {
                             return Err(DataError::Constant { column: name.clone(), value: *min });
                         }
+                        if dense.is_some() {
+                            return Err(DataError::option(
+                                format!("column `{name}` is missing in every training row"),
+                                format!("leave it out with `except = [{}]` or `drop`", super::schema_text::name(name)),
+                            ));
+                        }
                         if s == 0 {
+                            let what = match empty {
+                                true => "is missing".to_string(),
+                                false => format!("holds the same number, {min},"),
+                            };
                             notes.push(format!(
-                                "column `{name}` holds the same number, {min}, in every training row: it is encoded as 0 and says nothing"
+                                "column `{name}` {what} in every training row: it is encoded as 0 and says nothing"
                             ));
                         }
                         Scaling { shift: *mean, factor: 0.0, base: 0.0 }

@@ -86,7 +86,7 @@ impl<'a> Arrays<'a> {
                     let what = format!("`{}` holds {:?} numbers per row", a.path.display(), &a.sizes[1..]);
                     return Err(DataError::option(what, "`--id` takes an array of one value per row"));
                 }
-                a.values.numbers().map(|v| v.to_string()).collect()
+                (0..a.values.len()).map(|i| a.values.written(i).unwrap_or_else(|| "NaN".into())).collect()
             }
             None => Vec::new(),
         };

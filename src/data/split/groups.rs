@@ -57,7 +57,7 @@ fn counts(raw: &Raw, s: usize, at: &[usize]) -> HashMap<String, usize> {
     let mut out = HashMap::new();
     let cell = |c: usize, row: usize| match &raw.splits[s].columns[c] {
         Values::Text(codes) => raw.columns[c].dictionary.get(codes[row] as usize).cloned(),
-        other => Some(other.number(row)).filter(|v| !v.is_nan()).map(|v| (v + 0.0).to_string()),
+        other => other.written(row),
     };
     for row in 0..raw.splits[s].rows {
         if let Some(cells) = at.iter().map(|c| cell(*c, row)).collect::<Option<Vec<_>>>() {

@@ -110,6 +110,7 @@ impl File<'_> {
                         Cell::Missing => keys.push("\u{1e}"),
                         Cell::Bool(b) => keys.push(&b.to_string()),
                         Cell::Number(v) => keys.push(&number(v)),
+                        Cell::Whole(v) => keys.push(&v.to_string()),
                         Cell::Text(t) => keys.push(t),
                     }
                 }
@@ -151,6 +152,9 @@ impl File<'_> {
             }
             order.sort_by(|a, b| words[*a as usize].cmp(&words[*b as usize]));
             same = Box::new(move |a, b| words[a] == words[b]);
+        } else if let Some(whole) = whole(values) {
+            order.sort_by_key(|row| whole[*row as usize]);
+            same = Box::new(move |a, b| whole[a] == whole[b]);
         } else {
             let numbers: Vec<f64> = values.numbers().collect();
             if let Some(row) = numbers.iter().position(|v| v.is_nan()) {
@@ -268,11 +272,20 @@ fn number(v: f64) -> String {
     (v + 0.0).to_string()
 }
 
-/// A cell as text; `None` if it is missing.
+/// Numbers of a type that holds nothing but whole ones, exactly: nanoseconds since 1970 take more digits than an f64 has.
+fn whole(values: &Values) -> Option<Vec<i128>> {
+    match values {
+        Values::I64(v) => Some(v.iter().map(|v| i128::from(*v)).collect()),
+        Values::U64(v) => Some(v.iter().map(|v| i128::from(*v)).collect()),
+        _ => None,
+    }
+}
+
+/// A cell as text; `None` where it is missing.
 fn text(column: &RawColumn, values: &Values, row: usize) -> Option<String> {
     match values {
         Values::Text(codes) => column.dictionary.get(codes[row] as usize).cloned(),
-        other => Some(other.number(row)).filter(|v| !v.is_nan()).map(number),
+        other => other.written(row),
     }
 }
 

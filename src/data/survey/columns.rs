@@ -78,24 +78,26 @@ fn numbers(
     let mut splits = Vec::new();
     let mut shift: Option<f64> = None;
     for (s, v) in values.iter().enumerate() {
-        let (mut n, mut sum, mut min, mut max) = (0usize, 0.0, f64::INFINITY, f64::NEG_INFINITY);
+        // Distances from the training mean: sums of large numbers would be rounded.
+        let (mut n, mut from, mut min, mut max) = (0usize, 0.0, f64::INFINITY, f64::NEG_INFINITY);
         for x in v.numbers().filter(|x| !x.is_nan()) {
             n += 1;
-            sum += x;
+            from += x - mean;
             min = min.min(x);
             max = max.max(x);
         }
+        let from = from / n.max(1) as f64;
         let some = |v: f64| (n > 0).then_some(v);
         splits.push(ColumnSplit {
             missing: v.len() - n,
-            min: some(min),
-            max: some(max),
-            mean: some(sum / n.max(1) as f64),
+            min: some(v.precision().shortest(min)),
+            max: some(v.precision().shortest(max)),
+            mean: some(mean + from),
             ..ColumnSplit::default()
         });
         let rows = of.split_rows();
         if s > 0 && n > 0 && std > 0.0 {
-            let moved = (sum / n as f64 - mean) / std;
+            let moved = from / std;
             if shift.is_none_or(|old| moved.abs() > old.abs()) {
                 shift = Some(moved);
             }
@@ -108,7 +110,7 @@ fn numbers(
                         "column `{name}` moves between training and {}: its mean goes from {} to {}, {:.1} deviations",
                         split(s),
                         short(mean),
-                        short(sum / n as f64),
+                        short(mean + from),
                         moved.abs()
                     ),
                 );
@@ -139,7 +141,8 @@ fn numbers(
             format!("column `{name}` holds the same number, {}, in every training row: it says nothing", short(mean)),
         );
     } else if scalar && present >= of.least.max(20) && train.numbers().all(|v| v.is_nan() || v.fract() == 0.0) {
-        let seen: HashSet<u64> = train.numbers().filter(|v| !v.is_nan()).map(f64::to_bits).collect();
+        let seen: HashSet<u128> =
+            (0..train.len()).filter(|i| !train.number(*i).is_nan()).map(|i| train.key(i)).collect();
         if seen.len() == present {
             say("identifier", identifier(name, "whole numbers", present));
         } else if seen.len() > 2 && called_code(name) {

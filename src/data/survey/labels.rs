@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Finding, Subject, percent, split};
 use crate::data::encode::{LabelData, Table};
+use crate::data::label_facts::Moments;
 use crate::objective::TaskKind;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,7 +66,7 @@ pub fn survey(of: &Subject, findings: &mut Vec<Finding>) -> Vec<TaskSurvey> {
 }
 
 fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
-    let (mut labelled, mut with, mut n, mut sum, mut square) = (0, 0, 0usize, 0.0, 0.0);
+    let (mut labelled, mut with, mut moments) = (0, 0, Moments::default());
     let classes = match kind {
         TaskKind::Binary => 2,
         TaskKind::Classes(n) => n.unwrap_or(0),
@@ -76,29 +77,34 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     let several = l.labels > 1 && !kind.is_dense();
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut each = vec![0; if several { l.labels } else { 0 }];
+    let mut first = None;
     for row in 0..rows {
         with += usize::from(l.counted(row) > 0);
         for label in (0..l.labels).filter(|i| l.counts(row, *i)) {
             labelled += 1;
+            first.get_or_insert((row, label));
             if let Some(c) = each.get_mut(label) {
                 *c += 1;
             }
             for v in l.parts(row, label) {
                 (least, most) = (least.min(v), most.max(v));
-                n += 1;
-                sum += v;
-                square += v * v;
+                moments.add(v);
                 if let Some(c) = counts.get_mut(v as usize) {
                     *c += 1;
                 }
             }
         }
     }
-    let mean = (n > 0 && !matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_))).then(|| sum / n as f64);
-    let spread = |m: f64| (square / n as f64 - m * m).max(0.0).sqrt();
-    let std =
-        mean.filter(|_| matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)).map(spread);
-    // Zero up to the rounding of labels that are learned in other units. A depth of 0 is suspicious if it is the smallest of all.
+    let measured = labelled > 0 && !matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_));
+    let spreads = measured && matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals);
+    // Of equal numbers nothing is left to rounding, and of others the deviation is not 0.
+    let (mean, std) = match (least == most).then_some(first).flatten() {
+        // As it was before it was learned in other units.
+        Some((row, label)) => (l.shown(row)[label], 0.0),
+        None => (moments.mean(), moments.std().max(f64::MIN_POSITIVE)),
+    };
+    let (mean, std) = (measured.then_some(mean), spreads.then_some(std));
+    // Within the rounding of labels that are learned in other units. A depth of 0 is odd where it is the least of all.
     let zero = |v: f64| v.abs() <= 1e-6 * most.max(-least);
     let odd = kind == TaskKind::Normals || kind == TaskKind::Depth && zero(least);
     let pixels = (0..rows).filter(|_| odd).flat_map(|row| (0..l.labels).map(move |label| (row, label)));
@@ -199,10 +205,8 @@ pub fn copies(of: &Subject, findings: &mut Vec<Finding>) {
                 continue;
             }
             let values = &of.raw.splits[0].columns[c];
-            let mut seen: HashMap<u64, f32> = HashMap::new();
-            let follows = labelled
-                .iter()
-                .all(|r| *seen.entry(values.number(*r).to_bits()).or_insert(l.values[*r]) == l.values[*r]);
+            let mut seen: HashMap<u128, f32> = HashMap::new();
+            let follows = labelled.iter().all(|r| *seen.entry(values.key(*r)).or_insert(l.values[*r]) == l.values[*r]);
             let repeats = seen.len() * ROWS_PER_VALUE <= labelled.len();
             let pairs = || labelled.iter().map(|r| (values.number(*r), f64::from(l.values[*r])));
             let in_step =

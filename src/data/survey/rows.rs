@@ -86,7 +86,7 @@ fn fingerprint(raw: &Raw, s: usize, row: usize, columns: &[usize]) -> u128 {
                 match values {
                     Values::U8(v) => h.write_u8(v[i]),
                     Values::Text(v) => h.write_u32(v[i]),
-                    other => h.write_u64(other.number(i).to_bits()),
+                    other => h.write_u128(other.key(i)),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Contents, Rows, Writer, number};
+use super::{Contents, Rows, Writer, number, read};
 use crate::objective::TaskKind;
 use crate::runtime::answers::Answer;
 
@@ -47,7 +47,7 @@ fn cells(a: &Answer, raw: &[f32], with_raw: bool, record: &mut Vec<String>) {
     if matches!(a.kind, TaskKind::Classes(_)) {
         record.push(a.class(raw).to_string());
     }
-    record.extend(a.values(raw).into_iter().map(number));
+    record.extend(a.values(raw).into_iter().map(|v| read(a, v)));
     if with_raw {
         record.extend(raw.iter().copied().map(number));
     }

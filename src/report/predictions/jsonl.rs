@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Contents, Rows, Writer};
+use super::{Contents, Rows, Writer, read};
 use crate::objective::TaskKind;
 use crate::runtime::answers::Answer;
 
@@ -21,29 +21,27 @@ fn number(v: f32) -> String {
     if v.is_finite() { super::number(v) } else { "null".into() }
 }
 
-fn object(names: &[String], values: &[f32]) -> String {
-    let parts: Vec<String> = names.iter().zip(values).map(|(n, v)| format!("{}:{}", text(n), number(*v))).collect();
+fn object(names: &[String], values: impl Iterator<Item = String>) -> String {
+    let parts: Vec<String> = names.iter().zip(values).map(|(n, v)| format!("{}:{v}", text(n))).collect();
     format!("{{{}}}", parts.join(","))
 }
 
 fn value(a: &Answer, raw: &[f32], with_raw: bool) -> String {
-    let values = a.values(raw);
+    let of = |v: f64| if v.is_finite() { read(a, v) } else { "null".into() };
+    let values: Vec<String> = a.values(raw).into_iter().map(of).collect();
     let mut out = match a.kind {
-        TaskKind::Binary => format!("{{\"probability\":{}", number(values[0])),
+        TaskKind::Binary => format!("{{\"probability\":{}", values[0]),
         TaskKind::Classes(_) => {
-            format!("{{\"class\":{},\"probabilities\":{}", text(a.class(raw)), object(&a.names, &values))
+            format!("{{\"class\":{},\"probabilities\":{}", text(a.class(raw)), object(&a.names, values.into_iter()))
         }
-        TaskKind::Multilabel(_) => format!("{{\"probabilities\":{}", object(&a.names, &values)),
-        _ if values.len() == 1 => return number(values[0]),
-        _ => {
-            let all: Vec<String> = values.into_iter().map(number).collect();
-            return format!("[{}]", all.join(","));
-        }
+        TaskKind::Multilabel(_) => format!("{{\"probabilities\":{}", object(&a.names, values.into_iter())),
+        _ if values.len() == 1 => return values.into_iter().collect(),
+        _ => return format!("[{}]", values.join(",")),
     };
     if with_raw {
         let raw = match a.kind {
             TaskKind::Binary => number(raw[0]),
-            _ => object(&a.names, raw),
+            _ => object(&a.names, raw.iter().copied().map(number)),
         };
         let _ = write!(out, ",\"raw\":{raw}");
     }

@@ -1,5 +1,6 @@
-//! Predictions as files: csv, one JSON object per line, NumPy arrays. Rows come a piece at a time and go out in their order; numbers
-//! are written so that reading them back gives the same f32.
+//! Predictions as files: csv, one JSON object per line, NumPy arrays. Rows come a piece at a time and go out in their order. Numbers
+//! in the units of a standardised label are f64, all others f32, outputs of heads with them; as text they are the shortest that reads
+//! back as the same number, and in arrays `<f8` or `<f4`.
 //!
 //! ```text
 //!                     csv                                    jsonl                                    npz
@@ -105,4 +106,9 @@ pub fn writer<'a>(
 /// The shortest text that reads back as the same f32.
 fn number(v: f32) -> String {
     format!("{v:?}")
+}
+
+/// A number of an answer, as people read it: the shortest text that reads back as the same number of its width.
+fn read(a: &Answer, v: f64) -> String {
+    if a.is_wide() { format!("{v:?}") } else { number(v as f32) }
 }

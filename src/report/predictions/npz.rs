@@ -17,11 +17,12 @@ pub struct Npz<'a> {
     archive: bool,
 }
 
-/// f32 values in the order in which they came.
+/// Values in the order in which they came: f64 where an answer is wide, else f32, as all that heads gave.
 struct Spooled {
     name: String,
     answer: usize,
     raw: bool,
+    wide: bool,
     sizes: Vec<usize>,
     file: io::BufWriter<File>,
     crc: flate2::Crc,
@@ -39,6 +40,7 @@ impl<'a> Npz<'a> {
                     name: if raw { format!("{}.raw", a.task) } else { a.task.clone() },
                     answer,
                     raw,
+                    wide: !raw && a.is_wide(),
                     sizes: if a.sizes == [1] { Vec::new() } else { a.sizes.clone() },
                     file: io::BufWriter::new(tempfile::tempfile_in(spool)?),
                     crc: flate2::Crc::new(),
@@ -54,8 +56,12 @@ impl Writer for Npz<'_> {
     fn rows(&mut self, rows: Rows) -> io::Result<()> {
         for s in &mut self.arrays {
             let raw = &rows.outputs[s.answer];
-            let values = if s.raw { raw.clone() } else { self.contents.answers[s.answer].all(raw) };
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let answer = &self.contents.answers[s.answer];
+            let bytes: Vec<u8> = match (s.raw, s.wide) {
+                (true, _) => raw.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                (false, true) => answer.all(raw).iter().flat_map(|v| v.to_le_bytes()).collect(),
+                (false, false) => answer.all(raw).iter().flat_map(|v| (*v as f32).to_le_bytes()).collect(),
+            };
             s.crc.update(&bytes);
             s.file.write_all(&bytes)?;
         }
@@ -80,7 +86,7 @@ impl Writer for Npz<'_> {
             let length = file.stream_position()?;
             file.seek(SeekFrom::Start(0))?;
             let shape: Vec<usize> = std::iter::once(self.rows).chain(s.sizes).collect();
-            let header = header("<f4", &shape);
+            let header = header(if s.wide { "<f8" } else { "<f4" }, &shape);
             if !self.archive {
                 zip.out.write_all(&header)?;
                 io::copy(&mut file, zip.out)?;

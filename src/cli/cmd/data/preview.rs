@@ -82,10 +82,15 @@ impl View<'_> {
             Values::Text(codes) => {
                 raw.columns[at].dictionary.get(codes[row] as usize).map_or(Value::Null, |w| json!(w))
             }
-            numbers => match numbers.number(row * raw.columns[at].elements()) {
-                v if v.is_nan() => Value::Null,
-                v => json!(v),
-            },
+            numbers => {
+                let at = row * raw.columns[at].elements();
+                match (numbers.large(at).map(|v| (i64::try_from(v), v as u64)), numbers.number(at)) {
+                    (Some((Ok(whole), _)), _) => json!(whole),
+                    (Some((Err(_), whole)), _) => json!(whole),
+                    (None, v) if v.is_nan() => Value::Null,
+                    (None, v) => json!(numbers.precision().shortest(v)),
+                }
+            }
         }
     }
 
@@ -103,7 +108,11 @@ impl View<'_> {
                 let text = match self.cell(column, r) {
                     Value::Null => "missing".to_string(),
                     Value::String(s) => cut(&s),
-                    Value::Number(n) => short(n.as_f64().unwrap_or(f64::NAN)),
+                    Value::Number(n) => match n.as_f64() {
+                        // Whole numbers may name things: all their digits are shown.
+                        Some(v) if v.fract() == 0.0 => n.to_string().trim_end_matches(".0").to_string(),
+                        v => short(v.unwrap_or(f64::NAN)),
+                    },
                     other => other.to_string(),
                 };
                 format!("{text} → {}", short(f64::from(self.values(input, r)[c])))
@@ -119,7 +128,7 @@ impl View<'_> {
         let mut out = String::new();
         for r in 0..self.rows {
             let values = self.values(input, r);
-            out += &format!("{name} {sizes:?}, {}: {}\n", self.place(r), ends(values));
+            out += &format!("{name} {sizes:?}, {}: {}\n", self.place(r), ends(values.iter().map(|v| f64::from(*v))));
             match sizes {
                 [c @ (1 | 3), h, w] => out += &picture::text(values, *c, *h, *w),
                 _ => {
@@ -152,18 +161,17 @@ impl View<'_> {
                         }
                     }
                     _ if own.len() > MOST_NUMBERS => {
-                        let counted: Vec<f32> = (0..l.labels)
+                        let counted: Vec<f64> = (0..l.labels)
                             .filter(|i| l.counts(r, *i))
                             .flat_map(|i| own[i..].iter().step_by(l.labels.max(1)).copied())
                             .collect();
                         match l.labels - l.counted(r) {
-                            0 => ends(&counted),
-                            n => format!("{}, {n} without a label", ends(&counted)),
+                            0 => ends(counted.iter().copied()),
+                            n => format!("{}, {n} without a label", ends(counted.iter().copied())),
                         }
                     }
                     _ => {
-                        let word =
-                            |i: usize, v: f32| if l.counts(r, i % l.labels) { short(f64::from(v)) } else { "-".into() };
+                        let word = |i: usize, v: f64| if l.counts(r, i % l.labels) { short(v) } else { "-".into() };
                         own.iter().enumerate().map(|(i, v)| word(i, *v)).collect::<Vec<_>>().join(", ")
                     }
                 }
@@ -191,7 +199,7 @@ impl View<'_> {
         }
         let mut labels = serde_json::Map::new();
         for l in &self.table.labels {
-            let one = |i: usize, v: f32| if l.counts(row, i % l.labels) { json!(v) } else { Value::Null };
+            let one = |i: usize, v: f64| if l.counts(row, i % l.labels) { json!(v) } else { Value::Null };
             let own = l.shown(row);
             let value = match own.as_slice() {
                 _ if l.counted(row) == 0 => Value::Null,
@@ -205,10 +213,9 @@ impl View<'_> {
 }
 
 /// "min -1, mean -0.4, max 1".
-fn ends(values: &[f32]) -> String {
-    let all = || values.iter().map(|v| f64::from(*v));
-    let mean = all().sum::<f64>() / values.len().max(1) as f64;
-    let (min, max) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+fn ends(values: impl ExactSizeIterator<Item = f64> + Clone) -> String {
+    let mean = values.clone().sum::<f64>() / values.len().max(1) as f64;
+    let (min, max) = (values.clone().fold(f64::INFINITY, f64::min), values.fold(f64::NEG_INFINITY, f64::max));
     format!("min {}, mean {}, max {}", short(min), short(mean), short(max))
 }
 

@@ -37,7 +37,7 @@ impl Builder<'_> {
                     .help(format!("these can: {}", suggest::listing(able))),
             );
         }
-        let mut single = None;
+        let (mut single, mut single_span) = (None, None);
         for n in &fields.nested {
             if !strategy.single {
                 self.diags.push(
@@ -51,6 +51,7 @@ impl Builder<'_> {
                 continue;
             }
             let inner = &def.nested[0];
+            single_span = Some(n.keyword.span);
             single = Some(self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args);
         }
         let stages = self.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
@@ -77,6 +78,7 @@ impl Builder<'_> {
             strategy,
             args: fields.args,
             single,
+            single_span,
             stages: decided,
             heads,
             on_span: item.on.first().map(|n| n.span),

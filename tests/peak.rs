@@ -256,10 +256,7 @@ fn memory_that_runs_out_is_told() {
             match o.status.code() {
                 Some(0) => seen[0] += 1,
                 Some(1) => {
-                    assert!(
-                        said.contains("error: out of memory: ") && said.contains("ulimit -v"),
-                        "{limit} MiB, {command}: {said}"
-                    );
+                    assert!(said.contains("error: out of memory: ") && said.contains("ulimit -v"), "{limit} MiB, {command}: {said}");
                     seen[1] += 1;
                 }
                 other => panic!("{limit} MiB, {command}: {other:?}, {said}"),

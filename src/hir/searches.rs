@@ -1,6 +1,6 @@
 //! Searches: the strategy, its hyper-parameters, and the levels that it decides.
 
-use super::build::Builder;
+use super::build::{Builder, duplicate};
 use super::eval::{self};
 use super::schema::ItemDef;
 use super::*;
@@ -48,6 +48,10 @@ impl Builder<'_> {
                     )
                     .help("remove `single { ... }`"),
                 );
+                continue;
+            }
+            if let Some(first) = single_span {
+                self.diags.push(duplicate("attribute", &n.keyword, first));
                 continue;
             }
             let inner = &def.nested[0];

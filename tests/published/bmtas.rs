@@ -194,11 +194,7 @@ fn tasks_that_meet_again_are_reported() {
         let met = (0..3).any(|t| (0..t).any(|u| first[t] != first[u] && second[t] == second[u]));
         let told = found["remerged"].as_array().expect("a list");
         assert_eq!(met, !told.is_empty(), "{first:?} {second:?} {told:?}");
-        assert_eq!(
-            met,
-            said.contains("choose the same copy of `branch` after they have chosen different copies"),
-            "{said}"
-        );
+        assert_eq!(met, said.contains("choose the same copy of `branch` after they have chosen different copies"), "{said}");
         let summary = place.json("run/summary.json");
         let findings = summary["findings"].as_array().expect("a list");
         assert_eq!(met, findings.iter().any(|f| f["kind"] == "remerged"), "{findings:?}");

@@ -493,10 +493,65 @@ fn a_run_and_what_is_done_to_it() {
 
     // What is no derived file cannot be told; what is wrong on the command line or in a program has its own code.
     assert_eq!(verdicts(&place, "verify net.mtl", 1), ["net.mtl untouched unknown"]);
-    assert_eq!(place.run("verify run --spec net.mtl").code, 2);
+    for other in ["--spec net.mtl", "--set epochs=1", "--weights damaged.safetensors"] {
+        assert_eq!(place.run(&format!("verify run {other}")).code, 2, "{other}");
+    }
     place.write("broken.mtl", b"mtl 1\ninput\n");
     assert_eq!(place.run("verify broken.mtl").code, 3);
     assert_eq!(place.run("verify nothing.mtl").code, 1);
+}
+
+/// An edit of any record of a run shows: by its sum, or by another record that has one.
+#[test]
+fn edited_records_of_a_run() {
+    let place = Place::table();
+    place.run("train net.mtl -o run --device cpu --quiet").ok();
+    let told = |want: &str| {
+        let all = verdicts(&place, "verify run", 1);
+        assert!(all.contains(&want.to_string()), "{want}: {all:?}");
+    };
+    for key in ["seconds", "device", "trained", "marks"] {
+        let (before, mut progress) = (place.text("run/progress.json"), place.json("run/progress.json"));
+        let phase = if ["seconds", "device"].contains(&key) { &mut progress } else { &mut progress["phases"][0] };
+        assert_ne!(phase[key], serde_json::Value::Null, "{key}");
+        phase[key] = 1.into();
+        place.write("run/progress.json", progress.to_string().as_bytes());
+        told("progress.json files differs");
+        place.write("run/progress.json", before.as_bytes());
+    }
+    let (before, mut info) = (place.text("run/run.json"), place.json("run/run.json"));
+    info["device"] = format!("{} and more", info["device"].as_str().expect("a name")).into();
+    place.write("run/run.json", info.to_string().as_bytes());
+    told("run.json records differs");
+    // Without the sum of the list, the list can be made to fit anything.
+    let mut info: serde_json::Value = serde_json::from_str(&before).expect("it reads");
+    info["sums"] = serde_json::Value::Null;
+    place.write("run/run.json", info.to_string().as_bytes());
+    let list = place.text("run/SHA256SUMS");
+    let kept: String = list.split_inclusive('\n').filter(|l| !l.ends_with("  metrics.jsonl\n")).collect();
+    assert_ne!(kept, list);
+    place.write("run/SHA256SUMS", kept.as_bytes());
+    std::fs::remove_file(place.path("run/metrics.jsonl")).expect("removed");
+    told("SHA256SUMS files differs");
+}
+
+/// Lists of earlier versions say nothing of `progress.json`.
+#[test]
+fn a_list_without_the_progress() {
+    let place = Place::table();
+    place.run("train net.mtl -o run --device cpu --quiet").ok();
+    let list = place.text("run/SHA256SUMS");
+    let older: String = list.split_inclusive('\n').filter(|l| !l.ends_with("  progress.json\n")).collect();
+    assert_ne!(older, list);
+    place.write("run/SHA256SUMS", older.as_bytes());
+    let mut info = place.json("run/run.json");
+    let digest = |text: &str| {
+        <sha2::Sha256 as sha2::Digest>::digest(text).iter().map(|b| format!("{b:02x}")).collect::<String>()
+    };
+    assert_eq!(info["sums"], digest(&list));
+    info["sums"] = digest(&older).into();
+    place.write("run/run.json", info.to_string().as_bytes());
+    verdicts(&place, "verify run", 0);
 }
 
 #[test]

@@ -28,7 +28,9 @@ pub use derived::{
 };
 pub use digest::{digest, network_digest, parts, search_parts};
 pub use encode::Encoder;
+pub use paths::rebased;
 pub use provenance::{
     Provenance, Standing, TOOL, changed_parts, changed_since, check_provenance, unbound_data, verify_self,
 };
 pub use topology_text::topology_text;
+pub use written::searches_moved;

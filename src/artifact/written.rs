@@ -107,6 +107,17 @@ fn edited(text: &str, span: Span, edits: &[Edit]) -> String {
     out
 }
 
+/// The text of a program in one file, whose searches have paths that are relative to `from`, with these as they read from `folder`.
+pub fn searches_moved(text: &str, spec: &Spec, from: &Path, folder: &Path) -> String {
+    let mut edits: Vec<Edit> = Vec::new();
+    for s in &spec.searches {
+        paths_of(&s.args, &mut |path, span| edits.push((span, quoted_text(&rebased(path, from, folder)))));
+    }
+    edits.sort_by_key(|(span, _)| (span.file, span.start));
+    let whole = spec.searches.first().map(|s| Span::new(s.span.file, 0, text.len()));
+    whole.map_or_else(|| text.to_string(), |whole| edited(text, whole, &edits))
+}
+
 /// Parameters set from outside, and paths as they read from `folder`; in order of place.
 fn edits(spec: &Spec, folder: &Path) -> Vec<Edit> {
     let mut out: Vec<Edit> = Vec::new();

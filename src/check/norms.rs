@@ -2,6 +2,7 @@
 
 use super::Typed;
 use super::steps::{self, Trains};
+use crate::data::Batches;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Body, Spec};
 use crate::source::Span;
@@ -39,7 +40,10 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
             )
             .label("one row at a time")
             .also(norm, "normalises over the rows of a batch")
-            .help(format!("take larger batches (`batch = 32`), or replace `{name}` by `layer_norm`")),
+            .help(match batch {
+                1 => format!("take larger batches (`batch = 32`), or put `layer_norm` in the place of `{name}`"),
+                _ => format!("train on more rows, or put `layer_norm` in the place of `{name}`"),
+            }),
         );
     }
     let batches = batches?;
@@ -47,19 +51,23 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
         return None;
     }
     let rows = batches.rows;
+    let (dropped, taken) = (trains.written("drop_last = true"), trains.written(&format!("batch = {}", other(batches))));
+    let by = if trains.default { " (the default)" } else { "" };
     Some(
         Diagnostic::new(
             codes::TRAIN_LAST_BATCH,
             at,
-            format!("{rows} rows in batches of {batch} leave a last batch of one row, where `{name}` has one value per channel"),
+            format!("{rows} rows in batches of {batch}{by} leave a last one of one row, and `{name}` has one value per channel there"),
         )
         .label("the last batch has one row")
-        .also(norm, "normalises that batch by its running statistics, which do not change")
-        .help(format!("leave that batch out with `drop_last = true`, or take another size: `batch = {}`", other(rows, batch))),
+        .also(norm, "normalises that batch by its running statistics, which stay as they are")
+        .help(format!("leave that batch out with {dropped}, or take another size: {taken}")),
     )
 }
 
-/// A batch size near this one with which no batch has a single row.
-fn other(rows: usize, batch: usize) -> usize {
-    (batch + 1..batch + 64).chain((2..batch).rev()).find(|b| rows % b != 1).unwrap_or(rows)
+/// A size near this one that leaves no batch of one.
+fn other(batches: Batches) -> usize {
+    let near = (batches.batch + 1..batches.batch + 64).chain((2..batches.batch).rev());
+    let fits = |batch: &usize| Batches { batch: *batch, ..batches }.smallest() != Some(1);
+    near.into_iter().find(fits).unwrap_or(batches.rows)
 }

@@ -121,7 +121,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Also train this many random topologies of the space that are as large as the derived one (within 5 %).
+    /// Also train this many random topologies of the space that are as large as the derived one (within 5 %). For `run`.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub random: usize,
 
@@ -307,11 +307,11 @@ pub struct PredictArgs {
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
 
-    /// Bring pictures to the size of the network's input (bilinear).
+    /// Bring pictures to the size of the network's input (bilinear). For pictures only.
     #[arg(long)]
     pub resize: bool,
 
-    /// The numbers that black and white of a picture stand for in the training data.
+    /// The numbers that black and white of a picture stand for in the training data. For pictures only.
     #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
     pub range: Option<Vec<f64>>,
 

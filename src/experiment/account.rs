@@ -105,6 +105,9 @@ pub fn records(folder: &RunFolder, info: &Info) -> Vec<Answer> {
             }
         }
     }
+    if let Some(device) = progress.as_ref().map(|p| &p["device"]).filter(|d| !d.is_null()) {
+        compare("run.json", "progress.json", &[("device", &own["device"], device)]);
+    }
     if let Some(s) = &search {
         compare("search.json", "run.json", &[("seed", &s["seed"], &own["seed"])]);
     }
@@ -162,14 +165,18 @@ pub fn files(folder: &RunFolder, info: Option<&Info>) -> Result<Vec<Answer>, Run
         Ok(None) => {}
         Ok(Some(c)) => {
             let wrong = c.changed.len() + c.missing.len();
-            let edited = info.is_some_and(|i| i.sums.as_ref().is_some_and(|s| *s != c.own));
-            out.push(match (edited, wrong) {
-                (true, _) => of_list(
+            let sum = info.and_then(|i| i.sums.as_ref());
+            out.push(match (sum, wrong) {
+                (None, _) if info.is_some() && done => of_list(
+                    Differs,
+                    "`run.json` has no `sums`, the sum of this list: nothing shows that it is the list that the run wrote".into(),
+                ),
+                (Some(sum), _) if *sum != c.own => of_list(
                     Differs,
                     "it is not the list that the run wrote: lines were changed, added or removed".into(),
                 ),
-                (false, 0) => of_list(Holds, format!("all {} files in it are as the run left them", c.same)),
-                (false, _) => {
+                (_, 0) => of_list(Holds, format!("all {} files in it are as the run left them", c.same)),
+                (_, _) => {
                     of_list(Differs, format!("{wrong} of {} files in it are not as the run left them", c.same + wrong))
                 }
             });

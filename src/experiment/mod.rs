@@ -32,7 +32,7 @@ use crate::check::{Checked, cost};
 use crate::data::Schema;
 use crate::diag::{Diagnostic, codes};
 use crate::driver::{self, Compiled};
-use crate::hir::{Options, Topology};
+use crate::hir::{Options, Search, Topology};
 use crate::ir::derive::{Derived, decided, derive};
 use crate::ir::{self, Network, partition};
 use crate::plan::{choice_names, lower};
@@ -45,7 +45,7 @@ use crate::runtime::model::{Decided, Model};
 use crate::runtime::record::Listener;
 use crate::runtime::{RunError, checkpoint, latency};
 use crate::search::bench::{Bench, Ground};
-use crate::search::composed;
+use crate::search::{composed, outside};
 
 pub use crate::search::bench::Ended;
 pub use findings::Finding;
@@ -148,7 +148,7 @@ impl Found {
 }
 
 /// The search that can run here, or the diagnostic that says why none can.
-fn runnable(prepared: &Prepared) -> Result<(&Network, &[crate::hir::Search]), Box<Diagnostic>> {
+fn runnable(prepared: &Prepared) -> Result<(&Network, &[Search]), Box<Diagnostic>> {
     let checked = prepared.checked();
     let searches = checked.spec.searches.as_slice();
     let (Some(network), [_, ..]) = (&checked.supernet, searches) else {
@@ -441,9 +441,25 @@ pub fn searched_supernet(prepared: &Prepared, folder: &RunFolder, device: &Devic
 
 /// Refuses, before anything is written, a spec whose search cannot run here.
 pub fn can_search(prepared: &Prepared) -> Result<(), Failure> {
-    match runnable(prepared) {
-        Ok(_) => Ok(()),
-        Err(d) => Err(refused(prepared, *d)),
+    let (_, searches) = runnable(prepared).map_err(|d| refused(prepared, *d))?;
+    for search in searches {
+        if let Some(table) = table_of(search) {
+            is_there(&search.base.join(table))?;
+        }
+    }
+    Ok(())
+}
+
+/// The table that a search reads in place of training, as it is written.
+fn table_of(search: &Search) -> Option<&str> {
+    search.args.opt_str(search.strategy.table(&search.args)?)
+}
+
+fn is_there(table: &Path) -> Result<(), RunError> {
+    match table.try_exists() {
+        Ok(false) => Err(outside::missing(table).into()),
+        // What cannot be told is told when it is read.
+        _ => Ok(()),
     }
 }
 

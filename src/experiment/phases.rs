@@ -7,7 +7,7 @@ use super::results::StoppedAt;
 use super::run::{Command, Phase, Run, Status, Trained, write_own};
 use super::{
     Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, measure,
-    network_model, networks, one_shot, random_candidate, sums, train_args,
+    network_model, networks, one_shot, random_candidate, train_args,
 };
 use crate::artifact;
 use crate::ir::derive::Derived;
@@ -61,11 +61,13 @@ pub fn execute(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fa
         }
         // What an earlier sitting could show of a run that was not done.
         let _ = std::fs::remove_dir_all(run.folder.path.join("partial"));
-        run.info.sums = Some(sums::write(&run.folder)?);
-    } else if let Some(summary) = &outcome.summary {
-        run.folder.write_json("partial/summary.json", summary)?;
+        run.finish()?;
+    } else {
+        if let Some(summary) = &outcome.summary {
+            run.folder.write_json("partial/summary.json", summary)?;
+        }
+        run.set_status(Status::Stopped)?;
     }
-    run.set_status(if outcome.stopped.is_some() { Status::Stopped } else { Status::Done })?;
     Ok(outcome)
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Failure, NetworkResult, Prepared, RunFolder};
+use super::{Failure, NetworkResult, Prepared, RunFolder, sums};
 use crate::artifact;
 use crate::data::DataError;
 use crate::diag::codes;
@@ -158,11 +158,14 @@ pub struct Progress {
     pub phases: Vec<Phase>,
     /// Spent so far.
     pub seconds: f64,
+    /// Where the run began, as in `run.json`: that has no sum, and this file has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 impl Progress {
     fn new() -> Progress {
-        Progress { version: Progress::VERSION, phases: Vec::new(), seconds: 0.0 }
+        Progress { version: Progress::VERSION, phases: Vec::new(), seconds: 0.0, device: None }
     }
 }
 
@@ -341,7 +344,8 @@ impl Run {
     }
 
     fn write_progress(&mut self) -> Result<(), RunError> {
-        let progress = Progress { seconds: self.seconds(), ..self.progress.clone() };
+        let device = Some(self.info.device.clone());
+        let progress = Progress { seconds: self.seconds(), device, ..self.progress.clone() };
         self.folder.write_json("progress.json", &progress)
     }
 
@@ -361,14 +365,21 @@ impl Run {
         keeper
     }
 
+    /// Of a run that is not done.
     pub fn set_status(&mut self, status: Status) -> Result<(), RunError> {
         self.info.status = status;
         if status != Status::Running {
             self.write_progress()?;
         }
-        // Last: a run that says it is done has nothing left to write.
-        self.folder.write_json("run.json", &self.info)?;
-        Ok(())
+        self.folder.write_json("run.json", &self.info)
+    }
+
+    /// Closes a run that is done: the list of sums after all that it is of, `run.json` after the list. Then nothing is left to write.
+    pub fn finish(&mut self) -> Result<(), RunError> {
+        self.write_progress()?;
+        self.info.sums = Some(sums::write(&self.folder)?);
+        self.info.status = Status::Done;
+        self.folder.write_json("run.json", &self.info)
     }
 }
 

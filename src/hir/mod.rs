@@ -313,6 +313,7 @@ pub struct Search {
     pub args: Args,
     /// The arguments of `single { ... }`.
     pub single: Option<Args>,
+    pub single_span: Option<Span>,
     /// Which stages' levels it decides, and whether the heads'; both full when `on` is absent.
     pub stages: Vec<StageId>,
     pub heads: bool,

@@ -1,6 +1,6 @@
 //! Searches: the strategy, its hyper-parameters, and the levels that it decides.
 
-use super::build::Builder;
+use super::build::{Builder, duplicate};
 use super::eval::{self};
 use super::schema::ItemDef;
 use super::*;
@@ -37,7 +37,7 @@ impl Builder<'_> {
                     .help(format!("these can: {}", suggest::listing(able))),
             );
         }
-        let mut single = None;
+        let (mut single, mut single_span) = (None, None);
         for n in &fields.nested {
             if !strategy.single {
                 self.diags.push(
@@ -50,7 +50,12 @@ impl Builder<'_> {
                 );
                 continue;
             }
+            if let Some(first) = single_span {
+                self.diags.push(duplicate("attribute", &n.keyword, first));
+                continue;
+            }
             let inner = &def.nested[0];
+            single_span = Some(n.keyword.span);
             single = Some(self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args);
         }
         let stages = self.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
@@ -77,6 +82,7 @@ impl Builder<'_> {
             strategy,
             args: fields.args,
             single,
+            single_span,
             stages: decided,
             heads,
             on_span: item.on.first().map(|n| n.span),

@@ -15,7 +15,7 @@ mod full;
 pub mod group;
 mod independent;
 pub mod learn_to_branch;
-mod outside;
+pub mod outside;
 mod pairwise;
 mod random;
 pub mod reinforce;
@@ -28,7 +28,7 @@ use std::sync::{Mutex, OnceLock};
 use crate::diag::Diagnostic;
 use crate::hir::{Search, Spec};
 use crate::ir::Network;
-use crate::schema::CallDef;
+use crate::schema::{Args, AttrDef, CallDef, Ty};
 
 /// What a level or the heads leave to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +87,13 @@ impl StrategyDef {
                 Offer::HeadPerCopy => "weighs no heads",
             }),
         }
+    }
+
+    /// The attribute that names a table of results from elsewhere, where it is given: then nothing is trained for them. A strategy that
+    /// takes `single` has no other path.
+    pub fn table(&self, args: &Args) -> Option<&'static str> {
+        let is_given = |a: &&AttrDef| matches!(a.ty, Ty::Path) && args.is_given(a.name);
+        self.call.args.iter().find(is_given).map(|a| a.name)
     }
 
     /// How it stands to a part of a space, other levels being other strategies'.

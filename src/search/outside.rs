@@ -7,21 +7,40 @@ use serde_json::Value;
 
 use crate::data::DataError;
 use crate::runtime::{RunError, format};
-use crate::source::read_bytes;
+use crate::source::{json, read_bytes};
 
 /// The size limit of a table in bytes.
 const MOST: u64 = 1 << 30;
 
-/// A table in its file format.
+/// Values are computed with as losses are, which are 32-bit numbers.
+const LARGEST: f64 = f32::MAX as f64;
+
+/// No search trains for more epochs or steps; whole numbers up to this one are exact in JSON.
+const MOST_TRAINED: u64 = 1 << 53;
+
+/// What is wrong with the size of a value.
+pub fn too_large(value: f64) -> Option<String> {
+    (value.abs() > LARGEST).then(|| format!("{value:e} is too large: values are 32-bit numbers, up to 3.4e38"))
+}
+
+/// A table as it is written.
 pub enum Outside {
     Sheet(Sheet),
     Json(Json),
 }
 
-/// Reads a table. JSON is recognised by its first character.
+/// What is said of a table that is not there.
+pub fn missing(path: &Path) -> DataError {
+    DataError::Option {
+        message: format!("no file `{}`", path.display()),
+        help: "the path of a table is relative to the folder of the `.mtl` file that has the `search` item".into(),
+    }
+}
+
+/// Reads a table; JSON is known by how it begins.
 pub fn read(path: &Path) -> Result<Outside, RunError> {
     let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => DataError::NotFound { path: path.to_path_buf() },
+        std::io::ErrorKind::NotFound => missing(path),
         _ => DataError::Read { path: path.to_path_buf(), source },
     };
     let bytes = read_bytes(path, MOST).map_err(failed)?;
@@ -37,19 +56,18 @@ pub fn read(path: &Path) -> Result<Outside, RunError> {
     let text = std::str::from_utf8(&bytes).map_err(|_| other("not UTF-8 text", "save it as csv or JSON in UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['{', '[']) {
-        let value: Value = serde_json::from_str(text).map_err(|e| {
-            RunError::from(DataError::Text {
-                path: path.to_path_buf(),
-                line: e.line() as u64,
-                detail: format!("this is not JSON: {e}"),
-            })
+        let value = json::read(text).map_err(|e| {
+            let said = e.to_string();
+            let detail = match said.rsplit_once(" at line ") {
+                Some((why, _)) if e.is_data() => why.to_string(),
+                _ => format!("this is no JSON: {said}"),
+            };
+            RunError::from(DataError::Text { path: path.to_path_buf(), line: e.line() as u64, detail })
         })?;
-        // Tables of other programs have no `version`; a table of a later version of mtlc may have another meaning.
-        if value["version"].as_u64().is_some() {
-            let later = |why| RunError::Checkpoint(format!("`{}` {why}", path.display()));
-            format::known(&value, 1).map_err(later)?;
-        }
-        return Ok(Outside::Json(Json { path: path.to_path_buf(), value }));
+        let json = Json { path: path.to_path_buf(), value };
+        json.check_version()?;
+        json.check_trained()?;
+        return Ok(Outside::Json(json));
     }
     Sheet::parse(path, text).map(Outside::Sheet)
 }
@@ -95,23 +113,35 @@ impl Sheet {
         }
     }
 
-    /// The indices of the columns with these names, ignoring case; `None` if one is missing.
-    pub fn columns<const N: usize>(&self, names: [&[&str]; N]) -> Option<[usize; N]> {
-        let header = self.header.as_ref()?;
-        let at = |n: &[&str]| header.iter().position(|h| n.iter().any(|n| h.eq_ignore_ascii_case(n)));
-        let mut out = [0; N];
-        for (place, names) in out.iter_mut().zip(names) {
-            *place = at(names)?;
+    /// Places of the columns that are called so, whatever the case; `None` where one is missing. Two that are called alike are an error.
+    pub fn columns<const N: usize>(&self, names: [&[&str]; N]) -> Result<Option<[usize; N]>, RunError> {
+        let Some(header) = &self.header else { return Ok(None) };
+        let called = |names: &[&str]| -> Vec<usize> {
+            let is = |at: &usize| names.iter().any(|n| header[*at].eq_ignore_ascii_case(n));
+            (0..header.len()).filter(is).collect()
+        };
+        let found = names.map(called);
+        if found.iter().any(Vec::is_empty) {
+            return Ok(None);
         }
-        Some(out)
+        match found.iter().find_map(|places| Some((places[0], *places.get(1)?))) {
+            Some((a, b)) => {
+                let said = format!("the columns `{}` and `{}` mean the same: leave one of them", header[a], header[b]);
+                Err(self.at(self.first_line, said))
+            }
+            None => Ok(Some(found.map(|places| places[0]))),
+        }
     }
 
-    /// The number in a cell, which must be finite; `None` if the cell is empty.
+    /// The number in a cell, which must be a finite 32-bit number; `None` of an empty one.
     pub fn number(&self, row: usize, column: usize) -> Result<Option<f64>, RunError> {
         let text = &self.rows[row].1[column];
         match text.parse::<f64>() {
             _ if text.is_empty() => Ok(None),
-            Ok(v) if v.is_finite() => Ok(Some(v)),
+            Ok(v) if v.is_finite() => match too_large(v) {
+                None => Ok(Some(v)),
+                Some(why) => Err(self.wrong(row, column, &why)),
+            },
             _ => Err(self.wrong(row, column, &format!("{text:?} is not a finite number"))),
         }
     }
@@ -169,7 +199,35 @@ impl Json {
         DataError::Option { message: format!("`{}`{place}: {detail}", self.path.display()), help: help.into() }.into()
     }
 
-    /// The list of names under this key.
+    /// A table of another program has no number of a format; one of a later version may mean something else.
+    fn check_version(&self) -> Result<(), RunError> {
+        match self.value.get("version") {
+            // A list or an object is of a task or a stage with that name.
+            None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => Ok(()),
+            Some(v) if v.is_u64() => {
+                let later = |why| RunError::Checkpoint(format!("`{}` {why}", self.path.display()));
+                format::known(&self.value, 1).map_err(later)
+            }
+            Some(v) => {
+                let said = format!("{v} is no number of a format, which is a whole number");
+                Err(self.wrong("`version`", &said, "leave `version` out of a table that mtlc has not written"))
+            }
+        }
+    }
+
+    /// What was trained for the table, where it says that: a run that starts from it records these numbers.
+    fn check_trained(&self) -> Result<(), RunError> {
+        for key in ["epochs", "steps", "samples"] {
+            let Some(value @ Value::Number(_)) = self.value.get(key) else { continue };
+            if value.as_u64().is_none_or(|n| n > MOST_TRAINED) {
+                let said = format!("{value} is no count: it is a whole number, from 0 to 2^53");
+                return Err(self.wrong(&format!("`{key}`"), &said, &format!("correct it, or leave `{key}` out")));
+            }
+        }
+        Ok(())
+    }
+
+    /// A list of names under this key.
     pub fn names(&self, key: &str) -> Result<Option<Vec<String>>, RunError> {
         let Some(value) = self.value.get(key) else { return Ok(None) };
         let all = value.as_array().map(|l| l.iter().map(|v| v.as_str().map(str::to_string)).collect());
@@ -219,6 +277,14 @@ mod tests {
         assert_eq!(said("a,b\n1,\"2"), "`t.csv`, line 2: a quoted cell does not end on this line");
         let wrong = sheet("a,b\n1,2\n3,x").number(1, 1).expect_err("refused").to_string();
         assert_eq!(wrong, "`t.csv`, line 3: column `b`: \"x\" is not a finite number");
+        let wrong = sheet("a,b\n1,2\n3,-1e39").number(1, 1).expect_err("refused").to_string();
+        assert_eq!(wrong, "`t.csv`, line 3: column `b`: -1e39 is too large: values are 32-bit numbers, up to 3.4e38");
+        assert_eq!(sheet("1,-3.4e38").number(0, 1).expect("a number"), Some(-3.4e38));
+        let names: [&[&str]; 2] = [&["a"], &["b", "c"]];
+        assert_eq!(sheet("x,C,A\n1,2,3").columns(names).expect("once"), Some([2, 1]));
+        assert_eq!(sheet("x,b\n1,2").columns(names).expect("one is missing"), None);
+        let twice = sheet("a,B,c\n1,2,3").columns(names).expect_err("refused").to_string();
+        assert_eq!(twice, "`t.csv`, line 1: the columns `B` and `c` mean the same: leave one of them");
         assert!(sheet("1,inf").number(0, 1).is_err() && sheet("a,b\n1,NaN").number(0, 1).is_err());
     }
 

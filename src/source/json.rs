@@ -1,9 +1,12 @@
-//! JSON texts for files. JSON has no numbers that are not finite: `serde_json` writes `null` instead, which cannot be read back as a
-//! number. Here such a value is an error that names its place. A value that can be undefined has the type `Option`.
+//! JSON texts, written to files and read from others'. JSON has no number for what is not finite, and `serde_json` writes `null` in its place, which cannot be read
+//! back as a number: here such a value is refused, with its place. What may be undefined is an `Option` in its type. Of a key that an object
+//! has twice, `serde_json` keeps the last value: here it is an error ([`read`]).
 
 use std::fmt::{self, Display};
 
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{self, Serialize};
+use serde_json::{Map, Value};
 
 /// Why a value is not written.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +53,75 @@ pub fn finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Refused> {
     value.serialize(Look { place: String::new() })
 }
 
-/// Visits all parts of a value; `place` is the path of the current part.
+/// Reads a text in which no object has a key twice.
+pub fn read(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str::<Once>(text).map(|v| v.0)
+}
+
+/// A value of such a text.
+struct Once(Value);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Once, D::Error> {
+        from.deserialize_any(Any).map(Once)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Once(v)) = from.next_element()? {
+            list.push(v);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = from.next_key::<String>()? {
+            if map.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("the key `{key}` is given twice")));
+            }
+            let Once(value) = from.next_value()?;
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+/// Looks through a value; `place` is where it is.
 struct Look {
     place: String,
 }
@@ -280,6 +351,17 @@ mod tests {
             assert_eq!(place(&Part { kind, ..part(vec![]) }), at);
         }
         assert_eq!(line(&[0.5, f64::INFINITY]), Err(Refused::NotFinite { place: "[1]".into(), value: f64::INFINITY }));
+    }
+
+    #[test]
+    fn a_key_is_given_once() {
+        let text = r#"{"a":[1,-2,0.1,1e300,null,true],"b":{"a":"x","c":{}},"c":18446744073709551615}"#;
+        assert_eq!(read(text).expect("it reads"), serde_json::from_str::<Value>(text).expect("it reads"));
+        for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"x":2,"a":null}}]"#] {
+            let why = read(text).expect_err("a key stands twice");
+            assert!(why.to_string().starts_with("the key `a` is given twice at line 1") && why.is_data(), "{why}");
+        }
+        assert!(read("{\"a\":1,").expect_err("it is cut").is_eof());
     }
 
     #[test]

@@ -37,6 +37,8 @@ fn mistakes() {
         ("no such column to hand through", 4, "predict run new.csv --id whom"),
         ("an array for a table", 4, "predict run x.npy"),
         ("a table and an array", 4, "predict run new.csv x.npy"),
+        ("a size of pictures for a table", 2, "predict run new.csv --resize"),
+        ("shades of pictures for an array", 2, "predict run x.npy --range 0 1"),
         ("no such task", 2, "predict run new.csv --tasks yes,kinds"),
         ("no such network", 1, "predict run new.csv --network derived"),
         ("a run that only searched", 1, "predict searched new.csv"),

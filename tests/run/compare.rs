@@ -165,6 +165,34 @@ fn what_is_asked_for_and_how() {
     assert!(none.err.contains("`nowhere` is no comparison"), "{}", none.err);
 }
 
+/// A path in `--with` is relative to the program, as one in the file is: it leads to the same table wherever the comparison stands.
+/// A table that is not there is told of before anything is trained.
+#[test]
+fn a_table_that_is_asked_for() {
+    let place = Place::table();
+    let affinities = "yes,kind,value\n1,0.9,0.1\n0.9,1,0.2\n0.1,0.2,1\n";
+    for folder in ["", "deep/"] {
+        place.write(&format!("{folder}affinity.csv"), affinities.as_bytes());
+        place.write(&format!("{folder}train.csv"), table(60).as_bytes());
+        place.write(&format!("{folder}net.mtl"), SPEC.as_bytes());
+        let run = |table: &str, out: &str| {
+            let with = format!("affinity{{affinities=\"{table}\"}}");
+            place.run(&format!(
+                "compare {folder}net.mtl -o {out} --seeds 1 --device cpu --quiet --set epochs=1 --with {with}"
+            ))
+        };
+        let missing = run("none.csv", "none");
+        assert_eq!(missing.code, 4, "{}", missing.err);
+        assert!(missing.err.contains(&format!("no file `{folder}none.csv`")), "{}", missing.err);
+        assert!(!place.path("none").exists());
+        let out = format!("out/{}cmp", folder);
+        run("affinity.csv", &out).ok();
+        let program = place.text(&format!("{out}/programs/affinity.mtl"));
+        assert!(program.contains(&format!("/{folder}affinity.csv\"")), "{program}");
+        place.run(&format!("verify {out}/runs/affinity-0")).ok();
+    }
+}
+
 /// A misfit that was asked for by name is the program's error, and nothing is left behind.
 #[test]
 fn a_strategy_that_does_not_fit_is_refused() {

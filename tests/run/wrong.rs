@@ -155,6 +155,16 @@ fn programs_and_folders() {
     r.case("no such device", 1, "run net.mtl -o run --device tpu --quiet", |_| ());
     r.case("no such program", 1, "run nett.mtl -o run --quiet", |_| ());
     r.case("nothing to search", 3, RUN, |p| strategy(p, ""));
+    let table = "search affinity { affinities = \"affinity.csv\" }";
+    r.case("a table that is not there", 4, RUN, |p| strategy(p, table));
+    r.case("too few samples to measure", 3, "search net.mtl -o run --device cpu --quiet", |p| {
+        strategy(p, "search affinity");
+        spec(p, "share(0.2", "share(0.03");
+    });
+    let beside = " -o run --device cpu --quiet --random 2";
+    r.case("random networks beside a training", 2, &format!("train net.mtl{beside}"), |_| ());
+    r.case("random networks beside a search", 2, &format!("search net.mtl{beside}"), |_| ());
+    r.case("parameters of no program", 2, "verify net.mtl --set epochs=9", |_| ());
     r.case("no data to train on", 3, TRAIN, |p| {
         let text = "mtl 1\ninput x: f32[4]\ntask y: binary\nbackbone net(x) { stage one = linear(4) }\n\
                     head for * = linear(outputs)\n";

@@ -44,11 +44,25 @@ static TABLE: &[Idle] = &[
         help: "leave it out, or remove `affinities` and measure again",
     },
     Idle {
+        strategy: "affinity",
+        attribute: "measure",
+        when: |args, _| args.is_given("affinities"),
+        why: "the affinities are read, not measured",
+        help: "leave it away, or leave `affinities` away and measure anew",
+    },
+    Idle {
         strategy: "pairwise",
         attribute: "better",
         when: |args, _| !args.is_given("pairs"),
         why: "no table is read, and losses are measured",
         help: "leave it out, or name a table: `pairs = \"pairs.csv\"`",
+    },
+    Idle {
+        strategy: "pairwise",
+        attribute: "better",
+        when: |args, _| args.opt_str("pairs").is_some_and(|p| p.to_lowercase().ends_with(".json")),
+        why: "a `pairwise.json` says itself which values are better",
+        help: "leave it away",
     },
     Idle {
         strategy: "expected_cost",
@@ -61,6 +75,12 @@ static TABLE: &[Idle] = &[
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     for search in &facts.spec.searches {
+        let table = search.strategy.table(&search.args);
+        if let (Some(table), Some(at)) = (table, search.single_span) {
+            let said = format!("`single` has no effect: `{table}` names a table, and no network is trained for it");
+            let help = format!("leave it away, or leave `{table}` away and train anew");
+            diags.push(Diagnostic::new(codes::SEARCH_IDLE, at, said).label("without effect").help(help));
+        }
         for idle in TABLE.iter().filter(|i| i.strategy == search.strategy.call.name) {
             if search.args.is_given(idle.attribute) && (idle.when)(&search.args, facts.spec) {
                 let at = search.args.span(idle.attribute).unwrap_or(search.span);

@@ -23,9 +23,10 @@ mod weight;
 mod weighting;
 
 use super::Typed;
+use super::steps::{self, Trains};
 use crate::diag::Diagnostics;
 use crate::hir::Spec;
-use crate::schema::{Args, Duration};
+use crate::schema::Duration;
 
 /// What a lint may look at.
 pub(super) struct Facts<'a> {
@@ -64,26 +65,11 @@ pub(super) fn lints(facts: &Facts<'_>, diags: &mut Diagnostics) {
 }
 
 impl Facts<'_> {
-    /// The attributes of everything that trains: searches, their single-task networks, `train`.
-    fn trainings(&self) -> impl Iterator<Item = &Args> {
-        let searches = self.spec.searches.iter().flat_map(|s| [Some(&s.args), s.single.as_ref()]).flatten();
-        searches.chain(self.spec.train.as_ref().map(|t| &t.args))
-    }
-
-    /// Rows of the training split, where the only data set has a schema.
-    fn rows(&self) -> Option<usize> {
-        super::steps::rows(self.spec)
-    }
-
-    /// A length in epochs; steps count where the number of rows is known.
-    fn epochs(&self, length: Duration, args: &Args) -> Option<f64> {
+    /// A length in epochs of a training; steps count where the number of rows is known.
+    fn epochs(&self, length: Duration, trains: &Trains) -> Option<f64> {
         match length {
             Duration::Epochs(n) => Some(n),
-            Duration::Steps(n) => {
-                args.get("batch")?;
-                let per_epoch = self.rows()?.div_ceil(args.size("batch").max(1)).max(1);
-                Some(n / per_epoch as f64)
-            }
+            Duration::Steps(n) => Some(n / steps::batches(self.spec, trains)?.per_epoch().max(1) as f64),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! A patience that cannot run out before training ends.
 
 use super::Facts;
+use crate::check::steps;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
-    for args in facts.trainings() {
+    for trains in steps::trainings(facts.spec) {
+        let args = &trains.args;
         let Some(patience) = args.get("patience").map(|_| args.size("patience")) else { continue };
         let epochs = args.size("epochs");
         let Some(at) = args.span("patience").filter(|_| patience >= epochs) else { continue };

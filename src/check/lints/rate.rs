@@ -1,6 +1,7 @@
 //! A learning rate that trains nothing: 0, or far too large.
 
 use super::Facts;
+use crate::check::steps;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 
 /// Steps of Adam have about the size of the rate whatever the gradient, so there 1 is large.
@@ -9,7 +10,8 @@ fn most(optimizer: &str) -> f64 {
 }
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
-    for args in facts.trainings() {
+    for trains in steps::trainings(facts.spec) {
+        let args = &trains.args;
         for name in ["optimizer", "weights", "choices"] {
             let Some(optimizer) = args.opt_call(name) else { continue };
             let lr = optimizer.args.float("lr");

@@ -1,20 +1,21 @@
 //! A warm-up that leaves no epoch in which choices are learned.
 
 use super::Facts;
+use crate::check::steps;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
-    for search in &facts.spec.searches {
-        let args = &search.args;
-        if args.get("warmup").is_none() || args.get("epochs").is_none() {
+    for trains in steps::trainings(facts.spec) {
+        let args = &*trains.args;
+        if args.get("warmup").is_none() {
             continue;
         }
         let epochs = args.size("epochs");
-        let Some(length) = facts.epochs(args.duration("warmup"), args).filter(|l| *l >= epochs as f64) else {
+        let Some(length) = facts.epochs(args.duration("warmup"), &trains).filter(|l| *l >= epochs as f64) else {
             continue;
         };
         let given = if args.is_given("warmup") { "warmup" } else { "epochs" };
-        let at = args.span(given).unwrap_or(search.span);
+        let at = args.span(given).unwrap_or(trains.span);
         let mut d = Diagnostic::new(
             codes::SEARCH_WARMUP,
             at,

@@ -1,18 +1,17 @@
 //! A loss weighting that has nothing to weigh: one task, or declared weights that it leaves aside.
 
 use super::Facts;
+use crate::check::steps::{self, Of};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::schema::Args;
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
     let tasks = &facts.spec.tasks;
     let counting = tasks.iter().filter(|t| t.weight > 0.0).count();
-    // TreeMTL's `single` trains pairs.
-    let of_one = facts.spec.searches.iter().filter(|s| s.strategy.call.name != "pairwise");
-    let single: Vec<&Args> = of_one.filter_map(|s| s.single.as_ref()).collect();
-    for args in facts.trainings() {
+    for trains in steps::trainings(facts.spec) {
+        let args = &trains.args;
         let (Some(call), Some(at)) = (args.opt_call("weighting"), args.span("weighting")) else { continue };
-        let alone = single.iter().any(|s| std::ptr::eq(*s, args));
+        // TreeMTL's `single` trains pairs.
+        let alone = matches!(trains.of, Of::Single(strategy) if strategy != "pairwise");
         if call.name != "static" && (alone || counting <= 1) {
             let message = match alone {
                 true => {

@@ -39,6 +39,7 @@ fn go(args: &PredictArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     predictor.wanted.id = args.id.clone();
     predictor.wanted.resize = args.resize;
     predictor.wanted.range = args.range.as_deref().map(|r| [r[0], r[1]]);
+    pictures_only(args)?;
     let keep = kept(&predictor.answers, args, layout, terminal)?;
     let predictor = predictor;
     let mut source = fresh::open(&args.data, &predictor.wanted).map_err(|e| session::failed(e.into()))?;
@@ -72,6 +73,17 @@ fn go(args: &PredictArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         terminal.note(&format!("wrote {}: {rows} rows, network `{name}`", path.display()));
     }
     Ok(Ok(Exit::Ok))
+}
+
+/// Refuses what is said of pictures where there are none.
+fn pictures_only(args: &PredictArgs) -> Result<(), Stop> {
+    let said = [args.resize.then_some("--resize"), args.range.as_ref().map(|_| "--range")];
+    let Some(option) = said.into_iter().flatten().next() else { return Ok(()) };
+    let Some((path, what)) = fresh::without_pictures(&args.data).map_err(|e| session::failed(e.into()))? else {
+        return Ok(());
+    };
+    let said = format!("`{option}` is for pictures, and `{}` is {what}", path.display());
+    Err(Stop::Failed(Failure::new(Exit::Usage, said).help(format!("leave `{option}` out"))))
 }
 
 /// All rows; how many there were.

@@ -18,11 +18,18 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Outcome {
 }
 
 fn go(args: &VerifyArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
+    if args.spec.is_none() && !args.set.set.is_empty() && !args.what.is_dir() {
+        let f =
+            Failure::new(Exit::Usage, "`--set` sets parameters of the program that `--spec` names, and none is named")
+                .help("name it: `mtlc verify FILE --spec PROGRAM --set NAME=VALUE`");
+        return Err(Stop::Failed(f));
+    }
     let answers = match args.what.is_dir() {
         true => {
-            if args.spec.is_some() || args.weights.is_some() {
-                let f = Failure::new(Exit::Usage, "a run folder has its own program and weights")
-                    .help("`--spec` and `--weights` go with a file: `mtlc verify RUN/derived/net.mtl --spec FILE`");
+            if args.spec.is_some() || args.weights.is_some() || !args.set.set.is_empty() {
+                let f = Failure::new(Exit::Usage, "a run folder has its own program, parameters and weights").help(
+                    "`--spec`, `--set` and `--weights` go with a file: `mtlc verify RUN/derived/net.mtl --spec FILE`",
+                );
                 return Err(Stop::Failed(f));
             }
             verify::run(&RunFolder::open(&args.what).map_err(session::failed)?).map_err(session::failed)?

@@ -181,6 +181,17 @@ pub fn open<'a>(paths: &[PathBuf], wanted: &'a Wanted) -> Result<Box<dyn Source 
     })
 }
 
+/// The first path that holds no pictures, and what it is.
+pub fn without_pictures(paths: &[PathBuf]) -> Result<Option<(PathBuf, &'static str)>, DataError> {
+    for path in paths {
+        let kind = kind(path)?;
+        if kind != Kind::Picture {
+            return Ok(Some((shown(path), kind.words())));
+        }
+    }
+    Ok(None)
+}
+
 /// What a file is, by how it begins.
 fn kind(path: &Path) -> Result<Kind, DataError> {
     if path == Path::new("-") {

@@ -165,7 +165,7 @@ pub fn begin(
     seeds: Vec<u64>,
     device: &str,
 ) -> Result<Request, Failure> {
-    super::can_search(prepared)?;
+    super::runnable(prepared).map_err(|d| super::refused(prepared, *d))?;
     let text = super::program_text(prepared, &path.join("programs").join("program.mtl"));
     let base = Base { text: &text, checked: prepared.checked() };
     let explicit = with.is_some();
@@ -179,14 +179,16 @@ pub fn begin(
     // Those of every run, whether the space holds them or not.
     let (sources, spec) = (&prepared.compiled.sources, &prepared.checked().spec);
     let vocabularies = artifact::vocabularies(spec);
+    let from = prepared.path.parent().unwrap_or(Path::new(""));
     for candidate in super::baselines(prepared.checked()).into_iter().rev() {
         let text = artifact::network_file(sources, spec, &candidate.topology, &path.join("programs"));
         written.push((format!("programs/{}.mtl", candidate.name), text));
         entries.push(Entry { name: candidate.name, note: None });
     }
     for asked in &all {
-        let program = base.program(asked, None);
-        let found = compiled(&program.text, &vocabularies, &path.join("programs").join(format!("{}.mtl", asked.name)));
+        let mut program = base.program(asked, None);
+        let at = path.join("programs").join(format!("{}.mtl", asked.name));
+        let found = programs::placed(asked, &mut program, &vocabularies, from, &at);
         if found.has_errors() {
             if explicit || asked.name == RANDOM {
                 return Err(Failure::Spec(Box::new(found)));
@@ -194,6 +196,12 @@ pub fn begin(
             let why = found.diagnostics.iter().find(|d| d.is_error()).map(|d| d.message.clone()).unwrap_or_default();
             left_out.push((asked.name.clone(), why));
             continue;
+        }
+        // A table that is not there is told of now, not after the baselines have been trained.
+        for search in found.checked.iter().flat_map(|c| &c.spec.searches) {
+            if let Some(table) = super::table_of(search) {
+                super::is_there(&from.join(artifact::rebased(table, &search.base, from)))?;
+            }
         }
         entries.push(Entry { name: asked.name.clone(), note: program.note });
         // The draws of random search follow from what the others take.

@@ -153,6 +153,20 @@ pub fn compiled(text: &str, vocabularies: &[Sidecar], at: &Path) -> Compiled {
     compile_text(text, at, &Options::default(), &load)
 }
 
+/// Compiles a program of a strategy that will stand at `at`. Paths in a body that was asked for are relative to `from`, where the user's
+/// file stands; in the program they lead to the same files.
+pub fn placed(asked: &Asked, program: &mut Program, vocabularies: &[Sidecar], from: &Path, at: &Path) -> Compiled {
+    let found = compiled(&program.text, vocabularies, at);
+    let Some(checked) = found.checked.as_ref().filter(|_| asked.body.is_some()) else { return found };
+    let folder = at.parent().unwrap_or(Path::new(""));
+    let moved = artifact::searches_moved(&program.text, &checked.spec, from, folder);
+    if moved == program.text {
+        return found;
+    }
+    program.text = crate::fmt::format(&moved).unwrap_or(moved);
+    compiled(&program.text, vocabularies, at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

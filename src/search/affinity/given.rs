@@ -139,15 +139,27 @@ impl Known<'_> {
             matched(what, mine, &names).map(Some).map_err(|why| json.wrong(&format!("`{key}`"), &why, HELP))
         };
         let place = named("tasks", "task", self.tasks)?.unwrap_or_else(|| (0..self.tasks.len()).collect());
-        let stages = match named("locations", "stage", self.stages)? {
-            Some(found) => Some(found),
-            None => named("stages", "stage", self.stages)?,
-        };
-        let stages = stages.unwrap_or_else(|| (0..self.stages.len()).collect());
-        let inner = ["affinities", "affinity", "matrix"].iter().find_map(|key| json.value.get(*key));
-        let value = inner.unwrap_or(&json.value);
         let by_name = |value: &Value, names: &[String]| {
             value.as_object().is_some_and(|o| names.iter().all(|n| o.contains_key(n)))
+        };
+        // Of several keys that mean the same, none is better than another.
+        let one_of = |keys: &[&'static str]| -> Result<Option<&'static str>, RunError> {
+            let mut there = keys.iter().copied().filter(|key| json.value.get(*key).is_some());
+            match (there.next(), there.next()) {
+                (Some(a), Some(b)) => {
+                    Err(json.wrong("", &format!("the keys `{a}` and `{b}` mean the same"), "leave one of them"))
+                }
+                (found, _) => Ok(found),
+            }
+        };
+        let stages = match one_of(&["locations", "stages"])? {
+            Some(key) => named(key, "stage", self.stages)?,
+            None => None,
+        };
+        let stages = stages.unwrap_or_else(|| (0..self.stages.len()).collect());
+        let value = match by_name(&json.value, self.tasks) || by_name(&json.value, self.stages) {
+            true => &json.value,
+            false => one_of(&["affinities", "affinity", "matrix"])?.map_or(&json.value, |key| &json.value[key]),
         };
         let matrices: Vec<(String, &Value)> = match value {
             Value::Array(list) if list.iter().all(|m| m.is_array() && m[0].is_array()) && !list.is_empty() => {
@@ -162,7 +174,16 @@ impl Known<'_> {
                     .map(|(l, at)| (format!("stage `{}`, ", self.stages[l]), &list[at]))
                     .collect()
             }
-            Value::Object(_) if by_name(value, self.stages) && !by_name(value, self.tasks) => {
+            Value::Object(all) if by_name(value, self.stages) && !by_name(value, self.tasks) => {
+                let is_matrix = |key: &&String| match &all[*key] {
+                    Value::Array(rows) => rows.first().is_some_and(Value::is_array),
+                    value => value.is_object() && *key != "validation",
+                };
+                let other = all.keys().filter(|k| !self.stages.contains(k)).find(is_matrix);
+                if let Some(other) = other {
+                    let said = format!("the program has no stage `{other}`");
+                    return Err(json.wrong("", &said, HELP));
+                }
                 self.stages.iter().map(|s| (format!("stage `{s}`, "), &value[s])).collect()
             }
             other => vec![(String::new(), other)],
@@ -228,8 +249,8 @@ impl Known<'_> {
         };
         let empty = || (vec![vec![None; n]; n], vec![vec![None; n]; n]);
         let names = [&["task"] as &[&str], &["with", "partner"], &["affinity", "value"]];
-        if let Some([task, with, value]) = sheet.columns(names) {
-            let stage = sheet.columns([&["stage", "location"]]).map(|[s]| s);
+        if let Some([task, with, value]) = sheet.columns(names)? {
+            let stage = sheet.columns([&["stage", "location"]])?.map(|[s]| s);
             let mut all: Vec<_> = (0..if stage.is_some() { d } else { 1 }).map(|_| empty()).collect();
             for row in 0..sheet.rows.len() {
                 let (i, j) = (index(self.tasks, row, task, "task")?, index(self.tasks, row, with, "task")?);
@@ -391,7 +412,22 @@ mod tests {
             ),
             ("{\"s1\":[[1]],\"s2\":[[1]]}", "`./t`, stage `s1`: there are 1 rows"),
             ("{\"a\":{\"x\":1},\"b\":{},\"c\":{}}", "`./t`, row `a`: the program has no task `x`"),
-            ("[1,", "`./t`, line 1: this is not JSON"),
+            ("[1,", "`./t`, line 1: this is no JSON"),
+            ("{\"a\":{},\n\"b\":{},\"b\":{},\"c\":{}}", "`./t`, line 2: the key `b` is given twice"),
+            ("{\"a\":{\"b\":1,\"b\":0},\"b\":{},\"c\":{}}", "`./t`, line 1: the key `b` is given twice"),
+            ("{\"matrix\":[],\"affinity\":[]}", "`./t`: the keys `affinity` and `matrix` mean the same"),
+            ("{\"locations\":[],\"stages\":[]}", "`./t`: the keys `locations` and `stages` mean the same"),
+            ("{\"s1\":[[1]],\"s2\":[[1]],\"s3\":[[1]]}", "`./t`: the program has no stage `s3`"),
+            ("{\"version\":\"1\",\"matrix\":[]}", "`./t`, `version`: \"1\" is no number of a format"),
+            ("{\"version\":-1,\"matrix\":[]}", "`./t`, `version`: -1 is no number of a format"),
+            ("{\"version\":1.5,\"matrix\":[]}", "`./t`, `version`: 1.5 is no number of a format"),
+            ("{\"version\":2,\"matrix\":[]}", "`./t` has format 2"),
+            ("{\"epochs\":9223372036854775808,\"matrix\":[]}", "`./t`, `epochs`: 9223372036854775808 is no count"),
+            ("{\"steps\":-1,\"matrix\":[]}", "`./t`, `steps`: -1 is no count"),
+            (
+                "stage,task,with,affinity,value\ns1,a,b,1,1\n",
+                "`./t`, line 1: the columns `affinity` and `value` mean the same",
+            ),
             ("PK\u{3}\u{4}x", "`./t` is a zip archive or an Excel workbook"),
         ] {
             let found = read_text(text).expect_err(said);

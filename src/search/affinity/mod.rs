@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bench::{Bench, Ended, Ground, Outcome, Part, train_part};
 use super::{Offer, StrategyDef};
-use crate::check::cost;
+use crate::check::{cost, steps};
 use crate::data::Batches;
 use crate::diag::{Diagnostic, codes};
 use crate::hir::{Search, Spec, StageId, TaskId};
@@ -136,8 +136,21 @@ fn check(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
                 .help("search some of them: `choose = beam`; or leave it away, which takes what the tasks allow"),
         );
     }
+    let validation = steps::rows(spec).map(|rows| rows[1]);
+    if let Some(there) = validation.filter(|n| *n < LEAST && DEF.table(&search.args).is_none()) {
+        out.push(Diagnostic::new(codes::SEARCH_MISFIT, search.span, too_few(there)).help(MORE));
+    }
     out
 }
+
+/// Fewer samples have a single dissimilarity, or none: nothing can be ranked.
+const LEAST: usize = 3;
+
+/// What is said of a validation split with fewer samples than that, and the way out.
+fn too_few(there: usize) -> String {
+    format!("affinities are measured on three samples or more, and the validation split has {there}")
+}
+const MORE: &str = "give the data a larger `validation` share (of generated data, `validation_samples`)";
 
 /// `affinity.json`: all that choosing a tree needs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -259,6 +272,8 @@ fn measured(
     let spec = &ground.checked.spec;
     let (tasks, locations) = names(ground);
     let args = ground.single_args();
+    // First: what cannot be measured is not worth a training.
+    let rows = samples(ground, listener)?;
     let phases = phase_names(&tasks);
     let (mut validation, mut epochs) = (SplitScores { loss: 0.0, tasks: Vec::new() }, 0);
     let mut networks = Vec::new();
@@ -274,7 +289,6 @@ fn measured(
         validation.tasks.extend(scores.tasks);
         networks.push(network);
     }
-    let rows = samples(ground, listener)?;
     // By location and task.
     let mut ranks: Vec<Vec<rsa::Ranks>> = vec![Vec::new(); locations.len()];
     let mut constant = vec![Vec::new(); locations.len()];
@@ -351,11 +365,9 @@ fn single(ground: &Ground, task: TaskId) -> Result<Network, RunError> {
 /// Rows of the validation split, drawn by the seed, in order.
 fn samples(ground: &Ground, listener: &mut dyn Listener) -> Result<Vec<u32>, RunError> {
     let (wanted, there) = (ground.search.args.size("samples"), ground.feed.dataset.validation.rows);
-    if there < 3 {
-        return Err(RunError::Data(crate::data::DataError::Option {
-            message: format!("affinities are measured on three samples or more, and the validation split has {there}"),
-            help: "give the data a larger `validation` share".into(),
-        }));
+    if there < LEAST {
+        let (message, help) = (too_few(there), MORE.into());
+        return Err(RunError::Data(crate::data::DataError::Option { message, help }));
     }
     if there < wanted && ground.search.args.is_given("samples") {
         listener.note(&format!("note: the validation split has {there} samples, and `samples` asks for {wanted}"));

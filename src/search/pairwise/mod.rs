@@ -24,6 +24,7 @@ use self::rank::{Problem, Ranked, Sizes};
 use super::bench::{Bench, Ended, Ground, Outcome, train_part};
 use super::{Offer, StrategyDef};
 use crate::check::cost;
+use crate::data::DataError;
 use crate::diag::{Diagnostic, codes};
 use crate::hir::{Search, Spec, TaskId};
 use crate::ir::count::chains;
@@ -52,8 +53,8 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "better",
                 ty: Ty::OneOf(&["lower", "higher"]),
                 need: Need::Default("lower"),
-                doc: "Which values of a csv in `pairs` are better: `lower` for losses, `higher` for scores. A `pairwise.json` records \
-                      this itself.",
+                doc: "Which values of a csv in `pairs` are better: `lower` of losses, `higher` of scores. A `pairwise.json` says it \
+                      itself: leave `better` out then.",
             },
         ],
     },
@@ -120,7 +121,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
         Some(written) => {
             let path = ground.search.base.join(written);
             let better = if args.str("better") == "lower" { Better::Lower } else { Better::Higher };
-            let found = pairs::read(&path, &tasks, &stages, better)?;
+            let found = pairs::read(&path, &tasks, &stages, args.is_given("better").then_some(better))?;
             listener.note(&format!("pairs: from `{}`, nothing is trained", path.display()));
             found
         }
@@ -129,9 +130,16 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
             Ended::Stopped(at, _) => return Ok(Ended::Stopped(at, None)),
         },
     };
-    bench.write("pairwise.json", &json::text(&found).map_err(RunError::refused("pairwise.json"))?)?;
     let mut shares = found.values(&tasks, stages.len()).map_err(RunError::Checkpoint)?;
-    rank::relative(&mut shares, found.better);
+    rank::relative(&mut shares, found.better).map_err(|(task, with)| {
+        let message = format!(
+            "the results of `{}` with `{}` cannot be compared: they are more than 1e100 times the mean of the results of `{}` \
+             where nothing is shared",
+            tasks[task], tasks[with], tasks[task]
+        );
+        RunError::from(DataError::Option { message, help: "correct the table in `pairs`".into() })
+    })?;
+    bench.write("pairwise.json", &json::text(&found).map_err(RunError::refused("pairwise.json"))?)?;
     let sizes = |of: Cost| {
         let open = || RunError::NotYet("sizes are open until the data schema is frozen".into());
         cost::sizes(checked, of).map(|(stages, heads)| Sizes { stages, heads }).ok_or_else(open)

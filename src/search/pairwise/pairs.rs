@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::runtime::RunError;
 use crate::runtime::record::SplitScores;
-use crate::search::outside::{self, Json, Outside, Sheet, matched};
+use crate::search::outside::{self, Json, Outside, Sheet, matched, too_large};
 
 /// The contents of `pairwise.json`: everything that ranking needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,10 @@ impl Pairs {
             if let Some(shared) = pair.by_shared_stages.iter().position(|v| !v.is_finite()) {
                 return Err(format!("{of}, {shared} stages shared: not a finite number"));
             }
+            let large = pair.by_shared_stages.iter().enumerate().find_map(|(shared, v)| Some((shared, too_large(*v)?)));
+            if let Some((shared, why)) = large {
+                return Err(format!("{of}, {shared} stages shared: {why}"));
+            }
             if out[task][with].replace(&pair.by_shared_stages).is_some() {
                 return Err(format!("{of} is given twice"));
             }
@@ -89,17 +93,26 @@ fn unknown(name: &str, tasks: &[String]) -> String {
 
 const HELP: &str = "`mtlc explain pairwise` describes the files that are read";
 
-/// Reads results: `pairwise.json` of an earlier run, a csv with the columns `task`, `with`, `shared` and `value`, or a csv in the format
-/// of TreeMTL's authors, with a column `(a, b)-i` for the i-th of two tasks and a row per number of shared stages.
-pub fn read(path: &Path, tasks: &[String], stages: &[String], better: Better) -> Result<Pairs, RunError> {
+/// Reads results: `pairwise.json` of an earlier run, a csv with the columns `task`, `with`, `shared` and `value`, or one as TreeMTL's
+/// authors have it, a column `(a, b)-i` for the i-th of two tasks and a row per number of shared stages. `better` is what the search
+/// says of the values, if it does.
+pub fn read(path: &Path, tasks: &[String], stages: &[String], better: Option<Better>) -> Result<Pairs, RunError> {
     let found = match outside::read(path)? {
-        Outside::Json(json) => of_json(&json, tasks, stages)?,
+        Outside::Json(json) => {
+            let found = of_json(&json, tasks, stages)?;
+            if better.is_some_and(|b| b != found.better) {
+                let said = "the search says the opposite of which values are better";
+                return Err(json.wrong("`better`", said, "correct one of the two: leave `better` out of the search"));
+            }
+            found
+        }
         Outside::Sheet(sheet) => {
-            let pairs = match sheet.columns([&["task"], &["with", "partner"], &["shared"], &["value", "loss", "score"]])
-            {
-                Some(columns) => long(&sheet, columns, stages.len())?,
-                None => wide(&sheet, tasks, stages.len())?,
-            };
+            let better = better.unwrap_or(Better::Lower);
+            let pairs =
+                match sheet.columns([&["task"], &["with", "partner"], &["shared"], &["value", "loss", "score"]])? {
+                    Some(columns) => long(&sheet, columns, stages.len())?,
+                    None => wide(&sheet, tasks, stages.len())?,
+                };
             let found = Pairs {
                 version: 1,
                 tasks: tasks.to_vec(),
@@ -229,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pairs.csv");
         std::fs::write(&path, text).expect("written");
-        let found = read(&path, &names("a b c"), &names("s1 s2"), Better::Higher);
+        let found = read(&path, &names("a b c"), &names("s1 s2"), Some(Better::Higher));
         found.map_err(|e| e.to_string().replace(&folder.path().display().to_string(), "."))
     }
 
@@ -262,6 +275,11 @@ mod tests {
         assert!(said("\"a\"", "\"x\"").contains("`tasks`: the program has no task `x`"));
         assert!(said("\"s2\"", "\"deep\"").contains("`stages`: the program has no stage `deep`"));
         assert!(said("[\"s1\",\"s2\"]", "[\"s2\",\"s1\"]").contains("another order"));
+        assert!(
+            said("\"better\":\"higher\"", "\"better\":\"lower\"").contains("`better`: the search says the opposite")
+        );
+        assert!(said("\"epochs\":0", "\"epochs\":9223372036854775808").contains("`epochs`: 9223372036854775808 is no"));
+        assert!(said("16.0", "1e39").contains("`c` with `b`, 1 stages shared: 1e39 is too large"));
         assert!(said("[6.0,16.0,26.0]", "[6.0,16.0]").contains("`c` with `b` has 2 values, and 2 stages need 3"));
     }
 
@@ -269,7 +287,8 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (from, to, said) in [
             ("22", "x", "line 3: column `(0, 1)-1`: \"x\" is not a finite number"),
-            ("13", "", "line 4: column `(a, c)-0`: this cell is empty"),
+            ("22", "1e308", "line 3: column `(0, 1)-1`: 1e308 is too large: values are 32-bit numbers"),
+            ("13", "", "line 4: column `(a, c)-0`: nothing stands here"),
             ("(1, 2)-0", "(1, 3)-0", "line 1: column `(1, 3)-0`: the program has no task `3`; it has `a`, `b`, `c`"),
             ("(1, 2)-0", "note", "does not fit: nothing is given of `b` with `c`"),
             ("(1, 2)-0", "(0, 1)-0", "does not fit: `a` with `b` is given twice"),
@@ -286,6 +305,8 @@ mod tests {
         );
         let twice = "task,with,shared,value\na,b,0,1\na,b,0,1\n";
         assert!(read_text(twice).expect_err("refused").contains("line 3: column `value`: this value is given twice"));
+        let both = "task,with,shared,loss,score\na,b,0,1,1\n";
+        assert!(read_text(both).expect_err("refused").contains("the columns `loss` and `score` mean the same"));
         assert!(read_text("x,y\n1,2\n").expect_err("refused").contains("has neither the columns"));
         assert!(read_text("PK\u{3}\u{4}").expect_err("refused").contains("an Excel workbook"));
     }

@@ -59,17 +59,23 @@ pub struct Ranking {
     pub listed: Vec<Ranked>,
 }
 
-/// Converts results to relative ones, of which lower is better: 1 + d / m, where m is the mean of the task's results without sharing (its
-/// absolute value), and d is how much worse the result is than that mean. If m is 0, the relative result is d.
-pub fn relative(values: &mut Values, better: Better) {
+/// Turns results into shares of the task's mean where nothing is shared, 1 + how much worse as a share of it; lower is better. A mean of
+/// 0 leaves values as they are. The task and the partner of a value that is too far from that mean are an error: sums of such shares
+/// are not finite, or nothing else counts in them.
+pub fn relative(values: &mut Values, better: Better) -> Result<(), (usize, usize)> {
+    const MOST: f64 = 1e100;
     let n = values.len();
     for (t, partners) in values.iter_mut().enumerate() {
         let alone: f64 = (0..n).filter(|u| *u != t).map(|u| partners[u][0]).sum::<f64>() / (n.max(2) - 1) as f64;
-        for v in partners.iter_mut().flatten() {
+        for (u, v) in partners.iter_mut().enumerate().flat_map(|(u, list)| list.iter_mut().map(move |v| (u, v))) {
             let worse = if better == Better::Lower { *v - alone } else { alone - *v };
             *v = if alone != 0.0 { 1.0 + worse / alone.abs() } else { worse };
+            if !(-MOST..=MOST).contains(v) {
+                return Err((t, u));
+            }
         }
     }
+    Ok(())
 }
 
 impl Ranked {
@@ -187,7 +193,7 @@ mod tests {
                 if t + u == 1 { gain } else { loss }.iter().map(|v| value(t, *v)).collect::<Vec<f64>>()
             };
             let mut shares: Values = (0..3).map(|t| (0..3).map(|u| list(t, u)).collect()).collect();
-            relative(&mut shares, better);
+            relative(&mut shares, better).expect("near one another");
             shares
         };
         let shares = of(Better::Lower);
@@ -210,7 +216,20 @@ mod tests {
         assert!(rank(&problem(shares, &[3, 3], &[10, 10], 19.0), 1000).best.is_none());
     }
 
-    /// A shortened list has the right number of trees in total, the best trees, and for any budget the tree that it selects.
+    /// Values of any size that are shares of a mean; one that is too far from it is named.
+    #[test]
+    fn shares_are_of_a_size_to_add() {
+        let of = |alone: f64, shared: f64| {
+            let mut values = vec![vec![vec![], vec![alone, shared]], vec![vec![1.0, 1.0], vec![]]];
+            relative(&mut values, Better::Lower).map(|_| values[0][1][1])
+        };
+        assert_eq!(of(3e38, 1.5e38), Ok(0.5));
+        assert_eq!(of(1e-45, 2e-45), Ok(2.0));
+        assert_eq!(of(5e-324, 1.0), Err((0, 1)), "infinite");
+        assert_eq!(of(1e-150, 1.0), Err((0, 1)), "so large that nothing else counts");
+    }
+
+    /// However few are listed: as many trees as there are, the best of them, and for any budget the tree that it chooses.
     #[test]
     fn a_cut_list_serves_every_budget() {
         for seed in 0..12u64 {
@@ -218,7 +237,7 @@ mod tests {
             let mut rng = Randomness::new(seed).stream("test pairs", [0; 3]);
             let mut list = |_| (0..=stages).map(|_| rng.random_range(0.5..1.5)).collect::<Vec<f64>>();
             let mut shares: Values = (0..tasks).map(|_| (0..tasks).map(&mut list).collect()).collect();
-            relative(&mut shares, Better::Lower);
+            relative(&mut shares, Better::Lower).expect("near one another");
             let sizes: Vec<u64> = (0..stages as u64).map(|s| 3 + 5 * s).collect();
             let most = vec![tasks; stages];
             let all = rank(&problem(shares.clone(), &most, &sizes, f64::INFINITY), 100_000);

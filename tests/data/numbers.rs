@@ -99,6 +99,27 @@ fn words_of_the_program_and_of_a_schema_win() {
     assert!(check_label(&expr("d.b == \"NA\""), TaskKind::Binary, false, &known).is_err(), "`b` is a category");
 }
 
+#[test]
+fn a_missing_word_that_is_a_number_means_its_value() {
+    let holes = |raw: &Raw| numbers(raw, "a").iter().filter(|v| v.is_nan()).count();
+    for (words, cells) in [
+        ("[\"-999\"]", &["-999", "-999.0", "-999.00", "-9.99e2", "-0999"][..]),
+        ("[\"-9.990e+2\", \"0\"]", &["-999", "0.0", "-0", "0e5", "00"]),
+        ("[\"1e39\", \"inf\"]", &["1e39", "10e38", "infinity", "inf", "Inf"]),
+    ] {
+        let raw =
+            read(&table(200, |i| (i % 20 == 7).then(|| cells[i / 20 % 5].into())), &format!(", missing = {words}"));
+        // The first row holds 0.0.
+        assert_eq!(holes(&raw.expect(words)), 10 + usize::from(words.contains("\"0\"")), "{words}");
+    }
+    let text = table(200, |i| Some(if i % 20 == 7 { "\"-999,0\"".into() } else { format!("\"{i},5\"") }));
+    assert_eq!(holes(&read(&text, ", decimal = \",\", missing = [\"-999\"]").expect("German")), 10);
+    // In a category a word is a text.
+    let text = table(200, |i| (i % 20 == 7).then(|| "-999.0".into()));
+    let raw = read(&text, ", missing = [\"-999\"], categories = [a]").expect("chosen");
+    assert!(raw.columns[0].dictionary.contains(&"-999.0".to_string()));
+}
+
 /// The whole column is written so, and every tenth cell; a message names count, lines and attribute, and the attribute reads it.
 #[test]
 fn numbers_with_other_signs_are_reported_with_their_attribute() {

@@ -73,7 +73,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "missing",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[\"?\", \"\"]"),
-                doc: "Cells that mean \"missing\", after trimming. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are missing in columns of numbers too; with it, the listed words alone are.",
+                doc: "Cells that mean \"missing\", after trimming; a word that is a number means that value in columns of numbers, so that \"-999\" covers -999.0 too. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are missing in columns of numbers too; with it, the listed words alone are.",
             },
             AttrDef {
                 name: "decimal",

@@ -39,14 +39,19 @@ pub struct Missing {
     pub any: Vec<String>,
     /// In columns of numbers too.
     pub numbers: Vec<String>,
-    /// Whether one of them reads as a number, so that they are looked for first.
-    first: bool,
+    /// Those that are numbers themselves: in columns of numbers they mean their value, however it is written.
+    values: Vec<f64>,
 }
 
 impl Missing {
     pub fn new(any: Vec<String>, numbers: Vec<String>, notation: &Notation) -> Missing {
-        let first = any.iter().chain(&numbers).any(|w| matches!(notation.read(w), Read::Number(_)));
-        Missing { any, numbers, first }
+        let value = |word: &String| match notation.read(word) {
+            Read::Number(v) => Some(v),
+            Read::Odd(v) => Some(v).filter(|v| !v.is_nan()),
+            Read::Not => None,
+        };
+        let values = any.iter().chain(&numbers).filter_map(value).collect();
+        Missing { any, numbers, values }
     }
 
     /// Of a table: the words that the program lists, or a schema has frozen, or the usual ones.
@@ -77,6 +82,7 @@ impl Missing {
 }
 
 /// A cell of a column of numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell {
     Number(f64),
     Missing,
@@ -89,10 +95,8 @@ pub enum Cell {
 
 /// Reads a cell of a column of numbers.
 pub fn cell(text: &str, notation: &Notation, missing: &Missing) -> Cell {
-    if missing.first && (missing.is(text) || missing.is_usual(text)) {
-        return Cell::Missing;
-    }
     match notation.read(text) {
+        Read::Number(v) | Read::Odd(v) if missing.values.contains(&v) => Cell::Missing,
         Read::Number(v) => Cell::Number(v),
         _ if missing.is(text) => Cell::Missing,
         _ if missing.is_usual(text) => Cell::Usual,
@@ -292,10 +296,10 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let column = &self.columns[c];
-            let number = |t: &str| self.notation.is_number(t) && !self.words.is_usual(t);
+            let read = |t: &str| cell(t, &self.notation, &self.words);
             let tally = match &pass.cells[c] {
                 Cells::Numbers(numbers) => numbers.tally(),
-                Cells::Codes(codes) => column::tally(&column.words, codes, &pass.lines, number),
+                Cells::Codes(codes) => column::tally(&column.words, codes, &pass.lines, read),
             };
             let verdict = kinds::judge(&column.name, &tally, &self.notation, &self.words.numbers);
             let kind = match verdict {
@@ -342,8 +346,9 @@ impl<'a> Reader<'a> {
             }
             match read[code as usize] {
                 Cell::Number(v) => numbers.push(v),
+                Cell::Missing => numbers.push_missing(),
                 Cell::Odd(value) => return Err(not_finite(&pass.path, line, &column.name, value)),
-                _ => numbers.push_other(&words.list()[code as usize], line),
+                Cell::Usual | Cell::Not => numbers.push_other(&words.list()[code as usize], line),
             }
         }
         Ok(())

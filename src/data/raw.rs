@@ -211,8 +211,12 @@ pub struct Part {
 impl Part {
     /// "`census.csv`, line 17".
     pub fn place(&self, row: usize) -> String {
-        let number = self.origin.get(row).copied().unwrap_or(row as u32);
-        format!("`{}`, {} {number}", self.source.display(), self.unit)
+        format!("`{}`, {} {}", self.source.display(), self.unit, self.number(row))
+    }
+
+    /// The line or sample that a row is.
+    pub fn number(&self, row: usize) -> u32 {
+        self.origin.get(row).copied().unwrap_or(row as u32)
     }
 
     /// Splits it: the rows of each list, which stand in their order. Columns are let go one after the other, so that one at a time is

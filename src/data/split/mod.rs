@@ -9,6 +9,7 @@ mod attributes;
 mod check;
 mod draw;
 mod groups;
+mod instants;
 mod keys;
 
 use super::raw::{Part, Raw, RawColumn, Split};

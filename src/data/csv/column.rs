@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::kinds::{DIFFERENT, Other, Tally};
-use super::read::Cell;
+use super::missing::Cell;
 use super::words::Words;
 use crate::data::raw::{MISSING, Values};
 
@@ -13,6 +13,8 @@ pub struct Column {
     pub name: String,
     /// Once it is known.
     pub kind: Option<Kind>,
+    /// Whether it is a category of true and false, in any case.
+    pub truths: bool,
     /// Of a category, and of a column that may become one.
     pub words: Words,
 }

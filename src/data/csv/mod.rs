@@ -5,8 +5,10 @@
 
 mod attributes;
 mod column;
+mod hints;
 mod kinds;
 mod look;
+mod missing;
 mod numbers;
 mod read;
 mod words;
@@ -15,7 +17,8 @@ pub use attributes::names;
 pub use kinds::{Other, Tally, Verdict, judge, report, usual};
 pub use look::look;
 pub use numbers::Notation;
-pub(super) use read::{Cell, Missing, cell, named_shortly, not_utf8};
+pub(super) use missing::{Cell, Missing, cell};
+pub(super) use read::{named_shortly, not_utf8};
 
 use super::raw::Raw;
 use super::split::{self, Parts, SHARE_TY};
@@ -91,7 +94,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "strip",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[]"),
-                doc: "Texts that may stand before or after a number and are left away, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number never counts.",
+                doc: "Texts that may stand before or after a number and are left away, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number never counts. Signs that make a number negative are none of these: brackets, and a minus sign after it.",
             },
             AttrDef {
                 name: "minus",

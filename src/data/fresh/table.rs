@@ -249,7 +249,9 @@ impl Source for Table<'_> {
                         Some(code) => *code,
                         None => {
                             // Encoded as in training: a category it never showed is as good as missing.
-                            self.unseen[c] += usize::from(!self.missing.is(text));
+                            let missing = self.missing.is(text)
+                                || (columns[c].facts.is_truths() && self.missing.is_usual(text));
+                            self.unseen[c] += usize::from(!missing);
                             MISSING
                         }
                     }),

@@ -232,7 +232,7 @@ fn a_missing_number_in_every_spelling_and_a_quote_after_a_blank() {
 #[test]
 fn places_of_new_rows_that_cannot_be_encoded() {
     const SMALL: &str = "mtl 1\ndata d { format = csv, train = \"t.csv\", validation = share(0.2) }\n\
-        input x: fields { from = d[a] }\ntask y: binary { from = d.y }\nbackbone net(x) { stage s = concat_fields -> linear(2) }\n\
+        input x: fields { from = d[a] }\ntask y: binary { from = d.y }\nbackbone net(x) { stage s = one_hot -> linear(2) }\n\
         head for y = linear(outputs)\ntrain { epochs = 1, batch = 16 }\n";
     let place = Place::new();
     let rows = |n: usize| (0..n).map(|i| format!("{}.25,{}\n", i % 2, i % 2)).collect::<String>();

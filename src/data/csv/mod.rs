@@ -15,9 +15,9 @@ mod words;
 
 pub use attributes::names;
 pub use kinds::{Other, Tally, Verdict, judge, report, usual};
-pub use look::look;
-pub use numbers::Notation;
+pub use look::{Look, look};
 pub(super) use missing::{Cell, Missing, cell};
+pub use numbers::Notation;
 pub(super) use read::{named_shortly, not_utf8};
 
 use super::raw::Raw;

@@ -34,6 +34,19 @@ pub struct Reader<'a> {
     pub notes: Vec<String>,
 }
 
+/// What a look at the first rows finds.
+pub struct Looked {
+    /// What is open about the columns.
+    pub doubts: Vec<Doubt>,
+    /// The words that mean "missing" now.
+    pub missing: Vec<String>,
+    /// The rows; where there are doubts, of use to nobody.
+    pub part: Part,
+    pub rows: usize,
+    /// Columns whose texts were not kept.
+    pub unread: Vec<String>,
+}
+
 /// One file.
 struct Pass {
     cells: Vec<Cells>,
@@ -103,12 +116,21 @@ impl<'a> Reader<'a> {
         self.part(pass)
     }
 
-    /// What is open about the columns, from the first rows of the training file, and how many rows were read.
-    pub fn look(&mut self, written: &str, rows: usize) -> Result<(Vec<Doubt>, Vec<String>, usize), DataError> {
+    /// Looks at the first rows of the training file alone.
+    pub fn look(&mut self, written: &str, rows: usize) -> Result<Looked, DataError> {
         let mut pass = self.pass(written, None, rows)?;
         let doubts = self.decide(&mut pass)?;
-        let missing = self.known_missing(&pass);
-        Ok((doubts, missing, pass.lines.len()))
+        let (missing, rows) = (self.known_missing(&pass), pass.lines.len());
+        let mut unread = Vec::new();
+        for (column, cells) in self.columns.iter().zip(&mut pass.cells) {
+            if column.kind == Some(Kind::Category) && matches!(cells, Cells::Numbers(_)) {
+                // Training would read the file again for them.
+                *cells = Cells::Codes(vec![MISSING; rows]);
+                unread.push(column.name.clone());
+            }
+        }
+        self.find_truths();
+        Ok(Looked { doubts, missing, part: self.part(pass)?, rows, unread })
     }
 
     /// The columns, once all files are read.
@@ -424,10 +446,7 @@ impl<'a> Reader<'a> {
                         self.args.str("train")
                     ),
                 };
-                return Err(DataError::option(
-                    format!("`{}`, line {}: {detail}", path.display(), record.line),
-                    help,
-                ));
+                return Err(DataError::option(format!("`{}`, line {}: {detail}", path.display(), record.line), help));
             }
         } else if self.names.is_empty() {
             return Err(DataError::option(
@@ -472,7 +491,8 @@ impl<'a> Reader<'a> {
                 _ => None,
             },
         };
-        let column = |name: &String| Column { name: name.clone(), kind: kind(name), truths: false, words: Default::default() };
+        let column =
+            |name: &String| Column { name: name.clone(), kind: kind(name), truths: false, words: Default::default() };
         self.columns = kept.iter().map(column).collect();
         Ok(())
     }

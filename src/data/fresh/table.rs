@@ -249,8 +249,8 @@ impl Source for Table<'_> {
                         Some(code) => *code,
                         None => {
                             // Encoded as in training: a category it never showed is as good as missing.
-                            let missing = self.missing.is(text)
-                                || (columns[c].facts.is_truths() && self.missing.is_usual(text));
+                            let missing =
+                                self.missing.is(text) || (columns[c].facts.is_truths() && self.missing.is_usual(text));
                             self.unseen[c] += usize::from(!missing);
                             MISSING
                         }

@@ -237,7 +237,7 @@ fn hours_are_ordered_by_time_and_not_as_texts() {
         },
     ];
     for (n, write) in ways.iter().enumerate() {
-        let rows: String = (0..20).map(|i| (i * 7) % 20).map(|h| format!("{h},{},{}\n", write(h), h % 2)).collect();
+        let rows: String = (0..20).map(|i| (i * 7) % 20).map(|h| format!("{h},\"{}\",{}\n", write(h), h % 2)).collect();
         let data = "data d { format = csv, train = \"t.csv\", time = at, validation = share(0.25) }";
         let ids = Place::with(&format!("id,at,y\n{rows}"), data).ids();
         assert_eq!(ids[1], (15..20).collect(), "{n}: {}", write(5));

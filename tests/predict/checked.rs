@@ -58,6 +58,18 @@ fn labels_that_do_not_fit_their_column() {
             3,
             "column `y` has 3 different values, and the task 2 classes",
         ),
+        (
+            "binary { label = d.y }",
+            &["0", "0.5", "1"],
+            4,
+            "line 3: the label of task `y` is 0.5, and it must be 0 or 1",
+        ),
+        (
+            "classes(6) { label = d.y }",
+            &["0.5", "1.5"],
+            4,
+            "line 2: the label of task `y` is 0.5, and `classes(6)` takes",
+        ),
         ("regression(1) { label = d.y }", &["low", "high"], 3, "the label of a `regression` task is a number"),
         ("binary { label = d.y == \"c\" }", &["a", "b"], 3, "column `y` never holds \"c\" in training"),
         ("binary { label = d.z }", &["0", "1"], 3, "data `d` has no column `z`"),

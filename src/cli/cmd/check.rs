@@ -10,7 +10,7 @@ use crate::cli::args::CheckArgs;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::cli::write;
-use crate::data::{Facts, LoadContext, Schema, csv, encode};
+use crate::data::{Facts, LabelSpec, LoadContext, Raw, Schema, csv, encode};
 use crate::diag::render::{self, MessageFormat};
 use crate::diag::{Applicability, Diagnostic, Severity, codes, fix};
 use crate::driver::{self, Compiled};
@@ -65,6 +65,7 @@ fn look(compiled: &mut Compiled, path: &Path, options: &Options) {
     let Some(checked) = &compiled.checked else { return };
     let (mut found, mut options) = (Vec::new(), options.clone());
     let mut frozen: HashMap<String, Schema> = HashMap::new();
+    let mut raws: HashMap<String, Raw> = HashMap::new();
     for data in checked.spec.data.iter().filter(|d| d.schema.is_none() && d.format.call.name == csv::DEF.call.name) {
         let context = LoadContext { base: &data.base, schema: None };
         let Some(look) = csv::look(&data.name, &data.args, &context) else { continue };
@@ -75,6 +76,7 @@ fn look(compiled: &mut Compiled, path: &Path, options: &Options) {
         found.extend(look.notes.into_iter().map(|note| advice(data, note)));
         options.known.extend(look.known.map(|known| (data.name.clone(), known)));
         frozen.extend(look.schema.map(|schema| (data.name.clone(), schema)));
+        raws.extend(look.raw.map(|raw| (data.name.clone(), raw)));
     }
     if !options.known.is_empty() {
         let text = &compiled.sources.file(compiled.root).text;
@@ -84,10 +86,36 @@ fn look(compiled: &mut Compiled, path: &Path, options: &Options) {
         let all = options.known.values().all(|known| known.frozen);
         let wrong = again.diagnostics.into_iter().filter(|d| d.is_error() && (all || certain.contains(&d.code)));
         found.extend(wrong);
-        let constants = again.checked.iter().flat_map(|c| constants(&c.spec, &frozen));
-        found.extend(constants);
+        if let Some(checked) = &again.checked {
+            found.extend(labels(&checked.spec, &frozen, &raws));
+            found.extend(constants(&checked.spec, &frozen));
+        }
     }
     compiled.diagnostics.extend(found);
+}
+
+/// The labels of rows that training would refuse: the first of each task.
+fn labels(spec: &Spec, frozen: &HashMap<String, Schema>, raws: &HashMap<String, Raw>) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for task in &spec.tasks {
+        let Some(label) = &task.label else { continue };
+        let name = &spec.data[label.data.0].name;
+        let (Some(schema), Some(raw)) = (frozen.get(name), raws.get(name)) else { continue };
+        let read = LabelSpec {
+            task: task.name.clone(),
+            kind: task.kind,
+            label: label.label.clone(),
+            mask: task.mask.as_ref().map(|m| m.label.clone()),
+            reading: task.reading.clone(),
+            pixels: None,
+            standardize: false,
+        };
+        if let Err(e) = encode::encode(raw, schema, &[], &[read]) {
+            let d = Diagnostic::new(codes::TASK_RANGE, label.span, e.to_string());
+            wrong.push(d.help(e.help().unwrap_or_default()));
+        }
+    }
+    wrong
 }
 
 fn advice(data: &Data, note: String) -> Diagnostic {

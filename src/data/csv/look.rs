@@ -22,6 +22,8 @@ pub struct Look {
     pub known: Option<Known>,
     /// Facts about the training rows, or about these and others of their file, where all of them were read.
     pub schema: Option<Schema>,
+    /// The rows, where they are divided as training divides them.
+    pub raw: Option<Raw>,
 }
 
 /// Looks at the training file of the data set `name`. `None` where there is no such file here.
@@ -76,5 +78,5 @@ pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
             }
         }
     }
-    Some(Look { refused: None, notes, known: Some(known), schema: whole.then_some(schema) })
+    Some(Look { refused: None, notes, known: Some(known), schema: whole.then_some(schema), raw: exact.then_some(raw) })
 }

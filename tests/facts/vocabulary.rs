@@ -228,7 +228,7 @@ fn texts_with_line_ends_and_backslashes_come_back() {
             .chain((0..40_000).map(|i| (format!("filler {i}"), 1)))
             .collect();
     values.sort();
-    let facts = Facts::Category { values: values.clone() };
+    let facts = Facts::Category { values: values.clone().into() };
     let name = "a \"name\"\nof two lines";
     let column =
         ColumnFacts { name: name.into(), shape: vec![], facts, missing: 0, range: None, groups: vec![], rare: None };

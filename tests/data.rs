@@ -154,6 +154,17 @@ fn csv_failures_name_file_line_column_and_the_way_out() {
             "`head.csv`, line 1: the header calls column 2 `c`, expected `b`\n`columns` repeats the header"
         )
     );
+    // Of another file it is its own columns that are wrong, and `columns` may not even be written.
+    for more in ["", ", columns = [a, c]"] {
+        write(at.path(), "turned.csv", b"c,a\n1,2\n");
+        let turned = fail("head.csv", &format!("{more}, validation = \"turned.csv\""));
+        assert!(
+            turned.starts_with(
+                "`turned.csv`, line 1: the header calls column 1 `c`, expected `a`\nthe files of a data set"
+            ) && turned.ends_with("write this one as `head.csv` is written"),
+            "{turned}"
+        );
+    }
     assert_eq!(fail("empty.csv", ""), "the train split has no rows\n`empty.csv` has no rows");
     assert!(fail("cut.csv.gz", "").starts_with("`cut.csv.gz` ends early: the compressed stream is cut off"));
     assert_eq!(

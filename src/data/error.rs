@@ -93,11 +93,6 @@ impl DataError {
                 "unpack it yourself and name the unpacked file, if that is what it should hold".into()
             }
             DataError::Truncated { .. } => "copy or fetch the file again and compare its sha256".into(),
-            DataError::Text { detail, .. } if detail.starts_with("the header ") => {
-                "`columns` repeats the header of a file that has one: leave it out, or write it as the header does, in quotes where \
-                 a name is more than letters, digits and `_`"
-                    .into()
-            }
             DataError::Ragged { .. } => {
                 "each row needs one cell per column; cells that contain the delimiter stand in double quotes".into()
             }

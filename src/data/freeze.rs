@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::label_facts::{LabelFacts, mean_beside, nine_digits};
 use super::raw::{FileFact, MISSING, Raw, RawColumn, SPLITS, Values};
+use super::terms::is_truth;
 use super::vocabulary;
 
 /// Facts about a data set. Printed and read as a `schema` item (`schema_text.rs`).
@@ -72,7 +73,12 @@ impl Facts {
         matches!(self, Facts::Category { .. } | Facts::Withheld { .. } | Facts::Hashed { .. })
     }
 
-    /// These facts with the vocabulary replaced by its size and digest.
+    /// Whether the texts are true and false, in any case, and nothing else.
+    pub fn is_truths(&self) -> bool {
+        matches!(self, Facts::Category { values } if !values.is_empty() && values.iter().all(|(w, _)| is_truth(w)))
+    }
+
+    /// The same without the vocabulary: its size and digest stand for it.
     pub fn withheld(&self) -> Facts {
         match self {
             Facts::Category { values } => Facts::Withheld { values: values.len(), sha256: vocabulary::digest(values) },

@@ -1,7 +1,8 @@
 //! One picture from a png or jpeg file to numbers, for training and prediction alike: both see the same pixels.
 //!
-//! A picture is decoded to 8 bits with one or three channels (grey is BT.601 luma), rotated according to its EXIF orientation
-//! ([`super::exif`]), and resized by [`super::resize`]. The file format is recognised by the first bytes, not by the name.
+//! A picture is decoded to one channel or three (grey is BT.601 luma), turned the right way up as its EXIF data ask
+//! ([`super::exif`]), and brought to size by [`super::resize`]. Its pixels go from 0 to 255; those of 16 bits a channel keep their
+//! low byte as a fraction: 65535 is 255, and 257 is 1. A file is known by its first bytes, not its name.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -40,16 +41,15 @@ impl Form {
     /// The pixels of one file, `[channels, height, width]`, from 0 to 255. Resized pixels are not rounded. With `exif`, the picture is
     /// rotated according to its EXIF orientation.
     pub fn read(self, path: &Path, bytes: &[u8], exif: bool) -> Result<Vec<f32>, DataError> {
-        let mut picture = decode(bytes, path, self)?;
-        if exif {
-            let sizes = [picture.width, picture.height];
-            let (pixels, [width, height]) = Orientation::of(bytes).upright(picture.pixels, self.channels, sizes);
-            picture = Picture { width, height, pixels };
-        }
-        let pixels = if (picture.width, picture.height) == (self.width, self.height) {
-            picture.pixels.iter().map(|v| f32::from(*v)).collect()
-        } else {
-            bilinear(&picture.pixels, self.channels, [picture.width, picture.height], [self.width, self.height])
+        let turn = if exif { Orientation::of(bytes) } else { Orientation::UPRIGHT };
+        let Picture { width, height, pixels } = decode(bytes, path, self)?;
+        let pixels = match pixels {
+            Pixels::Bytes(pixels) => self.shaped(pixels, [width, height], turn),
+            Pixels::Words(pixels) => {
+                let mut pixels = self.shaped(pixels, [width, height], turn);
+                pixels.iter_mut().for_each(|v| *v /= WORD);
+                pixels
+            }
         };
         // A decoder gives channels pixel by pixel, a network reads them plane by plane.
         let mut planes = Vec::with_capacity(pixels.len());
@@ -58,7 +58,19 @@ impl Form {
         }
         Ok(planes)
     }
+
+    /// Pixels the right way up and of this size.
+    fn shaped<T: Copy + Into<f32>>(self, pixels: Vec<T>, sizes: [usize; 2], turn: Orientation) -> Vec<f32> {
+        let (pixels, sizes) = turn.upright(pixels, self.channels, sizes);
+        match sizes == [self.width, self.height] {
+            true => pixels.into_iter().map(T::into).collect(),
+            false => bilinear(&pixels, self.channels, sizes, [self.width, self.height]),
+        }
+    }
 }
+
+/// What one step of 8 bits is in 16.
+const WORD: f32 = 257.0;
 
 /// Whether a size is one that no sound file has, so that no memory is taken for it.
 pub fn absurd(width: usize, height: usize) -> bool {
@@ -128,8 +140,19 @@ pub fn refused(path: &Path, [width, height]: [usize; 2], form: Form) -> DataErro
 struct Picture {
     width: usize,
     height: usize,
-    /// Row by row, channels side by side.
-    pixels: Vec<u8>,
+    pixels: Pixels,
+}
+
+/// Row by row, channels side by side.
+enum Pixels {
+    Bytes(Vec<u8>),
+    /// Of 16 bits a channel.
+    Words(Vec<u16>),
+}
+
+/// BT.601, rounded.
+fn luma(p: [u32; 3]) -> u32 {
+    (299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000
 }
 
 fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
@@ -146,22 +169,29 @@ fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
         if mark(0xd9).is_none_or(|end| mark(0xda).is_some_and(|scan| scan > end)) {
             return Err(broken(path, "it is cut off"));
         }
-        let space = if channels == 1 { ColorSpace::Luma } else { ColorSpace::RGB };
-        let options = jpeg_options(width, height).jpeg_set_out_colorspace(space);
-        let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
-        let pixels = decoder.decode().map_err(|e| broken(path, &format!("{e:?}")))?;
-        return match pixels.len() == width * height * channels {
-            true => Ok(Picture { width, height, pixels }),
-            false => Err(broken(path, "its colours are of a kind that is not read")),
-        };
+        let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), jpeg_options(width, height));
+        decoder.decode_headers().map_err(|e| broken(path, &format!("{e:?}")))?;
+        // Grey stands in these files as it is; of other colours (RGB, CMYK) it is computed.
+        let has_grey = matches!(decoder.input_colorspace(), Some(ColorSpace::Luma | ColorSpace::YCbCr));
+        let (space, step) = if channels == 1 && has_grey { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
+        decoder.set_options(jpeg_options(width, height).jpeg_set_out_colorspace(space));
+        let mut pixels = decoder.decode().map_err(|e| broken(path, &format!("{e:?}")))?;
+        if pixels.len() != width * height * step {
+            return Err(broken(path, "its colours are of a kind that is not read"));
+        }
+        if step > channels {
+            pixels = pixels.chunks_exact(3).map(|p| luma([p[0], p[1], p[2]].map(u32::from)) as u8).collect();
+        }
+        return Ok(Picture { width, height, pixels: Pixels::Bytes(pixels) });
     }
     let limits = png::Limits { bytes: width * height * 8 + (1 << 26) };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(|e| broken(path, &words(&e)))?;
     let length = reader.output_buffer_size().ok_or_else(|| broken(path, "it is too large"))?;
     let mut all = vec![0; length];
     let info = reader.next_frame(&mut all).map_err(|e| broken(path, &words(&e)))?;
+    all.truncate(info.buffer_size());
     let (colours, alpha) = match info.color_type {
         png::ColorType::Grayscale => (1, false),
         png::ColorType::GrayscaleAlpha => (1, true),
@@ -169,24 +199,120 @@ fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
         png::ColorType::Rgba => (3, true),
         png::ColorType::Indexed => return Err(broken(path, "its palette is missing")),
     };
+    let pixels = match info.bit_depth {
+        png::BitDepth::Sixteen => {
+            let words: Vec<u16> = all.chunks_exact(2).map(|b| u16::from_be_bytes([b[0], b[1]])).collect();
+            opaque(&words, (colours, alpha), u16::MAX, channels, |grey| grey as u16).map(Pixels::Words)
+        }
+        _ => opaque(&all, (colours, alpha), u8::MAX, channels, |grey| grey as u8).map(Pixels::Bytes),
+    };
+    let pixels = pixels.ok_or_else(|| {
+        DataError::option(
+            format!("`{}` is transparent in places, and what stands behind it is not known", path.display()),
+            "save it without transparency, on the background that it is to have",
+        )
+    })?;
+    Ok(Picture { width, height, pixels })
+}
+
+/// Pixels of a png, whose colours and alpha stand side by side, with the wanted channels; `None` where one is transparent.
+fn opaque<T: Copy + PartialEq + Into<u32>>(
+    all: &[T],
+    (colours, alpha): (usize, bool),
+    full: T,
+    channels: usize,
+    grey: fn(u32) -> T,
+) -> Option<Vec<T>> {
     let step = colours + usize::from(alpha);
-    let mut pixels = Vec::with_capacity(width * height * channels);
-    for p in all[..info.buffer_size()].chunks_exact(step) {
-        if alpha && p[colours] != 255 {
-            return Err(DataError::option(
-                format!("`{}` is transparent in places, and what stands behind it is not known", path.display()),
-                "save it without transparency, on the background that it is to have",
-            ));
+    let mut pixels = Vec::with_capacity(all.len() / step * channels);
+    for p in all.chunks_exact(step) {
+        if alpha && p[colours] != full {
+            return None;
         }
         match (colours, channels) {
             (1, 1) => pixels.push(p[0]),
             (1, _) => pixels.extend([p[0]; 3]),
-            (_, 1) => {
-                let [r, g, b] = [p[0], p[1], p[2]].map(u32::from);
-                pixels.push(((299 * r + 587 * g + 114 * b + 500) / 1000) as u8);
-            }
+            (_, 1) => pixels.push(grey(luma([p[0], p[1], p[2]].map(T::into)))),
             _ => pixels.extend(&p[..3]),
         }
     }
-    Ok(Picture { width, height, pixels })
+    Some(pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], [channels, height, width]: [usize; 3]) -> Result<Vec<f32>, DataError> {
+        Form { channels, height, width }.read(Path::new("p"), bytes, true)
+    }
+
+    /// A png of one row and 16 bits a channel.
+    fn png16(colour: png::ColorType, words: &[u16]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, (words.len() / colour.samples()) as u32, 1);
+        encoder.set_color(colour);
+        encoder.set_depth(png::BitDepth::Sixteen);
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();
+        encoder.write_header().expect("written").write_image_data(&bytes).expect("written");
+        out
+    }
+
+    #[test]
+    fn sixteen_bits_keep_their_low_byte() {
+        let words = [0, 1, 255, 257, 258, 40_000, 65_535];
+        let wanted: Vec<f32> = words.iter().map(|w| f32::from(*w) / 257.0).collect();
+        assert_eq!((wanted[3], wanted[6]), (1.0, 255.0));
+        assert!(wanted[0] < wanted[1] && wanted[3] < wanted[4]);
+        let grey = png16(png::ColorType::Grayscale, &words);
+        assert_eq!(read(&grey, [1, 1, 7]).expect("pixels"), wanted);
+        assert_eq!(read(&grey, [3, 1, 7]).expect("pixels"), wanted.repeat(3));
+        let colour = png16(png::ColorType::Rgb, &[1000, 20, 3, 65_535, 65_535, 65_535]);
+        let planes: Vec<f32> = [1000u16, 65_535, 20, 65_535, 3, 65_535].map(|w| f32::from(w) / 257.0).to_vec();
+        assert_eq!(read(&colour, [3, 1, 2]).expect("pixels"), planes);
+        assert_eq!(read(&colour, [1, 1, 2]).expect("pixels"), [311.0 / 257.0, 255.0]);
+        // Brought to another size, all bytes count.
+        let half = read(&png16(png::ColorType::Grayscale, &[300, 300]), [1, 1, 1]).expect("pixels");
+        assert!((half[0] - 300.0 / 257.0).abs() < 1e-5, "{half:?}");
+        let alpha = |a: u16| read(&png16(png::ColorType::GrayscaleAlpha, &[300, a]), [1, 1, 1]);
+        assert_eq!(alpha(65_535).expect("opaque"), [300.0 / 257.0]);
+        assert!(alpha(65_534).expect_err("not quite").to_string().contains("transparent in places"));
+    }
+
+    /// An 8 by 8 jpeg of one colour in CMYK, each part 64 or 192 as Adobe stores them: 255 is no ink.
+    fn cmyk(parts: [u8; 4]) -> Vec<u8> {
+        let mut out = vec![0xff, 0xd8, 0xff, 0xee, 0, 14];
+        out.extend(b"Adobe\0\x64\0\0\0\0\0");
+        out.extend([0xff, 0xdb, 0, 67, 0]);
+        out.extend([1; 64]);
+        out.extend([0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0]);
+        // One code each: a difference of ten bits for the mean, the end of the block for the rest.
+        for (table, symbol) in [(0x00, 10), (0x10, 0)] {
+            out.extend([0xff, 0xc4, 0, 20, table, 1]);
+            out.extend([0; 15]);
+            out.push(symbol);
+        }
+        out.extend([0xff, 0xda, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0]);
+        let bits: String = parts.map(|p| format!("0{:010b}0", if p < 128 { 511 } else { 512 })).concat();
+        let bytes = bits.as_bytes().chunks(8).map(|b| u8::from_str_radix(std::str::from_utf8(b).expect("bits"), 2));
+        for byte in bytes {
+            let byte = byte.expect("eight bits");
+            out.push(byte);
+            if byte == 0xff {
+                out.push(0);
+            }
+        }
+        out.extend([0xff, 0xd9]);
+        out
+    }
+
+    #[test]
+    fn grey_is_read_of_every_kind_of_colours() {
+        let jpeg = cmyk([64, 192, 192, 192]);
+        let colours = read(&jpeg, [3, 8, 8]).expect("colours");
+        let [r, g, b] = [colours[0], colours[64], colours[128]];
+        assert!((r - 48.0).abs() <= 2.0 && (g - 145.0).abs() <= 2.0 && g == b, "{r} {g} {b}");
+        let grey = read(&jpeg, [1, 8, 8]).expect("grey");
+        assert_eq!(grey, [luma([r, g, b].map(|v| v as u32)) as f32; 64]);
+    }
 }

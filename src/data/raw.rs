@@ -268,8 +268,12 @@ pub struct Part {
 impl Part {
     /// Describes the origin of a row: "`census.csv`, line 17".
     pub fn place(&self, row: usize) -> String {
-        let number = self.origin.get(row).copied().unwrap_or(row as u32);
-        format!("`{}`, {} {number}", self.source.display(), self.unit)
+        format!("`{}`, {} {}", self.source.display(), self.unit, self.number(row))
+    }
+
+    /// The line or sample that a row is.
+    pub fn number(&self, row: usize) -> u32 {
+        self.origin.get(row).copied().unwrap_or(row as u32)
     }
 
     /// Divides the rows into splits, one per list of row indices, in the order of the list. Columns are freed one after the other, so that

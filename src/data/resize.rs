@@ -4,14 +4,14 @@
 use crate::schema::{AttrDef, Need, Ty};
 
 /// `pixels` are `[height, width, channels]` of size `from` (width, height); so is the result, of size `to`.
-pub fn bilinear(pixels: &[u8], channels: usize, from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
+pub fn bilinear<T: Copy + Into<f32>>(pixels: &[T], channels: usize, from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
     let [across, down] = [weights(from[0], to[0]), weights(from[1], to[1])];
     // First rows, then columns; a pixel's parts are added in their order, for all channels or a whole line at a time.
     let mut narrow = vec![0f32; from[1] * to[0] * channels];
     for (row, out) in pixels.chunks_exact(from[0] * channels).zip(narrow.chunks_exact_mut(to[0] * channels)) {
         for ((start, parts), cell) in across.iter().zip(out.chunks_exact_mut(channels)) {
             for (old, w) in row[start * channels..].chunks_exact(channels).zip(parts) {
-                cell.iter_mut().zip(old).for_each(|(v, p)| *v += w * f32::from(*p));
+                cell.iter_mut().zip(old).for_each(|(v, p)| *v += w * (*p).into());
             }
         }
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_flat_picture_stays_flat() {
         for to in [[3, 5], [1, 1], [40, 7]] {
-            let out = bilinear(&[200; 10 * 12 * 3], 3, [10, 12], to);
+            let out = bilinear(&[200u8; 10 * 12 * 3], 3, [10, 12], to);
             assert_eq!(out.len(), to[0] * to[1] * 3);
             assert!(out.iter().all(|v| (v - 200.0).abs() < 1e-3));
         }
@@ -164,10 +164,10 @@ mod tests {
 
     #[test]
     fn halves_are_means_and_doubles_are_between() {
-        let half = bilinear(&[0, 100, 200, 40], 1, [4, 1], [2, 1]);
+        let half = bilinear(&[0u8, 100, 200, 40], 1, [4, 1], [2, 1]);
         // Weights of a triangle of reach 2: 3/8 3/8 1/8 at the edge, made to add up to one.
         assert!((half[0] - (3.0 * 0.0 + 3.0 * 100.0 + 200.0) / 7.0).abs() < 1e-3, "{half:?}");
-        let double = bilinear(&[0, 100], 1, [2, 1], [4, 1]);
+        let double = bilinear(&[0u8, 100], 1, [2, 1], [4, 1]);
         assert_eq!(double, [0.0, 25.0, 75.0, 100.0]);
     }
 }

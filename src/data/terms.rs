@@ -184,11 +184,8 @@ impl<'a> Check<'a> {
     pub fn truth(&self, term: Term, ty: Type) -> (Term, Type) {
         let Term::Column(name, _) = &term else { return (term, ty) };
         let kind = self.home().and_then(|h| h.column(name)).map(|c| &c.kind);
-        let is_word = |v: &String| v.eq_ignore_ascii_case("true") || v.eq_ignore_ascii_case("false");
         match kind {
-            Some(KnownKind::Category(Some(values))) if ty == Type::Text && values.iter().all(is_word) => {
-                (Term::Truth(Box::new(term)), Type::Bool)
-            }
+            Some(kind) if ty == Type::Text && is_truths(kind) => (Term::Truth(Box::new(term)), Type::Bool),
             _ => (term, ty),
         }
     }
@@ -356,8 +353,9 @@ impl<'a> Check<'a> {
     fn equal(&mut self, column: &Term, ty: &Type, text: &Term, span: Span, op: BinaryOp) -> Option<(Term, Type)> {
         let (Term::Column(name, _), Term::Text(text)) = (column, text) else { return None };
         let home = self.home()?;
-        let numeric = || matches!(home.column(name), Some(KnownColumn { kind: KnownKind::Numeric(_), .. }));
-        if home.outline.missing.contains(text) || (home.missing_numbers.contains(text) && numeric()) {
+        let kind = home.column(name).map(|c| &c.kind);
+        let usual = || kind.is_some_and(|k| matches!(k, KnownKind::Numeric(_)) || is_truths(k));
+        if home.outline.missing.contains(text) || (home.missing_numbers.contains(text) && usual()) {
             let missing = Term::IsMissing(name.clone(), usize::MAX);
             let term = if op == BinaryOp::Eq { missing } else { Term::Not(Box::new(missing)) };
             return Some((term, Type::Bool));
@@ -493,6 +491,16 @@ fn beyond(e: &Expr) -> Option<Diagnostic> {
         }
         _ => None,
     }
+}
+
+/// Whether a text is true or false, in any case.
+pub fn is_truth(word: &str) -> bool {
+    word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false")
+}
+
+/// Whether a column holds such texts alone.
+fn is_truths(kind: &KnownKind) -> bool {
+    matches!(kind, KnownKind::Category(Some(values)) if values.iter().all(|v| is_truth(v)))
 }
 
 fn type_of(c: &KnownColumn) -> Type {

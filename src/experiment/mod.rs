@@ -93,7 +93,7 @@ impl Prepared {
 
 /// Compiles a spec, freezes what it has no schema for, compiles again with all sizes known, and encodes the data.
 pub fn prepare(path: &Path, set: &[(String, String)]) -> Result<Prepared, Failure> {
-    let mut options = Options { set: set.to_vec(), schemas: HashMap::new() };
+    let mut options = Options { set: set.to_vec(), ..Options::default() };
     let mut compiled = driver::compile(path, &options).map_err(|e| RunError::io(path, e))?;
     let Some(checked) = &compiled.checked else { return Err(Failure::Spec(Box::new(compiled))) };
     if checked.spec.backbone.is_none() {

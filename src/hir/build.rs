@@ -21,6 +21,8 @@ pub struct Options {
     pub set: Vec<(String, String)>,
     /// Schemas frozen from the data themselves, by data name; one written in the spec goes first.
     pub schemas: HashMap<String, data::Schema>,
+    /// What a look at the data found, by data name, where there is no schema.
+    pub known: HashMap<String, data::Known>,
 }
 
 /// Resolves `root` and all it imports.

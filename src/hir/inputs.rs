@@ -78,9 +78,10 @@ impl Builder<'_> {
                 self.diags.extend(data::contradictions(&fields.args, schema, item.names[0].span));
             }
             let name = &item.names[0].text;
-            let known = match &frozen {
-                Some(s) => data::Known::from_schema(name, s),
-                None => data::Known::from_outline(name, (found.outline)(&fields.args)),
+            let known = match (&frozen, options.known.get(name)) {
+                (Some(s), _) => data::Known::from_schema(name, s),
+                (None, Some(known)) => known.clone(),
+                (None, None) => data::Known::from_outline(name, (found.outline)(&fields.args)),
             };
             self.diags.extend(data::split::check_columns(&fields.args, &known));
             self.spec.data.push(Data {

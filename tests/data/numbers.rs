@@ -99,6 +99,27 @@ fn words_of_the_program_and_of_a_schema_win() {
     assert!(check_label(&expr("d.b == \"NA\""), TaskKind::Binary, false, &known).is_err(), "`b` is a category");
 }
 
+#[test]
+fn a_missing_word_that_is_a_number_means_its_value() {
+    let holes = |raw: &Raw| numbers(raw, "a").iter().filter(|v| v.is_nan()).count();
+    for (words, cells) in [
+        ("[\"-999\"]", &["-999", "-999.0", "-999.00", "-9.99e2", "-0999"][..]),
+        ("[\"-9.990e+2\", \"0\"]", &["-999", "0.0", "-0", "0e5", "00"]),
+        ("[\"1e39\", \"inf\"]", &["1e39", "10e38", "infinity", "inf", "Inf"]),
+    ] {
+        let raw =
+            read(&table(200, |i| (i % 20 == 7).then(|| cells[i / 20 % 5].into())), &format!(", missing = {words}"));
+        // The first row holds 0.0.
+        assert_eq!(holes(&raw.expect(words)), 10 + usize::from(words.contains("\"0\"")), "{words}");
+    }
+    let text = table(200, |i| Some(if i % 20 == 7 { "\"-999,0\"".into() } else { format!("\"{i},5\"") }));
+    assert_eq!(holes(&read(&text, ", decimal = \",\", missing = [\"-999\"]").expect("German")), 10);
+    // In a category a word is a text.
+    let text = table(200, |i| (i % 20 == 7).then(|| "-999.0".into()));
+    let raw = read(&text, ", missing = [\"-999\"], categories = [a]").expect("chosen");
+    assert!(raw.columns[0].dictionary.contains(&"-999.0".to_string()));
+}
+
 /// The whole column is written so, and every tenth cell; a message names count, lines and attribute, and the attribute reads it.
 #[test]
 fn numbers_with_other_signs_are_reported_with_their_attribute() {
@@ -145,6 +166,9 @@ fn numbers_with_other_signs_are_reported_with_their_attribute() {
             "minus = [\"\u{2212}\"]",
             |i| format!("-{}", i + 1),
         ),
+        (|i| format!("{} kg", i), "with the unit `kg`", "strip = [\"kg\"]", |i| format!("{}", i)),
+        (|i| format!("-{}.5km/h", i), "with the unit `km/h`", "strip = [\"km/h\"]", |i| format!("-{}.5", i)),
+        (|i| format!("'{}", i), "with the sign `'`", "strip = [\"'\"]", |i| format!("{}", i)),
         (
             |i| format!("{}\u{a0}", i),
             "with a no-break space around the number",
@@ -186,6 +210,136 @@ fn numbers_with_other_signs_are_reported_with_their_attribute() {
         refused.contains("add `thousands = \",\"`; if it is") && refused.contains("with a decimal comma"),
         "{refused}"
     );
+}
+
+/// What no attribute reads is an error that says how to write it, unless the column is to be text.
+#[test]
+fn spellings_that_no_attribute_reads_are_errors() {
+    type Write = fn(usize) -> String;
+    let cases: &[(Write, &str, &str, &str)] = &[
+        (|i| format!("1,{:02},000", i), "with groups of two digits", "write 111000 for 1,11,000", ""),
+        (|i| format!("{i}.5-"), "with a minus sign after the number", "write -12 for 12-", ""),
+        (|i| format!("({i}.47)"), "in brackets", "if (12) is minus 12, write -12", ""),
+        (|i| format!("($ 1,{i:03}.47)"), "in brackets", "if (12) is minus 12, write -12", ""),
+        (
+            |i| i.to_string().chars().map(|c| char::from_u32(0x660 - 0x30 + c as u32).expect("a digit")).collect(),
+            "with other digits than 0 to 9",
+            "write the digits 0 to 9",
+            "",
+        ),
+        (|i| format!("{i} {}", ["kg", "g"][i % 2]), "in several units", "bring them to one unit", ""),
+        (
+            |i| format!("{i}.5"),
+            "with a decimal point, though `decimal` is \",\"",
+            "leave `decimal` out",
+            ", decimal = \",\"",
+        ),
+        (
+            |i| format!("0.6{i:02}"),
+            "with a decimal point, though `decimal` is \",\"",
+            "leave `decimal` out",
+            ", decimal = \",\", thousands = \".\"",
+        ),
+        (
+            |i| format!("{i},5"),
+            "with a comma before other than three digits",
+            "leave `thousands` out",
+            ", thousands = \",\"",
+        ),
+    ];
+    for (write, what, way, more) in cases {
+        let text = table(60, |i| quoted(&write(i)));
+        let refused = read(&text, more).expect_err(what);
+        let first = format!("{:?} in line 2", write(0));
+        let counted = if *what == "in several units" {
+            "30 cells with the unit `kg` (".into()
+        } else {
+            format!("60 cells {what}")
+        };
+        assert!(refused.contains(&counted) && refused.contains(&first), "{refused}");
+        assert!(refused.contains(&format!("no attribute reads numbers {what}")) && refused.contains(way), "{refused}");
+        assert!(refused.contains("add `categories = [a]`"), "{refused}");
+        assert!(is_text(&read(&text, &format!("{more}, categories = [a]")).expect("chosen"), "a"));
+        if more.is_empty() && !what.contains("units") {
+            let some = read(&table(60, |i| if i % 2 == 0 { quoted(&write(i)) } else { None }), "").expect_err(what);
+            assert!(some.contains(&format!("30 cells {what}")) && some.contains("30 of 60 cells are plain"), "{some}");
+            let strict = read(&table(60, |i| if i == 3 { quoted(&write(i)) } else { None }), ", numeric = [a]");
+            assert!(strict.expect_err(what).contains(way), "{what}");
+        }
+    }
+    // To leave the sign away would be no way out.
+    for text in ["(", ")", "-", "\u{2212}"] {
+        let (def, args) = attributes(&format!("format = csv, train = \"x\", strip = [{text:?}]"));
+        let found = (def.check)(&args, mtlc::source::Span::new(mtlc::source::FileId(0), 0, 0));
+        assert!(found.iter().any(|d| d.message.contains("says whether a number is negative")), "{text}: {found:?}");
+    }
+    // A spreadsheet's texts, and whole numbers with points, which decide the decimal sign too.
+    for (text, attribute, second) in [
+        (table(60, |i| Some(format!("\"=\"\"{i}\"\"\""))), "`strip = [\"=\\\"\", \"\\\"\"]`", 1.0),
+        (table(60, |i| Some(format!("1.{i:03}.000"))), "`decimal = \",\"`, `thousands = \".\"`", 1_001_000.0),
+    ] {
+        let refused = read(&text, "").expect_err(attribute);
+        assert!(refused.contains(attribute), "{refused}");
+        let raw = read(&text, &format!(", {}", attribute.replace('`', ""))).expect(attribute);
+        assert_eq!(numbers(&raw, "a")[1], second);
+    }
+}
+
+#[test]
+fn few_measures_are_categories_with_a_note() {
+    let raw = read(&table(60, |i| Some(format!(" {} months", [36, 60][i % 2]))), "").expect("categories");
+    let told = |n: &String| n.contains("60 cells with the unit `months`") && n.contains("`strip = [\"months\"]`");
+    assert!(is_text(&raw, "a") && raw.notes.iter().any(told), "{:?}", raw.notes);
+    let chosen = read(&table(60, |i| Some(format!("{} months", [36, 60][i % 2]))), ", categories = [a]").expect("text");
+    assert!(chosen.notes.is_empty(), "{:?}", chosen.notes);
+}
+
+/// Texts with digits in them that are no numbers.
+#[test]
+fn dates_and_names_raise_no_alarm() {
+    type Write = fn(usize) -> String;
+    let cases: &[Write] = &[
+        |i| format!("2026-01-{:02}", 1 + i % 28),
+        |i| format!("{:02}/{:02}/2026", 1 + i % 12, 1 + i % 28),
+        |i| format!("{}.{}.2026", 1 + i % 28, 1 + i % 12),
+        |i| format!("{} May", 1 + i % 31),
+        |i| format!("{} May 2026", 1 + i % 31),
+        |i| format!("2026-01-{:02}T05:00:00Z", 1 + i % 28),
+        |i| format!("2026-01-{:02} {}:30", 1 + i % 28, i % 24),
+        |i| format!("{}:30", i % 24),
+        |i| format!("{:02}:30:{i:02}", i % 24),
+        |i| format!("{} {}", 1 + i % 12, ["AM", "PM"][i % 2]),
+        |i| format!("{}:00pm", 1 + i % 12),
+        |i| format!("1.{i}.2"),
+        |i| format!("v2.{i}"),
+        |i| format!("1.{i}rc1"),
+        |i| format!("2.{i}-beta"),
+        |i| format!("555-12{i:02}"),
+        |i| format!("+49 30 1234{i:02}"),
+        |i| format!("(030) 1234{i:02}"),
+        |i| format!("030 123 4{i:02}"),
+        |i| format!("1-800-555-01{i:02}"),
+        |i| format!("+1 (555) 010-99{i:02}"),
+        |i| format!("123{i:02}-6789"),
+        |i| format!("SW{}A 1AA", i % 20),
+        |i| format!("12{i:02} {}B", char::from(b'A' + (i % 26) as u8)),
+        |i| format!("A{i}"),
+        |i| format!("INV-00{i}"),
+        |i| format!("{i}-A"),
+        |i| format!("00{i}X"),
+        |i| format!("7f{i}a9c"),
+        |i| format!("{i}{}", ["a", "b", "c", "d"][i % 4]),
+        |i| format!("{i}{}", ["st", "nd", "rd", "th"][i % 4]),
+        |i| format!("192.168.1.{i}"),
+        |i| format!("{i}/60"),
+        |i| format!("{i}-{}", i + 10),
+        |i| format!("{i} Main Street"),
+        |i| format!("size {i}"),
+    ];
+    for write in cases {
+        let raw = read(&table(60, |i| quoted(&write(i))), "").unwrap_or_else(|e| panic!("{}: {e}", write(1)));
+        assert!(is_text(&raw, "a") && raw.notes.is_empty(), "{}: {:?}", write(1), raw.notes);
+    }
 }
 
 #[test]
@@ -309,6 +463,34 @@ fn true_and_false_are_labels_in_any_case() {
     let refused = check_label(&expr("d.a"), TaskKind::Binary, false, &[Known::from_schema("d", &schema)])
         .expect_err("three words");
     assert!(refused[0].message.contains("this is text"));
+}
+
+/// Beside true and false, the usual spellings of missing values are missing.
+#[test]
+fn a_flag_that_is_not_available_is_missing() {
+    let text = table(40, |i| Some(["True", "False", "", "NA", "n/a"][i % 5].into()));
+    let (raw, schema) = schema_of(&text);
+    assert!(
+        raw.notes
+            .iter()
+            .any(|n| n.contains("the column of true and false `a` holds \"NA\" in 8 cells, first in line 5")),
+        "{:?}",
+        raw.notes
+    );
+    let facts = schema.column("a").expect("it is there");
+    assert!(facts.facts.is_truths() && facts.missing == 24, "{facts:?}");
+    let known = [Known::from_schema("d", &schema)];
+    for text in ["d.a", "not d.a", "d.a == \"NA\""] {
+        check_label(&expr(text), TaskKind::Binary, false, &known).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+    }
+    // What the program calls a category keeps its words, and so does a column with other words.
+    let chosen = read(&text, ", categories = [a]").expect("chosen");
+    let other = read(&table(40, |i| Some(["True", "NA", "maybe"][i % 3].into())), "").expect("words");
+    for raw in [chosen, other] {
+        assert!(raw.notes.is_empty() && Schema::freeze(&raw).column("a").is_some_and(|c| c.missing <= 8));
+    }
+    let frozen = Schema::from_ast(&item(&schema.to_mtl("d")), &|_| unreachable!()).expect("a schema");
+    frozen.verify(&raw).expect("the same");
 }
 
 #[test]

@@ -423,3 +423,29 @@ fn components_without_labels_do_not_count() {
     );
     assert!((metric(&place, "all", "accuracy") - right as f64 / all).abs() < 1e-9);
 }
+
+/// A number that is none is told with its own file and sample, counted from 0.
+#[test]
+fn places_of_new_samples_that_are_no_numbers() {
+    let place = Place::new();
+    data(&place, &[("x", &[ROWS, 3, 4, 6], &chw()), ("far", &[ROWS, 4, 6], &classes())]);
+    place.write("net.mtl", program("", "task far: depth { from = d.far }").as_bytes());
+    place.run("train net.mtl -o run --device cpu --quiet").ok();
+    let samples = |n: usize, at: usize| {
+        let mut values = vec![0.5; n * 3 * PIXELS];
+        values[at * 3 * PIXELS + 7] = f32::NAN;
+        npy(&[n, 3, 4, 6], &values)
+    };
+    place.write("good.npy", &npy(&[3, 3, 4, 6], &[0.5; 9 * PIXELS]));
+    place.write("bad.npy", &samples(4, 2));
+    place.write("long.npy", &samples(9_000, 8_500));
+    for (files, wanted) in [
+        ("bad.npy", "`bad.npy`, sample 2, column `x`"),
+        ("good.npy bad.npy", "`bad.npy`, sample 2, column `x`"),
+        ("long.npy", "`long.npy`, sample 8500, column `x`"),
+    ] {
+        let refused = place.run(&format!("predict run {files} -o out.npz --device cpu"));
+        assert_eq!(refused.code, 4, "{files}: {}", refused.err);
+        assert!(refused.err.contains(wanted), "{files}: {}", refused.err);
+    }
+}

@@ -7,6 +7,7 @@ mod expectations;
 mod support;
 
 mod arrays;
+mod checked;
 mod look;
 mod messages;
 mod odd_tables;

@@ -199,3 +199,57 @@ fn endings_that_stand_for_no_format_are_refused() {
         assert!(refused.err.contains(what), "{}", refused.err);
     }
 }
+
+/// A missing word that is a number means its value, in training and for new rows; blanks before a quote change nothing.
+#[test]
+fn a_missing_number_in_every_spelling_and_a_quote_after_a_blank() {
+    let holes = |spelling: fn(usize) -> &'static str| {
+        let cell = |(i, l): (usize, &str)| {
+            let (age, rest) = l.split_once(',').expect("cells");
+            format!("{},{rest}\n", if i % 5 == 4 { spelling(i) } else { age })
+        };
+        table(60).lines().enumerate().map(cell).collect::<String>()
+    };
+    let spellings: fn(usize) -> &'static str = |i| ["-999.0", "\"-999\"", "-9.99e2", "-0999.00"][i / 5 % 4];
+    let [plain, other] = [holes(|_| "-999"), holes(spellings).replace(',', ", ")];
+    assert!(other.contains("\n\"-999\", ") && other.contains(", city"));
+    let other = other.replace(", city", ", \"city\" ").replace(", Bern", ", \"Bern\"");
+    let attributes = ", missing = [\"\", \"-999\"]";
+    let (first, second) = (place(plain.as_bytes(), attributes), place(other.as_bytes(), attributes));
+    for place in [&first, &second] {
+        place.run("train p.mtl -o R --device cpu --quiet").ok();
+        place.write("new.csv", other.as_bytes());
+    }
+    let [of_first, of_second] = [&first, &second].map(|p| p.run("predict R new.csv --device cpu --quiet").ok().out);
+    assert_eq!(of_first, of_second);
+    assert_eq!(of_first, first.run("predict R t.csv --device cpu --quiet").ok().out);
+    let lacking = first.run("data check p.mtl --json").ok().json();
+    let column = lacking["columns"].as_array().expect("columns").iter().find(|c| c["column"] == "age").expect("it");
+    assert!(column["splits"][0]["missing"].as_u64().is_some_and(|n| n > 4), "{column}");
+}
+
+/// What cannot be encoded is told with its own file and line, or sample, however many rows came before.
+#[test]
+fn places_of_new_rows_that_cannot_be_encoded() {
+    const SMALL: &str = "mtl 1\ndata d { format = csv, train = \"t.csv\", validation = share(0.2) }\n\
+        input x: fields { from = d[a] }\ntask y: binary { from = d.y }\nbackbone net(x) { stage s = one_hot -> linear(2) }\n\
+        head for y = linear(outputs)\ntrain { epochs = 1, batch = 16 }\n";
+    let place = Place::new();
+    let rows = |n: usize| (0..n).map(|i| format!("{}.25,{}\n", i % 2, i % 2)).collect::<String>();
+    place.write("t.csv", format!("a,y\n{}", rows(40)).as_bytes());
+    place.write("p.mtl", SMALL.as_bytes());
+    place.run("train p.mtl -o R --device cpu --quiet").ok();
+    place.write("good.csv", format!("a\n{}", rows(3).replace(",0", "").replace(",1", "")).as_bytes());
+    place.write("bad.csv", b"a\n\n0.25\n3e38\n");
+    place.write("long.csv", format!("a,y\n{}3e38,1\n0.25,1\n", rows(9_000)).as_bytes());
+    for (files, wanted) in [
+        ("bad.csv", "`bad.csv`, line 4, column `a`: 3"),
+        ("good.csv bad.csv", "`bad.csv`, line 4, column `a`: 3"),
+        ("long.csv", "`long.csv`, line 9002, column `a`: 3"),
+        ("long.csv good.csv", "`long.csv`, line 9002, column `a`: 3"),
+    ] {
+        let refused = place.run(&format!("predict R {files} -o out.csv --device cpu"));
+        assert_eq!(refused.code, 4, "{files}: {}", refused.err);
+        assert!(refused.err.contains(wanted), "{files}: {}", refused.err);
+    }
+}

@@ -219,6 +219,31 @@ fn in_time() {
     assert_eq!(place.ids()[1], (300..400).collect());
 }
 
+/// The last hours are validation rows, however the hours are written.
+#[test]
+fn hours_are_ordered_by_time_and_not_as_texts() {
+    type Write = fn(usize) -> String;
+    let ways: [Write; 4] = [
+        |h| format!("2026-01-01 {h}:00"),
+        |h| format!("2026-01-01{}{h:02}:00", if h % 2 == 0 { "T" } else { " " }),
+        |h| format!("2026-01-01T{h:02}:00:00{}", [".5", ",25", "", ".000000001"][h % 4]),
+        // Tongan clocks are thirteen hours ahead.
+        |h| {
+            if h % 2 == 0 {
+                format!("2026-01-01T{h:02}:00Z")
+            } else {
+                format!("2026-01-{:02}T{:02}:00+13:00", 1 + (h + 13) / 24, (h + 13) % 24)
+            }
+        },
+    ];
+    for (n, write) in ways.iter().enumerate() {
+        let rows: String = (0..20).map(|i| (i * 7) % 20).map(|h| format!("{h},\"{}\",{}\n", write(h), h % 2)).collect();
+        let data = "data d { format = csv, train = \"t.csv\", time = at, validation = share(0.25) }";
+        let ids = Place::with(&format!("id,at,y\n{rows}"), data).ids();
+        assert_eq!(ids[1], (15..20).collect(), "{n}: {}", write(5));
+    }
+}
+
 #[test]
 fn by_conditions() {
     let (place, _) = place("validation = d.id >= 300, test = d.id in 100..149");

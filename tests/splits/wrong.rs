@@ -73,6 +73,21 @@ fn data_that_cannot_be_divided_so() {
         "validation = share(0.2, time = day)",
         &["neither a number nor a date", "2026-11-30"],
     );
+    for (cells, words) in [
+        (["2026-02-30"; 2], ["line 2, column `day`: \"2026-02-30\" is neither a number nor a date", "has no such day"]),
+        (["2026-01-01 12:00 AM"; 2], ["line 2", "hours from 0 to 23"]),
+        (["31/12/2026"; 2], ["line 2", "write dates as 2026-11-30"]),
+        (
+            ["2026-01-01", "2026-01-02T05:00Z"],
+            [
+                "line 2, column `day`: \"2026-01-01\" has no offset from UTC, and \"2026-01-02T05:00Z\" in line 3 has one",
+                "in every row",
+            ],
+        ),
+    ] {
+        let rows: String = (0..20).map(|i| format!("{i},{},{}\n", cells[usize::from(i > 0)], i % 2)).collect();
+        refused(&format!("id,day,y\n{rows}"), "validation = share(0.2, time = day)", &words);
+    }
     refused(
         &good.replacen("2026-01-01", "", 1),
         "validation = share(0.2, time = day)",

@@ -71,7 +71,7 @@ fn file(args: &VerifyArgs, terminal: &Terminal) -> Result<Vec<Answer>, Stop> {
     if let Some(path) = &args.spec {
         // A spec without frozen schemas was searched with those that the derived file keeps.
         let schemas = checked.spec.data.iter().filter_map(|d| Some((d.name.clone(), d.schema.clone()?))).collect();
-        let spec = compile(path, &Options { set: args.set.set.clone(), schemas }, terminal)?;
+        let spec = compile(path, &Options { set: args.set.set.clone(), schemas, ..Options::default() }, terminal)?;
         let spec = spec.checked.as_ref().expect("it was checked");
         out.push(verify::of_spec(&name(&args.what), checked, &name(path), spec));
     }

@@ -140,6 +140,14 @@ fn signs(args: &Args) -> Vec<Diagnostic> {
                 format!("{:?} cannot be removed from a number", text.value),
                 "write a unit or a sign without digits, for example \"%\"",
             );
+        } else if text.value.chars().all(|c| matches!(c, '(' | ')' | '-' | '+' | '\u{2212}' | ' '))
+            && text.value.trim() != ""
+        {
+            wrong(
+                "strip",
+                format!("{:?} says whether a number is negative, and would be left away", text.value),
+                "correct the cells: write -12 for (12) and for 12-",
+            );
         }
     }
     for sign in names(args, "minus") {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::kinds::{DIFFERENT, Form, Other, Tally};
+use super::missing::Cell;
 use super::words::Words;
 use crate::data::raw::{MISSING, Values};
 
@@ -12,7 +13,9 @@ pub struct Column {
     pub name: String,
     /// `None` until it is decided.
     pub kind: Option<Kind>,
-    /// The distinct texts of a category, or of a column that may become one.
+    /// Whether it is a category of true and false, in any case.
+    pub truths: bool,
+    /// Of a category, and of a column that may become one.
     pub words: Words,
 }
 
@@ -208,8 +211,8 @@ fn exact(v: f64) -> bool {
     v.fract() == 0.0 && v.abs() <= WHOLE && !(v == 0.0 && v.is_sign_negative())
 }
 
-/// The tally of a column that is stored as words. `codes` and `lines` have one entry per cell; `number` tells whether a text is a number.
-pub fn tally<'a>(words: &'a Words, codes: &[u32], lines: &[u32], number: impl Fn(&str) -> bool) -> Tally<'a> {
+/// The tally of a column of words, by its codes. `words` are what is not known to be numbers; `read` says what they would be.
+pub fn tally<'a>(words: &'a Words, codes: &[u32], lines: &[u32], read: impl Fn(&str) -> Cell) -> Tally<'a> {
     let mut seen: Vec<(usize, u64)> = vec![(0, 0); words.list().len()];
     for (code, line) in codes.iter().zip(lines).filter(|(code, _)| **code != MISSING) {
         let (count, first) = &mut seen[*code as usize];
@@ -220,11 +223,13 @@ pub fn tally<'a>(words: &'a Words, codes: &[u32], lines: &[u32], number: impl Fn
     }
     let mut tally = Tally::default();
     for (text, (count, line)) in words.list().iter().zip(seen) {
-        if number(text) {
-            tally.numbers += count;
-            tally.different += 1;
-        } else {
-            tally.others.push(Other { text, count, line: Some(line) });
+        match read(text) {
+            Cell::Number(_) | Cell::Odd(_) => {
+                tally.numbers += count;
+                tally.different += 1;
+            }
+            Cell::Missing => {}
+            Cell::Usual | Cell::Not => tally.others.push(Other { text, count, line: Some(line) }),
         }
     }
     tally

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::numbers::{Hint, Marks, Notation};
-use super::read::Missing;
+use super::hints::{Hint, Marks, Unread, is_known_unit};
+use super::missing::Missing;
+use super::numbers::Notation;
 use crate::data::error::excerpt;
 use crate::data::schema_text::{name as written, quoted};
 use crate::schema::Args;
@@ -72,6 +73,8 @@ pub struct Doubt {
     minus: Vec<char>,
     /// Whole numbers with more digits than are held.
     large: bool,
+    /// What no attribute reads.
+    unread: Vec<Unread>,
     /// Texts that may mean "missing".
     words: Vec<String>,
 }
@@ -117,17 +120,28 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
     let mut doubt = Doubt { column: column.into(), ..Doubt::default() };
     let mut others: Vec<Other> = tally.others.iter().filter(|o| !usual.iter().any(|u| u == o.text)).copied().collect();
     others.sort_by(|a, b| (a.line, a.text).cmp(&(b.line, b.text)));
+    let mut hints: Vec<Option<Hint>> = others.iter().map(|o| Hint::of(o.text, notation)).collect();
+    let units = units(&hints, tally.different);
+    if units == Units::None {
+        hints.iter_mut().for_each(|h| *h = h.take().filter(|h| h.unit.is_none()));
+    }
+    // Cells that are numbers but for a unit.
+    let (mut measured, mut measures) = (0, 0);
     let (mut marked, mut commas, mut groups, mut odd) = (0, 0, 0, Vec::new());
-    for other in others {
-        let Some(hint) = Hint::of(other.text, notation) else {
+    for (other, hint) in others.into_iter().zip(hints) {
+        let Some(hint) = hint else {
             odd.push(other);
             junk.add(other);
             continue;
         };
         marked += other.count;
         let mut form = |what: String| forms.entry(what).or_default().add(other);
+        for unread in &hint.unread {
+            form(unread.what().into());
+        }
+        doubt.unread.extend(hint.unread.iter().copied());
         match hint.marks {
-            Marks::Plain => {}
+            Marks::Plain | Marks::Unread(_) => {}
             Marks::DecimalComma => {
                 doubt.decimal_comma = true;
                 commas += other.count;
@@ -139,6 +153,8 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
             }
             Marks::Thousands(sign) => {
                 doubt.thousands = Some(sign);
+                // A point cannot be decimal too.
+                doubt.decimal_comma |= sign == '.' && notation.decimal == '.';
                 groups += usize::from(sign == ',') * other.count;
                 form(format!("with {} between thousands", sign_text(sign)));
             }
@@ -153,18 +169,37 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
                 doubt.minus.push(sign);
             }
         }
-        if hint.padded && hint.strip.is_empty() && hint.marks == Marks::Plain {
+        if hint.is_padded() {
             form("with a no-break space around the number".into());
             if !doubt.strip.iter().any(|s| s == " ") {
                 doubt.strip.push(" ".into());
             }
         }
-        for text in hint.strip {
+        if let Some(unit) = &hint.unit {
+            form(format!("with the unit `{unit}`"));
+            (measured, measures) = (measured + other.count, measures + 1);
+            if units == Units::Several {
+                doubt.unread.push(Unread::Units);
+            }
+        }
+        let unit = hint.unit.filter(|_| units == Units::One);
+        for text in &hint.strip {
             form(format!("with the sign `{text}`"));
+        }
+        for text in hint.strip.into_iter().chain(unit) {
             if !doubt.strip.contains(&text) {
                 doubt.strip.push(text);
             }
         }
+    }
+    doubt.unread.sort_unstable();
+    doubt.unread.dedup();
+    if doubt.unread.contains(&Unread::Lakh) {
+        // Then a comma is no decimal sign; and `thousands` would not read all of them.
+        (doubt.either, doubt.thousands) = (None, doubt.thousands.filter(|s| *s != ','));
+    }
+    if doubt.unread.contains(&Unread::Point) {
+        doubt.thousands = doubt.thousands.filter(|s| *s != '.');
     }
     if commas > 0 && groups > 0 {
         // Both notations occur, so no attribute is right for all cells.
@@ -191,6 +226,16 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
             written(column)
         ));
     }
+    if measured == marked && units == Units::One && tally.different + measures < DIFFERENT {
+        let strip = doubt.strip.iter().map(|s| quoted(s)).collect::<Vec<_>>().join(", ");
+        return Verdict::Doubtful(format!(
+            "column `{}` is read as categories, though it holds {}: to read numbers, write `strip = [{strip}]`; if categories are meant, \
+             write `categories = [{}]`",
+            excerpt(column),
+            forms.iter().map(|(what, form)| form.describe(what)).collect::<Vec<_>>().join("; "),
+            written(column)
+        ));
+    }
     doubt.words = odd.iter().take(5).map(|o| o.text.to_string()).collect();
     doubt.found = forms.iter().map(|(what, form)| form.describe(what)).collect();
     if junk.count > 0 {
@@ -199,6 +244,35 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
     }
     doubt.found.push(format!("{} of {present} cells are plain numbers", tally.numbers));
     Verdict::Open(Box::new(doubt))
+}
+
+/// What the words after numbers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Units {
+    /// No units: what has such a word is no number.
+    None,
+    One,
+    /// Numbers that cannot be compared.
+    Several,
+}
+
+/// Whether the cells of a column that are numbers with a word are measures. `different` counts its plain numbers. House numbers,
+/// postcodes and seats have many such words, or few cells; measures have one, or numbers enough and a unit in every cell.
+fn units(hints: &[Option<Hint>], different: usize) -> Units {
+    const MOST: usize = 3;
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for unit in hints.iter().flatten().filter_map(|h| h.unit.as_ref()) {
+        // Of a single letter the case tells: thousandths and millions.
+        let same = if unit.chars().count() > 1 { unit.to_lowercase() } else { unit.clone() };
+        *found.entry(same).or_default() += 1;
+    }
+    let cells: usize = found.values().sum();
+    let all = different == 0 && hints.iter().flatten().count() == hints.len() && cells == hints.len();
+    match found.len() {
+        1 if cells > 1 => Units::One,
+        2..=MOST if all && cells >= DIFFERENT && found.keys().all(|u| is_known_unit(u)) => Units::Several,
+        _ => Units::None,
+    }
 }
 
 fn sign_text(sign: char) -> String {
@@ -265,8 +339,15 @@ fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
         let (whole, parts) = (cell.replace(',', ""), cell.replace(',', "."));
         ways.push(format!("if {cell:?} is {whole}, add `thousands = \",\"`; if it is {parts}, add `decimal = \",\"`"));
     }
+    let mut unread: Vec<Unread> = doubts.iter().flat_map(|d| d.unread.iter().copied()).collect();
+    unread.sort_unstable();
+    unread.dedup();
+    for kind in &unread {
+        ways.push(format!("no attribute reads numbers {}: correct the cells ({})", kind.what(), kind.way()));
+    }
     if !attributes.is_empty() {
-        ways.push(format!("to read them as numbers, add {}", attributes.join(", ")));
+        let them = if unread.is_empty() { "them" } else { "the others" };
+        ways.push(format!("to read {them} as numbers, add {}", attributes.join(", ")));
     }
     let words = each(|d| d.words.clone());
     if !words.is_empty() {

@@ -1,25 +1,82 @@
-//! Reads the beginning of the training file for `check`, to report columns of undecided kind before anything is trained.
+//! A look at the beginning of the training file, for `check`: what the columns hold, and what training would say of them, before
+//! anything is trained.
 
 use super::kinds::report;
-use super::read::Reader;
-use crate::data::{DataError, LoadContext};
+use super::read::{Looked, Reader};
+use crate::data::raw::{Raw, Split};
+use crate::data::split::{self, Parts};
+use crate::data::{DataError, Known, KnownKind, LoadContext, Schema, vocabulary};
 use crate::schema::Args;
 
 /// The number of rows that are read.
 const ROWS: usize = 200_000;
 
-/// A message and a help text for what is wrong with the beginning of the training file. `None` if nothing is wrong, or if the file is
-/// not available here.
-pub fn look(args: &Args, context: &LoadContext) -> Option<(String, String)> {
+/// What a look at the training file finds.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// What training would refuse: a message and the way out.
+    pub refused: Option<(String, String)>,
+    /// What training would tell of the columns.
+    pub notes: Vec<String>,
+    /// The columns as far as they were read; nothing where training would refuse them. As frozen where training would find the same.
+    pub known: Option<Known>,
+    /// Facts about the training rows, or about these and others of their file, where all of them were read.
+    pub schema: Option<Schema>,
+    /// The rows, where they are divided as training divides them.
+    pub raw: Option<Raw>,
+}
+
+/// Looks at the training file of the data set `name`. `None` where there is no such file here.
+pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
     let written = args.str("train");
-    match Reader::new(args, context).look(written, ROWS) {
-        Ok((doubts, missing, rows)) if !doubts.is_empty() => {
-            let (message, help) = report(&doubts, &missing);
-            let of =
-                if rows == ROWS { format!("the first {rows} rows of `{written}`") } else { format!("`{written}`") };
-            Some((format!("{of}: {message}"), help))
-        }
-        Ok(_) | Err(DataError::NotFound { .. }) => None,
-        Err(e) => Some((e.to_string(), e.help().unwrap_or_default())),
+    let refused = |message: String, help: String| Look { refused: Some((message, help)), ..Look::default() };
+    let mut reader = Reader::new(args, context);
+    let looked = match reader.look(written, ROWS) {
+        Ok(looked) => looked,
+        Err(DataError::NotFound { .. }) => return None,
+        Err(e) => return Some(refused(e.to_string(), e.help().unwrap_or_default())),
+    };
+    let Looked { doubts, missing, part, rows, unread } = looked;
+    let whole = rows < ROWS;
+    if !doubts.is_empty() {
+        let (message, help) = report(&doubts, &missing);
+        let of = if whole { format!("`{written}`") } else { format!("the first {rows} rows of `{written}`") };
+        return Some(refused(format!("{of}: {message}"), help));
     }
+    let (notes, words) = (std::mem::take(&mut reader.notes), reader.words.clone());
+    let columns = reader.finish();
+    // Of some rows, or without some texts, nothing is said of how rows are divided.
+    let exact = whole && unread.is_empty();
+    let format = super::DEF.call.name;
+    let raw = match exact && !split::is_of_test_file(args) {
+        true => Parts { train: part, validation: None, test: None, args }.assemble(format, columns, vec![], words.any),
+        false => {
+            let all: Vec<u32> = (0..part.rows as u32).collect();
+            let train = part.deal(&[&all], &columns).remove(0);
+            let splits = [train, Split::default(), Split::default()];
+            let (missing_numbers, files, notes) = (Vec::new(), Vec::new(), Vec::new());
+            Ok(Raw { format, columns, splits, missing: words.any, missing_numbers, files, notes })
+        }
+    };
+    let asked = |mut raw: Raw| match exact {
+        true => vocabulary::apply(&mut raw, args).map(|()| raw),
+        false => Ok(raw),
+    };
+    let raw = match raw.and_then(asked) {
+        Ok(raw) => Raw { missing_numbers: words.numbers, ..raw },
+        Err(e) => return Some(Look { notes, ..refused(e.to_string(), e.help().unwrap_or_default()) }),
+    };
+    let schema = Schema::freeze(&raw);
+    let mut known = Known::from_schema(name, &schema);
+    if !exact {
+        known.frozen = false;
+        for column in known.outline.columns.iter_mut().flatten() {
+            let truths = schema.column(&column.name).is_some_and(|c| c.facts.is_truths());
+            if matches!(column.kind, KnownKind::Category(_)) && (!truths || unread.contains(&column.name)) {
+                // Other rows may hold other texts.
+                column.kind = KnownKind::Category(None);
+            }
+        }
+    }
+    Some(Look { refused: None, notes, known: Some(known), schema: whole.then_some(schema), raw: exact.then_some(raw) })
 }

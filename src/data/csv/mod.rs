@@ -5,17 +5,20 @@
 
 mod attributes;
 mod column;
+mod hints;
 mod kinds;
 mod look;
+mod missing;
 mod numbers;
 mod read;
 mod words;
 
 pub use attributes::{names, plain};
 pub use kinds::{Other, Tally, Verdict, judge, report, usual};
-pub use look::look;
+pub use look::{Look, look};
+pub(super) use missing::{Cell, Missing, cell};
 pub use numbers::Notation;
-pub(super) use read::{Cell, Missing, cell, named_shortly, not_utf8};
+pub(super) use read::{named_shortly, not_utf8};
 
 use super::raw::Raw;
 use super::split::{self, Parts, SHARE_TY};
@@ -73,7 +76,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "missing",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[\"?\", \"\"]"),
-                doc: "Cells that mean \"missing\", after trimming. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are also missing in numeric columns; with it, only the listed words are.",
+                doc: "Cells that mean \"missing\", after trimming; a word that is a number means that value in columns of numbers, so that \"-999\" covers -999.0 too. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are missing in columns of numbers too; with it, the listed words alone are.",
             },
             AttrDef {
                 name: "decimal",
@@ -91,7 +94,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "strip",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[]"),
-                doc: "Texts that may precede or follow a number and are removed, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number is always ignored.",
+                doc: "Texts that may stand before or after a number and are left away, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number never counts. Signs that make a number negative are none of these: brackets, and a minus sign after it.",
             },
             AttrDef {
                 name: "minus",

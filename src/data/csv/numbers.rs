@@ -1,4 +1,4 @@
-//! The notation of numbers in a table, and hints about cells that are numbers in another notation.
+//! How numbers are written in a table.
 
 use super::attributes::plain;
 use crate::data::error::LARGEST;
@@ -116,8 +116,8 @@ impl Notation {
         }
     }
 
-    /// Converts grouped digits, a decimal sign and an exponent to the notation that Rust parses.
-    fn digits(&self, body: &str) -> Option<String> {
+    /// Digits in groups, a decimal sign and an exponent, as Rust writes them.
+    pub(super) fn digits(&self, body: &str) -> Option<String> {
         let (mantissa, exponent) = match body.find(['e', 'E']) {
             Some(at) => body.split_at(at),
             None => (body, ""),
@@ -143,16 +143,16 @@ fn finite(v: f64) -> Read {
     if v.abs() <= LARGEST { Read::Number(v) } else { Read::Odd(v) }
 }
 
-/// Replaces no-break and thin spaces by plain spaces.
-fn spaces(cell: &str) -> std::borrow::Cow<'_, str> {
+/// No-break and thin spaces as plain ones.
+pub(super) fn spaces(cell: &str) -> std::borrow::Cow<'_, str> {
     const SPACES: [char; 4] = ['\u{a0}', '\u{202f}', '\u{2009}', '\u{2007}'];
     if cell.is_ascii() || !cell.contains(SPACES) { cell.into() } else { cell.replace(SPACES, " ").into() }
 }
 
-/// `1,234,567` without its separators, if the first group has one to three digits and the others have three.
-fn grouped(whole: &str, sign: char) -> Option<String> {
+/// `1,234,567` without its signs; the first group has one to three digits and no leading zero, the others three.
+pub(super) fn grouped(whole: &str, sign: char) -> Option<String> {
     let mut groups = whole.split(sign);
-    let first = groups.next().filter(|g| (1..=3).contains(&g.len()))?;
+    let first = groups.next().filter(|g| (1..=3).contains(&g.len()) && !g.starts_with('0'))?;
     let mut out = first.to_string();
     for group in groups {
         if group.len() != 3 {
@@ -161,142 +161,6 @@ fn grouped(whole: &str, sign: char) -> Option<String> {
         out.push_str(group);
     }
     out.bytes().all(|b| b.is_ascii_digit()).then_some(out)
-}
-
-/// Describes how a cell that is not a number would become one.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Hint {
-    pub strip: Vec<String>,
-    pub minus: Option<char>,
-    pub marks: Marks,
-    /// The number has a no-break space before or after it.
-    pub padded: bool,
-}
-
-/// The separators between the digits of a cell.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Marks {
-    #[default]
-    Plain,
-    /// `1,5`: a comma that can only be decimal.
-    DecimalComma,
-    /// `1,234`: a comma that is either decimal or between thousands.
-    CommaOfEither,
-    /// `1,234,567`, `1,234.5`, `1 234`.
-    Thousands(char),
-    /// `1.234,5`: both.
-    ThousandsAndComma(char),
-}
-
-/// Units and currency signs that consist of one character.
-const SYMBOLS: &[char] = &['%', '‰', '°', '¢', '¤'];
-/// Currency codes that occur in tables.
-const CODES: &[&str] = &[
-    "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF",
-    "BRL", "MXN", "ZAR", "TRY", "RUB", "KRW", "SGD", "HKD", "kr", "Kč", "zł", "Ft", "Rs", "Rs.", "R$", "US$", "Fr.",
-];
-/// Minus signs that number parsers do not know: U+2212, hyphen, figure dash, en dash and full-width hyphen.
-const MINUS: [char; 5] = ['\u{2212}', '\u{2010}', '\u{2012}', '\u{2013}', '\u{ff0d}'];
-
-fn is_symbol(c: char) -> bool {
-    SYMBOLS.contains(&c) || c == '$' || c == '£' || c == '¥' || ('\u{20a0}'..='\u{20cf}').contains(&c)
-}
-
-impl Hint {
-    /// The hint for a cell that is not a number in `notation`. The settings of `notation` still apply.
-    pub fn of(cell: &str, notation: &Notation) -> Option<Hint> {
-        if cell.len() > 64 || !cell.bytes().any(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let mut hint = Hint::default();
-        let spaced = spaces(cell);
-        let mut rest = spaced.trim_matches(' ');
-        hint.padded = rest.len() != spaced.len();
-        let mut signed = false;
-        loop {
-            let before = rest;
-            if let Some(code) = CODES.iter().find(|c| rest.starts_with(**c)) {
-                hint.strip.push(code.to_string());
-                rest = rest[code.len()..].trim_matches(' ');
-            } else if let Some(code) = CODES.iter().find(|c| rest.ends_with(**c)) {
-                hint.strip.push(code.to_string());
-                rest = rest[..rest.len() - code.len()].trim_matches(' ');
-            }
-            let known = notation.strip.iter().find(|t| !t.is_empty() && (rest.starts_with(*t) || rest.ends_with(*t)));
-            if let Some(text) = known {
-                rest = rest.strip_prefix(text.as_str()).unwrap_or(rest);
-                rest = rest.strip_suffix(text.as_str()).unwrap_or(rest).trim_matches(' ');
-            }
-            if let Some(c) = rest.chars().next().filter(|c| is_symbol(*c)) {
-                hint.strip.push(c.to_string());
-                rest = rest[c.len_utf8()..].trim_matches(' ');
-            }
-            if let Some(c) = rest.chars().next_back().filter(|c| is_symbol(*c)) {
-                hint.strip.push(c.to_string());
-                rest = rest[..rest.len() - c.len_utf8()].trim_matches(' ');
-            }
-            if let Some(c) = rest.chars().next().filter(|c| !signed && (matches!(c, '-' | '+') || MINUS.contains(c))) {
-                signed = true;
-                if MINUS.contains(&c) && !notation.minus.contains(&c) {
-                    hint.minus = Some(c);
-                }
-                rest = rest[c.len_utf8()..].trim_matches(' ');
-            }
-            if rest == before {
-                break;
-            }
-        }
-        hint.marks = marks(rest, notation)?;
-        Some(hint)
-    }
-}
-
-/// The separators between the digits of `body`, if it is a number.
-fn marks(body: &str, notation: &Notation) -> Option<Marks> {
-    if !body.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',')) {
-        return None;
-    }
-    if notation.digits(body).is_some() || (notation.decimal == '.' && body.parse::<f64>().is_ok()) {
-        return Some(Marks::Plain);
-    }
-    let signs: Vec<char> = body.chars().filter(|c| !c.is_ascii_digit()).collect();
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    match signs.as_slice() {
-        [','] => {
-            let (whole, fraction) = body.split_once(',')?;
-            let grouped = grouped(body, ',').is_some() && !whole.starts_with('0');
-            match (grouped, notation.thousands, notation.decimal) {
-                // The other separator is already known.
-                (true, None, '.') => Some(Marks::CommaOfEither),
-                (true, _, ',') => Some(Marks::Thousands(',')),
-                (true, ..) => Some(Marks::DecimalComma),
-                (false, ..) if digits(fraction) => Some(Marks::DecimalComma),
-                _ => None,
-            }
-        }
-        [.., last] => {
-            let first = signs[0];
-            let group = |c: char| matches!(c, ',' | '.' | ' ' | '\'' | '\u{2019}' | '_');
-            if !group(first) {
-                return None;
-            }
-            // All separators but the last are equal, and the last may be decimal.
-            let same = signs[..signs.len() - 1].iter().all(|s| *s == first);
-            if *last == first && same && grouped(body, first).is_some() {
-                return Some(Marks::Thousands(first));
-            }
-            let (whole, fraction) = body.rsplit_once(*last)?;
-            if !same || !digits(fraction) || grouped(whole, first).is_none() || *last == first {
-                return None;
-            }
-            match last {
-                '.' => Some(Marks::Thousands(first)),
-                ',' => Some(Marks::ThousandsAndComma(first)),
-                _ => None,
-            }
-        }
-        [] => None,
-    }
 }
 
 #[cfg(test)]
@@ -337,26 +201,5 @@ mod tests {
         }
         let spaced = notation(',', Some(' '), &[], &[]);
         assert_eq!(spaced.read("1\u{202f}234\u{a0}567,8"), Read::Number(1234567.8));
-    }
-
-    #[test]
-    fn hints_name_the_signs() {
-        let of = |cell: &str| Hint::of(cell, &Notation::default());
-        let marks = |cell: &str| of(cell).map(|h| h.marks);
-        assert_eq!(marks("1,5"), Some(Marks::DecimalComma));
-        assert_eq!(marks("0,123"), Some(Marks::DecimalComma));
-        assert_eq!(marks("1,234"), Some(Marks::CommaOfEither));
-        assert_eq!(marks("1,234.5"), Some(Marks::Thousands(',')));
-        assert_eq!(marks("1,234,567"), Some(Marks::Thousands(',')));
-        assert_eq!(marks("1.234,5"), Some(Marks::ThousandsAndComma('.')));
-        assert_eq!(marks("1\u{a0}234"), Some(Marks::Thousands(' ')));
-        assert_eq!(marks("1'234"), Some(Marks::Thousands('\'')));
-        for cell in ["1.2.3", "1-2", "12:30", "2020-01-05", "A12", "oops", "", "1,2,3", "192.168.1.1", "3rd"] {
-            assert_eq!(of(cell), None, "{cell}");
-        }
-        assert_eq!(of("-12 %").map(|h| h.strip), Some(vec!["%".to_string()]));
-        assert_eq!(of("EUR 12.5").map(|h| h.strip), Some(vec!["EUR".to_string()]));
-        assert_eq!(of("\u{2212}4").and_then(|h| h.minus), Some('\u{2212}'));
-        assert_eq!(of("\u{a0}4").map(|h| h.padded), Some(true));
     }
 }

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use super::attributes::plain;
 use super::column::{self, Cells, Column, Kind};
 use super::kinds::{self, Doubt, Verdict};
-use super::numbers::{Notation, Read};
+use super::missing::{Cell, Missing, cell};
+use super::numbers::Notation;
 use crate::data::error::excerpt;
 use crate::data::files::{self, Stream};
 use crate::data::freeze::Facts;
 use crate::data::raw::{MISSING, Part, RawColumn, Values};
+use crate::data::terms::is_truth;
 use crate::data::text::{self, Record, Text};
 use crate::data::{DataError, FileFact, LoadContext};
 use crate::diag::suggest;
@@ -32,73 +34,17 @@ pub struct Reader<'a> {
     pub notes: Vec<String>,
 }
 
-/// Cells that mean "missing".
-#[derive(Debug, Clone)]
-pub struct Missing {
-    /// Words that mean it in every column.
-    pub any: Vec<String>,
-    /// Words that mean it in numeric columns only.
-    pub numbers: Vec<String>,
-    /// Whether one of the words is itself a number, so that words must be compared before numbers are parsed.
-    first: bool,
-}
-
-impl Missing {
-    pub fn new(any: Vec<String>, numbers: Vec<String>, notation: &Notation) -> Missing {
-        let first = any.iter().chain(&numbers).any(|w| matches!(notation.read(w), Read::Number(_)));
-        Missing { any, numbers, first }
-    }
-
-    /// The words of a table: those of the program, else those of the frozen schema, else the usual ones.
-    fn of(args: &Args, context: &LoadContext, notation: &Notation) -> Missing {
-        let listed = plain(args, "missing");
-        let (any, numbers) = match context.schema {
-            _ if args.is_given("missing") => (listed, Vec::new()),
-            Some(schema) => (schema.missing.clone(), schema.missing_numbers.clone()),
-            None => (listed, kinds::usual(args)),
-        };
-        Missing::new(any, numbers, notation)
-    }
-
-    pub fn is(&self, text: &str) -> bool {
-        self.any.iter().any(|w| w == text)
-    }
-
-    fn is_usual(&self, text: &str) -> bool {
-        self.numbers.iter().any(|w| w == text)
-    }
-
-    /// Describes how a missing number is written, for messages.
-    pub fn describe(&self) -> Option<String> {
-        let mut words: Vec<String> = self.any.iter().map(|m| format!("{m:?}")).collect();
-        words.extend(self.numbers.first().map(|first| format!("a usual spelling such as {first:?}")));
-        (!words.is_empty()).then(|| words.join(" or "))
-    }
-}
-
-/// The content of a cell of a numeric column.
-pub enum Cell {
-    Number(f64),
-    Missing,
-    /// Missing, in a usual spelling.
-    Usual,
-    /// NaN, an infinity, or too large.
-    Odd(f64),
-    Not,
-}
-
-/// Reads a cell of a numeric column.
-pub fn cell(text: &str, notation: &Notation, missing: &Missing) -> Cell {
-    if missing.first && (missing.is(text) || missing.is_usual(text)) {
-        return Cell::Missing;
-    }
-    match notation.read(text) {
-        Read::Number(v) => Cell::Number(v),
-        _ if missing.is(text) => Cell::Missing,
-        _ if missing.is_usual(text) => Cell::Usual,
-        Read::Odd(v) => Cell::Odd(v),
-        Read::Not => Cell::Not,
-    }
+/// What a look at the first rows finds.
+pub struct Looked {
+    /// What is open about the columns.
+    pub doubts: Vec<Doubt>,
+    /// The words that mean "missing" now.
+    pub missing: Vec<String>,
+    /// The rows; where there are doubts, of use to nobody.
+    pub part: Part,
+    pub rows: usize,
+    /// Columns whose texts were not kept.
+    pub unread: Vec<String>,
 }
 
 /// The state of reading one file.
@@ -138,7 +84,27 @@ impl<'a> Reader<'a> {
         let doubts = self.decide(&mut pass)?;
         self.settled(&doubts, &pass)?;
         self.texts(written, &mut pass)?;
+        self.find_truths();
         self.part(pass)
+    }
+
+    /// Finds the columns of true and false, where the program does not call them categories. In them the usual spellings of missing
+    /// values are missing, as in columns of numbers.
+    fn find_truths(&mut self) {
+        let categories = plain(self.args, "categories");
+        for column in self.columns.iter_mut().filter(|c| c.kind == Some(Kind::Category)) {
+            let frozen = self.context.schema.and_then(|s| s.column(&column.name)).map(|c| &c.facts);
+            column.truths = match frozen {
+                // A schema that has such a word among its texts keeps it.
+                Some(facts) => facts.is_truths(),
+                None => {
+                    let words = || column.words.list().iter().map(String::as_str);
+                    !categories.contains(&column.name)
+                        && words().any(is_truth)
+                        && words().all(|w| is_truth(w) || self.words.is_usual(w))
+                }
+            };
+        }
     }
 
     /// Reads another file with the column kinds of the training file.
@@ -169,12 +135,21 @@ impl<'a> Reader<'a> {
         .collect()
     }
 
-    /// What is open about the columns, from the first rows of the training file, and how many rows were read.
-    pub fn look(&mut self, written: &str, rows: usize) -> Result<(Vec<Doubt>, Vec<String>, usize), DataError> {
+    /// Looks at the first rows of the training file alone.
+    pub fn look(&mut self, written: &str, rows: usize) -> Result<Looked, DataError> {
         let mut pass = self.pass(written, None, rows)?;
         let doubts = self.decide(&mut pass)?;
-        let missing = self.known_missing(&pass);
-        Ok((doubts, missing, pass.lines.len()))
+        let (missing, rows) = (self.known_missing(&pass), pass.lines.len());
+        let mut unread = Vec::new();
+        for (column, cells) in self.columns.iter().zip(&mut pass.cells) {
+            if column.kind == Some(Kind::Category) && matches!(cells, Cells::Numbers(_)) {
+                // Training would read the file again for them.
+                *cells = Cells::Codes(vec![MISSING; rows]);
+                unread.push(column.name.clone());
+            }
+        }
+        self.find_truths();
+        Ok(Looked { doubts, missing, part: self.part(pass)?, rows, unread })
     }
 
     /// The columns, after all files were read.
@@ -316,10 +291,10 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let column = &self.columns[c];
-            let number = |t: &str| self.notation.is_number(t) && !self.words.is_usual(t);
+            let read = |t: &str| cell(t, &self.notation, &self.words);
             let tally = match &pass.cells[c] {
                 Cells::Numbers(numbers) => numbers.tally(),
-                Cells::Codes(codes) => column::tally(&column.words, codes, &pass.lines, number),
+                Cells::Codes(codes) => column::tally(&column.words, codes, &pass.lines, read),
             };
             let verdict = kinds::judge(&column.name, &tally, &self.notation, &self.words.numbers);
             let kind = match verdict {
@@ -373,8 +348,9 @@ impl<'a> Reader<'a> {
                         numbers.was_rounded(text, line);
                     }
                 }
+                Cell::Missing => numbers.push_missing(),
                 Cell::Odd(value) => return Err(not_finite(&pass.path, line, &column.name, value)),
-                _ => numbers.push_other(&words.list()[code as usize], line),
+                Cell::Usual | Cell::Not => numbers.push_other(&words.list()[code as usize], line),
             }
         }
         Ok(())
@@ -400,28 +376,30 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn part(&mut self, pass: Pass) -> Result<Part, DataError> {
-        for (column, cells) in self.columns.iter().zip(&pass.cells) {
-            if let Cells::Numbers(numbers) = cells {
-                let usual: Vec<String> = numbers
-                    .others()
-                    .map(|o| {
-                        let line = o.line.unwrap_or_default();
-                        if o.count == 1 {
-                            format!("{:?} in line {line}", o.text)
-                        } else {
-                            format!("{:?} in {} cells, first in line {line}", o.text, o.count)
-                        }
-                    })
-                    .collect();
-                if !usual.is_empty() {
-                    self.notes.push(format!(
-                        "`{}`: the numeric column `{}` holds {}: read as missing",
-                        pass.path.display(),
-                        excerpt(&column.name),
-                        usual.join(", ")
-                    ));
+    fn part(&mut self, mut pass: Pass) -> Result<Part, DataError> {
+        for (column, cells) in self.columns.iter().zip(&mut pass.cells) {
+            let (what, usual) = match cells {
+                Cells::Numbers(numbers) => ("numeric column", spelled(numbers.others())),
+                Cells::Codes(codes) if column.truths => {
+                    let usual: Vec<bool> = column.words.list().iter().map(|w| self.words.is_usual(w)).collect();
+                    let tally = column::tally(&column.words, codes, &pass.lines, |w| match self.words.is_usual(w) {
+                        true => Cell::Usual,
+                        false => Cell::Missing,
+                    });
+                    let found = spelled(tally.others.into_iter().filter(|o| o.count > 0));
+                    for code in codes.iter_mut().filter(|c| **c != MISSING && usual[**c as usize]) {
+                        *code = MISSING;
+                    }
+                    ("column of true and false", found)
                 }
+                Cells::Codes(_) => continue,
+            };
+            if !usual.is_empty() {
+                self.notes.push(format!(
+                    "`{}`: the {what} `{}` holds {usual}: read as missing",
+                    pass.path.display(),
+                    excerpt(&column.name),
+                ));
             }
         }
         self.facts.extend(pass.fact);
@@ -490,7 +468,16 @@ impl<'a> Reader<'a> {
                     }
                     None => format!("the header has {} columns, expected {}", found.len(), self.names.len()),
                 };
-                return Err(DataError::Text { path: path.to_path_buf(), line: record.line, detail });
+                let help = match self.keep.is_empty() {
+                    true => "`columns` repeats the header of a file that has one: leave it out, or write it as the header does, in quotes \
+                             where a name is more than letters, digits and `_`"
+                        .to_string(),
+                    false => format!(
+                        "the files of a data set have the same columns in the same order: write this one as `{}` is written",
+                        self.args.str("train")
+                    ),
+                };
+                return Err(DataError::option(format!("`{}`, line {}: {detail}", path.display(), record.line), help));
             }
         } else if self.names.is_empty() {
             return Err(DataError::option(
@@ -535,10 +522,20 @@ impl<'a> Reader<'a> {
                 _ => None,
             },
         };
-        let column = |name: &String| Column { name: name.clone(), kind: kind(name), words: Default::default() };
+        let column =
+            |name: &String| Column { name: name.clone(), kind: kind(name), truths: false, words: Default::default() };
         self.columns = kept.iter().map(column).collect();
         Ok(())
     }
+}
+
+/// `"NA" in 3 cells, first in line 5`, for each text.
+fn spelled<'a>(others: impl Iterator<Item = kinds::Other<'a>>) -> String {
+    let each = others.map(|o| match (o.count, o.line.unwrap_or_default()) {
+        (1, line) => format!("{:?} in line {line}", o.text),
+        (n, line) => format!("{:?} in {n} cells, first in line {line}", o.text),
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn not_finite(path: &Path, line: u64, column: &str, value: f64) -> DataError {

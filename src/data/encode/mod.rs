@@ -202,6 +202,13 @@ pub fn encode_inputs(raw: &Raw, schema: &Schema, split: usize, inputs: &[InputSp
     Ok(Table { rows: raw.splits[split].rows, inputs, labels: Vec::new() })
 }
 
+/// What is told of a field that is a constant.
+pub fn constant(column: &str, value: f64) -> String {
+    format!(
+        "column `{column}` holds the same number, {value}, in every training row: it is encoded as 0 and says nothing"
+    )
+}
+
 /// A column's values in a split, and its facts.
 fn column<'a>(raw: &'a Raw, schema: &'a Schema, s: usize, name: &str) -> Result<Column<'a>, DataError> {
     let missing = |place: &str| DataError::Column {
@@ -341,13 +348,10 @@ fn input(
                             ));
                         }
                         if s == 0 {
-                            let what = match empty {
-                                true => "is missing".to_string(),
-                                false => format!("holds the same number, {min},"),
-                            };
-                            notes.push(format!(
-                                "column `{name}` {what} in every training row: it is encoded as 0 and says nothing"
-                            ));
+                            notes.push(match empty {
+                                true => format!("column `{name}` is missing in every training row: it is encoded as 0 and says nothing"),
+                                false => constant(name, *min),
+                            });
                         }
                         Scaling { shift: *mean, factor: 0.0, base: 0.0 }
                     }

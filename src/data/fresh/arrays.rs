@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use super::{Piece, Source, Wanted};
 use crate::data::axes::{self, Order};
 use crate::data::freeze::ColumnFacts;
-use crate::data::raw::Values;
+use crate::data::raw::{Split, Values};
 use crate::data::{DataError, LoadContext, idx, npy};
 use crate::diag::suggest;
 
 pub struct Arrays<'a> {
     wanted: &'a Wanted,
-    /// Values and rows of each wanted column, file after file.
-    files: Vec<(Vec<Values>, usize, PathBuf)>,
+    /// Values and rows of each wanted column, file after file; no name where each column has a file of its own.
+    files: Vec<(Vec<Values>, usize, Option<PathBuf>)>,
     ids: Vec<String>,
     /// File and row that come next.
     at: (usize, usize),
@@ -90,18 +90,19 @@ impl<'a> Arrays<'a> {
             }
             None => Vec::new(),
         };
-        let mut files: Vec<(Vec<Values>, usize, PathBuf)> = Vec::new();
+        let mut files: Vec<(Vec<Values>, usize, Option<PathBuf>)> = Vec::new();
         let named = |c: &ColumnFacts, found: &[Found]| found.iter().any(|a| a.name == c.name);
         match wanted.columns.as_slice() {
             [only] if !named(only, &found) || found.iter().filter(|a| a.name == only.name).count() > 1 => {
                 for a in found {
                     fits(&a, only)?;
-                    files.push((vec![a.values], a.sizes[0], a.path));
+                    files.push((vec![a.values], a.sizes[0], Some(a.path)));
                 }
             }
             columns => {
                 let mut values = Vec::new();
                 let mut first: Option<(usize, PathBuf)> = None;
+                let mut one_file = true;
                 for c in columns {
                     let at = found.iter().position(|a| a.name == c.name);
                     let a = found.remove(at.ok_or_else(|| lacks(&c.name, ", which the network reads", &found))?);
@@ -117,11 +118,12 @@ impl<'a> Arrays<'a> {
                             right: a.sizes[0],
                         });
                     }
+                    one_file &= first.as_ref().is_none_or(|(_, path)| *path == a.path);
                     first.get_or_insert((a.sizes[0], a.path));
                     values.push(a.values);
                 }
                 let (rows, path) = first.unwrap_or_default();
-                files.push((values, rows, path));
+                files.push((values, rows, one_file.then_some(path)));
             }
         }
         let rows: usize = files.iter().map(|f| f.1).sum();
@@ -184,7 +186,16 @@ impl Source for Arrays<'_> {
         self.at.1 = to;
         let picked: Vec<u32> = (from as u32..to as u32).collect();
         let values = columns.iter().zip(&self.wanted.columns).map(|(v, c)| v.take(&picked, c.shape.iter().product()));
-        let raw = self.wanted.raw("npy", values.collect(), to - from, path.display().to_string());
+        let raw = self.wanted.raw(
+            "npy",
+            Split {
+                rows: to - from,
+                columns: values.collect(),
+                source: path.as_ref().map(|p| p.display().to_string()).unwrap_or_default(),
+                origin: picked,
+                unit: "sample",
+            },
+        );
         let ids = self.wanted.id.as_ref().map(|_| self.ids[self.given..self.given + to - from].to_vec());
         self.given += to - from;
         Ok(Some(Piece { raw, rows: to - from, ids }))

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::axes::Order;
 use super::csv::{self, Notation};
 use super::freeze::{ColumnFacts, Schema};
-use super::raw::{Raw, RawColumn, Split, Values};
+use super::raw::{Raw, RawColumn, Split};
 use super::{DataError, text};
 use crate::diag::suggest;
 use crate::schema::Args;
@@ -100,8 +100,8 @@ impl Wanted {
         suggest::listing(self.columns.iter().map(|c| c.name.as_str()))
     }
 
-    /// Columns of this kind of file as [`Raw`] wants them.
-    fn raw(&self, format: &'static str, values: Vec<Values>, rows: usize, source: String) -> Raw {
+    /// Rows of this kind of file as [`Raw`] wants them. The split says where in the file they stand.
+    fn raw(&self, format: &'static str, split: Split) -> Raw {
         let columns = self.columns.iter().map(|c| RawColumn {
             dictionary: match &c.facts {
                 super::Facts::Category { values } => values.iter().map(|(v, _)| v.clone()).collect(),
@@ -109,7 +109,6 @@ impl Wanted {
             },
             ..RawColumn::new(c.name.clone(), &c.shape)
         });
-        let split = Split { rows, columns: values, source, origin: Vec::new(), unit: "row" };
         Raw {
             format,
             columns: columns.collect(),
@@ -122,7 +121,7 @@ impl Wanted {
     }
 }
 
-/// Some rows, in the order of the files.
+/// Some rows of one file, in the order of the files.
 pub struct Piece {
     /// With the rows in [`SPLIT`] and nothing else.
     pub raw: Raw,

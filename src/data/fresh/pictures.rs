@@ -11,7 +11,7 @@ use crate::data::DataError;
 use crate::data::axes::Order;
 use crate::data::freeze::{ColumnFacts, Facts};
 use crate::data::picture::{self, Form};
-use crate::data::raw::Values;
+use crate::data::raw::{Split, Values};
 
 pub struct Pictures<'a> {
     wanted: &'a Wanted,
@@ -181,12 +181,16 @@ impl Source for Pictures<'_> {
         if files.is_empty() {
             return Ok(None);
         }
+        let origin = (self.at as u32..).take(files.len()).collect();
         self.at += files.len();
         let mut values = Vec::with_capacity(files.len() * self.intake.form.elements());
         for path in files {
             values.extend(self.intake.read(path)?);
         }
-        let raw = self.wanted.raw("pictures", vec![Values::F32(values)], files.len(), String::new());
+        let columns = vec![Values::F32(values)];
+        let raw = self
+            .wanted
+            .raw("pictures", Split { rows: files.len(), columns, source: String::new(), origin, unit: "picture" });
         let ids = files.iter().map(|p| p.display().to_string()).collect();
         Ok(Some(Piece { raw, rows: files.len(), ids: Some(ids) }))
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Piece, Source, Wanted, cannot_read, shown, unpacked};
 use crate::data::csv::{self, Cell, Missing};
 use crate::data::freeze::Facts;
-use crate::data::raw::{MISSING, Values};
+use crate::data::raw::{MISSING, Split, Values};
 use crate::data::text::{Problem, Record, Text, describe, utf8};
 use crate::data::{DataError, error};
 use crate::diag::suggest;
@@ -214,13 +214,17 @@ impl Source for Table<'_> {
         let mut ids: Option<Vec<String>> = self.wanted.id.as_ref().map(|_| Vec::new());
         // The texts of hashed columns, which have no vocabulary.
         let mut hashed: Vec<(HashMap<String, u32>, Vec<String>)> = vec![Default::default(); columns.len()];
-        let (mut n, mut source) = (0, String::new());
+        let (mut source, mut origin) = (String::new(), Vec::with_capacity(rows));
         let mut record = Record::default();
-        while n < rows {
+        while origin.len() < rows {
             let Some(file) = &mut self.file else { break };
             if !file.read(&mut record)? {
                 if file.rows == 0 {
                     self.empty.push(file.path.clone());
+                }
+                if !origin.is_empty() {
+                    // What is wrong with a row is told with the name of its file: the next piece is of the next file.
+                    break;
                 }
                 self.advance()?;
                 continue;
@@ -245,7 +249,9 @@ impl Source for Table<'_> {
                         Some(code) => *code,
                         None => {
                             // Encoded as in training: a category it never showed is as good as missing.
-                            self.unseen[c] += usize::from(!self.missing.is(text));
+                            let missing =
+                                self.missing.is(text) || (columns[c].facts.is_truths() && self.missing.is_usual(text));
+                            self.unseen[c] += usize::from(!missing);
                             MISSING
                         }
                     }),
@@ -268,16 +274,18 @@ impl Source for Table<'_> {
             if let (Some(ids), Some(at)) = (&mut ids, file.id) {
                 ids.push(text(file, &record, at, self.wanted.id.as_deref().unwrap_or_default())?.to_string());
             }
-            n += 1;
+            origin.push(record.line as u32);
         }
-        if n == 0 {
+        if origin.is_empty() {
             return Ok(None);
         }
-        let mut raw = self.wanted.raw(csv::DEF.call.name, values, n, source);
+        let rows = origin.len();
+        let mut raw =
+            self.wanted.raw(csv::DEF.call.name, Split { rows, columns: values, source, origin, unit: "line" });
         for (column, (_, texts)) in raw.columns.iter_mut().zip(hashed).filter(|(_, (places, _))| !places.is_empty()) {
             column.dictionary = texts;
         }
-        Ok(Some(Piece { raw, rows: n, ids }))
+        Ok(Some(Piece { raw, rows, ids }))
     }
 
     fn id(&self) -> Option<&str> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::attributes::Named;
 use super::check::as_column;
+use super::instants::Instant;
 use crate::data::evaluate::Cell;
 use crate::data::label::{self, Label};
 use crate::data::outline::{Known, KnownColumn, KnownKind, Outline};
@@ -139,19 +140,10 @@ impl File<'_> {
         };
         let mut order: Vec<u32> = (0..self.part.rows as u32).collect();
         let same: Box<dyn Fn(usize, usize) -> bool>;
-        if let Values::Text(_) = values {
-            let words: Vec<Option<String>> = (0..self.part.rows).map(|r| text(&raw.columns[0], values, r)).collect();
-            for (row, word) in words.iter().enumerate() {
-                let word = word.as_ref().ok_or_else(|| missing(row))?;
-                if !is_date(word) {
-                    return Err(DataError::option(
-                        format!("{}, column `{column}`: {word:?} is neither a number nor a date", self.part.place(row)),
-                        "write dates as 2026-11-30 or 2026-11-30 14:05:00, or times as numbers, for example seconds",
-                    ));
-                }
-            }
-            order.sort_by(|a, b| words[*a as usize].cmp(&words[*b as usize]));
-            same = Box::new(move |a, b| words[a] == words[b]);
+        if let Values::Text(codes) = values {
+            let instants = self.instants(column, codes, &raw.columns[0].dictionary, missing)?;
+            order.sort_by_key(|row| instants[*row as usize]);
+            same = Box::new(move |a, b| instants[a] == instants[b]);
         } else if let Some(whole) = whole(values) {
             order.sort_by_key(|row| whole[*row as usize]);
             same = Box::new(move |a, b| whole[a] == whole[b]);
@@ -174,7 +166,55 @@ impl File<'_> {
         Ok(places)
     }
 
-    /// The rows for which a condition is true; a missing value is false.
+    /// The dates and times of a column of texts, row by row.
+    fn instants(
+        &self,
+        column: &str,
+        codes: &[u32],
+        dictionary: &[String],
+        missing: impl Fn(usize) -> DataError,
+    ) -> Result<Vec<Instant>, DataError> {
+        let place = |row: usize| format!("{}, column `{column}`", self.part.place(row));
+        // Each different text is read once.
+        let mut known: Vec<Option<Instant>> = vec![None; dictionary.len()];
+        // The first row without an offset from UTC, and the first with one.
+        let mut first: [Option<usize>; 2] = [None; 2];
+        let mut instants = Vec::with_capacity(codes.len());
+        for (row, code) in codes.iter().enumerate() {
+            let word = dictionary.get(*code as usize).ok_or_else(|| missing(row))?;
+            let instant = match known[*code as usize] {
+                Some(instant) => instant,
+                None => Instant::read(word).map_err(|reason| {
+                    let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
+                    DataError::option(
+                        format!("{}: {word:?} is neither a number nor a date{why}", place(row)),
+                        "write dates as 2026-11-30, 2026-11-30 14:05:00 or 2026-11-30T14:05:00+01:00, or times as numbers, for example \
+                         seconds",
+                    )
+                })?,
+            };
+            known[*code as usize] = Some(instant);
+            first[usize::from(instant.offset)].get_or_insert(row);
+            instants.push(instant);
+        }
+        if let [Some(without), Some(with)] = first {
+            let word = |row: usize| &dictionary[codes[row] as usize];
+            return Err(DataError::option(
+                format!(
+                    "{}: {:?} has no offset from UTC, and {:?} in {} {} has one: which of them is earlier is not known",
+                    place(without),
+                    word(without),
+                    word(with),
+                    self.part.unit,
+                    self.part.number(with)
+                ),
+                "write an offset (or `Z`) in every row, or in none",
+            ));
+        }
+        Ok(instants)
+    }
+
+    /// The rows for which a condition is true; missing is not.
     pub fn rows_where(&self, condition: &Expr) -> Result<Vec<u32>, DataError> {
         let (raw, label) = self.expression(condition, true)?;
         let bound = label.bind(&raw)?;
@@ -254,18 +294,6 @@ fn usual(cell: &str) -> Option<u8> {
         "test" | "testing" => Some(2),
         _ => None,
     }
-}
-
-/// Whether a text is a date like `2026-11-30`, optionally with a time of day. The order of such texts is that of time.
-fn is_date(text: &str) -> bool {
-    let b = text.as_bytes();
-    let digits = |r: std::ops::Range<usize>| b.get(r).is_some_and(|d| d.iter().all(u8::is_ascii_digit));
-    digits(0..4)
-        && digits(5..7)
-        && digits(8..10)
-        && b[4] == b'-'
-        && b[7] == b'-'
-        && (b.len() == 10 || matches!(b[10], b' ' | b'T'))
 }
 
 fn number(v: f64) -> String {

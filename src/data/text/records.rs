@@ -1,8 +1,9 @@
 //! Records of a table in text form, each with the number of its first line in the file.
 //!
-//! A line ends with LF, CR LF or CR, also inside quotes. All lines are counted, including blank lines and those within a quoted cell.
-//! Blank lines contain no record. ASCII white space around cells is removed. A cell that begins with a quote ends at the closing quote;
-//! `""` in it is one quote, and its line ends are read as LF, so that the meaning of a table does not depend on its line ends.
+//! A line ends with LF, CR LF or CR, inside quotes too, and every one counts: blank ones, and those within a quoted cell. Lines of
+//! nothing but blanks hold no record. Cells are trimmed of ASCII white space. A cell that begins with a quote, blanks before it aside,
+//! goes to the quote that closes it, `""` is one quote in it, and its line ends are read as LF, so that a table means the same however
+//! its lines end.
 
 use std::io::Read;
 
@@ -109,8 +110,10 @@ impl<R: Read> Records<R> {
         let mut any = false;
         loop {
             let begin = record.bytes.len();
-            if self.peek()? == Some(b'"') {
+            if self.after_blanks(record)? == Some(b'"') {
                 any = true;
+                // The blanks are no part of what is quoted.
+                record.bytes.truncate(begin);
                 self.quoted(record)?;
             }
             self.plain(record)?;
@@ -126,7 +129,21 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Reads an unquoted cell up to the delimiter, the end of the line, or the end of the file.
+    /// Past the blanks that a cell begins with, which are kept for now; gives what follows them.
+    fn after_blanks(&mut self, record: &mut Record) -> Result<Option<u8>, Problem> {
+        loop {
+            match self.peek()? {
+                Some(b @ (b' ' | b'\t' | b'\x0c')) if b != self.delimiter => {
+                    record.bytes.push(b);
+                    self.at += 1;
+                    self.within(record)?;
+                }
+                next => return Ok(next),
+            }
+        }
+    }
+
+    /// Up to the delimiter, the end of the line, or the end of the file.
     fn plain(&mut self, record: &mut Record) -> Result<(), Problem> {
         while self.peek()?.is_some() {
             let rest = &self.buffer[self.at..self.end];
@@ -265,6 +282,10 @@ mod tests {
         assert_eq!(one("\"a, b\",\"he said \"\"no\"\"\",\"\""), ["a, b", "he said \"no\"", ""]);
         assert_eq!(one("\"a\"b,c\"d\""), ["ab", "c\"d\""]);
         assert_eq!(one(",,"), ["", "", ""]);
+        // Blanks around the quotes are no part of a cell, in a header and in rows.
+        assert_eq!(one("\"c\", \"e, f\" ,\t\"y\"\t, \"\" "), ["c", "e, f", "y", ""]);
+        assert_eq!(one("  \"x\n\ny\", 1"), ["x\n\ny", "1"]);
+        assert_eq!(lines("a,b\n1, \"x\ny\"\n  \n2, \"z\"\n \"\"\n"), [1, 2, 5, 6]);
         assert_eq!(all("\"\"\n"), [(1, vec![String::new()])], "a cell in quotes is a record");
         let mut open = Records::new(&b"a\n\n1,\"x\n2,3\n"[..], b',');
         let mut record = Record::default();

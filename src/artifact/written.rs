@@ -107,7 +107,7 @@ fn edited(text: &str, span: Span, edits: &[Edit]) -> String {
     out
 }
 
-/// The text of a program in one file, whose searches have paths that are relative to `from`, with these as they read from `folder`.
+/// The text of a program in one file. The paths in its searches are relative to `from`; the returned text has them relative to `folder`.
 pub fn searches_moved(text: &str, spec: &Spec, from: &Path, folder: &Path) -> String {
     let mut edits: Vec<Edit> = Vec::new();
     for s in &spec.searches {

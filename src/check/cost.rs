@@ -175,7 +175,7 @@ pub fn limit(budget: &crate::schema::Budget, trunk: u64, heads: u64, tasks: usiz
     }
 }
 
-/// A budget that only the network that shares everything keeps.
+/// A budget that only the fully shared network meets.
 pub struct Forced {
     /// What the budget allows.
     pub limit: f64,
@@ -184,8 +184,8 @@ pub struct Forced {
     pub next: u64,
 }
 
-/// Whether a budget leaves nothing but the shared network, in a space of trees over a chain of stages. `None` if it allows more, if the
-/// shared network does not keep it either, or while a size is open.
+/// Whether only the shared network meets a budget, in a space of trees over a chain of stages. `None` if larger networks meet it too, if
+/// the shared network exceeds it, or while a size is open.
 pub fn forced(budget: &crate::schema::Budget, stages: &[Cost], heads: &[Cost]) -> Option<Forced> {
     let counted = |c: &Cost| if budget.of == crate::schema::Cost::Params { c.params } else { c.macs };
     let stages: Vec<u64> = stages.iter().map(counted).collect::<Option<_>>()?;

@@ -65,7 +65,7 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
     )
 }
 
-/// A size near this one that leaves no batch of one.
+/// A batch size near this one with which no batch has a single row.
 fn other(batches: Batches) -> usize {
     let near = (batches.batch + 1..batches.batch + 64).chain((2..batches.batch).rev());
     let fits = |batch: &usize| Batches { batch: *batch, ..batches }.smallest() != Some(1);

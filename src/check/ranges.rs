@@ -6,8 +6,8 @@ use crate::hir::Spec;
 use crate::optim::{Schedule, Span};
 use crate::schema::{Call, Ty};
 
-/// Steps per epoch that stand for all, where the number of rows is not known: what holds for each of them is reported. One step is
-/// not among them: in so few steps hardly any schedule gets where it goes.
+/// Representative numbers of steps per epoch, for an unknown number of rows: a schedule is reported if it leaves the range for each. One
+/// step is not among them, because hardly any schedule reaches its end in so few steps.
 const ANY: [usize; 3] = [2, 7, 1000];
 
 pub fn ranges(spec: &Spec, diags: &mut Diagnostics) {
@@ -59,7 +59,7 @@ fn outside(spec: &Spec, trains: &Trains, name: &str, range: &Ty, call: &Call) ->
 fn span(trains: &Trains, name: &str, per_epoch: usize) -> Span {
     let epochs = trains.args.size("epochs");
     let all = epochs as u64 * per_epoch as u64;
-    // Its temperature begins with the choices, after the warm-up.
+    // The schedule of this temperature begins when choices are sampled, after the warm-up.
     if trains.strategy() == Some("expected_cost") && name == "temperature" {
         let warmup = match trains.args.get("warmup") {
             Some(_) => trains.args.duration("warmup").steps(per_epoch).round() as u64,

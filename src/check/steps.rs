@@ -11,22 +11,22 @@ use crate::random::Randomness;
 use crate::schema::{Args, AttrDef};
 use crate::source::{FileId, Span};
 
-/// What trains.
+/// The kind of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
-    /// A search by this strategy.
+    /// A search with this strategy.
     Search(&'static str),
-    /// The networks of `single { ... }` of this strategy.
+    /// The single-task networks (`single { ... }`) of a search with this strategy.
     Single(&'static str),
     Train,
 }
 
-/// A training: a search, its single-task networks, `train`.
+/// A training: a search, the training of its single-task networks, or `train`.
 pub struct Trains<'a> {
     pub args: Cow<'a, Args>,
     pub attrs: &'static [AttrDef],
     pub of: Of,
-    /// The program has no such item, and the defaults hold.
+    /// Whether the program has no such item, so that the defaults apply.
     pub default: bool,
     pub span: Span,
 }
@@ -40,7 +40,7 @@ impl Trains<'_> {
         }
     }
 
-    /// How an attribute is written where this training takes it: in its item, or with the item around it where there is none.
+    /// How an attribute of this training is written: by itself, or with the surrounding item if the program does not have it.
     pub fn written(&self, attribute: &str) -> String {
         match self.of {
             _ if !self.default => format!("`{attribute}`"),
@@ -50,7 +50,7 @@ impl Trains<'_> {
     }
 }
 
-/// Everything in a spec that trains in epochs, by the defaults too.
+/// All trainings of a spec, including those with defaults only.
 pub fn trainings(spec: &Spec) -> Vec<Trains<'_>> {
     let written = |args, attrs, of, span| Trains { args: Cow::Borrowed(args), attrs, of, default: false, span };
     let default =
@@ -61,7 +61,7 @@ pub fn trainings(spec: &Spec) -> Vec<Trains<'_>> {
         if s.args.get("epochs").is_some() {
             all.push(written(&s.args, call.args, Of::Search(call.name), s.span));
         }
-        // Where a table is read, none of these networks is trained.
+        // If results are read from a table, these networks are not trained.
         if s.strategy.single && s.strategy.table(&s.args).is_none() {
             all.push(match &s.single {
                 Some(args) => written(args, train_attrs(), Of::Single(call.name), s.span),
@@ -72,7 +72,7 @@ pub fn trainings(spec: &Spec) -> Vec<Trains<'_>> {
     let data = || runs::data_sets(spec).first().map(|d| spec.data[*d].span);
     let nowhere = Span::new(FileId(0), 0, 0);
     match &spec.train {
-        // A default stands where its item does.
+        // The span of a default is that of its item.
         Some(t) => {
             all.push(written(&t.args, train_attrs(), Of::Train, t.args.span("epochs").unwrap_or(nowhere)));
         }
@@ -81,18 +81,18 @@ pub fn trainings(spec: &Spec) -> Vec<Trains<'_>> {
     all
 }
 
-/// Rows of the training, validation and test split of the data that are read: as a schema says, or as the attributes of a format do
-/// that draws its samples.
+/// The numbers of training, validation and test rows, if the program reads one data set: from its schema, or from the attributes if the
+/// format generates its samples.
 pub fn rows(spec: &Spec) -> Option<[usize; 3]> {
     let [read] = runs::data_sets(spec)[..] else { return None };
     let data = &spec.data[read];
     data.schema.as_ref().map(|s| s.rows).or_else(|| data.format.rows(&data.args))
 }
 
-/// How the training split is dealt out, where its rows are known and the training has batches.
+/// The batches of a training, if the number of rows is known and it trains in batches.
 pub fn batches(spec: &Spec, trains: &Trains) -> Option<Batches> {
     trains.args.get("batch")?;
     let [rows, ..] = rows(spec)?;
-    // Which rows are dealt depends on the seed, how many does not.
+    // The seed decides which rows are drawn, not how many.
     Some(dealt::batches(trains.strategy(), &trains.args, rows, Randomness::new(0)))
 }

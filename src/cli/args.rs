@@ -121,7 +121,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Also train this many random topologies of the space that are as large as the derived one (within 5 %). For `run`.
+    /// Also train this many random topologies of the space that are as large as the derived one (within 5 %). Only for `run`.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub random: usize,
 

@@ -1,5 +1,5 @@
-//! Attributes of a data set that its frozen schema contradicts. The text alone shows them, so `check` reports them; without this,
-//! reading the data would.
+//! Attributes of a data set that its frozen schema contradicts. `check` reports them from the text alone; otherwise, only reading the data
+//! would find them.
 
 use super::csv;
 use super::freeze::{ColumnFacts, Facts, Schema};
@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, codes, suggest};
 use crate::schema::Args;
 use crate::source::Span;
 
-/// What the attributes and the schema do not agree on, each at the attribute, or at the item where the attribute is not given.
+/// The contradictions between the attributes and the schema, each at its attribute, or at the item if the attribute is not given.
 pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut add = |span: Option<Span>, message: String| {
@@ -71,7 +71,7 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
     found
 }
 
-/// The same words in any order.
+/// Whether two lists have the same words, in any order.
 fn same(a: &[String], b: &[String]) -> bool {
     a.iter().all(|w| b.contains(w)) && b.iter().all(|w| a.contains(w))
 }

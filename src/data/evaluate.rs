@@ -1,8 +1,8 @@
-//! Computing label expressions on rows. A missing cell makes the whole label missing, except where it is asked for; so does a quotient or
-//! a remainder of a division by zero.
+//! Computing label expressions on rows. A missing cell makes the whole label missing, except in a test for missing cells. A division by
+//! zero is missing, and so is its remainder.
 //!
-//! Whole numbers beyond 2^53 are computed with and compared exactly. A constant beside a column of 16 or 32 bits is rounded as the column
-//! was ([`Precision`]).
+//! Arithmetic and comparisons of whole numbers beyond 2^53 are exact. A constant that is compared with a column of 16 or 32 bits is rounded
+//! like the column ([`Precision`]).
 
 use std::cmp::Ordering;
 
@@ -18,13 +18,13 @@ pub enum Cell<'a> {
     Missing,
     Bool(bool),
     Number(f64),
-    /// A whole number beyond 2^53, which an f64 may not hold.
+    /// A whole number beyond 2^53, which an f64 may not hold exactly.
     Whole(i128),
     Text(&'a str),
 }
 
 impl Cell<'_> {
-    /// As a number, rounded where an f64 does not hold it.
+    /// The value as a number, rounded if an f64 does not hold it.
     pub fn number(&self) -> Option<f64> {
         match self {
             Cell::Number(v) => Some(*v),
@@ -33,7 +33,7 @@ impl Cell<'_> {
         }
     }
 
-    /// Exactly, if it is a whole number.
+    /// The exact value, if it is a whole number.
     fn whole(&self) -> Option<i128> {
         const MOST: f64 = (1u128 << 100) as f64;
         match self {
@@ -43,7 +43,7 @@ impl Cell<'_> {
         }
     }
 
-    /// Which of two numbers is larger; `None` if one of them is none.
+    /// The order of two numbers; `None` if one of them is not a number.
     fn order(&self, other: &Cell) -> Option<Ordering> {
         match (self, other) {
             (Cell::Whole(a), Cell::Whole(b)) => Some(a.cmp(b)),
@@ -54,9 +54,9 @@ impl Cell<'_> {
     }
 }
 
-/// A whole number compared with any.
+/// Compares a whole number with any number.
 fn beside(whole: i128, v: f64) -> Option<Ordering> {
-    // A number beyond the type becomes its end, which is as far away as any.
+    // The conversion saturates, which does not change the order.
     let (floor, rest) = (v.floor(), v - v.floor());
     (!v.is_nan()).then(|| whole.cmp(&(floor as i128)).then(if rest > 0.0 { Ordering::Less } else { Ordering::Equal }))
 }
@@ -115,7 +115,7 @@ impl<'a> Bound<'a> {
         }
     }
 
-    /// How exactly the values of a term are stored, if it is a column and nothing else; what is computed is exact.
+    /// The precision in which the values of a term are stored, if it is a plain column; computed values are exact.
     pub fn precision(&self, term: &Term, split: usize) -> Precision {
         match term {
             Term::Column(_, at) => self.raw.splits[split].columns[*at].precision(),
@@ -124,7 +124,7 @@ impl<'a> Bound<'a> {
         }
     }
 
-    /// The two sides of a comparison: a constant is rounded as the column is that it is compared with.
+    /// The two sides of a comparison. A constant is rounded like the column that it is compared with.
     fn sides(&'a self, [l, r]: [&'a Term; 2], split: usize, row: usize, at: usize) -> [Cell<'a>; 2] {
         let side = |term: &'a Term, other: &Term| match self.cell(term, split, row, at) {
             Cell::Number(v) if is_constant(term) => Cell::Number(self.precision(other, split).rounded(v)),
@@ -133,7 +133,7 @@ impl<'a> Bound<'a> {
         [side(l, r), side(r, l)]
     }
 
-    /// The term on one row; of arrays, the value at `at`. A single value goes with each of an array.
+    /// Evaluates a term on one row. Of arrays, it reads the value at index `at`; single values combine with every value of an array.
     pub fn cell(&'a self, term: &'a Term, split: usize, row: usize, at: usize) -> Cell<'a> {
         let place = |column: usize| match self.raw.columns[column].elements() {
             1 => row,
@@ -245,7 +245,7 @@ fn compared<'a>(op: BinaryOp, l: Cell<'a>, r: Cell<'a>) -> Cell<'a> {
     })
 }
 
-/// Arithmetic. What is divided by zero, and what has no value for another reason, is missing.
+/// Arithmetic. Divisions by zero and other undefined results are missing.
 fn computed<'a>(op: BinaryOp, l: Cell<'a>, r: Cell<'a>) -> Cell<'a> {
     let (Some(a), Some(b)) = (l.number(), r.number()) else { return Cell::Missing };
     let divides = matches!(op, BinaryOp::Div | BinaryOp::Rem);

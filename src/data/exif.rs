@@ -24,7 +24,7 @@ impl Orientation {
         self.0 >= 5
     }
 
-    /// The pixels of a picture, `step` values each and row by row, the right way up; and its width and height then.
+    /// Turns a picture upright. `pixels` has `step` values per pixel, row by row. Returns the pixels and the new width and height.
     pub fn upright<T: Copy>(self, pixels: Vec<T>, step: usize, [width, height]: [usize; 2]) -> (Vec<T>, [usize; 2]) {
         if self == Orientation::UPRIGHT {
             return (pixels, [width, height]);

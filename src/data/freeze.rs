@@ -52,9 +52,9 @@ pub struct Rare {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Facts {
-    /// Over all present training values, the elements of arrays together; the standard deviation is the population's.
-    /// Mean and deviation carry nine significant digits, so that they do not differ between machines; the mean more of them where the
-    /// values lie far from 0 and close together.
+    /// Over all present training values, the elements of arrays together; the standard deviation is the population's. Mean and deviation
+    /// carry nine significant digits, so that they do not differ between machines; the mean has more if the values are far from 0 and close
+    /// together.
     Numeric { mean: f64, std: f64, min: f64, max: f64 },
     /// Training values with their counts, most frequent first, then alphabetical. Category numbers count from 1 in this
     /// order; 0 is "missing, or never seen in training". A vocabulary may be as large as its file, so clones of a schema share it.
@@ -73,12 +73,12 @@ impl Facts {
         matches!(self, Facts::Category { .. } | Facts::Withheld { .. } | Facts::Hashed { .. })
     }
 
-    /// Whether the texts are true and false, in any case, and nothing else.
+    /// Whether all texts are true or false, in upper or lower case.
     pub fn is_truths(&self) -> bool {
         matches!(self, Facts::Category { values } if !values.is_empty() && values.iter().all(|(w, _)| is_truth(w)))
     }
 
-    /// The same without the vocabulary: its size and digest stand for it.
+    /// These facts with the vocabulary replaced by its size and digest.
     pub fn withheld(&self) -> Facts {
         match self {
             Facts::Category { values } => Facts::Withheld { values: values.len(), sha256: vocabulary::digest(values) },
@@ -88,12 +88,12 @@ impl Facts {
 }
 
 impl ColumnFacts {
-    /// Whether no training row, of so many, holds a value.
+    /// Whether none of the `rows` training rows holds a value.
     pub fn is_empty(&self, rows: usize) -> bool {
         self.missing == rows * self.shape.iter().product::<usize>()
     }
 
-    /// Whether two columns have the same facts; a vocabulary that was left out is the one that its digest is of.
+    /// Whether two columns have the same facts. If only one of them contains its vocabulary, digests are compared.
     pub fn agrees(&self, other: &ColumnFacts) -> bool {
         let left_out = |c: &ColumnFacts| matches!(c.facts, Facts::Withheld { .. });
         if left_out(self) == left_out(other) {
@@ -343,7 +343,7 @@ fn numeric(values: &Values) -> (Facts, usize) {
     if min == max {
         return (Facts::Numeric { mean: end(min), std: 0.0, min: end(min), max: end(max) }, missing);
     }
-    // The sum of large numbers is rounded: what it lacks is the mean of the distances from it.
+    // The sum of large numbers is rounded; the mean of the distances from the first estimate corrects it.
     let about = sum / n as f64;
     let (mut rest, mut squares) = (0.0, 0.0);
     for from in values.numbers().filter(|v| !v.is_nan()).map(|v| v - about) {

@@ -49,13 +49,13 @@ impl Moments {
         self.mean
     }
 
-    /// The population's deviation; 0 of no numbers.
+    /// The standard deviation of the population; 0 if there are no numbers.
     pub fn std(&self) -> f64 {
         (self.squares / self.count.max(1.0)).sqrt()
     }
 
-    /// The deviation with nine significant digits and the mean with as many as matter beside it, so that they do not differ between
-    /// machines.
+    /// The mean and the standard deviation, rounded so that they do not differ between machines: the deviation to nine significant digits,
+    /// the mean to the digits that matter relative to the deviation.
     fn facts(&self) -> (f64, f64) {
         if self.count == 0.0 {
             return (0.0, 0.0);
@@ -74,14 +74,15 @@ pub(super) fn nine_digits(v: f64) -> f64 {
     format!("{v:.8e}").parse::<f64>().expect("a printed number") + 0.0
 }
 
-/// The mean of values with this deviation: nine significant digits, and where those are coarse beside the deviation, as many as matter.
+/// Rounds the mean of values with this deviation: to nine significant digits, or, if these are too coarse relative to the deviation, to a
+/// billionth of the deviation.
 pub(super) fn mean_beside(mean: f64, std: f64) -> f64 {
-    // Beyond this, nine digits would move what is encoded by more than some millionths.
+    // Beyond this ratio, nine digits would shift encoded values by more than some millionths.
     const FAR: f64 = 1000.0;
     if mean.abs() > FAR * std { digits_beside(mean, std) } else { nine_digits(mean) }
 }
 
-/// The number to a billionth of `unit`.
+/// Rounds a number to a billionth of `unit`.
 fn digits_beside(v: f64, unit: f64) -> f64 {
     let places = (8.0 - unit.log10().floor()).clamp(0.0, 300.0) as usize;
     format!("{v:.places$}").parse::<f64>().expect("a printed number") + 0.0

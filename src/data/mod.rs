@@ -99,14 +99,14 @@ impl FormatDef {
         Some((self.outline)(args).columns?.into_iter().map(|c| c.name).collect())
     }
 
-    /// Samples of training, validation and test, where the attributes say how many are drawn; a format of files has no such attributes.
+    /// The numbers of training, validation and test samples, if the attributes give them; formats that read files have no such attributes.
     pub fn rows(&self, args: &Args) -> Option<[usize; 3]> {
         let counts = ["samples", "validation_samples", "test_samples"];
         let declared = |name: &&str| self.call.args.iter().any(|a| a.name == *name) && args.get(name).is_some();
         counts.iter().all(declared).then(|| generated::sizes(args))
     }
 
-    /// Reads a data set, with notes on what is odd about its files.
+    /// Reads a data set. Its notes report unusual properties of the files.
     pub fn read(&self, args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
         let mut raw = (self.load)(args, context)?;
         let files = (self.files)(args);

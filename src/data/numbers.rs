@@ -66,7 +66,7 @@ impl Stored {
         }
     }
 
-    /// All numbers of a body, exactly.
+    /// Reads all numbers of an array body, exactly.
     pub fn read(self, body: &[u8]) -> Values {
         match self.kind {
             Kind::Bool => Values::U8(body.iter().map(|b| u8::from(*b != 0)).collect()),
@@ -106,8 +106,8 @@ impl Stored {
     }
 }
 
-/// How exactly stored numbers are: a constant that is compared with them is rounded likewise, so that 0.1 finds what was 0.1 before it
-/// was stored. NumPy does the same since version 2.
+/// The precision of stored numbers. A constant that is compared with them is rounded in the same way, so that 0.1 equals a value that was
+/// 0.1 before it was stored. NumPy does the same since version 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// 16 bits.
@@ -119,7 +119,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The nearest number that is stored so.
+    /// The nearest number with this precision.
     pub fn rounded(self, v: f64) -> f64 {
         match self {
             Precision::Half => to_half(v),
@@ -128,12 +128,12 @@ impl Precision {
         }
     }
 
-    /// Of the numbers that are stored as `v`, the one with the fewest digits.
+    /// The number with the fewest digits among those that are stored as `v`.
     pub fn shortest(self, v: f64) -> f64 {
         let read = |text: String| text.parse::<f64>().expect("a printed number");
         match self {
             Precision::Single if v.is_finite() => read((v as f32).to_string()),
-            // Five digits tell all numbers of 16 bits apart.
+            // Five digits distinguish all 16-bit floats.
             Precision::Half if v.is_finite() => {
                 (0..5).map(|digits| read(format!("{v:.digits$e}"))).find(|r| to_half(*r) == v).unwrap_or(v)
             }
@@ -142,7 +142,7 @@ impl Precision {
     }
 }
 
-/// A number of 16 bits (IEEE 754 binary16): one bit of sign, five of exponent, ten of fraction.
+/// Converts a half-precision float (IEEE 754 binary16): one sign bit, five exponent bits, ten fraction bits.
 pub fn half(bits: u16) -> f32 {
     let sign = u32::from(bits >> 15) << 31;
     let (exponent, fraction) = (u32::from(bits >> 10 & 31), u32::from(bits & 1023));
@@ -156,13 +156,13 @@ pub fn half(bits: u16) -> f32 {
     }
 }
 
-/// The nearest number of 16 bits, of two that are equally near the one whose last bit is 0.
+/// The nearest half-precision float; ties go to the one whose last bit is 0.
 fn to_half(v: f64) -> f64 {
     const LARGEST: f64 = 65504.0;
     if v == 0.0 || !v.is_finite() {
         return v;
     }
-    // Numbers of one power of two lie this far apart, and those below 2^-14 as far as there.
+    // The distance between neighbouring floats, which depends on the power of two; below 2^-14 it is constant.
     let exponent = ((v.abs().to_bits() >> 52) as i32 - 1023).max(-14);
     let step = 2f64.powi(exponent - 10);
     let near = (v / step).round_ties_even() * step;

@@ -1,8 +1,8 @@
 //! One picture from a png or jpeg file to numbers, for training and prediction alike: both see the same pixels.
 //!
-//! A picture is decoded to one channel or three (grey is BT.601 luma), turned the right way up as its EXIF data ask
-//! ([`super::exif`]), and brought to size by [`super::resize`]. Its pixels go from 0 to 255; those of 16 bits a channel keep their
-//! low byte as a fraction: 65535 is 255, and 257 is 1. A file is known by its first bytes, not its name.
+//! A picture is decoded to one or three channels (grey is BT.601 luma), rotated according to its EXIF orientation ([`super::exif`]), and
+//! resized by [`super::resize`]. Its pixels range from 0 to 255; those with 16 bits per channel keep their low byte as a fraction: 65535 is
+//! 255, and 257 is 1. The file format is recognised by the first bytes, not by the name.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -59,7 +59,7 @@ impl Form {
         Ok(planes)
     }
 
-    /// Pixels the right way up and of this size.
+    /// The pixels, upright and resized to this size.
     fn shaped<T: Copy + Into<f32>>(self, pixels: Vec<T>, sizes: [usize; 2], turn: Orientation) -> Vec<f32> {
         let (pixels, sizes) = turn.upright(pixels, self.channels, sizes);
         match sizes == [self.width, self.height] {
@@ -69,7 +69,7 @@ impl Form {
     }
 }
 
-/// What one step of 8 bits is in 16.
+/// One step of an 8-bit value, in steps of a 16-bit value.
 const WORD: f32 = 257.0;
 
 /// Whether a size is one that no sound file has, so that no memory is taken for it.
@@ -146,7 +146,7 @@ struct Picture {
 /// Row by row, channels side by side.
 enum Pixels {
     Bytes(Vec<u8>),
-    /// Of 16 bits a channel.
+    /// 16 bits per channel.
     Words(Vec<u16>),
 }
 
@@ -171,7 +171,7 @@ fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
         }
         let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), jpeg_options(width, height));
         decoder.decode_headers().map_err(|e| broken(path, &format!("{e:?}")))?;
-        // Grey stands in these files as it is; of other colours (RGB, CMYK) it is computed.
+        // Files in these colour spaces contain grey directly; for others (RGB, CMYK) it is computed.
         let has_grey = matches!(decoder.input_colorspace(), Some(ColorSpace::Luma | ColorSpace::YCbCr));
         let (space, step) = if channels == 1 && has_grey { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
         decoder.set_options(jpeg_options(width, height).jpeg_set_out_colorspace(space));
@@ -215,7 +215,7 @@ fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
     Ok(Picture { width, height, pixels })
 }
 
-/// Pixels of a png, whose colours and alpha stand side by side, with the wanted channels; `None` where one is transparent.
+/// The pixels of a png with interleaved colours and alpha, converted to the wanted channels; `None` if one is transparent.
 fn opaque<T: Copy + PartialEq + Into<u32>>(
     all: &[T],
     (colours, alpha): (usize, bool),
@@ -247,7 +247,7 @@ mod tests {
         Form { channels, height, width }.read(Path::new("p"), bytes, true)
     }
 
-    /// A png of one row and 16 bits a channel.
+    /// A png of one row with 16 bits per channel.
     fn png16(colour: png::ColorType, words: &[u16]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut encoder = png::Encoder::new(&mut out, (words.len() / colour.samples()) as u32, 1);
@@ -271,7 +271,7 @@ mod tests {
         let planes: Vec<f32> = [1000u16, 65_535, 20, 65_535, 3, 65_535].map(|w| f32::from(w) / 257.0).to_vec();
         assert_eq!(read(&colour, [3, 1, 2]).expect("pixels"), planes);
         assert_eq!(read(&colour, [1, 1, 2]).expect("pixels"), [311.0 / 257.0, 255.0]);
-        // Brought to another size, all bytes count.
+        // Resizing uses all bytes.
         let half = read(&png16(png::ColorType::Grayscale, &[300, 300]), [1, 1, 1]).expect("pixels");
         assert!((half[0] - 300.0 / 257.0).abs() < 1e-5, "{half:?}");
         let alpha = |a: u16| read(&png16(png::ColorType::GrayscaleAlpha, &[300, a]), [1, 1, 1]);
@@ -279,7 +279,7 @@ mod tests {
         assert!(alpha(65_534).expect_err("not quite").to_string().contains("transparent in places"));
     }
 
-    /// An 8 by 8 jpeg of one colour in CMYK, each part 64 or 192 as Adobe stores them: 255 is no ink.
+    /// An 8 by 8 jpeg of one CMYK colour. Each component is 64 or 192, stored as Adobe does: 255 means no ink.
     fn cmyk(parts: [u8; 4]) -> Vec<u8> {
         let mut out = vec![0xff, 0xd8, 0xff, 0xee, 0, 14];
         out.extend(b"Adobe\0\x64\0\0\0\0\0");

@@ -96,14 +96,14 @@ pub enum Values {
     U8(Vec<u8>),
     /// Numbers of a table; the smallest `i16` is a missing cell.
     I16(Vec<i16>),
-    /// Whole numbers of up to 24 bits, which this type holds exactly. NaN is a missing cell.
+    /// Whole numbers of up to 24 bits, which an f32 holds exactly. NaN is a missing cell.
     Whole(Vec<f32>),
     I64(Vec<i64>),
-    /// Of an array with a number that [`Values::I64`] does not hold.
+    /// Numbers of an array, if one of them does not fit in [`Values::I64`].
     U64(Vec<u64>),
-    /// Numbers of 16 bits (IEEE 754 binary16), as they are stored.
+    /// Half-precision floats (IEEE 754 binary16), as they are stored.
     F16(Vec<u16>),
-    /// Numbers that are stored in 32 bits, and were rounded to them.
+    /// Numbers that were rounded to 32 bits when they were stored.
     F32(Vec<f32>),
     /// NaN is a missing cell; a NaN in a file is refused while reading.
     F64(Vec<f64>),
@@ -135,7 +135,7 @@ impl Values {
         self.len() == 0
     }
 
-    /// Element `i` as a number; NaN where missing. Whole numbers beyond 2^53 are rounded ([`Values::large`]). Text gives its dictionary
+    /// Element `i` as a number; NaN if missing. Whole numbers beyond 2^53 are rounded (see [`Values::large`]). Text gives its dictionary
     /// index. Of a picture, which is not read here, NaN.
     pub fn number(&self, i: usize) -> f64 {
         match self {
@@ -157,7 +157,7 @@ impl Values {
         (0..self.len()).map(|i| self.number(i))
     }
 
-    /// Element `i` if it is a whole number that an f64 may not hold.
+    /// Element `i`, if it is a whole number that an f64 may not hold exactly.
     pub fn large(&self, i: usize) -> Option<i128> {
         let whole = match self {
             Values::I64(v) => i128::from(v[i]),
@@ -167,21 +167,21 @@ impl Values {
         (whole.unsigned_abs() > 1 << f64::MANTISSA_DIGITS).then_some(whole)
     }
 
-    /// Element `i` of numbers as text, the shortest that means this one among the numbers of its type; `None` where it is missing.
+    /// Element `i` of numbers as the shortest text that identifies it among the numbers of its type; `None` if it is missing.
     pub fn written(&self, i: usize) -> Option<String> {
         match self {
             Values::I64(v) => Some(v[i].to_string()),
             Values::U64(v) => Some(v[i].to_string()),
-            // Zero has one spelling.
+            // Negative zero is written as 0.
             other => {
                 Some(other.number(i)).filter(|v| !v.is_nan()).map(|v| (other.precision().shortest(v) + 0.0).to_string())
             }
         }
     }
 
-    /// Bits that are the same for equal elements, and for no others.
+    /// Bits that are the same if and only if elements are equal.
     pub fn key(&self, i: usize) -> u128 {
-        // Several of these have the same nearest f64.
+        // Several of these may have the same nearest f64.
         const LARGE: u128 = 1 << 100;
         match self.large(i) {
             Some(whole) => whole as u128 | LARGE,
@@ -189,7 +189,7 @@ impl Values {
         }
     }
 
-    /// How exactly the numbers are stored.
+    /// The precision in which the numbers are stored.
     pub fn precision(&self) -> Precision {
         match self {
             Values::F16(_) => Precision::Half,
@@ -271,7 +271,7 @@ impl Part {
         format!("`{}`, {} {}", self.source.display(), self.unit, self.number(row))
     }
 
-    /// The line or sample that a row is.
+    /// The number of the line or sample of a row.
     pub fn number(&self, row: usize) -> u32 {
         self.origin.get(row).copied().unwrap_or(row as u32)
     }

@@ -477,7 +477,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Refuses a whole number that an f64 does not hold: another one would be compared.
+/// Refuses a whole number that an f64 does not hold exactly: a rounded number would be compared.
 fn beyond(e: &Expr) -> Option<Diagnostic> {
     match &e.kind {
         ExprKind::Unary { op: UnaryOp::Neg, operand } => beyond(operand),
@@ -493,12 +493,12 @@ fn beyond(e: &Expr) -> Option<Diagnostic> {
     }
 }
 
-/// Whether a text is true or false, in any case.
+/// Whether a text is true or false, in upper or lower case.
 pub fn is_truth(word: &str) -> bool {
     word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false")
 }
 
-/// Whether a column holds such texts alone.
+/// Whether a column holds only such texts.
 fn is_truths(kind: &KnownKind) -> bool {
     matches!(kind, KnownKind::Category(Some(values)) if values.iter().all(|v| is_truth(v)))
 }

@@ -124,7 +124,7 @@ impl Diagnostic {
         self
     }
 
-    /// An empty text is no help, and is left out.
+    /// An empty text is ignored.
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into()).filter(|t: &String| !t.is_empty());
         self

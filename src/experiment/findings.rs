@@ -112,7 +112,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
     let searched = checked.spec.searches.iter().any(|s| !RULES.contains(&s.strategy.call.name));
     let nodes = &derived.topology.nodes;
     let shared = nodes.iter().all(|n| nodes.iter().filter(|m| m.stage == n.stage).count() == 1);
-    // If the budget allows nothing else, that is what was asked for: `check` has said so.
+    // If the budget allows nothing else, this is no surprise: `check` has reported it.
     if searched && shared && !network.choices.is_empty() && checked.spec.tasks.len() > 1 && !forced(checked) {
         out.push(Finding {
             kind: Kind::Collapsed,
@@ -128,7 +128,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
     out
 }
 
-/// Whether the budget of a search leaves nothing but the shared network.
+/// Whether only the shared network meets the budget of a search.
 fn forced(checked: &Checked) -> bool {
     let stages: Vec<cost::Cost> = checked.stages.iter().map(|t| t.cost).collect();
     let Some(heads) = checked.heads.iter().map(|t| t.as_ref().map(|t| t.cost)).collect::<Option<Vec<_>>>() else {
@@ -153,7 +153,7 @@ pub fn of_network(
         let task = &checked.spec.tasks[output.task];
         let place = feed.label_of(output.task);
         let counted = counted(&table.labels[place], table.rows);
-        // Without labels there is nothing to be better at; a note has said so.
+        // Without labels there is nothing to compare; a note has reported it.
         if counted[0] + counted[1] == 0.0 {
             continue;
         }
@@ -180,7 +180,7 @@ pub fn of_network(
     Ok(out)
 }
 
-/// The numbers of labels that count, by component and by pixel: those up to 0.5, and those above.
+/// The numbers of labels that count, over components and pixels: those up to 0.5, and those above.
 fn counted(labels: &LabelData, rows: usize) -> [f64; 2] {
     let counts = |i: &usize| match &labels.mask {
         None => true,
@@ -194,7 +194,7 @@ fn counted(labels: &LabelData, rows: usize) -> [f64; 2] {
 /// The measure, its value and that of the constant, if a task is no better than the best constant: neither by its loss nor by its first
 /// metric. `labels`: see [`counted`].
 ///
-/// A metric differs from that of a constant by chance alone: within two standard errors it is no better.
+/// A metric can differ from that of a constant by chance alone: within two standard errors it is no better.
 fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> Option<(String, f64, f64)> {
     let loss = constants.iter().map(|c| c.loss).filter(|l| l.is_finite()).min_by(f64::total_cmp)?;
     if found.loss < loss {
@@ -209,7 +209,7 @@ fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> 
     let (Some(value), Some(best)) = (metric.value, best) else { return by_loss };
     let [zeros, ones] = labels;
     let error = match metric.name.as_str() {
-        // Of the Mann-Whitney statistic if the scores do not depend on the labels.
+        // The standard error of the Mann-Whitney statistic if the scores do not depend on the labels.
         "auc" if zeros > 0.0 && ones > 0.0 => ((zeros + ones + 1.0) / (12.0 * zeros * ones)).sqrt(),
         "accuracy" => (best * (1.0 - best) / (zeros + ones)).sqrt(),
         _ => 0.0,

@@ -450,7 +450,7 @@ pub fn can_search(prepared: &Prepared) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The table that a search reads in place of training, as it is written.
+/// The path of the table that a search reads instead of training, as written in the program.
 fn table_of(search: &Search) -> Option<&str> {
     search.args.opt_str(search.strategy.table(&search.args)?)
 }
@@ -458,7 +458,7 @@ fn table_of(search: &Search) -> Option<&str> {
 fn is_there(table: &Path) -> Result<(), RunError> {
     match table.try_exists() {
         Ok(false) => Err(outside::missing(table).into()),
-        // What cannot be told is told when it is read.
+        // If its existence is unknown, reading it reports the error.
         _ => Ok(()),
     }
 }

@@ -69,8 +69,7 @@ impl Predictor {
 
     /// The outputs of every task for the rows of a piece, by [`Predictor::answers`]. A row's do not depend on what else is in it.
     ///
-    /// # Errors
-    /// Inputs that cannot be encoded, and outputs that are infinite or no number.
+    /// # Errors Inputs that cannot be encoded, and outputs that are infinite or NaN.
     pub fn outputs(&self, piece: &fresh::Piece) -> Result<Vec<Vec<f32>>, RunError> {
         let table = encode_inputs(&piece.raw, &self.schema, fresh::SPLIT, &self.specs)?;
         let outputs = predictions(&self.model, &self.feed, &table, &[], &Control::free())?;
@@ -114,7 +113,7 @@ pub fn split_outputs(
     Ok((answers, splits))
 }
 
-/// Refuses outputs that are infinite or no number. `outputs`: per answer, row after row. `place` names a row.
+/// Refuses outputs that are infinite or NaN. `outputs` has the values per answer, row after row; `place` names a row.
 fn finite(
     answers: &[Answer],
     outputs: &[Vec<f32>],

@@ -158,7 +158,7 @@ pub struct Progress {
     pub phases: Vec<Phase>,
     /// Spent so far.
     pub seconds: f64,
-    /// Where the run began, as in `run.json`: that has no sum, and this file has one.
+    /// The device on which the run began. `run.json` has it too, but only this file has a checksum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
 }
@@ -365,7 +365,7 @@ impl Run {
         keeper
     }
 
-    /// Of a run that is not done.
+    /// Sets the status of a run that is not done.
     pub fn set_status(&mut self, status: Status) -> Result<(), RunError> {
         self.info.status = status;
         if status != Status::Running {
@@ -374,7 +374,7 @@ impl Run {
         self.folder.write_json("run.json", &self.info)
     }
 
-    /// Closes a run that is done: the list of sums after all that it is of, `run.json` after the list. Then nothing is left to write.
+    /// Closes a finished run. The list of checksums is written after all files that it covers, and `run.json` after the list.
     pub fn finish(&mut self) -> Result<(), RunError> {
         self.write_progress()?;
         self.info.sums = Some(sums::write(&self.folder)?);

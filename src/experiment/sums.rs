@@ -13,7 +13,7 @@ pub const FILE: &str = "SHA256SUMS";
 
 /// What changes after the sums are written.
 const LEFT_OUT: [&str; 3] = [FILE, "run.json", "run.lock"];
-/// What lists of earlier versions leave out.
+/// Files that are not in the lists of earlier versions.
 const NEWER: &str = "progress.json";
 
 /// Writes the checksums of all files of the folder except those with the status of the run. Returns the checksum of the list itself.

@@ -21,7 +21,7 @@ pub struct Options {
     pub set: Vec<(String, String)>,
     /// Schemas frozen from the data themselves, by data name; one written in the spec goes first.
     pub schemas: HashMap<String, data::Schema>,
-    /// What a look at the data found, by data name, where there is no schema.
+    /// What `check` found in data sets without a schema, by data name.
     pub known: HashMap<String, data::Known>,
 }
 

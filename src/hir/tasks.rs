@@ -110,7 +110,7 @@ impl Builder<'_> {
                     let known = &self.spec.data[l.data.0].known;
                     kind = TaskKind::Classes(data::label::classes(&l.label, &reading.ignore, known));
                     if kind == TaskKind::Classes(Some(0)) {
-                        // What is left of the text of the label says which column it is.
+                        // The kind stays open, and the label itself shows which column it is.
                         kind = TaskKind::Classes(None);
                         self.diags.push(
                             Diagnostic::new(codes::TASK_KIND, ty.span, format!("`{}` has no class", name.text))

@@ -72,7 +72,7 @@ fn columns(s: &Survey) -> Table {
 fn split(c: &ColumnSurvey, s: &ColumnSplit) -> String {
     match (s.min, s.max, s.mean, s.distinct) {
         (Some(min), Some(max), Some(mean), _) => {
-            // As many digits more as numbers have in common that lie far from 0 and close together.
+            // Numbers that are far from 0 and close together have their first digits in common, so more digits are shown.
             let common = (min.abs().max(max.abs()) / (max - min)).log10().clamp(0.0, 13.0) as usize;
             let digits = if min < max && short(min, 4) == short(max, 4) { 4 + common } else { 4 };
             format!("{} .. {}, mean {}", short(min, digits), short(max, digits), short(mean, digits))
@@ -85,7 +85,7 @@ fn split(c: &ColumnSurvey, s: &ColumnSplit) -> String {
     }
 }
 
-/// So many significant digits at most.
+/// At most this many significant digits.
 fn short(v: f64, digits: usize) -> String {
     format!("{v:.*e}", digits - 1).parse::<f64>().unwrap_or(v).to_string()
 }

@@ -59,14 +59,14 @@ impl Answer {
         !self.probable && !matches!(self.kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals)
     }
 
-    /// Whether what people read takes 64 bits: numbers in the units of a label, which may lie far from 0 and close together (a time in
-    /// seconds). Else 32 bits hold it.
+    /// Whether the answer needs 64 bits: numbers in the units of a label may be far from 0 and close together (for example, times in
+    /// seconds). Otherwise, 32 bits are enough.
     pub fn is_wide(&self) -> bool {
         self.units.is_some() && !self.probable && !self.is_logit()
     }
 
-    /// One row: probabilities for logits (softmax over the outputs of a row or a pixel for classes, sigmoid else), numbers in the
-    /// label's own units. Computed in f64, and rounded once to f32 unless [`Answer::is_wide`].
+    /// The answers for one row. Logits become probabilities (by a softmax over the outputs of a row or a pixel for classes, else by a
+    /// sigmoid), and numbers are converted to the label's own units. Computed in f64, and rounded once to f32 unless [`Answer::is_wide`].
     pub fn values(&self, raw: &[f32]) -> Vec<f64> {
         let as_they_are = || raw.iter().map(|v| f64::from(*v)).collect();
         let rounded = |v: f64| f64::from(v as f32);

@@ -61,10 +61,10 @@ pub enum RunError {
     NotYet(String),
     #[error("the {what} became {value} in `{phase}` {}{last}", place(*epoch, *step))]
     Diverged { phase: String, what: String, value: f64, epoch: usize, step: u64, last: String },
-    /// An output that is infinite or no number, for a row that a trained network is given.
+    /// A trained network gives an infinite or NaN output for a row.
     #[error("the output of task `{task}` for {place} is {value}")]
     Output { task: String, place: String, value: f32 },
-    /// No run of several has a result.
+    /// None of several runs has a result.
     #[error("training diverged in every {0}: there is nothing to report")]
     AllDiverged(&'static str),
     /// The last check before a file is written. The code that computed the value should have reported it.

@@ -65,7 +65,7 @@ pub const FACTOR_SCHEDULE: Ty = Ty::Schedule(&NON_NEGATIVE);
 /// A number from 0 to 1.
 pub const FRACTION: Ty = Ty::Float { min: 0.0, max: 1.0 };
 
-/// What is added to a denominator. In f32, smaller numbers are 0 or lose digits.
+/// A number that is added to a denominator. Smaller numbers are 0 in f32 or lose digits.
 pub const EPSILON: Ty = Ty::Float { min: 1e-37, max: f64::MAX };
 
 impl Ty {

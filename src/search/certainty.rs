@@ -32,8 +32,8 @@ pub struct Remerged {
 /// A probability that has changed by less than this counts as unchanged.
 pub const NEAR: f64 = 0.05;
 
-/// A choice with a larger fraction of the largest possible entropy is undecided, wherever it started. Of two options, the likelier one
-/// then has a probability below 0.63.
+/// A choice with a larger fraction of the largest possible entropy is undecided, whatever its initial probabilities. Of two options, the
+/// likelier one then has a probability below 0.63.
 pub const EVEN: f64 = 0.95;
 
 impl Certainty {

@@ -89,8 +89,8 @@ impl StrategyDef {
         }
     }
 
-    /// The attribute that names a table of results from elsewhere, where it is given: then nothing is trained for them. A strategy that
-    /// takes `single` has no other path.
+    /// The attribute that names an external table of results, if it is given: then nothing is trained for them. A strategy with `single`
+    /// has no other path among its attributes.
     pub fn table(&self, args: &Args) -> Option<&'static str> {
         let is_given = |a: &&AttrDef| matches!(a.ty, Ty::Path) && args.is_given(a.name);
         self.call.args.iter().find(is_given).map(|a| a.name)

@@ -12,24 +12,24 @@ use crate::source::{json, read_bytes};
 /// The size limit of a table in bytes.
 const MOST: u64 = 1 << 30;
 
-/// Values are computed with as losses are, which are 32-bit numbers.
+/// The limit of values, which are treated like losses: 32-bit numbers.
 const LARGEST: f64 = f32::MAX as f64;
 
-/// No search trains for more epochs or steps; whole numbers up to this one are exact in JSON.
+/// No search trains for more epochs or steps. Whole numbers up to this one are exact in JSON.
 const MOST_TRAINED: u64 = 1 << 53;
 
-/// What is wrong with the size of a value.
+/// The message about a value that is too large.
 pub fn too_large(value: f64) -> Option<String> {
     (value.abs() > LARGEST).then(|| format!("{value:e} is too large: values are 32-bit numbers, up to 3.4e38"))
 }
 
-/// A table as it is written.
+/// A table in its file format.
 pub enum Outside {
     Sheet(Sheet),
     Json(Json),
 }
 
-/// What is said of a table that is not there.
+/// The error for a table that does not exist.
 pub fn missing(path: &Path) -> DataError {
     DataError::Option {
         message: format!("no file `{}`", path.display()),
@@ -37,7 +37,7 @@ pub fn missing(path: &Path) -> DataError {
     }
 }
 
-/// Reads a table; JSON is known by how it begins.
+/// Reads a table. JSON is recognised by its first character.
 pub fn read(path: &Path) -> Result<Outside, RunError> {
     let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => missing(path),
@@ -113,7 +113,8 @@ impl Sheet {
         }
     }
 
-    /// Places of the columns that are called so, whatever the case; `None` where one is missing. Two that are called alike are an error.
+    /// The indices of the columns with these names, ignoring case; `None` if one is missing. Two columns with the same meaning are an
+    /// error.
     pub fn columns<const N: usize>(&self, names: [&[&str]; N]) -> Result<Option<[usize; N]>, RunError> {
         let Some(header) = &self.header else { return Ok(None) };
         let called = |names: &[&str]| -> Vec<usize> {
@@ -133,7 +134,7 @@ impl Sheet {
         }
     }
 
-    /// The number in a cell, which must be a finite 32-bit number; `None` of an empty one.
+    /// The number in a cell, which must be a finite 32-bit number; `None` if the cell is empty.
     pub fn number(&self, row: usize, column: usize) -> Result<Option<f64>, RunError> {
         let text = &self.rows[row].1[column];
         match text.parse::<f64>() {
@@ -199,10 +200,10 @@ impl Json {
         DataError::Option { message: format!("`{}`{place}: {detail}", self.path.display()), help: help.into() }.into()
     }
 
-    /// A table of another program has no number of a format; one of a later version may mean something else.
+    /// Tables of other programs have no `version`; a table of a later version of mtlc may have another meaning.
     fn check_version(&self) -> Result<(), RunError> {
         match self.value.get("version") {
-            // A list or an object is of a task or a stage with that name.
+            // A list or an object belongs to a task or a stage with that name.
             None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => Ok(()),
             Some(v) if v.is_u64() => {
                 let later = |why| RunError::Checkpoint(format!("`{}` {why}", self.path.display()));
@@ -215,7 +216,7 @@ impl Json {
         }
     }
 
-    /// What was trained for the table, where it says that: a run that starts from it records these numbers.
+    /// Checks how long the table was trained, if it contains that: a run that starts from it records these numbers.
     fn check_trained(&self) -> Result<(), RunError> {
         for key in ["epochs", "steps", "samples"] {
             let Some(value @ Value::Number(_)) = self.value.get(key) else { continue };
@@ -227,7 +228,7 @@ impl Json {
         Ok(())
     }
 
-    /// A list of names under this key.
+    /// The list of names under this key.
     pub fn names(&self, key: &str) -> Result<Option<Vec<String>>, RunError> {
         let Some(value) = self.value.get(key) else { return Ok(None) };
         let all = value.as_array().map(|l| l.iter().map(|v| v.as_str().map(str::to_string)).collect());

@@ -1,6 +1,6 @@
-//! JSON texts, written to files and read from others'. JSON has no number for what is not finite, and `serde_json` writes `null` in its place, which cannot be read
-//! back as a number: here such a value is refused, with its place. What may be undefined is an `Option` in its type. Of a key that an object
-//! has twice, `serde_json` keeps the last value: here it is an error ([`read`]).
+//! JSON texts of files, written and read. JSON has no numbers that are not finite: `serde_json` writes `null` instead, which cannot be read
+//! back as a number. Here such a value is an error that names its place. A value that can be undefined has the type `Option`. If an object
+//! has a key twice, `serde_json` keeps the last value; here it is an error ([`read`]).
 
 use std::fmt::{self, Display};
 
@@ -53,12 +53,12 @@ pub fn finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Refused> {
     value.serialize(Look { place: String::new() })
 }
 
-/// Reads a text in which no object has a key twice.
+/// Reads a JSON text; a key that an object has twice is an error.
 pub fn read(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Once>(text).map(|v| v.0)
 }
 
-/// A value of such a text.
+/// A value in which no object has a key twice.
 struct Once(Value);
 
 impl<'de> Deserialize<'de> for Once {
@@ -121,7 +121,7 @@ impl<'de> Visitor<'de> for Any {
     }
 }
 
-/// Looks through a value; `place` is where it is.
+/// Visits all parts of a value; `place` is the path of the current part.
 struct Look {
     place: String,
 }

@@ -65,7 +65,7 @@ pub(super) fn lints(facts: &Facts<'_>, diags: &mut Diagnostics) {
 }
 
 impl Facts<'_> {
-    /// A length in epochs of a training; steps count where the number of rows is known.
+    /// A length in epochs. A length in steps is converted if the number of rows is known; otherwise, the result is `None`.
     fn epochs(&self, length: Duration, trains: &Trains) -> Option<f64> {
         match length {
             Duration::Epochs(n) => Some(n),

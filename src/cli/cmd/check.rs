@@ -59,8 +59,8 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
     Ok(worst)
 }
 
-/// Looks at the beginning of tables that no schema describes yet, where they are here: what training would refuse of them is a warning,
-/// what it would tell is advice, and labels that do not fit them are what training calls them, errors.
+/// Reads the beginning of tables that have no frozen schema and are available here. What training would refuse is a warning, and its notes
+/// are advice. Labels that do not fit a table are errors, as in training.
 fn look(compiled: &mut Compiled, path: &Path, options: &Options) {
     let Some(checked) = &compiled.checked else { return };
     let (mut found, mut options) = (Vec::new(), options.clone());
@@ -81,7 +81,7 @@ fn look(compiled: &mut Compiled, path: &Path, options: &Options) {
     if !options.known.is_empty() {
         let text = &compiled.sources.file(compiled.root).text;
         let again = driver::compile_text(text, path, &options, &driver::read);
-        // Where not all rows were read, only what their columns are is certain.
+        // If only some rows were read, only the columns and their kinds are certain.
         let certain = [codes::TASK_LABEL, codes::TASK_RANGE, codes::TYPE_MISMATCH, codes::DATA_COLUMN];
         let all = options.known.values().all(|known| known.frozen);
         let wrong = again.diagnostics.into_iter().filter(|d| d.is_error() && (all || certain.contains(&d.code)));
@@ -94,7 +94,7 @@ fn look(compiled: &mut Compiled, path: &Path, options: &Options) {
     compiled.diagnostics.extend(found);
 }
 
-/// The labels of rows that training would refuse: the first of each task.
+/// The labels that training would refuse: the first of each task.
 fn labels(spec: &Spec, frozen: &HashMap<String, Schema>, raws: &HashMap<String, Raw>) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for task in &spec.tasks {
@@ -122,7 +122,7 @@ fn advice(data: &Data, note: String) -> Diagnostic {
     Diagnostic { severity: Severity::Advice, ..Diagnostic::new(codes::DATA_TABLE, data.span, note) }
 }
 
-/// Advice on fields that are the same number in every training row.
+/// Advice about fields that hold the same number in every training row.
 fn constants(spec: &Spec, frozen: &HashMap<String, Schema>) -> Vec<Diagnostic> {
     let mut told = Vec::new();
     for input in spec.inputs.iter().filter(|i| matches!(i.ty, TensorType::Fields(_))) {

@@ -75,7 +75,7 @@ fn go(args: &PredictArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     Ok(Ok(Exit::Ok))
 }
 
-/// Refuses what is said of pictures where there are none.
+/// Refuses options for pictures if an input is not a picture.
 fn pictures_only(args: &PredictArgs) -> Result<(), Stop> {
     let said = [args.resize.then_some("--resize"), args.range.as_ref().map(|_| "--range")];
     let Some(option) = said.into_iter().flatten().next() else { return Ok(()) };

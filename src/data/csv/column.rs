@@ -13,9 +13,9 @@ pub struct Column {
     pub name: String,
     /// `None` until it is decided.
     pub kind: Option<Kind>,
-    /// Whether it is a category of true and false, in any case.
+    /// Whether it is a category whose texts are true and false, in upper or lower case.
     pub truths: bool,
-    /// Of a category, and of a column that may become one.
+    /// The distinct texts of a category, or of a column that may become one.
     pub words: Words,
 }
 
@@ -74,7 +74,7 @@ impl Numbers {
         self.store.push(v, self.rows);
     }
 
-    /// Notes that the last number is not the whole number that the cell holds.
+    /// Records that the last number was rounded from the whole number in the cell.
     pub fn was_rounded(&mut self, text: &str, line: u64) {
         self.rounded.add(Other { text, count: 1, line: Some(line) });
     }
@@ -211,7 +211,8 @@ fn exact(v: f64) -> bool {
     v.fract() == 0.0 && v.abs() <= WHOLE && !(v == 0.0 && v.is_sign_negative())
 }
 
-/// The tally of a column of words, by its codes. `words` are what is not known to be numbers; `read` says what they would be.
+/// The tally of a column that is stored as words. `codes` and `lines` have one entry per cell; `read` parses a text as a cell of a numeric
+/// column.
 pub fn tally<'a>(words: &'a Words, codes: &[u32], lines: &[u32], read: impl Fn(&str) -> Cell) -> Tally<'a> {
     let mut seen: Vec<(usize, u64)> = vec![(0, 0); words.list().len()];
     for (code, line) in codes.iter().zip(lines).filter(|(code, _)| **code != MISSING) {

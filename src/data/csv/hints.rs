@@ -1,45 +1,45 @@
-//! What a cell that is no number would be by other rules: with other signs, a unit, or in a spelling that no attribute reads.
+//! Hints about cells that are numbers in another notation: with other separators, with a unit, or in a notation that no attribute reads.
 
 use super::numbers::{Notation, grouped, spaces};
 
-/// What would make a number of a cell that is none.
+/// Describes how a cell that is not a number would become one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hint {
     pub strip: Vec<String>,
     pub minus: Option<char>,
     pub marks: Marks,
-    /// A no-break space stands around the number.
+    /// The number has a no-break space before or after it.
     pub padded: bool,
-    /// A word after the number, which is a unit if the other cells have it too.
+    /// A word after the number, which is a unit if other cells have it too.
     pub unit: Option<String>,
-    /// What no attribute reads.
+    /// The parts of the notation that no attribute reads.
     pub unread: Vec<Unread>,
 }
 
-/// The signs between the digits of a cell.
+/// The separators between the digits of a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Marks {
     #[default]
     Plain,
     /// `1,5`: a comma that can only be decimal.
     DecimalComma,
-    /// `1,234`: one or the other.
+    /// `1,234`: a comma that is either decimal or between thousands.
     CommaOfEither,
     /// `1,234,567`, `1,234.5`, `1 234`.
     Thousands(char),
     /// `1.234,5`: both.
     ThousandsAndComma(char),
-    /// None of these.
+    /// A notation that no attribute reads.
     Unread(Unread),
 }
 
-/// A spelling of numbers that no attribute reads.
+/// A notation of numbers that no attribute reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unread {
     Digits,
     Brackets,
     MinusAfter,
-    /// Indian numbers: `1,11,000`.
+    /// Indian digit groups: `1,11,000`.
     Lakh,
     Point,
     Comma,
@@ -47,7 +47,7 @@ pub enum Unread {
 }
 
 impl Unread {
-    /// What such cells hold, after "cells".
+    /// Describes such cells; follows "cells" in a message.
     pub fn what(self) -> &'static str {
         match self {
             Unread::Digits => "with other digits than 0 to 9",
@@ -60,7 +60,7 @@ impl Unread {
         }
     }
 
-    /// How to write such a cell.
+    /// How to correct such a cell.
     pub fn way(self) -> &'static str {
         match self {
             Unread::Digits => "write the digits 0 to 9",
@@ -74,18 +74,18 @@ impl Unread {
     }
 }
 
-/// Signs of money and shares.
+/// Units and currency signs that consist of one character.
 const SYMBOLS: &[char] = &['%', '‰', '°', '¢', '¤'];
-/// Codes of money that stand in tables.
+/// Currency codes that occur in tables.
 const CODES: &[&str] = &[
     "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF",
     "BRL", "MXN", "ZAR", "TRY", "RUB", "KRW", "SGD", "HKD", "kr", "Kč", "zł", "Ft", "Rs", "Rs.", "R$", "US$", "Fr.",
 ];
-/// Minus signs that no parser knows: U+2212, hyphen, figure and en dash, full width.
+/// Minus signs that number parsers do not know: U+2212, hyphen, figure dash, en dash and full-width hyphen.
 const MINUS: [char; 5] = ['\u{2212}', '\u{2010}', '\u{2012}', '\u{2013}', '\u{ff0d}'];
-/// What stands around numbers that a spreadsheet is to take as texts: `="12"`, `"12"`, `'12`.
+/// What surrounds numbers that a spreadsheet must treat as text: `="12"`, `"12"`, `'12`.
 const FENCES: &[(&str, &str)] = &[("=\"", "\""), ("\"", "\""), ("'", ""), ("\u{2019}", "")];
-/// Words after a number that make something else of it: an order, a time of day, a day.
+/// Words after a number that are not units: those of ordinals, times of day and dates.
 const NO_UNITS: &[&str] = &[
     "st",
     "nd",
@@ -120,7 +120,7 @@ const NO_UNITS: &[&str] = &[
     "november",
     "december",
 ];
-/// The zeros of the digits of other scripts; the nine others follow each.
+/// The zeros of other scripts; the digits one to nine follow each.
 const ZEROS: &[u32] = &[
     0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20, 0x1040,
     0x17e0, 0x1810, 0xff10,
@@ -130,7 +130,7 @@ fn is_symbol(c: char) -> bool {
     SYMBOLS.contains(&c) || c == '$' || c == '£' || c == '¥' || ('\u{20a0}'..='\u{20cf}').contains(&c)
 }
 
-/// A digit of another script, and the decimal and thousands signs of Arabic, as they are written with 0 to 9.
+/// Converts the digits of other scripts, and the Arabic decimal and thousands separators, to ASCII.
 fn western(c: char) -> Option<char> {
     match c {
         '\u{66b}' => Some('.'),
@@ -144,7 +144,7 @@ fn western(c: char) -> Option<char> {
 }
 
 impl Hint {
-    /// The hint of a cell that is no number by `notation`, which stays in force for what it covers.
+    /// The hint for a cell that is not a number in `notation`. The settings of `notation` still apply.
     pub fn of(cell: &str, notation: &Notation) -> Option<Hint> {
         if cell.len() > 64 {
             return None;
@@ -230,7 +230,7 @@ impl Hint {
         Some(hint)
     }
 
-    /// Whether nothing but what stands around the number keeps it from being one.
+    /// Whether the no-break space is all that keeps the cell from being a number.
     pub fn is_padded(&self) -> bool {
         let bare = Hint { padded: true, ..Hint::default() };
         *self == bare
@@ -242,7 +242,7 @@ fn measure(text: &str) -> Option<(&str, &str)> {
     const LONGEST: usize = 12;
     let at = text.find(|c: char| c.is_alphabetic())?;
     let (number, unit) = (text[..at].trim_end_matches(' '), &text[at..]);
-    // A number with a leading zero names something.
+    // A number with a leading zero is an identifier.
     let code = number.len() > 1 && number.starts_with('0') && number.as_bytes()[1].is_ascii_digit();
     let sign = |c: char| c.is_alphabetic() || matches!(c, '/' | '·' | '^' | '.' | '²' | '³' | '2' | '3');
     let powers = unit.char_indices().filter(|(_, c)| c.is_ascii_digit());
@@ -252,13 +252,13 @@ fn measure(text: &str) -> Option<(&str, &str)> {
     (unit.chars().count() <= LONGEST && unit.chars().all(sign) && squared && !code && !other).then_some((number, unit))
 }
 
-/// Whether a unit is one that may stand among others in one column: letters alone may be those of house numbers or seats.
+/// Whether a unit is recognised in a column with several units. Most single letters are not, because they occur in house numbers and seats.
 pub fn is_known_unit(unit: &str) -> bool {
     unit.chars().count() > 1
         || matches!(unit, "k" | "K" | "M" | "B" | "g" | "t" | "m" | "l" | "L" | "s" | "h" | "W" | "V")
 }
 
-/// The signs between the digits of a number, if it is one.
+/// The separators between the digits of a number, if it is one.
 fn marks(body: &str, notation: &Notation) -> Option<Marks> {
     if !body.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',')) {
         return None;
@@ -272,7 +272,7 @@ fn marks(body: &str, notation: &Notation) -> Option<Marks> {
         [','] => {
             let (whole, fraction) = body.split_once(',')?;
             match (grouped(body, ',').is_some(), notation.thousands, notation.decimal) {
-                // The other sign is settled.
+                // The other separator is already known.
                 (true, None, '.') => Some(Marks::CommaOfEither),
                 (true, _, ',') => Some(Marks::Thousands(',')),
                 (true, ..) => Some(Marks::DecimalComma),
@@ -293,7 +293,7 @@ fn marks(body: &str, notation: &Notation) -> Option<Marks> {
             if is_lakh(body) {
                 return Some(Marks::Unread(Unread::Lakh));
             }
-            // All but the last sign are the same, and the last may be decimal.
+            // All separators but the last are equal, and the last may be decimal.
             let same = signs[..signs.len() - 1].iter().all(|s| *s == first);
             if *last == first && same && grouped(body, first).is_some() {
                 return Some(Marks::Thousands(first));

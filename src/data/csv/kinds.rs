@@ -71,15 +71,15 @@ pub struct Doubt {
     thousands: Option<char>,
     strip: Vec<String>,
     minus: Vec<char>,
-    /// Whole numbers with more digits than are held.
+    /// Whether there are whole numbers that would be rounded.
     large: bool,
-    /// What no attribute reads.
+    /// Notations that no attribute reads.
     unread: Vec<Unread>,
     /// Texts that may mean "missing".
     words: Vec<String>,
 }
 
-/// Cells of one form.
+/// The cells of one notation.
 #[derive(Debug, Default)]
 pub struct Form {
     count: usize,
@@ -125,7 +125,7 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
     if units == Units::None {
         hints.iter_mut().for_each(|h| *h = h.take().filter(|h| h.unit.is_none()));
     }
-    // Cells that are numbers but for a unit.
+    // The number of cells that are numbers with a unit, and of distinct ones.
     let (mut measured, mut measures) = (0, 0);
     let (mut marked, mut commas, mut groups, mut odd) = (0, 0, 0, Vec::new());
     for (other, hint) in others.into_iter().zip(hints) {
@@ -153,7 +153,7 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
             }
             Marks::Thousands(sign) => {
                 doubt.thousands = Some(sign);
-                // A point cannot be decimal too.
+                // Then the point cannot be the decimal sign.
                 doubt.decimal_comma |= sign == '.' && notation.decimal == '.';
                 groups += usize::from(sign == ',') * other.count;
                 form(format!("with {} between thousands", sign_text(sign)));
@@ -195,7 +195,7 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
     doubt.unread.sort_unstable();
     doubt.unread.dedup();
     if doubt.unread.contains(&Unread::Lakh) {
-        // Then a comma is no decimal sign; and `thousands` would not read all of them.
+        // Then the comma is not a decimal sign, and `thousands` would not read all cells.
         (doubt.either, doubt.thousands) = (None, doubt.thousands.filter(|s| *s != ','));
     }
     if doubt.unread.contains(&Unread::Point) {
@@ -246,23 +246,23 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
     Verdict::Open(Box::new(doubt))
 }
 
-/// What the words after numbers are.
+/// The meaning of the words after the numbers of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Units {
-    /// No units: what has such a word is no number.
+    /// No units: a cell with such a word is not a number.
     None,
     One,
-    /// Numbers that cannot be compared.
+    /// Several units, so that the numbers cannot be compared.
     Several,
 }
 
-/// Whether the cells of a column that are numbers with a word are measures. `different` counts its plain numbers. House numbers,
-/// postcodes and seats have many such words, or few cells; measures have one, or numbers enough and a unit in every cell.
+/// Whether the words after the numbers of a column are units. `different` is the number of distinct plain numbers. House numbers, postcodes
+/// and seats have many different words or few cells; measurements have one unit, or many cells with a few known units.
 fn units(hints: &[Option<Hint>], different: usize) -> Units {
     const MOST: usize = 3;
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     for unit in hints.iter().flatten().filter_map(|h| h.unit.as_ref()) {
-        // Of a single letter the case tells: thousandths and millions.
+        // The case of a single letter matters: `m` and `M` are different units.
         let same = if unit.chars().count() > 1 { unit.to_lowercase() } else { unit.clone() };
         *found.entry(same).or_default() += 1;
     }
@@ -280,7 +280,7 @@ fn sign_text(sign: char) -> String {
 }
 
 impl Doubt {
-    /// A column of numbers with whole numbers that would be rounded: they are likely to name things.
+    /// A numeric column with whole numbers that would be rounded; they are likely to be identifiers.
     pub fn large(column: &str, cells: &Form) -> Doubt {
         let are = if cells.count == 1 { "that is a whole number of" } else { "that are whole numbers of" };
         let found =

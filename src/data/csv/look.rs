@@ -1,5 +1,4 @@
-//! A look at the beginning of the training file, for `check`: what the columns hold, and what training would say of them, before
-//! anything is trained.
+//! Reads the beginning of the training file for `check`: what the columns hold, and what training would report about them.
 
 use super::kinds::report;
 use super::read::{Looked, Reader};
@@ -11,22 +10,22 @@ use crate::schema::Args;
 /// The number of rows that are read.
 const ROWS: usize = 200_000;
 
-/// What a look at the training file finds.
+/// What is known about the training file after reading its beginning.
 #[derive(Debug, Default)]
 pub struct Look {
-    /// What training would refuse: a message and the way out.
+    /// What training would refuse: a message and a help text.
     pub refused: Option<(String, String)>,
-    /// What training would tell of the columns.
+    /// The notes of training about the columns.
     pub notes: Vec<String>,
-    /// The columns as far as they were read; nothing where training would refuse them. As frozen where training would find the same.
+    /// The columns as far as they were read; `None` if training would refuse them. They count as frozen if training would find the same.
     pub known: Option<Known>,
-    /// Facts about the training rows, or about these and others of their file, where all of them were read.
+    /// Facts about the training rows, or about all rows of their file, if the whole file was read.
     pub schema: Option<Schema>,
-    /// The rows, where they are divided as training divides them.
+    /// The rows, if they are split as in training.
     pub raw: Option<Raw>,
 }
 
-/// Looks at the training file of the data set `name`. `None` where there is no such file here.
+/// Reads the beginning of the training file of the data set `name`. `None` if the file is not available here.
 pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
     let written = args.str("train");
     let refused = |message: String, help: String| Look { refused: Some((message, help)), ..Look::default() };
@@ -45,7 +44,7 @@ pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
     }
     let (notes, words) = (std::mem::take(&mut reader.notes), reader.words.clone());
     let columns = reader.finish();
-    // Of some rows, or without some texts, nothing is said of how rows are divided.
+    // If some rows or texts were not read, the split of the rows is unknown.
     let exact = whole && unread.is_empty();
     let format = super::DEF.call.name;
     let raw = match exact && !split::is_of_test_file(args) {
@@ -73,7 +72,7 @@ pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
         for column in known.outline.columns.iter_mut().flatten() {
             let truths = schema.column(&column.name).is_some_and(|c| c.facts.is_truths());
             if matches!(column.kind, KnownKind::Category(_)) && (!truths || unread.contains(&column.name)) {
-                // Other rows may hold other texts.
+                // Rows that were not read may hold other texts.
                 column.kind = KnownKind::Category(None);
             }
         }

@@ -1,4 +1,4 @@
-//! Cells that mean "missing", and what a cell of a column of numbers is.
+//! Cells that mean "missing", and the content of cells of numeric columns.
 
 use super::attributes::plain;
 use super::kinds;
@@ -9,11 +9,11 @@ use crate::schema::Args;
 /// Cells that mean "missing".
 #[derive(Debug, Clone)]
 pub struct Missing {
-    /// In every column.
+    /// Words that mean it in every column.
     pub any: Vec<String>,
-    /// In columns of numbers too.
+    /// Words that mean it in numeric columns only.
     pub numbers: Vec<String>,
-    /// Those that are numbers themselves: in columns of numbers they mean their value, however it is written.
+    /// The values of the words that are numbers: in numeric columns, such a value is missing however it is written.
     values: Vec<f64>,
 }
 
@@ -28,7 +28,7 @@ impl Missing {
         Missing { any, numbers, values }
     }
 
-    /// Of a table: the words that the program lists, or a schema has frozen, or the usual ones.
+    /// The words of a table: those of the program, else those of the frozen schema, else the usual ones.
     pub fn of(args: &Args, context: &LoadContext, notation: &Notation) -> Missing {
         let listed = plain(args, "missing");
         let (any, numbers) = match context.schema {
@@ -47,7 +47,7 @@ impl Missing {
         self.numbers.iter().any(|w| w == text)
     }
 
-    /// How a missing number is written, for messages.
+    /// Describes how a missing number is written, for messages.
     pub fn describe(&self) -> Option<String> {
         let mut words: Vec<String> = self.any.iter().map(|m| format!("{m:?}")).collect();
         words.extend(self.numbers.first().map(|first| format!("a usual spelling such as {first:?}")));
@@ -55,19 +55,19 @@ impl Missing {
     }
 }
 
-/// A cell of a column of numbers.
+/// The content of a cell of a numeric column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell {
     Number(f64),
     Missing,
-    /// Missing by a usual spelling.
+    /// Missing, in a usual spelling.
     Usual,
     /// NaN, an infinity, or too large.
     Odd(f64),
     Not,
 }
 
-/// Reads a cell of a column of numbers.
+/// Reads a cell of a numeric column.
 pub fn cell(text: &str, notation: &Notation, missing: &Missing) -> Cell {
     match notation.read(text) {
         Read::Number(v) | Read::Odd(v) if missing.values.contains(&v) => Cell::Missing,

@@ -1,4 +1,4 @@
-//! How numbers are written in a table.
+//! The notation of numbers in a table.
 
 use super::attributes::plain;
 use crate::data::error::LARGEST;
@@ -73,7 +73,7 @@ impl Notation {
         }
     }
 
-    /// Whether a cell that reads as `v` is a whole number, written out, and another one than `v`: it has more than 53 bits.
+    /// Whether a cell that is read as `v` holds a different whole number, because that number has more than 53 bits.
     pub fn is_rounded(&self, cell: &str, v: f64) -> bool {
         const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
         if v.abs() < EXACT {
@@ -90,7 +90,7 @@ impl Notation {
         fraction.bytes().all(|b| b == b'0') && whole.trim_start_matches('0') != format!("{:.0}", v.abs())
     }
 
-    /// What is left without a sign and what is stripped, and whether the sign is minus.
+    /// The cell without its sign and without stripped texts, and whether it is negative.
     fn body<'a>(&self, cell: &'a str) -> Option<(bool, &'a str)> {
         let mut sign = None;
         let mut rest = cell.trim_matches(' ');
@@ -116,7 +116,7 @@ impl Notation {
         }
     }
 
-    /// Digits in groups, a decimal sign and an exponent, as Rust writes them.
+    /// Converts grouped digits, a decimal sign and an exponent to the notation that Rust parses.
     pub(super) fn digits(&self, body: &str) -> Option<String> {
         let (mantissa, exponent) = match body.find(['e', 'E']) {
             Some(at) => body.split_at(at),
@@ -143,13 +143,13 @@ fn finite(v: f64) -> Read {
     if v.abs() <= LARGEST { Read::Number(v) } else { Read::Odd(v) }
 }
 
-/// No-break and thin spaces as plain ones.
+/// Replaces no-break and thin spaces by plain spaces.
 pub(super) fn spaces(cell: &str) -> std::borrow::Cow<'_, str> {
     const SPACES: [char; 4] = ['\u{a0}', '\u{202f}', '\u{2009}', '\u{2007}'];
     if cell.is_ascii() || !cell.contains(SPACES) { cell.into() } else { cell.replace(SPACES, " ").into() }
 }
 
-/// `1,234,567` without its signs; the first group has one to three digits and no leading zero, the others three.
+/// `1,234,567` without its separators, if the first group has one to three digits and no leading zero, and the others have three.
 pub(super) fn grouped(whole: &str, sign: char) -> Option<String> {
     let mut groups = whole.split(sign);
     let first = groups.next().filter(|g| (1..=3).contains(&g.len()) && !g.starts_with('0'))?;

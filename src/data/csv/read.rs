@@ -34,13 +34,13 @@ pub struct Reader<'a> {
     pub notes: Vec<String>,
 }
 
-/// What a look at the first rows finds.
+/// What is known after reading the first rows.
 pub struct Looked {
-    /// What is open about the columns.
+    /// The columns of undecided kind, and those that would be rounded.
     pub doubts: Vec<Doubt>,
-    /// The words that mean "missing" now.
+    /// The words that mean "missing".
     pub missing: Vec<String>,
-    /// The rows; where there are doubts, of use to nobody.
+    /// The rows; meaningless if there are doubts.
     pub part: Part,
     pub rows: usize,
     /// Columns whose texts were not kept.
@@ -88,14 +88,14 @@ impl<'a> Reader<'a> {
         self.part(pass)
     }
 
-    /// Finds the columns of true and false, where the program does not call them categories. In them the usual spellings of missing
-    /// values are missing, as in columns of numbers.
+    /// Finds the columns of true and false that the program does not list as categories. In these, the usual spellings of missing values
+    /// are missing, as in numeric columns.
     fn find_truths(&mut self) {
         let categories = plain(self.args, "categories");
         for column in self.columns.iter_mut().filter(|c| c.kind == Some(Kind::Category)) {
             let frozen = self.context.schema.and_then(|s| s.column(&column.name)).map(|c| &c.facts);
             column.truths = match frozen {
-                // A schema that has such a word among its texts keeps it.
+                // If the schema has such a word among its texts, it stays a text.
                 Some(facts) => facts.is_truths(),
                 None => {
                     let words = || column.words.list().iter().map(String::as_str);
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         self.part(pass)
     }
 
-    /// Refuses columns that are open.
+    /// Refuses columns with doubts.
     fn settled(&self, doubts: &[Doubt], pass: &Pass) -> Result<(), DataError> {
         if doubts.is_empty() {
             return Ok(());
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         Err(DataError::option(format!("`{}`: {message}", pass.path.display()), help))
     }
 
-    /// Columns of numbers, which the program does not call so, with whole numbers that would be rounded.
+    /// Numeric columns that `numeric` does not list, with whole numbers that would be rounded.
     fn large(&self, pass: &Pass) -> Vec<Doubt> {
         let listed = plain(self.args, "numeric");
         let each = self.columns.iter().zip(&pass.cells);
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         .collect()
     }
 
-    /// Looks at the first rows of the training file alone.
+    /// Reads only the first rows of the training file.
     pub fn look(&mut self, written: &str, rows: usize) -> Result<Looked, DataError> {
         let mut pass = self.pass(written, None, rows)?;
         let doubts = self.decide(&mut pass)?;
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
         let mut unread = Vec::new();
         for (column, cells) in self.columns.iter().zip(&mut pass.cells) {
             if column.kind == Some(Kind::Category) && matches!(cells, Cells::Numbers(_)) {
-                // Training would read the file again for them.
+                // Training would read the file again for these texts.
                 *cells = Cells::Codes(vec![MISSING; rows]);
                 unread.push(column.name.clone());
             }

@@ -96,7 +96,8 @@ impl LabelData {
         })
     }
 
-    /// The same, without the rounding to 32 bits, in which labels are held: each is the shortest number that is learned as this one.
+    /// Like [`LabelData::own`], without the rounding to the f32 in which labels are stored: each is the shortest number that is stored as
+    /// the same f32.
     pub fn shown(&self, row: usize) -> Vec<f64> {
         let shown = |(at, v): (usize, &f32)| match &self.units {
             Some(units) => units.shown(at, *v),
@@ -225,13 +226,13 @@ struct Reader<'a> {
     labels: usize,
     /// Numbers per label.
     parts: usize,
-    /// Of each term, the values that mean "no label", rounded as its column is.
+    /// For each term, the values that mean "no label", rounded like its column.
     ignore: Vec<Vec<f64>>,
-    /// Class numbers of a column of text, by its dictionary.
+    /// The class number of each entry of the dictionary of a text column.
     numbers: Vec<u32>,
-    /// Texts that fewer training rows hold are no classes.
+    /// Texts that occur in fewer training rows than this are not classes.
     rare: Option<usize>,
-    /// What they are learned in.
+    /// The units in which the labels are learned.
     units: Option<&'a Units>,
 }
 
@@ -297,13 +298,13 @@ impl<'a> Reader<'a> {
         Ok(Reader { raw, s, spec, label, mask, held, pixels, labels, parts, ignore, numbers, rare, units })
     }
 
-    /// A number of a label as people wrote it before it was stored.
+    /// A number of a label as it was written before it was stored.
     fn written(&self, label: usize, v: f64) -> String {
         let term = &self.label.terms[if self.label.terms.len() == 1 { 0 } else { label }];
         number(self.label.precision(term, self.s).shortest(v))
     }
 
-    /// Values of a label that mean that there is none.
+    /// The values that mean "no label" for this label.
     fn ignored(&self, label: usize) -> &[f64] {
         &self.ignore[if self.ignore.len() == 1 { 0 } else { label }]
     }
@@ -437,7 +438,7 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// A label that is refused: as it is found, and `number` if it is one.
+    /// The error for a refused label. `value` is the label as text; `number` is its value, if it is a number.
     fn fail(&self, row: usize, label: usize, value: String, allowed: String, number: Option<f64>) -> DataError {
         let at = match self.pixels {
             Some([_, w]) => format!(" in pixel [{}, {}]", label / w, label % w),
@@ -478,8 +479,8 @@ fn refused(kind: TaskKind, v: f64) -> Option<String> {
     }
 }
 
-/// Notes a label that no row has, and a binary one that has one value only: AUC is undefined there, and in training there is nothing to
-/// learn.
+/// Adds a note if no row of a split has a label, or if all its binary labels are equal: their AUC is undefined, and training has nothing to
+/// learn from them.
 fn one_sided(spec: &LabelSpec, s: usize, data: &LabelData, notes: &mut Vec<String>) {
     if data.values.is_empty() {
         return;

@@ -174,8 +174,8 @@ fn units(schema: &Schema, label: &LabelSpec) -> Option<Units> {
     label.standardize.then(|| schema.label(&label.task)).flatten().map(LabelFacts::units)
 }
 
-/// Notes the components of a label that are the same in every training row: they are learned as their distance from that number. And
-/// those that no training row has, unless none has any.
+/// Notes about the components of a label that are equal in all training rows, which are only shifted, not scaled, and about those that no
+/// training row has, unless no training row has a label at all.
 fn without_spread<'a>(
     schema: &'a Schema,
     label: &'a LabelSpec,
@@ -202,7 +202,7 @@ pub fn encode_inputs(raw: &Raw, schema: &Schema, split: usize, inputs: &[InputSp
     Ok(Table { rows: raw.splits[split].rows, inputs, labels: Vec::new() })
 }
 
-/// What is told of a field that is a constant.
+/// The note about a constant field.
 pub fn constant(column: &str, value: f64) -> String {
     format!(
         "column `{column}` holds the same number, {value}, in every training row: it is encoded as 0 and says nothing"

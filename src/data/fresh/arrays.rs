@@ -14,7 +14,7 @@ use crate::diag::suggest;
 
 pub struct Arrays<'a> {
     wanted: &'a Wanted,
-    /// Values and rows of each wanted column, file after file; no name where each column has a file of its own.
+    /// Values and rows of each wanted column, file after file, and the name of the file if one file holds all columns.
     files: Vec<(Vec<Values>, usize, Option<PathBuf>)>,
     ids: Vec<String>,
     /// File and row that come next.

@@ -100,7 +100,7 @@ impl Wanted {
         suggest::listing(self.columns.iter().map(|c| c.name.as_str()))
     }
 
-    /// Rows of this kind of file as [`Raw`] wants them. The split says where in the file they stand.
+    /// Rows of this kind of file in the form of [`Raw`]. The split contains their positions in the file.
     fn raw(&self, format: &'static str, split: Split) -> Raw {
         let columns = self.columns.iter().map(|c| RawColumn {
             dictionary: match &c.facts {
@@ -180,7 +180,7 @@ pub fn open<'a>(paths: &[PathBuf], wanted: &'a Wanted) -> Result<Box<dyn Source 
     })
 }
 
-/// The first path that holds no pictures, and what it is.
+/// The first path that is not a picture, and what it is.
 pub fn without_pictures(paths: &[PathBuf]) -> Result<Option<(PathBuf, &'static str)>, DataError> {
     for path in paths {
         let kind = kind(path)?;

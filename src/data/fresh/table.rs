@@ -223,7 +223,7 @@ impl Source for Table<'_> {
                     self.empty.push(file.path.clone());
                 }
                 if !origin.is_empty() {
-                    // What is wrong with a row is told with the name of its file: the next piece is of the next file.
+                    // Errors in a row name its file, so a piece has rows of one file only.
                     break;
                 }
                 self.advance()?;

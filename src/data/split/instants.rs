@@ -1,25 +1,25 @@
-//! Dates and times of a column as instants, so that they are ordered by what they mean and not by their letters.
+//! Dates and times of a column as instants, so that they are ordered by time and not alphabetically.
 //!
-//! What is read is ISO 8601 as tables hold it: `2026-11-30`, `2026-11-30T14:05`, `2026-11-30 5:00:00.25`, with `Z` or an offset such as
-//! `+01:00` after a time. A date without a time is its midnight.
+//! Reads ISO 8601 as it occurs in tables: `2026-11-30`, `2026-11-30T14:05`, `2026-11-30 5:00:00.25`, with `Z` or an offset such as `+01:00`
+//! after a time. A date without a time means midnight.
 
 use std::ops::RangeInclusive;
 
-/// A point in time; of a text without an offset, by the clock of the table.
+/// A point in time; without an offset, in the local time of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant {
-    /// Since the year 0.
+    /// Seconds since the year 0.
     seconds: i64,
-    /// Of a second, in units of 10^-18.
+    /// The fraction of a second, in units of 10^-18 seconds.
     fraction: u64,
-    /// Whether the text says its offset from UTC.
+    /// Whether the text gives an offset from UTC.
     pub offset: bool,
 }
 
-/// Digits of a fraction that are kept.
+/// The number of fraction digits that are kept.
 const FRACTION: usize = 18;
 
-/// What is wrong with a text that is no date, to follow "it is neither a number nor a date": a reason, or nothing to add.
+/// Why a text is not a date, to follow "it is neither a number nor a date"; `None` if there is nothing to add.
 pub type Reason = Option<&'static str>;
 
 impl Instant {
@@ -36,7 +36,7 @@ impl Instant {
         if rest.0.is_empty() {
             return Ok(instant);
         }
-        // One digit is enough after a blank.
+        // After a blank, one digit is enough.
         let hour = match (rest.sign(" "), rest.sign("T")) {
             (Some(()), None) => rest.digits(1, 2),
             (None, Some(())) => rest.digits(2, 2),
@@ -71,7 +71,7 @@ impl Instant {
     }
 }
 
-/// What is left to be read.
+/// The rest of the text.
 struct Rest<'a>(&'a str);
 
 impl Rest<'_> {
@@ -80,7 +80,7 @@ impl Rest<'_> {
         Some(())
     }
 
-    /// A number of so many digits, and no more digits after them.
+    /// A number with exactly this many digits.
     fn digits(&mut self, least: usize, most: usize) -> Option<u64> {
         let n = self.0.bytes().take_while(u8::is_ascii_digit).count();
         if n < least || n > most {
@@ -91,7 +91,7 @@ impl Rest<'_> {
         digits.parse().ok()
     }
 
-    /// `Z`, `+01:00`, `-0530` or `+01`, in seconds; a blank may stand before it.
+    /// `Z`, `+01:00`, `-0530` or `+01`, in seconds; a blank may precede it.
     fn offset(&mut self) -> Result<i64, Reason> {
         self.0 = self.0.strip_prefix(' ').unwrap_or(self.0);
         if self.0 == "Z" {
@@ -120,7 +120,7 @@ fn within(number: u64, range: RangeInclusive<u64>, or: &'static str) -> Result<(
     if range.contains(&number) { Ok(()) } else { Err(Some(or)) }
 }
 
-/// `31/12/2026`, `12.1.26`: numbers in another order, of which it is not known.
+/// `31/12/2026`, `12.1.26`: the order of day and month is unknown.
 fn other_order(text: &str) -> Reason {
     let mut parts = text.split(['/', '.', '-', ' ']);
     let mut number = || parts.next().is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
@@ -139,7 +139,7 @@ fn days_of(year: u64, month: u64) -> u64 {
     }
 }
 
-/// Days from the first of January of the year 0 to this one.
+/// Days from 1 January of the year 0 to this date.
 fn days_before(year: u64, month: u64, day: u64) -> i64 {
     // Leap years before this one; the year 0 is one.
     let leap = if year == 0 { 0 } else { (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 + 1 };

@@ -175,7 +175,7 @@ impl File<'_> {
         missing: impl Fn(usize) -> DataError,
     ) -> Result<Vec<Instant>, DataError> {
         let place = |row: usize| format!("{}, column `{column}`", self.part.place(row));
-        // Each different text is read once.
+        // Each distinct text is parsed once.
         let mut known: Vec<Option<Instant>> = vec![None; dictionary.len()];
         // The first row without an offset from UTC, and the first with one.
         let mut first: [Option<usize>; 2] = [None; 2];
@@ -214,7 +214,7 @@ impl File<'_> {
         Ok(instants)
     }
 
-    /// The rows for which a condition is true; missing is not.
+    /// The rows for which a condition is true; a missing value is false.
     pub fn rows_where(&self, condition: &Expr) -> Result<Vec<u32>, DataError> {
         let (raw, label) = self.expression(condition, true)?;
         let bound = label.bind(&raw)?;
@@ -300,7 +300,7 @@ fn number(v: f64) -> String {
     (v + 0.0).to_string()
 }
 
-/// Numbers of a type that holds nothing but whole ones, exactly: nanoseconds since 1970 take more digits than an f64 has.
+/// The exact numbers of an integer type: nanoseconds since 1970 have more digits than an f64 holds.
 fn whole(values: &Values) -> Option<Vec<i128>> {
     match values {
         Values::I64(v) => Some(v.iter().map(|v| i128::from(*v)).collect()),
@@ -309,7 +309,7 @@ fn whole(values: &Values) -> Option<Vec<i128>> {
     }
 }
 
-/// A cell as text; `None` where it is missing.
+/// A cell as text; `None` if it is missing.
 fn text(column: &RawColumn, values: &Values, row: usize) -> Option<String> {
     match values {
         Values::Text(codes) => column.dictionary.get(codes[row] as usize).cloned(),

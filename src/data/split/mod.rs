@@ -28,13 +28,13 @@ const TEST: u8 = 2;
 /// The code of rows that are in no split.
 const OUT: u8 = 3;
 
-/// Whether the validation split takes rows of a test file, so that dividing the training file says nothing of it.
+/// Whether the validation rows are taken from the test file, so that splitting the training file does not determine them.
 pub fn is_of_test_file(args: &Args) -> bool {
     let of_test = matches!(taken(args, "validation"), Some(Taken::Share { of_test: true, .. }));
     of_test && !super::files::written(args, "test").is_empty()
 }
 
-/// Where the three splits come from: a file of their own, or rows of another.
+/// The sources of the three splits: a file of their own, or rows of another split.
 pub struct Parts<'a> {
     pub train: Part,
     pub validation: Option<Part>,

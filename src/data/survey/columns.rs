@@ -78,7 +78,7 @@ fn numbers(
     let mut splits = Vec::new();
     let mut shift: Option<f64> = None;
     for (s, v) in values.iter().enumerate() {
-        // Distances from the training mean: sums of large numbers would be rounded.
+        // Sums distances from the training mean, because sums of large numbers would be rounded.
         let (mut n, mut from, mut min, mut max) = (0usize, 0.0, f64::INFINITY, f64::NEG_INFINITY);
         for x in v.numbers().filter(|x| !x.is_nan()) {
             n += 1;

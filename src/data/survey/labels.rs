@@ -97,14 +97,14 @@ fn facts(l: &LabelData, rows: usize, kind: TaskKind) -> LabelSplit {
     }
     let measured = labelled > 0 && !matches!(kind, TaskKind::Classes(_) | TaskKind::Segmentation(_));
     let spreads = measured && matches!(kind, TaskKind::Regression(_) | TaskKind::Depth | TaskKind::Normals);
-    // Of equal numbers nothing is left to rounding, and of others the deviation is not 0.
+    // Equal labels have exactly a deviation of 0, and others never do, whatever the rounding.
     let (mean, std) = match (least == most).then_some(first).flatten() {
-        // As it was before it was learned in other units.
+        // In the label's own units.
         Some((row, label)) => (l.shown(row)[label], 0.0),
         None => (moments.mean(), moments.std().max(f64::MIN_POSITIVE)),
     };
     let (mean, std) = (measured.then_some(mean), spreads.then_some(std));
-    // Within the rounding of labels that are learned in other units. A depth of 0 is odd where it is the least of all.
+    // Zero up to the rounding of labels that are learned in other units. A depth of 0 is suspicious if it is the smallest of all.
     let zero = |v: f64| v.abs() <= 1e-6 * most.max(-least);
     let odd = kind == TaskKind::Normals || kind == TaskKind::Depth && zero(least);
     let pixels = (0..rows).filter(|_| odd).flat_map(|row| (0..l.labels).map(move |label| (row, label)));

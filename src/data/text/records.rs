@@ -1,9 +1,9 @@
 //! Records of a table in text form, each with the number of its first line in the file.
 //!
-//! A line ends with LF, CR LF or CR, inside quotes too, and every one counts: blank ones, and those within a quoted cell. Lines of
-//! nothing but blanks hold no record. Cells are trimmed of ASCII white space. A cell that begins with a quote, blanks before it aside,
-//! goes to the quote that closes it, `""` is one quote in it, and its line ends are read as LF, so that a table means the same however
-//! its lines end.
+//! A line ends with LF, CR LF or CR, also inside quotes. All lines are counted, including blank lines and those within a quoted cell. Blank
+//! lines contain no record. ASCII white space around cells is removed. A cell that begins with a quote, possibly after blanks, ends at the
+//! closing quote; `""` in it is one quote, and its line ends are read as LF, so that the meaning of a table does not depend on its line
+//! ends.
 
 use std::io::Read;
 
@@ -112,7 +112,7 @@ impl<R: Read> Records<R> {
             let begin = record.bytes.len();
             if self.after_blanks(record)? == Some(b'"') {
                 any = true;
-                // The blanks are no part of what is quoted.
+                // The blanks are not part of the quoted text.
                 record.bytes.truncate(begin);
                 self.quoted(record)?;
             }
@@ -129,7 +129,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Past the blanks that a cell begins with, which are kept for now; gives what follows them.
+    /// Reads the blanks at the beginning of a cell, which are kept for now. Returns the byte that follows.
     fn after_blanks(&mut self, record: &mut Record) -> Result<Option<u8>, Problem> {
         loop {
             match self.peek()? {
@@ -143,7 +143,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Up to the delimiter, the end of the line, or the end of the file.
+    /// Reads an unquoted cell up to the delimiter, the end of the line, or the end of the file.
     fn plain(&mut self, record: &mut Record) -> Result<(), Problem> {
         while self.peek()?.is_some() {
             let rest = &self.buffer[self.at..self.end];
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(one("\"a, b\",\"he said \"\"no\"\"\",\"\""), ["a, b", "he said \"no\"", ""]);
         assert_eq!(one("\"a\"b,c\"d\""), ["ab", "c\"d\""]);
         assert_eq!(one(",,"), ["", "", ""]);
-        // Blanks around the quotes are no part of a cell, in a header and in rows.
+        // Blanks around the quotes are not part of a cell, in a header and in rows.
         assert_eq!(one("\"c\", \"e, f\" ,\t\"y\"\t, \"\" "), ["c", "e, f", "y", ""]);
         assert_eq!(one("  \"x\n\ny\", 1"), ["x\n\ny", "1"]);
         assert_eq!(lines("a,b\n1, \"x\ny\"\n  \n2, \"z\"\n \"\"\n"), [1, 2, 5, 6]);

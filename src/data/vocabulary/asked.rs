@@ -125,7 +125,7 @@ pub fn apply(raw: &mut Raw, args: &Args) -> Result<(), DataError> {
     Ok(())
 }
 
-/// What the two attributes ask for and the schema has not, each with its attribute.
+/// The contradictions between the two attributes and the schema, each with the name of its attribute.
 pub fn contradictions(args: &Args, schema: &Schema) -> Vec<(&'static str, String)> {
     let (Ok(counts), Ok(buckets)) = (asked(args, MIN_COUNT.name), asked(args, BUCKETS.name)) else { return Vec::new() };
     let mut out = Vec::new();
@@ -142,7 +142,7 @@ pub fn contradictions(args: &Args, schema: &Schema) -> Vec<(&'static str, String
             Facts::Withheld { values, .. } => *values,
             _ => usize::MAX,
         };
-        // A number for all columns means those that hold more texts.
+        // A number for all columns applies to those with more texts.
         let all = buckets.all.filter(|n| texts > *n);
         match (hashed, buckets.by.get(name).copied().or(all)) {
             (Some(was), Some(is)) if was != is => {

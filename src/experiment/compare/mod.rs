@@ -197,7 +197,7 @@ pub fn begin(
             left_out.push((asked.name.clone(), why));
             continue;
         }
-        // A table that is not there is told of now, not after the baselines have been trained.
+        // A missing table is reported now, not after the baselines have been trained.
         for search in found.checked.iter().flat_map(|c| &c.spec.searches) {
             if let Some(table) = super::table_of(search) {
                 super::is_there(&from.join(artifact::rebased(table, &search.base, from)))?;

@@ -153,8 +153,8 @@ pub fn compiled(text: &str, vocabularies: &[Sidecar], at: &Path) -> Compiled {
     compile_text(text, at, &Options::default(), &load)
 }
 
-/// Compiles a program of a strategy that will stand at `at`. Paths in a body that was asked for are relative to `from`, where the user's
-/// file stands; in the program they lead to the same files.
+/// Compiles the program of a strategy, which will be written to `at`. Paths in a body that the user gave are relative to `from`, the folder
+/// of the user's file; in the program they are rewritten to lead to the same files.
 pub fn placed(asked: &Asked, program: &mut Program, vocabularies: &[Sidecar], from: &Path, at: &Path) -> Compiled {
     let found = compiled(&program.text, vocabularies, at);
     let Some(checked) = found.checked.as_ref().filter(|_| asked.body.is_some()) else { return found };

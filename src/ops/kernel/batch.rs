@@ -16,8 +16,8 @@ const SOME: usize = 1 << 10;
 const COLUMNS: usize = 64;
 /// Rows of one task there.
 const ROWS: usize = 64;
-/// Up to so many rows are computed with in f64 there. The terms of the gradient cancel, of two rows almost entirely, and their rounding,
-/// divided by a small deviation, would exceed what is left.
+/// Batches of up to this many rows are computed in f64 there. The terms of the gradient cancel, for two rows almost entirely, and their
+/// rounding errors, divided by a small deviation, would exceed the rest.
 const FEW: usize = 32;
 
 /// Mean and biased variance per channel.
@@ -215,7 +215,7 @@ impl BatchNorm {
         (y, stats)
     }
 
-    /// The gradient of x `[n, c]` of few rows, and the sums of the gradient and of its product with the normalised value, by channel.
+    /// The gradient of x `[n, c]` for few rows, and the sums of the gradient and of its product with the normalised value, per channel.
     /// `part`: see [`BatchNorm::backward`].
     fn backward_few<T: Real>(
         &self,

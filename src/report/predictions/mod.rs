@@ -1,6 +1,6 @@
-//! Predictions as files: csv, one JSON object per line, NumPy arrays. Rows come a piece at a time and go out in their order. Numbers
-//! in the units of a standardised label are f64, all others f32, outputs of heads with them; as text they are the shortest that reads
-//! back as the same number, and in arrays `<f8` or `<f4`.
+//! Predictions as files: csv, one JSON object per line, NumPy arrays. Rows arrive in pieces and are written in order. Numbers in the units
+//! of a standardised label are f64; all others are f32, including raw outputs of heads. As text, a number is the shortest that reads back
+//! as the same number; in arrays, it is `<f8` or `<f4`.
 //!
 //! ```text
 //!                     csv                                    jsonl                                    npz
@@ -108,7 +108,7 @@ fn number(v: f32) -> String {
     format!("{v:?}")
 }
 
-/// A number of an answer, as people read it: the shortest text that reads back as the same number of its width.
+/// A number of an answer as text: the shortest that reads back as the same number of its width.
 fn read(a: &Answer, v: f64) -> String {
     if a.is_wide() { format!("{v:?}") } else { number(v as f32) }
 }

@@ -17,7 +17,7 @@ pub struct Npz<'a> {
     archive: bool,
 }
 
-/// Values in the order in which they came: f64 where an answer is wide, else f32, as all that heads gave.
+/// Values in the order in which they came: f64 for a wide answer, else f32, as for all raw outputs of heads.
 struct Spooled {
     name: String,
     answer: usize,

@@ -142,7 +142,7 @@ impl Known<'_> {
         let by_name = |value: &Value, names: &[String]| {
             value.as_object().is_some_and(|o| names.iter().all(|n| o.contains_key(n)))
         };
-        // Of several keys that mean the same, none is better than another.
+        // Two keys that mean the same are an error, because neither takes precedence.
         let one_of = |keys: &[&'static str]| -> Result<Option<&'static str>, RunError> {
             let mut there = keys.iter().copied().filter(|key| json.value.get(*key).is_some());
             match (there.next(), there.next()) {

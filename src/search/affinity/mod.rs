@@ -143,10 +143,10 @@ fn check(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
     out
 }
 
-/// Fewer samples have a single dissimilarity, or none: nothing can be ranked.
+/// Fewer samples give at most one dissimilarity, so nothing can be ranked.
 const LEAST: usize = 3;
 
-/// What is said of a validation split with fewer samples than that, and the way out.
+/// The message about a validation split with fewer samples, and its help text.
 fn too_few(there: usize) -> String {
     format!("affinities are measured on three samples or more, and the validation split has {there}")
 }
@@ -272,7 +272,7 @@ fn measured(
     let spec = &ground.checked.spec;
     let (tasks, locations) = names(ground);
     let args = ground.single_args();
-    // First: what cannot be measured is not worth a training.
+    // First, because training is useless if affinities cannot be measured.
     let rows = samples(ground, listener)?;
     let phases = phase_names(&tasks);
     let (mut validation, mut epochs) = (SplitScores { loss: 0.0, tasks: Vec::new() }, 0);

@@ -93,9 +93,9 @@ fn unknown(name: &str, tasks: &[String]) -> String {
 
 const HELP: &str = "`mtlc explain pairwise` describes the files that are read";
 
-/// Reads results: `pairwise.json` of an earlier run, a csv with the columns `task`, `with`, `shared` and `value`, or one as TreeMTL's
-/// authors have it, a column `(a, b)-i` for the i-th of two tasks and a row per number of shared stages. `better` is what the search
-/// says of the values, if it does.
+/// Reads results: `pairwise.json` of an earlier run, a csv with the columns `task`, `with`, `shared` and `value`, or a csv in the format of
+/// TreeMTL's authors, with a column `(a, b)-i` for the i-th of two tasks and a row per number of shared stages. `better` is the attribute
+/// of the search, if it is given.
 pub fn read(path: &Path, tasks: &[String], stages: &[String], better: Option<Better>) -> Result<Pairs, RunError> {
     let found = match outside::read(path)? {
         Outside::Json(json) => {
@@ -288,7 +288,7 @@ mod tests {
         for (from, to, said) in [
             ("22", "x", "line 3: column `(0, 1)-1`: \"x\" is not a finite number"),
             ("22", "1e308", "line 3: column `(0, 1)-1`: 1e308 is too large: values are 32-bit numbers"),
-            ("13", "", "line 4: column `(a, c)-0`: nothing stands here"),
+            ("13", "", "line 4: column `(a, c)-0`: this cell is empty"),
             ("(1, 2)-0", "(1, 3)-0", "line 1: column `(1, 3)-0`: the program has no task `3`; it has `a`, `b`, `c`"),
             ("(1, 2)-0", "note", "does not fit: nothing is given of `b` with `c`"),
             ("(1, 2)-0", "(0, 1)-0", "does not fit: `a` with `b` is given twice"),

@@ -59,9 +59,9 @@ pub struct Ranking {
     pub listed: Vec<Ranked>,
 }
 
-/// Turns results into shares of the task's mean where nothing is shared, 1 + how much worse as a share of it; lower is better. A mean of
-/// 0 leaves values as they are. The task and the partner of a value that is too far from that mean are an error: sums of such shares
-/// are not finite, or nothing else counts in them.
+/// Converts results to relative ones, of which lower is better: 1 + d / m, where m is the mean of the task's results without sharing (its
+/// absolute value), and d is how much worse the result is than that mean. If m is 0, the relative result is d. If a result is too far from
+/// the mean, the error is its task and partner: sums of such results are infinite or drown all others.
 pub fn relative(values: &mut Values, better: Better) -> Result<(), (usize, usize)> {
     const MOST: f64 = 1e100;
     let n = values.len();
@@ -216,7 +216,7 @@ mod tests {
         assert!(rank(&problem(shares, &[3, 3], &[10, 10], 19.0), 1000).best.is_none());
     }
 
-    /// Values of any size that are shares of a mean; one that is too far from it is named.
+    /// Values of any size become relative to a mean; one that is too far from it is named.
     #[test]
     fn shares_are_of_a_size_to_add() {
         let of = |alone: f64, shared: f64| {
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(of(1e-150, 1.0), Err((0, 1)), "so large that nothing else counts");
     }
 
-    /// However few are listed: as many trees as there are, the best of them, and for any budget the tree that it chooses.
+    /// A shortened list has the right number of trees in total, the best trees, and for any budget the tree that it selects.
     #[test]
     fn a_cut_list_serves_every_budget() {
         for seed in 0..12u64 {

@@ -109,7 +109,7 @@ impl View<'_> {
                     Value::Null => "missing".to_string(),
                     Value::String(s) => cut(&s),
                     Value::Number(n) => match n.as_f64() {
-                        // Whole numbers may name things: all their digits are shown.
+                        // Whole numbers may be identifiers, so all their digits are shown.
                         Some(v) if v.fract() == 0.0 => n.to_string().trim_end_matches(".0").to_string(),
                         v => short(v.unwrap_or(f64::NAN)),
                     },

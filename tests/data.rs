@@ -161,7 +161,7 @@ fn csv_failures_name_file_line_column_and_the_way_out() {
         assert!(
             turned.starts_with(
                 "`turned.csv`, line 1: the header calls column 1 `c`, expected `a`\nthe files of a data set"
-            ) && turned.ends_with("write this one as `head.csv` is written"),
+            ) && turned.ends_with("correct this one to match `head.csv`"),
             "{turned}"
         );
     }
@@ -561,7 +561,7 @@ fn labels_are_computed_and_missing_cells_mask() {
     let jobs = all_of(&raw, &[], &[label("d.job", TaskKind::Classes(Some(2)), &raw)]);
     assert_eq!(jobs.test.labels[0].mask, marks(&[0., 1.]));
     assert!(
-        jobs.notes.iter().any(|n| n.contains("1 test row holds a class that training never shows; it is masked")),
+        jobs.notes.iter().any(|n| n.contains("1 test row holds a class that does not occur in training; it is masked")),
         "{:?}",
         jobs.notes
     );

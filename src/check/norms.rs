@@ -41,8 +41,8 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
             .label("one row at a time")
             .also(norm, "normalises over the rows of a batch")
             .help(match batch {
-                1 => format!("take larger batches (`batch = 32`), or put `layer_norm` in the place of `{name}`"),
-                _ => format!("train on more rows, or put `layer_norm` in the place of `{name}`"),
+                1 => format!("take larger batches (`batch = 32`), or replace `{name}` by `layer_norm`"),
+                _ => format!("train on more rows, or replace `{name}` by `layer_norm`"),
             }),
         );
     }
@@ -57,10 +57,10 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
         Diagnostic::new(
             codes::TRAIN_LAST_BATCH,
             at,
-            format!("{rows} rows in batches of {batch}{by} leave a last one of one row, and `{name}` has one value per channel there"),
+            format!("{rows} rows in batches of {batch}{by} leave a last batch of one row, where `{name}` has one value per channel"),
         )
         .label("the last batch has one row")
-        .also(norm, "normalises that batch by its running statistics, which stay as they are")
+        .also(norm, "normalises that batch by its running statistics, which do not change")
         .help(format!("leave that batch out with {dropped}, or take another size: {taken}")),
     )
 }

@@ -14,8 +14,9 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
     let mut found = Vec::new();
     let mut add = |span: Option<Span>, message: String| {
         let d = Diagnostic::new(codes::DATA_SCHEMA, span.unwrap_or(item), message);
-        found
-            .push(d.label("contradicts the schema").help("write what was frozen, or freeze again: `mtlc data freeze`"));
+        found.push(
+            d.label("contradicts the schema").help("write the frozen value, or freeze again: `mtlc data freeze`"),
+        );
     };
     let given = |attribute: &str| match args.is_given(attribute) {
         true => csv::names(args, attribute),
@@ -23,23 +24,26 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
     };
     for name in given("drop") {
         if schema.column(&name.value).is_some() {
-            add(Some(name.span), format!("`drop` leaves out `{}`, and the schema has that column", name.value));
+            add(Some(name.span), format!("`drop` leaves out `{}`, but the schema has that column", name.value));
         }
     }
     if let Some(named) = split::named(args).filter(|n| schema.column(&n.column).is_some()) {
-        let message = format!("`split` names `{}`, and the schema has that column among the data", named.column);
+        let message = format!("`split` names `{}`, but the schema has it as a column of the data", named.column);
         add(args.span("split"), message);
     }
     let text = |c: &ColumnFacts| c.facts.is_text();
     for name in given("categories") {
         if schema.column(&name.value).is_some_and(|c| matches!(c.facts, Facts::Numeric { .. })) {
-            add(Some(name.span), format!("`categories` names `{}`, and the schema has numbers there", name.value));
+            add(
+                Some(name.span),
+                format!("`categories` names `{}`, but the column is numeric in the schema", name.value),
+            );
         }
     }
     let numeric = given("numeric");
     for name in &numeric {
         if schema.column(&name.value).is_some_and(text) {
-            add(Some(name.span), format!("`numeric` names `{}`, and the schema has texts there", name.value));
+            add(Some(name.span), format!("`numeric` names `{}`, but the column holds text in the schema", name.value));
         }
     }
     if args.is_given("numeric") {
@@ -48,7 +52,7 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
         let names: Vec<&str> = others.map(|c| c.name.as_str()).collect();
         if !names.is_empty() {
             let listing = suggest::listing(names.iter().copied());
-            add(args.span("numeric"), format!("`numeric` leaves out {listing}, and the schema has numbers there"));
+            add(args.span("numeric"), format!("`numeric` leaves out {listing}, which the schema has as numbers"));
         }
     }
     let columns = given("columns");
@@ -57,7 +61,7 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
         let names: Vec<&str> = missing.map(|c| c.name.as_str()).collect();
         if !names.is_empty() {
             let listing = suggest::listing(names.iter().copied());
-            add(args.span("columns"), format!("`columns` lacks {listing}, which the schema has"));
+            add(args.span("columns"), format!("`columns` leaves out {listing}, which the schema has"));
         }
     }
     if args.is_given("missing") && !same(&csv::plain(args, "missing"), &schema.missing) {

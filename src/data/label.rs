@@ -260,10 +260,10 @@ fn fits(check: &Check, expr: &Expr, kind: TaskKind, excused: bool, terms: &[Chec
                 {
                     return wrong(
                         *span,
-                        format!("column `{name}` has {m} texts with a number of their own, and the task {n} classes"),
+                        format!("column `{name}` has {m} texts with their own number, and the task has {n} classes"),
                         match m {
                             0 => format!(
-                                "no text of `{name}` is in as many training rows as `min_count` asks for: ask for fewer"
+                                "no text of `{name}` occurs in as many training rows as `min_count` requires: lower it"
                             ),
                             m => format!("write `classes({m})`"),
                         },

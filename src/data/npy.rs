@@ -96,7 +96,7 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
                 Diagnostic::new(
                     codes::TYPE_MISMATCH,
                     args.span("columns").unwrap_or(item),
-                    "an `.npz` names its arrays itself, so `columns` has nothing to name",
+                    "an `.npz` contains the names of its arrays, so `columns` has no effect",
                 )
                 .label("not for an `.npz`")
                 .help("leave `columns` out; `d.NAME` reads the array of that name"),

@@ -427,8 +427,8 @@ impl<'a> Check<'a> {
                 if a > b {
                     return self.mismatch(
                         right.span,
-                        "no number lies in this range",
-                        format!("from the smaller one: `in {b}..{a}`"),
+                        "this range contains no number",
+                        format!("start with the smaller number: `in {b}..{a}`"),
                     );
                 }
                 match self.expect(&lt, Type::Number, left.span, "`in` with a range") {
@@ -484,8 +484,8 @@ fn beyond(e: &Expr) -> Option<Diagnostic> {
         ExprKind::Int(v) if *v as f64 as i128 != i128::from(*v) => {
             let message = format!("numbers have 53 bits: {v} would be read as {}", *v as f64 as i128);
             let help = format!(
-                "of a table, read the column as text with `categories = [...]` and compare it with \"{v}\"; of an array, which holds its \
-                 whole numbers exactly, ask with `>` and `<` for what lies between two numbers of 53 bits"
+                "in a table, read the column as text with `categories = [...]` and compare it with \"{v}\"; in an array, which holds whole \
+                 numbers exactly, use `>` and `<` with two numbers that fit in 53 bits"
             );
             Some(Diagnostic::new(codes::TYPE_RANGE, e.span, message).help(help))
         }

@@ -169,7 +169,7 @@ pub fn files(folder: &RunFolder, info: Option<&Info>) -> Result<Vec<Answer>, Run
             out.push(match (sum, wrong) {
                 (None, _) if info.is_some() && done => of_list(
                     Differs,
-                    "`run.json` has no `sums`, the sum of this list: nothing shows that it is the list that the run wrote".into(),
+                    "`run.json` has no `sums`, the checksum of this list, so the list may not be the one that the run wrote".into(),
                 ),
                 (Some(sum), _) if *sum != c.own => of_list(
                     Differs,

@@ -69,7 +69,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
                 value: c.entropy,
                 against: c.start,
                 text: format!(
-                    "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are where they started, or \
+                    "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are near their initial values or \
                      nearly even (mean entropy {:.4} of 1, at the start {:.4}), so the topology is arbitrary",
                     c.open, c.choices, c.entropy, c.start
                 ),

@@ -284,10 +284,10 @@ static ITEMS: &[ItemDef] = &[
                 "label",
                 Ty::Expr,
                 Need::Optional,
-                "An expression over columns: `census.income == \"50000+.\"`. Where a column that it reads is missing, so is the label; a \
-                 quotient or a remainder of a division by zero is missing too, here, in a `mask` and in conditions on rows, and so is a \
-                 comparison with it. A constant that is compared with a column of 16 or 32 bits is rounded as the column was: `d.y == 0.1` \
-                 is true where 0.1 was stored.",
+                "An expression over columns: `census.income == \"50000+.\"`. The label is missing if a column that it reads \
+                 is missing. Here, in a `mask` and in conditions on rows, a division by zero (quotient or remainder) is missing, and so is \
+                 a comparison with it. A constant that is compared with a column of 16 or 32 bits is rounded like the column: \
+                 `d.y == 0.1` is true if 0.1 was stored.",
             ),
             attr(
                 "from",
@@ -307,9 +307,10 @@ static ITEMS: &[ItemDef] = &[
                 "ignore",
                 Ty::List(&NUMBER),
                 Need::Optional,
-                "Values of the label that mean that there is none: `ignore = 255`, `ignore = [0, 255]`. They count in neither losses nor \
-                 metrics. They are compared with the label as `label` computes it, and with that of a column of 16 or 32 bits as rounded as it; of normals, a pixel is left out where all three numbers \
-                 are such values. A NaN in an array of labels, and an empty cell of a table, mean the same without being listed.",
+                "Values that mean that a label is missing: `ignore = 255`, `ignore = [0, 255]`. Missing labels count in neither losses \
+                 nor metrics. The values are compared with the result of the expression in `label` and, like constants, rounded if it \
+                 is a column of 16 or 32 bits; a pixel of normals is ignored if all three numbers are such values. A NaN in an array of \
+                 labels, and an empty cell of a table, are missing labels without being listed.",
             ),
             LAYOUT,
             RESIZE,

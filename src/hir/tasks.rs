@@ -116,8 +116,8 @@ impl Builder<'_> {
                             Diagnostic::new(codes::TASK_KIND, ty.span, format!("`{}` has no class", name.text))
                                 .label("no class is left")
                                 .help(
-                                    "no text of its label is in as many training rows as `min_count` asks for: ask for fewer, or leave the \
-                                     column of the label out of `min_count`",
+                                    "no text of its label occurs in as many training rows as `min_count` requires: lower it, or exempt \
+                                     the column of the label",
                                 ),
                         );
                     } else if kind == TaskKind::Classes(None) && known.frozen {

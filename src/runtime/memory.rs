@@ -143,7 +143,7 @@ fn told(budget: Option<u64>, estimate: &Estimate, chosen: &Chosen) -> Option<Str
         (true, true) => Some(format!("about {} with {computed}, in place of {plain}", human_bytes(total))),
         (false, true) => Some(format!(
             "about {} with {computed}, in place of {plain}; `memory` allows {}, which no way to compute again reaches: raise it, make \
-             the batch smaller, or leave it away and save the time",
+             the batch smaller, or leave it out and save the time",
             human_bytes(total),
             human_bytes(budget)
         )),

@@ -122,7 +122,7 @@ impl RunError {
         match self {
             RunError::Data(e) => e.help(),
             RunError::Output { .. } => Some(
-                "look at the inputs of this row: f32 holds numbers up to 3.4e38, and their products with the weights must stay below that"
+                "check the inputs of this row: f32 holds numbers up to 3.4e38, and their products with the weights must stay below that"
                     .into(),
             ),
             RunError::Diverged { .. } | RunError::AllDiverged(_) => {

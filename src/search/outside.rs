@@ -33,7 +33,7 @@ pub enum Outside {
 pub fn missing(path: &Path) -> DataError {
     DataError::Option {
         message: format!("no file `{}`", path.display()),
-        help: "the path of a table is relative to the folder of the `.mtl` file that has the `search` item".into(),
+        help: "the path of a table is relative to the folder of the `.mtl` file that contains the `search` item".into(),
     }
 }
 
@@ -60,7 +60,7 @@ pub fn read(path: &Path) -> Result<Outside, RunError> {
             let said = e.to_string();
             let detail = match said.rsplit_once(" at line ") {
                 Some((why, _)) if e.is_data() => why.to_string(),
-                _ => format!("this is no JSON: {said}"),
+                _ => format!("this is not JSON: {said}"),
             };
             RunError::from(DataError::Text { path: path.to_path_buf(), line: e.line() as u64, detail })
         })?;
@@ -127,7 +127,7 @@ impl Sheet {
         }
         match found.iter().find_map(|places| Some((places[0], *places.get(1)?))) {
             Some((a, b)) => {
-                let said = format!("the columns `{}` and `{}` mean the same: leave one of them", header[a], header[b]);
+                let said = format!("the columns `{}` and `{}` mean the same: keep one of them", header[a], header[b]);
                 Err(self.at(self.first_line, said))
             }
             None => Ok(Some(found.map(|places| places[0]))),
@@ -210,7 +210,7 @@ impl Json {
                 format::known(&self.value, 1).map_err(later)
             }
             Some(v) => {
-                let said = format!("{v} is no number of a format, which is a whole number");
+                let said = format!("{v} is not a format version, which is a whole number");
                 Err(self.wrong("`version`", &said, "leave `version` out of a table that mtlc has not written"))
             }
         }
@@ -221,7 +221,7 @@ impl Json {
         for key in ["epochs", "steps", "samples"] {
             let Some(value @ Value::Number(_)) = self.value.get(key) else { continue };
             if value.as_u64().is_none_or(|n| n > MOST_TRAINED) {
-                let said = format!("{value} is no count: it is a whole number, from 0 to 2^53");
+                let said = format!("{value} is not a count, which is a whole number from 0 to 2^53");
                 return Err(self.wrong(&format!("`{key}`"), &said, &format!("correct it, or leave `{key}` out")));
             }
         }
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(sheet("x,C,A\n1,2,3").columns(names).expect("once"), Some([2, 1]));
         assert_eq!(sheet("x,b\n1,2").columns(names).expect("one is missing"), None);
         let twice = sheet("a,B,c\n1,2,3").columns(names).expect_err("refused").to_string();
-        assert_eq!(twice, "`t.csv`, line 1: the columns `B` and `c` mean the same: leave one of them");
+        assert_eq!(twice, "`t.csv`, line 1: the columns `B` and `c` mean the same: keep one of them");
         assert!(sheet("1,inf").number(0, 1).is_err() && sheet("a,b\n1,NaN").number(0, 1).is_err());
     }
 

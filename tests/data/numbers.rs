@@ -223,11 +223,11 @@ fn spellings_that_no_attribute_reads_are_errors() {
         (|i| format!("($ 1,{i:03}.47)"), "in brackets", "if (12) is minus 12, write -12", ""),
         (
             |i| i.to_string().chars().map(|c| char::from_u32(0x660 - 0x30 + c as u32).expect("a digit")).collect(),
-            "with other digits than 0 to 9",
+            "with digits other than 0 to 9",
             "write the digits 0 to 9",
             "",
         ),
-        (|i| format!("{i} {}", ["kg", "g"][i % 2]), "in several units", "bring them to one unit", ""),
+        (|i| format!("{i} {}", ["kg", "g"][i % 2]), "in several units", "convert them to one unit", ""),
         (
             |i| format!("{i}.5"),
             "with a decimal point, though `decimal` is \",\"",
@@ -242,7 +242,7 @@ fn spellings_that_no_attribute_reads_are_errors() {
         ),
         (
             |i| format!("{i},5"),
-            "with a comma before other than three digits",
+            "with a comma that is not followed by three digits",
             "leave `thousands` out",
             ", thousands = \",\"",
         ),
@@ -267,11 +267,11 @@ fn spellings_that_no_attribute_reads_are_errors() {
             assert!(strict.expect_err(what).contains(way), "{what}");
         }
     }
-    // To leave the sign away would be no way out.
+    // Removing the sign would not be a solution.
     for text in ["(", ")", "-", "\u{2212}"] {
         let (def, args) = attributes(&format!("format = csv, train = \"x\", strip = [{text:?}]"));
         let found = (def.check)(&args, mtlc::source::Span::new(mtlc::source::FileId(0), 0, 0));
-        assert!(found.iter().any(|d| d.message.contains("says whether a number is negative")), "{text}: {found:?}");
+        assert!(found.iter().any(|d| d.message.contains("can mean that a number is negative")), "{text}: {found:?}");
     }
     // A spreadsheet's texts, and whole numbers with points, which decide the decimal sign too.
     for (text, attribute, second) in [

@@ -127,11 +127,15 @@ fn rare_classes_are_no_labels() {
     };
     let (code, said) = class(&place(&text("5"), ""), "classes { from = d.item }");
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("a class that fewer than 5 training rows hold") && !said.contains("never shows;"), "{said}");
+    assert!(
+        said.contains("a class that occurs in fewer than 5 training rows")
+            && !said.contains("does not occur in training;"),
+        "{said}"
+    );
     for classes in ["classes { from = d.item }", "classes(4) { from = d.item }"] {
         let (code, said) = class(&place(&text("100000"), ""), classes);
         assert!((3..=4).contains(&code), "{code} {said}");
-        assert!(said.contains("`min_count` asks for") && !said.contains("out of range"), "{said}");
+        assert!(said.contains("`min_count` requires") && !said.contains("out of range"), "{said}");
     }
 }
 

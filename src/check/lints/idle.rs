@@ -20,14 +20,14 @@ static TABLE: &[Idle] = &[
         attribute: "tuner",
         when: |args, _| args.get("fine_tune").is_none(),
         why: "nothing is fine-tuned",
-        help: "say for how many epochs (`fine_tune = 10`), or leave `tuner` away",
+        help: "say for how many epochs (`fine_tune = 10`), or leave `tuner` out",
     },
     Idle {
         strategy: "group",
         attribute: "fine_tune",
         when: |_, spec| spec.searches.len() > 1,
         why: "several searches leave no supernet that all have trained",
-        help: "let `group` decide alone, or leave it away",
+        help: "let `group` decide alone, or leave it out",
     },
     Idle {
         strategy: "group",
@@ -48,7 +48,7 @@ static TABLE: &[Idle] = &[
         attribute: "measure",
         when: |args, _| args.is_given("affinities"),
         why: "the affinities are read, not measured",
-        help: "leave it away, or leave `affinities` away and measure anew",
+        help: "leave it out, or remove `affinities` and measure again",
     },
     Idle {
         strategy: "pairwise",
@@ -61,15 +61,15 @@ static TABLE: &[Idle] = &[
         strategy: "pairwise",
         attribute: "better",
         when: |args, _| args.opt_str("pairs").is_some_and(|p| p.to_lowercase().ends_with(".json")),
-        why: "a `pairwise.json` says itself which values are better",
-        help: "leave it away",
+        why: "a `pairwise.json` records which values are better",
+        help: "leave it out",
     },
     Idle {
         strategy: "expected_cost",
         attribute: "cost",
         when: |args, _| args.float("lambda") == 0.0,
         why: "`lambda = 0` gives the cost no weight",
-        help: "give it one (`lambda = 0.05`), or leave `cost` away",
+        help: "give it one (`lambda = 0.05`), or leave `cost` out",
     },
 ];
 
@@ -78,7 +78,7 @@ pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
         let table = search.strategy.table(&search.args);
         if let (Some(table), Some(at)) = (table, search.single_span) {
             let said = format!("`single` has no effect: `{table}` names a table, and no network is trained for it");
-            let help = format!("leave it away, or leave `{table}` away and train anew");
+            let help = format!("leave it out, or remove `{table}` and train again");
             diags.push(Diagnostic::new(codes::SEARCH_IDLE, at, said).label("without effect").help(help));
         }
         for idle in TABLE.iter().filter(|i| i.strategy == search.strategy.call.name) {

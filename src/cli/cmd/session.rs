@@ -99,8 +99,8 @@ pub struct Finished {
 /// Begins a run, or goes on with one, and does what is left of it.
 pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<Finished, Stop> {
     if args.random > 0 && command != Command::Run {
-        let said = format!("`mtlc {}` trains no network beside its own, and `--random` asks for some", command.name());
-        let help = "`mtlc run --random N` trains them beside the network that it finds; or leave `--random` out";
+        let said = format!("`mtlc {}` trains no random networks, so `--random` has no effect", command.name());
+        let help = "use `mtlc run --random N`, which also trains them, or leave `--random` out";
         return Err(Stop::Failed(Failure::new(Exit::Usage, said).help(help)));
     }
     let deadline = args.time.map(|t| Instant::now() + t);

@@ -19,9 +19,8 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Outcome {
 
 fn go(args: &VerifyArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     if args.spec.is_none() && !args.set.set.is_empty() && !args.what.is_dir() {
-        let f =
-            Failure::new(Exit::Usage, "`--set` sets parameters of the program that `--spec` names, and none is named")
-                .help("name it: `mtlc verify FILE --spec PROGRAM --set NAME=VALUE`");
+        let f = Failure::new(Exit::Usage, "`--set` sets parameters of the program in `--spec`, which is missing")
+            .help("name the program: `mtlc verify FILE --spec PROGRAM --set NAME=VALUE`");
         return Err(Stop::Failed(f));
     }
     let answers = match args.what.is_dir() {

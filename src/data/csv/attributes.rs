@@ -145,8 +145,8 @@ fn signs(args: &Args) -> Vec<Diagnostic> {
         {
             wrong(
                 "strip",
-                format!("{:?} says whether a number is negative, and would be left away", text.value),
-                "correct the cells: write -12 for (12) and for 12-",
+                format!("{:?} can mean that a number is negative, so it cannot be removed", text.value),
+                "correct the cells: write -12 instead of (12) or 12-",
             );
         }
     }

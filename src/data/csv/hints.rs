@@ -50,12 +50,12 @@ impl Unread {
     /// Describes such cells; follows "cells" in a message.
     pub fn what(self) -> &'static str {
         match self {
-            Unread::Digits => "with other digits than 0 to 9",
+            Unread::Digits => "with digits other than 0 to 9",
             Unread::Brackets => "in brackets",
             Unread::MinusAfter => "with a minus sign after the number",
             Unread::Lakh => "with groups of two digits",
             Unread::Point => "with a decimal point, though `decimal` is \",\"",
-            Unread::Comma => "with a comma before other than three digits, though `thousands` is \",\"",
+            Unread::Comma => "with a comma that is not followed by three digits, though `thousands` is \",\"",
             Unread::Units => "in several units",
         }
     }
@@ -67,9 +67,9 @@ impl Unread {
             Unread::Brackets => "if (12) is minus 12, write -12",
             Unread::MinusAfter => "write -12 for 12-",
             Unread::Lakh => "write 111000 for 1,11,000",
-            Unread::Point => "write a decimal comma, or leave `decimal` out: it is for all columns",
-            Unread::Comma => "write a decimal point, or leave `thousands` out: it is for all columns",
-            Unread::Units => "bring them to one unit",
+            Unread::Point => "write a decimal comma, or leave `decimal` out: it applies to all columns",
+            Unread::Comma => "write a decimal point, or leave `thousands` out: it applies to all columns",
+            Unread::Units => "convert them to one unit",
         }
     }
 }

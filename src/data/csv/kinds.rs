@@ -284,7 +284,7 @@ impl Doubt {
     pub fn large(column: &str, cells: &Form) -> Doubt {
         let are = if cells.count == 1 { "that is a whole number of" } else { "that are whole numbers of" };
         let found =
-            vec![cells.describe(&format!("{are} more than 53 bits, so that different ones would become the same"))];
+            vec![cells.describe(&format!("{are} more than 53 bits, so that different numbers would become equal"))];
         Doubt { column: column.into(), found, large: true, ..Doubt::default() }
     }
 
@@ -368,7 +368,7 @@ fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
     }
     if !large.is_empty() {
         ways.push(format!(
-            "to take the nearest numbers all the same, name it in `numeric` with all other columns of numbers: `numeric = [{}, ...]`",
+            "to use the nearest numbers anyway, list all numeric columns in `numeric`: `numeric = [{}, ...]`",
             large.join(", ")
         ));
     }

@@ -64,19 +64,19 @@ pub static DEF: FormatDef = FormatDef {
                 name: "numeric",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "The numeric columns; the rest are categories. Absent: a column is numeric when every present training cell is a number and `categories` does not name it; a column with few cells that are no numbers is an error, and one with whole numbers that 53 bits do not hold, which would be rounded: those of a column that is listed here are. Once frozen, the schema says it.",
+                doc: "The numeric columns; the rest are categories. Absent: a column is numeric if every present training cell is a number and `categories` does not name it; a column with few cells that are not numbers is an error, and so is one with whole numbers of more than 53 bits, which are rounded only in columns that are listed here. A frozen schema records which columns are numeric.",
             },
             AttrDef {
                 name: "categories",
                 ty: NAMES,
                 need: Need::Default("[]"),
-                doc: "Columns that are categories though their cells are numbers: ids and codes, of whatever length. With `numeric`, which already says it, there is no need of it.",
+                doc: "Columns that are categories although their cells are numbers: ids and codes of any length. Not needed with `numeric`, which already determines the categories.",
             },
             AttrDef {
                 name: "missing",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[\"?\", \"\"]"),
-                doc: "Cells that mean \"missing\", after trimming; a word that is a number means that value in columns of numbers, so that \"-999\" covers -999.0 too. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are missing in columns of numbers too; with it, the listed words alone are.",
+                doc: "Cells that mean \"missing\", after trimming. In numeric columns, a word that is a number stands for its value: \"-999\" also matches -999.0. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are also missing in numeric columns; with it, only the listed words are.",
             },
             AttrDef {
                 name: "decimal",
@@ -94,7 +94,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "strip",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[]"),
-                doc: "Texts that may stand before or after a number and are left away, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number never counts. Signs that make a number negative are none of these: brackets, and a minus sign after it.",
+                doc: "Texts that may precede or follow a number and are removed, such as [\"$\", \"%\", \"kg\"]: 12% is 12. White space around a number is always ignored. Brackets and a minus sign after the number cannot be removed, because they make it negative.",
             },
             AttrDef {
                 name: "minus",

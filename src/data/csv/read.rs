@@ -469,11 +469,13 @@ impl<'a> Reader<'a> {
                     None => format!("the header has {} columns, expected {}", found.len(), self.names.len()),
                 };
                 let help = match self.keep.is_empty() {
-                    true => "`columns` repeats the header of a file that has one: leave it out, or write it as the header does, in quotes \
-                             where a name is more than letters, digits and `_`"
-                        .to_string(),
+                    true => {
+                        "`columns` repeats the header of a file that has one: leave it out, or write the names as in \
+                         the header, in quotes if a name has other characters than letters, digits and `_`"
+                            .to_string()
+                    }
                     false => format!(
-                        "the files of a data set have the same columns in the same order: write this one as `{}` is written",
+                        "the files of a data set must have the same columns in the same order: correct this one to match `{}`",
                         self.args.str("train")
                     ),
                 };

@@ -194,8 +194,8 @@ pub(super) fn label(
         let (split, task) = (SPLITS[s], &spec.task);
         let (rows, they) = if unknown == 1 { ("row holds", "it is") } else { ("rows hold", "they are") };
         let shows = match reader.rare {
-            Some(below) => format!("that fewer than {below} training rows hold"),
-            None => "that training never shows".into(),
+            Some(below) => format!("that occurs in fewer than {below} training rows"),
+            None => "that does not occur in training".into(),
         };
         notes.push(format!("task `{task}`: {unknown} {split} {rows} a class {shows}; {they} masked"));
     }
@@ -448,10 +448,10 @@ impl<'a> Reader<'a> {
         let help = match number {
             None => String::new(),
             Some(v) if !v.is_finite() => {
-                "the numbers that it is computed from are too large: take such rows out with a `mask`, for example `mask = d.x < 1e9`".into()
+                "it is computed from numbers that are too large: exclude such rows with a `mask`, for example `mask = d.x < 1e9`".into()
             }
             Some(_) => format!(
-                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` takes labels out too"
+                "if {value} means that there is no label, write `ignore = {value}` in the task; a `mask` also excludes labels"
             ),
         };
         DataError::Label {
@@ -498,7 +498,7 @@ fn one_sided(spec: &LabelSpec, s: usize, data: &LabelData, notes: &mut Vec<Strin
         && counted.all(|v| v == first)
     {
         notes.push(format!(
-            "task `{task}`: every {split} label is {first}; AUC is undefined and there is nothing to tell apart"
+            "task `{task}`: every {split} label is {first}; AUC is undefined, and there is nothing to distinguish"
         ));
     }
 }

@@ -191,7 +191,8 @@ fn without_spread<'a>(
         }
         let which = if several { format!("component {at} of the label") } else { "the label".into() };
         format!(
-            "task `{task}`: {which} is {mean} wherever training has one: it has no deviation to be divided by, and there is nothing to learn"
+            "task `{task}`: {which} is {mean} in all training rows that have a label: its standard deviation is 0, and there is \
+             nothing to learn"
         )
     })
 }

@@ -23,7 +23,7 @@ const IN_TIME: AttrDef = AttrDef {
     ty: Ty::Name,
     need: Need::Optional,
     doc: "A column of numbers or of dates (2026-11-30; a time may follow, as in 2026-11-30 14:05:00, and then an offset, +01:00): the \
-          last rows in its order are taken, equal values together. Absent: the data set's `time`.",
+          last rows in its order are taken, and rows with equal values stay together. Absent: the data set's `time`.",
 };
 
 static SHARE: CallDef = CallDef {

@@ -110,8 +110,8 @@ impl Rest<'_> {
         };
         let number = |s: Option<&str>| Rest(s?).digits(2, 2);
         let (hours, minutes) = number(hours).zip(number(minutes)).ok_or(None)?;
-        within(hours, 0..=18, "no clock has such an offset")?;
-        within(minutes, 0..=59, "no clock has such an offset")?;
+        within(hours, 0..=18, "there is no such offset")?;
+        within(minutes, 0..=59, "there is no such offset")?;
         Ok(sign * (hours * 3600 + minutes * 60) as i64)
     }
 }
@@ -124,7 +124,7 @@ fn within(number: u64, range: RangeInclusive<u64>, or: &'static str) -> Result<(
 fn other_order(text: &str) -> Reason {
     let mut parts = text.split(['/', '.', '-', ' ']);
     let mut number = || parts.next().is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
-    (number() && number() && number()).then_some("which of its numbers is the day and which the month is not known")
+    (number() && number() && number()).then_some("it is unclear which number is the day and which is the month")
 }
 
 fn is_leap(year: u64) -> bool {
@@ -218,9 +218,9 @@ mod tests {
             ("2026-01-01 12:00 AM", "AM and PM"),
             ("2026-01-01 3:30:00pm", "AM and PM"),
             ("2026-01-01T05:00+19:00", "such an offset"),
-            ("31/12/2026", "which the month"),
-            ("12/31/2026 5:00", "which the month"),
-            ("1.2.26", "which the month"),
+            ("31/12/2026", "which is the month"),
+            ("12/31/2026 5:00", "which is the month"),
+            ("1.2.26", "which is the month"),
         ] {
             let found = Instant::read(text).expect_err(text).unwrap_or_default();
             assert!(found.contains(reason), "{text}: {found:?}");

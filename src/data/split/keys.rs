@@ -201,7 +201,7 @@ impl File<'_> {
             let word = |row: usize| &dictionary[codes[row] as usize];
             return Err(DataError::option(
                 format!(
-                    "{}: {:?} has no offset from UTC, and {:?} in {} {} has one: which of them is earlier is not known",
+                    "{}: {:?} has no offset from UTC, and {:?} in {} {} has one, so their order is unknown",
                     place(without),
                     word(without),
                     word(with),

@@ -30,7 +30,7 @@ pub struct ColumnSplit {
     pub min: Option<f64>,
     pub max: Option<f64>,
     pub mean: Option<f64>,
-    /// Of texts: how many different ones, the most frequent, and how many cells hold one that training never shows.
+    /// Of texts: how many different ones, the most frequent, and how many cells hold one that does not occur in training.
     pub distinct: Option<usize>,
     pub most: Option<(String, usize)>,
     pub unseen: Option<usize>,

@@ -146,21 +146,21 @@ pub fn contradictions(args: &Args, schema: &Schema) -> Vec<(&'static str, String
         let all = buckets.all.filter(|n| texts > *n);
         match (hashed, buckets.by.get(name).copied().or(all)) {
             (Some(was), Some(is)) if was != is => {
-                out.push((BUCKETS.name, format!("`buckets` asks for {is} at `{name}`, and the schema has {was}")));
+                out.push((BUCKETS.name, format!("`buckets` is {is} for `{name}`, but {was} in the schema")));
             }
             (Some(was), None) => {
-                let message = format!("the schema has {was} buckets at `{name}`, and `buckets` asks for none");
+                let message = format!("the schema has {was} buckets for `{name}`, but `buckets` does not");
                 out.push((BUCKETS.name, message));
             }
             (None, Some(is)) => {
-                let message = format!("`buckets` asks for {is} at `{name}`, and the schema has its texts");
+                let message = format!("`buckets` is {is} for `{name}`, but the schema has its vocabulary");
                 out.push((BUCKETS.name, message));
             }
             _ => {}
         }
         let (was, is) = (c.rare.map_or(1, |r| r.below), wanted(&counts).unwrap_or(1));
         if hashed.is_none() && was != is {
-            let message = format!("`min_count` is {is} at `{name}`, and the schema was frozen with {was}");
+            let message = format!("`min_count` is {is} for `{name}`, but {was} in the schema");
             out.push((MIN_COUNT.name, message));
         }
     }

@@ -147,7 +147,7 @@ impl Known<'_> {
             let mut there = keys.iter().copied().filter(|key| json.value.get(*key).is_some());
             match (there.next(), there.next()) {
                 (Some(a), Some(b)) => {
-                    Err(json.wrong("", &format!("the keys `{a}` and `{b}` mean the same"), "leave one of them"))
+                    Err(json.wrong("", &format!("the keys `{a}` and `{b}` mean the same"), "keep one of them"))
                 }
                 (found, _) => Ok(found),
             }
@@ -412,18 +412,18 @@ mod tests {
             ),
             ("{\"s1\":[[1]],\"s2\":[[1]]}", "`./t`, stage `s1`: there are 1 rows"),
             ("{\"a\":{\"x\":1},\"b\":{},\"c\":{}}", "`./t`, row `a`: the program has no task `x`"),
-            ("[1,", "`./t`, line 1: this is no JSON"),
+            ("[1,", "`./t`, line 1: this is not JSON"),
             ("{\"a\":{},\n\"b\":{},\"b\":{},\"c\":{}}", "`./t`, line 2: the key `b` is given twice"),
             ("{\"a\":{\"b\":1,\"b\":0},\"b\":{},\"c\":{}}", "`./t`, line 1: the key `b` is given twice"),
             ("{\"matrix\":[],\"affinity\":[]}", "`./t`: the keys `affinity` and `matrix` mean the same"),
             ("{\"locations\":[],\"stages\":[]}", "`./t`: the keys `locations` and `stages` mean the same"),
             ("{\"s1\":[[1]],\"s2\":[[1]],\"s3\":[[1]]}", "`./t`: the program has no stage `s3`"),
-            ("{\"version\":\"1\",\"matrix\":[]}", "`./t`, `version`: \"1\" is no number of a format"),
-            ("{\"version\":-1,\"matrix\":[]}", "`./t`, `version`: -1 is no number of a format"),
-            ("{\"version\":1.5,\"matrix\":[]}", "`./t`, `version`: 1.5 is no number of a format"),
+            ("{\"version\":\"1\",\"matrix\":[]}", "`./t`, `version`: \"1\" is not a format version"),
+            ("{\"version\":-1,\"matrix\":[]}", "`./t`, `version`: -1 is not a format version"),
+            ("{\"version\":1.5,\"matrix\":[]}", "`./t`, `version`: 1.5 is not a format version"),
             ("{\"version\":2,\"matrix\":[]}", "`./t` has format 2"),
-            ("{\"epochs\":9223372036854775808,\"matrix\":[]}", "`./t`, `epochs`: 9223372036854775808 is no count"),
-            ("{\"steps\":-1,\"matrix\":[]}", "`./t`, `steps`: -1 is no count"),
+            ("{\"epochs\":9223372036854775808,\"matrix\":[]}", "`./t`, `epochs`: 9223372036854775808 is not a count"),
+            ("{\"steps\":-1,\"matrix\":[]}", "`./t`, `steps`: -1 is not a count"),
             (
                 "stage,task,with,affinity,value\ns1,a,b,1,1\n",
                 "`./t`, line 1: the columns `affinity` and `value` mean the same",

@@ -133,7 +133,7 @@ fn check(spec: &Spec, network: &Network, search: &Search) -> Vec<Diagnostic> {
         let said = format!("all trees of {} tasks are too many to search: {MOST} tasks are the most", spec.tasks.len());
         out.push(
             Diagnostic::new(codes::SEARCH_MISFIT, span, said)
-                .help("search some of them: `choose = beam`; or leave it away, which takes what the tasks allow"),
+                .help("search some of them: `choose = beam`; or leave it out, which takes what the tasks allow"),
         );
     }
     let validation = steps::rows(spec).map(|rows| rows[1]);
@@ -150,7 +150,7 @@ const LEAST: usize = 3;
 fn too_few(there: usize) -> String {
     format!("affinities are measured on three samples or more, and the validation split has {there}")
 }
-const MORE: &str = "give the data a larger `validation` share (of generated data, `validation_samples`)";
+const MORE: &str = "give the data a larger `validation` share (for generated data: `validation_samples`)";
 
 /// `affinity.json`: all that choosing a tree needs.
 #[derive(Debug, Serialize, Deserialize)]

@@ -53,8 +53,8 @@ pub static DEF: StrategyDef = StrategyDef {
                 name: "better",
                 ty: Ty::OneOf(&["lower", "higher"]),
                 need: Need::Default("lower"),
-                doc: "Which values of a csv in `pairs` are better: `lower` of losses, `higher` of scores. A `pairwise.json` says it \
-                      itself: leave `better` out then.",
+                doc: "Which values of a csv in `pairs` are better: `lower` for losses, `higher` for scores. A `pairwise.json` records \
+                      this itself; leave `better` out then.",
             },
         ],
     },
@@ -134,7 +134,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     rank::relative(&mut shares, found.better).map_err(|(task, with)| {
         let message = format!(
             "the results of `{}` with `{}` cannot be compared: they are more than 1e100 times the mean of the results of `{}` \
-             where nothing is shared",
+             without sharing",
             tasks[task], tasks[with], tasks[task]
         );
         RunError::from(DataError::Option { message, help: "correct the table in `pairs`".into() })

@@ -101,8 +101,12 @@ pub fn read(path: &Path, tasks: &[String], stages: &[String], better: Option<Bet
         Outside::Json(json) => {
             let found = of_json(&json, tasks, stages)?;
             if better.is_some_and(|b| b != found.better) {
-                let said = "the search says the opposite of which values are better";
-                return Err(json.wrong("`better`", said, "correct one of the two: leave `better` out of the search"));
+                let said = "the attribute `better` of the search says the opposite";
+                return Err(json.wrong(
+                    "`better`",
+                    said,
+                    "correct one of the two, or leave `better` out of the search",
+                ));
             }
             found
         }
@@ -276,9 +280,12 @@ mod tests {
         assert!(said("\"s2\"", "\"deep\"").contains("`stages`: the program has no stage `deep`"));
         assert!(said("[\"s1\",\"s2\"]", "[\"s2\",\"s1\"]").contains("another order"));
         assert!(
-            said("\"better\":\"higher\"", "\"better\":\"lower\"").contains("`better`: the search says the opposite")
+            said("\"better\":\"higher\"", "\"better\":\"lower\"")
+                .contains("`better`: the attribute `better` of the search says the opposite")
         );
-        assert!(said("\"epochs\":0", "\"epochs\":9223372036854775808").contains("`epochs`: 9223372036854775808 is no"));
+        assert!(
+            said("\"epochs\":0", "\"epochs\":9223372036854775808").contains("`epochs`: 9223372036854775808 is not")
+        );
         assert!(said("16.0", "1e39").contains("`c` with `b`, 1 stages shared: 1e39 is too large"));
         assert!(said("[6.0,16.0,26.0]", "[6.0,16.0]").contains("`c` with `b` has 2 values, and 2 stages need 3"));
     }

@@ -177,7 +177,7 @@ fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
         decoder.set_options(jpeg_options(width, height).jpeg_set_out_colorspace(space));
         let mut pixels = decoder.decode().map_err(|e| broken(path, &format!("{e:?}")))?;
         if pixels.len() != width * height * step {
-            return Err(broken(path, "its colours are of a kind that is not read"));
+            return Err(broken(path, "its colour space is not supported"));
         }
         if step > channels {
             pixels = pixels.chunks_exact(3).map(|p| luma([p[0], p[1], p[2]].map(u32::from)) as u8).collect();
@@ -208,8 +208,8 @@ fn decode(bytes: &[u8], path: &Path, form: Form) -> Result<Picture, DataError> {
     };
     let pixels = pixels.ok_or_else(|| {
         DataError::option(
-            format!("`{}` is transparent in places, and what stands behind it is not known", path.display()),
-            "save it without transparency, on the background that it is to have",
+            format!("`{}` is transparent in places, and its background is unknown", path.display()),
+            "save it without transparency, on the background that it should have",
         )
     })?;
     Ok(Picture { width, height, pixels })

@@ -358,7 +358,7 @@ mod tests {
         let text = r#"{"a":[1,-2,0.1,1e300,null,true],"b":{"a":"x","c":{}},"c":18446744073709551615}"#;
         assert_eq!(read(text).expect("it reads"), serde_json::from_str::<Value>(text).expect("it reads"));
         for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"x":2,"a":null}}]"#] {
-            let why = read(text).expect_err("a key stands twice");
+            let why = read(text).expect_err("a key occurs twice");
             assert!(why.to_string().starts_with("the key `a` is given twice at line 1") && why.is_data(), "{why}");
         }
         assert!(read("{\"a\":1,").expect_err("it is cut").is_eof());

@@ -69,7 +69,8 @@ impl Predictor {
 
     /// The outputs of every task for the rows of a piece, by [`Predictor::answers`]. A row's do not depend on what else is in it.
     ///
-    /// # Errors Inputs that cannot be encoded, and outputs that are infinite or NaN.
+    /// # Errors
+    /// Inputs that cannot be encoded, and outputs that are infinite or NaN.
     pub fn outputs(&self, piece: &fresh::Piece) -> Result<Vec<Vec<f32>>, RunError> {
         let table = encode_inputs(&piece.raw, &self.schema, fresh::SPLIT, &self.specs)?;
         let outputs = predictions(&self.model, &self.feed, &table, &[], &Control::free())?;

@@ -10,6 +10,12 @@ pub fn human_bytes(n: u64) -> String {
     scaled(n, 1024, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
 }
 
+/// A number as people write it: `0.5`, `1e-300`, `3.4e38`.
+pub fn human_number(v: f64) -> String {
+    let plain = v == 0.0 || !v.is_finite() || (1e-5..1e16).contains(&v.abs());
+    if plain { v.to_string() } else { format!("{v:e}") }
+}
+
 fn scaled(n: u64, base: u64, units: &[&str]) -> String {
     let mut value = n as f64;
     let mut unit = 0;

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use crate::diag::numbers::human_number;
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::{Duration, Ty, Value};
 use crate::source::Spanned;
@@ -25,7 +26,7 @@ impl Const {
     pub fn describe(&self) -> String {
         match self {
             Const::Int(v) => format!("the number {v}"),
-            Const::Float(v) => format!("the number {v}"),
+            Const::Float(v) => format!("the number {}", human_number(*v)),
             Const::Bool(v) => format!("`{v}`"),
             Const::Str(v) => format!("the text {v:?}"),
             Const::Open => "a size that is open until the data schema is frozen".into(),
@@ -76,7 +77,7 @@ impl Scope {
 pub fn describe(expr: &Expr) -> String {
     match &expr.kind {
         ExprKind::Int(v) => format!("the number {v}"),
-        ExprKind::Float(v) => format!("the number {v}"),
+        ExprKind::Float(v) => format!("the number {}", human_number(*v)),
         ExprKind::Str(v) => format!("the text {v:?}"),
         ExprKind::Path(p) => format!("the name `{}`", dotted(p)),
         ExprKind::Star => "`*`".into(),
@@ -314,7 +315,7 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
                 v => at(Value::Int(v)),
             },
             // Whole, and beyond what a whole number holds exactly.
-            Const::Float(v) if v.fract() == 0.0 => out_of_range(expr, ty, &format!("{v:e}"), diags),
+            Const::Float(v) if v.fract() == 0.0 => out_of_range(expr, ty, &human_number(v), diags),
             Const::Float(v) => {
                 let v = (v * 1e6).round() / 1e6;
                 let message = match expr.kind {
@@ -339,7 +340,7 @@ pub fn value(expr: &Expr, ty: &Ty, scope: &Scope, diags: &mut Diagnostics) -> Op
         Ty::Float { min, max } => {
             let c = constant_of(expr, ty, scope, diags)?;
             match c.number() {
-                Some(v) if v < *min || v > *max => out_of_range(expr, ty, &v.to_string(), diags),
+                Some(v) if v < *min || v > *max => out_of_range(expr, ty, &human_number(v), diags),
                 Some(v) => at(Value::Float(v)),
                 None => wrong(expr, ty, &c, diags),
             }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::diag::numbers::human_number;
 use crate::source::{Span, Spanned};
 use crate::syntax::ast;
 
@@ -80,9 +81,8 @@ impl Ty {
             Ty::Float { min, max } => match (*min, *max) {
                 (f64::MIN, f64::MAX) => "a number".into(),
                 (f64::MIN_POSITIVE, f64::MAX) => "a number above 0".into(),
-                (a, f64::MAX) if a != 0.0 && a.abs() < 1e-6 => format!("a number from {a:e}"),
-                (a, f64::MAX) => format!("a number from {a}"),
-                (a, b) => format!("a number from {a} to {b}"),
+                (a, f64::MAX) => format!("a number from {}", human_number(a)),
+                (a, b) => format!("a number from {} to {}", human_number(a), human_number(b)),
             },
             Ty::Str => "quoted text".into(),
             Ty::Path => "a quoted path".into(),

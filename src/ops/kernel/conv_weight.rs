@@ -1,8 +1,6 @@
 //! The gradient of a convolution's weights: for every tap, the padded input under it times the gradient, summed over pixels.
 //! Taps are the rows of the product and read the input in place; output channels are its columns, pixels are what is summed.
 
-use rayon::prelude::*;
-
 use super::conv::Sizes;
 use super::correlate::{pixels, windows};
 use super::micro::{LANES, Offsets, Out, Start, accumulate, depth, rows};
@@ -118,17 +116,13 @@ impl Taps<'_> {
                 places.extend(place.chunks_exact_mut(p * width).map(|sample| (group, i, sample)));
             }
         }
-        let one = |(at, (group, i, out)): (usize, &mut (usize, usize, &mut [T]))| {
+        chunks(&mut places, 1, samples * p * s.co / 4, |at, place| {
+            let (group, i, out) = &mut place[0];
             let panel = self.panels.get(*i);
             let first = (at % samples * s.co + *group * s.cog() + panel.from) * p;
             let rows = Rows { data: &dy[first..], stride: p, rows: panel.columns, columns: p };
             transpose(rows, out, panel.vectors * LANES);
-        };
-        if samples * p * s.co > super::PARALLEL * 4 {
-            places.par_iter_mut().enumerate().for_each(one);
-        } else {
-            places.iter_mut().enumerate().for_each(one);
-        }
+        });
         out
     }
 

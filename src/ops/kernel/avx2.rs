@@ -1,14 +1,25 @@
 //! The inner loop with AVX2 and fused multiply-add: six rows and two vectors of eight numbers at a time.
 
-// Registers go by number.
-#![allow(clippy::needless_range_loop)]
-
 use std::arch::x86_64::*;
 
 use super::micro::{LANES, Raw, Start};
 
 /// Rows whose accumulators the registers hold.
 const ROWS: usize = 6;
+
+/// The same for every row, written out: a loop over the rows would keep the accumulators in memory in builds with little optimisation,
+/// where tests then take several times as long.
+macro_rules! each_row {
+    ($r:ident => $body:block) => {
+        each_row!(0 1 2 3 4 5, $r => $body)
+    };
+    ($($n:literal)*, $r:ident => $body:block) => {
+        $({
+            const $r: usize = $n;
+            $body
+        })*
+    };
+}
 
 /// # Safety
 /// The processor has AVX2 and FMA; every index of the tile lies within its slice.
@@ -38,38 +49,41 @@ unsafe fn part(raw: &Raw<f32>, vectors: usize, from: usize, v: usize) {
         let row = |r: usize| from + if r < rows { r } else { 0 };
         let x: [*const f32; ROWS] = std::array::from_fn(|r| raw.x.add(raw.at[row(r)]));
         let mut acc = [[_mm256_setzero_ps(); 2]; ROWS];
-        for r in 0..ROWS {
+        each_row!(R => {
             match raw.start {
                 Start::Zero => {}
                 Start::Kept => {
-                    let out = raw.out.wrapping_add(row(r) * raw.stride + v * LANES);
+                    let out = raw.out.wrapping_add(row(R) * raw.stride + v * LANES);
                     std::ptr::copy_nonoverlapping(out, line.as_mut_ptr(), columns);
                 }
                 Start::Row(values) => line.iter_mut().zip(values.iter().skip(v * LANES)).for_each(|(l, v)| *l = *v),
             }
-            acc[r] = [_mm256_loadu_ps(line.as_ptr()), _mm256_loadu_ps(line.as_ptr().add(8))];
-        }
+            acc[R] = [_mm256_loadu_ps(line.as_ptr()), _mm256_loadu_ps(line.as_ptr().add(8))];
+        });
         let mut panel = raw.panel.add(v * LANES);
         for off in raw.off {
-            let b = [_mm256_loadu_ps(panel), _mm256_loadu_ps(panel.add(8))];
-            for r in 0..ROWS {
-                let a = _mm256_broadcast_ss(&*x[r].add(*off as usize));
-                acc[r][0] = _mm256_fmadd_ps(a, b[0], acc[r][0]);
-                acc[r][1] = _mm256_fmadd_ps(a, b[1], acc[r][1]);
-            }
+            let b = [_mm256_loadu_ps(panel), _mm256_loadu_ps(panel.wrapping_add(8))];
+            let off = *off as usize;
+            each_row!(R => {
+                let a = _mm256_set1_ps(*x[R].wrapping_add(off));
+                acc[R][0] = _mm256_fmadd_ps(a, b[0], acc[R][0]);
+                acc[R][1] = _mm256_fmadd_ps(a, b[1], acc[R][1]);
+            });
             panel = panel.wrapping_add(vectors * LANES);
         }
-        for r in 0..ROWS {
-            if r >= rows {
-                break;
+        let zero = _mm256_setzero_ps();
+        each_row!(R => {
+            if R < rows {
+                let [mut low, mut high] = acc[R];
+                if raw.relu {
+                    // The second operand is taken where one is NaN: it stays one.
+                    (low, high) = (_mm256_max_ps(zero, low), _mm256_max_ps(zero, high));
+                }
+                _mm256_storeu_ps(line.as_mut_ptr(), low);
+                _mm256_storeu_ps(line.as_mut_ptr().add(8), high);
+                let out = raw.out.wrapping_add((from + R) * raw.stride + v * LANES);
+                std::ptr::copy_nonoverlapping(line.as_ptr(), out, columns);
             }
-            let zero = _mm256_setzero_ps();
-            // The second operand is taken where one is NaN: it stays one.
-            let done = if raw.relu { acc[r].map(|v| _mm256_max_ps(zero, v)) } else { acc[r] };
-            _mm256_storeu_ps(line.as_mut_ptr(), done[0]);
-            _mm256_storeu_ps(line.as_mut_ptr().add(8), done[1]);
-            let out = raw.out.wrapping_add((from + r) * raw.stride + v * LANES);
-            std::ptr::copy_nonoverlapping(line.as_ptr(), out, columns);
-        }
+        });
     }
 }

@@ -194,10 +194,13 @@ fn counted(labels: &LabelData, rows: usize) -> [f64; 2] {
 /// The measure, its value and that of the constant, if a task is no better than the best constant: neither by its loss nor by its first
 /// metric. `labels`: see [`counted`].
 ///
-/// A metric can differ from that of a constant by chance alone: within two standard errors it is no better.
+/// Both can differ from those of a constant by chance alone. Within two standard errors, a metric is no better. With n labels, a loss that
+/// is lower by less than 8/n of itself is no better: for a log-likelihood, whose improvement d has a variance of about 2d per label, that
+/// is about two standard errors, too.
 fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> Option<(String, f64, f64)> {
     let loss = constants.iter().map(|c| c.loss).filter(|l| l.is_finite()).min_by(f64::total_cmp)?;
-    if found.loss < loss {
+    let [zeros, ones] = labels;
+    if found.loss < loss - loss.abs() * (8.0 / (zeros + ones)).min(1.0) {
         return None;
     }
     let by_loss = Some(("loss".to_string(), found.loss, loss));
@@ -207,7 +210,6 @@ fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> 
     let of = |c: &TaskScores| c.metrics.first().and_then(|m| m.value);
     let best = constants.iter().filter_map(of).max_by(|a, b| (sign * a).total_cmp(&(sign * b)));
     let (Some(value), Some(best)) = (metric.value, best) else { return by_loss };
-    let [zeros, ones] = labels;
     let error = match metric.name.as_str() {
         // The standard error of the Mann-Whitney statistic if the scores do not depend on the labels.
         "auc" if zeros > 0.0 && ones > 0.0 => ((zeros + ones + 1.0) / (12.0 * zeros * ones)).sqrt(),
@@ -243,7 +245,7 @@ mod tests {
         assert!(!found("accuracy", Some(0.94), 0.4, 0.95) && !found("accuracy", Some(0.95), 0.4, 0.95));
         assert!(found("accuracy", Some(0.95), 0.5, 0.95) && found("f1", Some(0.6), 0.5, 0.66));
         // Labels drawn by a coin: two standard errors are 0.032.
-        assert!(found("accuracy", Some(0.53), 0.51, 0.5) && !found("accuracy", Some(0.54), 0.51, 0.5));
+        assert!(found("accuracy", Some(0.53), 0.499, 0.5) && !found("accuracy", Some(0.54), 0.51, 0.5));
         assert!(found("r2", None, 0.5, 0.0) && !found("r2", None, 0.4, 0.0), "undefined: the loss decides");
     }
 }

@@ -181,5 +181,5 @@ fn rewards_that_never_rose_are_a_finding() {
     let flat: Vec<[f64; 2]> = still.iter().flatten().copied().collect();
     assert!((1..8).contains(&flat.len()), "{still:?}");
     assert!(flat.iter().all(|[last, first]| last <= first), "{flat:?}");
-    assert!((0..3).all(|seed| found("weights = adam(lr = 1e-2), choices = adam(lr = 1e-2)", seed).is_none()));
+    assert!((0..3).all(|seed| found("weights = adam(lr = 3e-3), choices = adam(lr = 1e-2)", seed).is_none()));
 }

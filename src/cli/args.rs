@@ -311,7 +311,7 @@ pub struct PredictArgs {
     #[arg(long)]
     pub resize: bool,
 
-    /// The numbers that black and white of a picture stand for in the training data. For pictures only.
+    /// The values of black and white pixels in the training data. For pictures only.
     #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
     pub range: Option<Vec<f64>>,
 

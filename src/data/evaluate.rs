@@ -47,15 +47,15 @@ impl Cell<'_> {
     fn order(&self, other: &Cell) -> Option<Ordering> {
         match (self, other) {
             (Cell::Whole(a), Cell::Whole(b)) => Some(a.cmp(b)),
-            (Cell::Whole(a), Cell::Number(b)) => beside(*a, *b),
-            (Cell::Number(a), Cell::Whole(b)) => beside(*b, *a).map(Ordering::reverse),
+            (Cell::Whole(a), Cell::Number(b)) => whole_order(*a, *b),
+            (Cell::Number(a), Cell::Whole(b)) => whole_order(*b, *a).map(Ordering::reverse),
             _ => self.number()?.partial_cmp(&other.number()?),
         }
     }
 }
 
 /// Compares a whole number with any number.
-fn beside(whole: i128, v: f64) -> Option<Ordering> {
+fn whole_order(whole: i128, v: f64) -> Option<Ordering> {
     // The conversion saturates, which does not change the order.
     let (floor, rest) = (v.floor(), v - v.floor());
     (!v.is_nan()).then(|| whole.cmp(&(floor as i128)).then(if rest > 0.0 { Ordering::Less } else { Ordering::Equal }))

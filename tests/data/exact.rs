@@ -1,4 +1,4 @@
-//! Numbers keep what their type holds: constants beside columns of 16 and 32 bits, whole numbers of 64 bits, divisions by zero, means of
+//! Numbers keep what their type holds: constants compared with columns of 16 and 32 bits, whole numbers of 64 bits, divisions by zero, means of
 //! numbers that lie far from 0.
 
 use std::path::Path;
@@ -129,7 +129,7 @@ fn whole_numbers_of_64_bits_are_computed_with_exactly() {
     let raw = arrays(at.path(), &[("a", "<u8", large.clone()), ("b", "<u8", large)], 3, "");
     assert_eq!(truth(&raw, "d.a == d.b and d.a % 2 == 1"), "101");
 
-    // No literal stands for another one.
+    // No literal is read as another number.
     for text in [
         "d.a == 9007199254740993",
         "d.a > -9007199254740993",
@@ -159,7 +159,7 @@ fn whole_numbers_of_64_bits_divide_rows_exactly() {
     }
 }
 
-/// What stands in the array, for every type.
+/// The contents of the array, for every type.
 #[test]
 fn ids_are_handed_through_as_they_are_stored() {
     let at = folder();

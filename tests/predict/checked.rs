@@ -35,7 +35,7 @@ fn checked(place: &Place, code: i32) -> Vec<(String, String, u64)> {
     all.filter(|v| v["code"] != "mtl::shape::open").map(|v| of(&v)).collect()
 }
 
-/// What a command says, without frames and line ends.
+/// The output of a command, without frames and line ends.
 fn said(text: &str) -> String {
     text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -161,9 +161,9 @@ fn programs_and_folders() {
         strategy(p, "search affinity");
         spec(p, "share(0.2", "share(0.03");
     });
-    let beside = " -o run --device cpu --quiet --random 2";
-    r.case("random networks beside a training", 2, &format!("train net.mtl{beside}"), |_| ());
-    r.case("random networks beside a search", 2, &format!("search net.mtl{beside}"), |_| ());
+    let options = " -o run --device cpu --quiet --random 2";
+    r.case("random networks with a training", 2, &format!("train net.mtl{options}"), |_| ());
+    r.case("random networks with a search", 2, &format!("search net.mtl{options}"), |_| ());
     r.case("parameters of no program", 2, "verify net.mtl --set epochs=9", |_| ());
     r.case("no data to train on", 3, TRAIN, |p| {
         let text = "mtl 1\ninput x: f32[4]\ntask y: binary\nbackbone net(x) { stage one = linear(4) }\n\

@@ -76,7 +76,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "missing",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[\"?\", \"\"]"),
-                doc: "Cells that mean \"missing\", after trimming. In numeric columns, a word that is a number stands for its value: \"-999\" also matches -999.0. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are also missing in numeric columns; with it, only the listed words are.",
+                doc: "Cells that mean \"missing\", after trimming. In numeric columns, a word that is a number is compared by value: \"-999\" also matches -999.0. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are also missing in numeric columns; with it, only the listed words are.",
             },
             AttrDef {
                 name: "decimal",

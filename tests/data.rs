@@ -154,7 +154,7 @@ fn csv_failures_name_file_line_column_and_the_way_out() {
             "`head.csv`, line 1: the header calls column 2 `c`, expected `b`\n`columns` repeats the header"
         )
     );
-    // Of another file it is its own columns that are wrong, and `columns` may not even be written.
+    // For a file after the first one, the message asks to correct that file and not `columns`, which may be absent.
     for more in ["", ", columns = [a, c]"] {
         write(at.path(), "turned.csv", b"c,a\n1,2\n");
         let turned = fail("head.csv", &format!("{more}, validation = \"turned.csv\""));
@@ -557,7 +557,7 @@ fn labels_are_computed_and_missing_cells_mask() {
     let mut with_mask = label("d.age > 25", TaskKind::Binary, &raw);
     with_mask.mask = Some(check_mask(&expr("d.\"the pay\" > 1"), TaskKind::Binary, &known(&raw)).unwrap());
     assert_eq!(all_of(&raw, &[], &[with_mask]).train.labels[0].mask, marks(&[1., 0., 0., 0., 0.]));
-    // "pilot" is never seen in training: masked, and said.
+    // "pilot" does not occur in training: the row is masked, and a note reports it.
     let jobs = all_of(&raw, &[], &[label("d.job", TaskKind::Classes(Some(2)), &raw)]);
     assert_eq!(jobs.test.labels[0].mask, marks(&[0., 1.]));
     assert!(

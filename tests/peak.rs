@@ -231,9 +231,10 @@ fn limits_of_the_shell() {
     }
 }
 
-/// Memory that runs out anywhere ends the program with a message, never with the trace of an abort; where it suffices, nothing is said.
+/// If memory runs out anywhere, the program ends with a message and never with the backtrace of an abort. If memory suffices, nothing is
+/// reported.
 #[test]
-fn memory_that_runs_out_is_told() {
+fn running_out_of_memory_is_reported() {
     let place = Place::new();
     place.write("t.csv", table(20_000, 20).as_bytes());
     let text = format!(
@@ -266,6 +267,6 @@ fn memory_that_runs_out_is_told() {
             }
         }
     }
-    println!("{} ran, {} had too little", seen[0], seen[1]);
+    println!("{} commands succeeded, {} ran out of memory", seen[0], seen[1]);
     assert!(seen[0] > 0 && seen[1] > 0);
 }

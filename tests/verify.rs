@@ -491,7 +491,7 @@ fn a_run_and_what_is_done_to_it() {
     place.write("run/program.mtl", b"mtl 1\ninput\n");
     assert!(verdicts(&place, "verify run", 1).contains(&"program.mtl program differs".to_string()));
 
-    // What is no derived file cannot be told; what is wrong on the command line or in a program has its own code.
+    // `verify` cannot judge a file that is not derived. Errors of the command line and of a program have their own exit codes.
     assert_eq!(verdicts(&place, "verify net.mtl", 1), ["net.mtl untouched unknown"]);
     for other in ["--spec net.mtl", "--set epochs=1", "--weights damaged.safetensors"] {
         assert_eq!(place.run(&format!("verify run {other}")).code, 2, "{other}");
@@ -501,9 +501,9 @@ fn a_run_and_what_is_done_to_it() {
     assert_eq!(place.run("verify nothing.mtl").code, 1);
 }
 
-/// An edit of any record of a run shows: by its sum, or by another record that has one.
+/// `verify` detects an edit of any record of a run, by the checksum of the record or by comparison with a record that has one.
 #[test]
-fn edited_records_of_a_run() {
+fn edited_records_of_a_run_are_detected() {
     let place = Place::table();
     place.run("train net.mtl -o run --device cpu --quiet").ok();
     let told = |want: &str| {
@@ -523,7 +523,7 @@ fn edited_records_of_a_run() {
     info["device"] = format!("{} and more", info["device"].as_str().expect("a name")).into();
     place.write("run/run.json", info.to_string().as_bytes());
     told("run.json records differs");
-    // Without the sum of the list, the list can be made to fit anything.
+    // Without the checksum of the list itself, entries could be removed from the list together with their files.
     let mut info: serde_json::Value = serde_json::from_str(&before).expect("it reads");
     info["sums"] = serde_json::Value::Null;
     place.write("run/run.json", info.to_string().as_bytes());
@@ -535,9 +535,9 @@ fn edited_records_of_a_run() {
     told("SHA256SUMS files differs");
 }
 
-/// Lists of earlier versions say nothing of `progress.json`.
+/// Earlier versions did not list `progress.json` in `SHA256SUMS`. Their runs still pass.
 #[test]
-fn a_list_without_the_progress() {
+fn a_checksum_list_without_progress_json_is_accepted() {
     let place = Place::table();
     place.run("train net.mtl -o run --device cpu --quiet").ok();
     let list = place.text("run/SHA256SUMS");

@@ -1,5 +1,5 @@
-//! Numbers keep what their type holds: constants compared with columns of 16 and 32 bits, whole numbers of 64 bits, divisions by zero, means of
-//! numbers that lie far from 0.
+//! Numbers keep the precision of their type: constants that are compared with columns of 16-bit and 32-bit floats, 64-bit integers,
+//! division by zero, and means of numbers that are far from 0.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use mtlc::objective::TaskKind;
 
 use super::support::*;
 
-/// Arrays `y` and `z` of these types and rows, for training and validation.
+/// Loads arrays `y` and `z` of these types and rows, for training and validation.
 fn arrays(at: &Path, columns: &[(&str, &str, Vec<u8>)], rows: usize, more: &str) -> Raw {
     let mut files = Vec::new();
     for (name, dtype, body) in columns {
@@ -26,7 +26,7 @@ fn whole(values: &[i64]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// The labels of the training rows; `None` where there is none.
+/// The labels of the training rows. `None` stands for a label that is missing or masked.
 fn labels(raw: &Raw, text: &str, kind: TaskKind, ignore: &[f64], mask: &str) -> Result<Vec<Option<f32>>, DataError> {
     let known = known(raw);
     let label = check_label(&expr(text), kind, true, &known).unwrap_or_else(|e| panic!("{text}: {e:?}"));
@@ -38,13 +38,15 @@ fn labels(raw: &Raw, text: &str, kind: TaskKind, ignore: &[f64], mask: &str) -> 
     Ok((0..data.train.rows).map(|row| l.counts(row, 0).then(|| l.values[row])).collect())
 }
 
+/// The labels of a `binary` task, one character per training row: `1`, `0`, or `-` if there is no label.
 fn truth(raw: &Raw, text: &str) -> String {
     let mark = |v: Option<f32>| v.map_or('-', |v| if v == 1.0 { '1' } else { '0' });
     labels(raw, text, TaskKind::Binary, &[], "").expect(text).into_iter().map(mark).collect()
 }
 
+/// The cell that is written as 0.1 in an array of 32-bit floats equals the constant `0.1`, although its exact value differs.
 #[test]
-fn a_constant_is_rounded_as_the_column_that_it_is_compared_with() {
+fn constants_are_rounded_to_the_type_of_the_column() {
     let at = folder();
     let numbers = [-9.99, 0.1, 0.3, 0.7, 1.0, f64::NAN];
     let half = [0xc8ffu16, 0x2e66, 0x34cd, 0x399a, 0x3c00, 0x7e00];
@@ -81,7 +83,7 @@ fn a_constant_is_rounded_as_the_column_that_it_is_compared_with() {
         let e = labels(&raw, "d.y", TaskKind::Binary, &[], "d.y > 0").expect_err("no class");
         assert!(e.help().is_some_and(|h| h.contains("write `ignore = 0.1`")), "{dtype}: {e}");
     }
-    // What is computed, and whole numbers of few bits, are not rounded.
+    // Constants are not rounded when they are compared with a computed value or with a column of small integers.
     let body = numbers.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect();
     let small = [0i16, 1, 0, 1, 0, 1].iter().flat_map(|v| v.to_le_bytes()).collect();
     let raw = arrays(at.path(), &[("y", "<f4", body), ("z", "<i2", small)], numbers.len(), "");
@@ -89,9 +91,9 @@ fn a_constant_is_rounded_as_the_column_that_it_is_compared_with() {
     assert_eq!(truth(&raw, "d.z <= 0.999999999"), "101010");
 }
 
-/// `split = column(...)` names cells of such columns as they were written, and conditions find them.
+/// Splits can be selected by the decimal spelling of 32-bit floats: in `split = column(...)` and in conditions.
 #[test]
-fn rows_are_divided_by_numbers_of_32_bits() {
+fn splits_can_use_32_bit_floats() {
     let at = folder();
     let parts: Vec<f32> = (0..10).map(|i| [0.1, 0.3][i % 2]).collect();
     let part: Vec<u8> = parts.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -102,10 +104,11 @@ fn rows_are_divided_by_numbers_of_32_bits() {
     }
 }
 
+/// From here on, `f64` cannot represent every integer.
 const FAR: i64 = 1 << 53;
 
 #[test]
-fn whole_numbers_of_64_bits_are_computed_with_exactly() {
+fn arithmetic_on_64_bit_integers_is_exact() {
     let at = folder();
     let id = [FAR, FAR + 1, FAR + 2, -FAR - 1, 7];
     let other = [FAR, FAR, FAR + 3, -FAR, 7];
@@ -129,7 +132,7 @@ fn whole_numbers_of_64_bits_are_computed_with_exactly() {
     let raw = arrays(at.path(), &[("a", "<u8", large.clone()), ("b", "<u8", large)], 3, "");
     assert_eq!(truth(&raw, "d.a == d.b and d.a % 2 == 1"), "101");
 
-    // No literal is read as another number.
+    // A literal that would be rounded is an error.
     for text in [
         "d.a == 9007199254740993",
         "d.a > -9007199254740993",
@@ -143,9 +146,9 @@ fn whole_numbers_of_64_bits_are_computed_with_exactly() {
 }
 
 #[test]
-fn whole_numbers_of_64_bits_divide_rows_exactly() {
+fn splits_by_64_bit_integers_are_exact() {
     let at = folder();
-    // Nanoseconds since 1970, the latest first.
+    // Times in nanoseconds since 1970, the latest first. As `f64`, neighbouring ones would be equal.
     let times: Vec<i64> = (0..40).map(|i| 1_780_000_000_000_000_000 + 39 - i).collect();
     for more in ["time = t, validation = share(0.25)", "group = t, validation = share(0.25), test = share(0.25)"] {
         let raw = arrays(at.path(), &[("t", "<i8", whole(&times))], 40, more);
@@ -154,14 +157,14 @@ fn whole_numbers_of_64_bits_divide_rows_exactly() {
             assert_eq!(rows, [30, 10, 0]);
             assert_eq!(raw.splits[1].origin, (0..10).collect::<Vec<u32>>());
         } else {
-            assert_eq!(rows, [20, 10, 10], "each is a group");
+            assert_eq!(rows, [20, 10, 10], "every row is a group of its own");
         }
     }
 }
 
-/// The contents of the array, for every type.
+/// The identifiers beside predictions are the exact values of the array, for every type.
 #[test]
-fn ids_are_handed_through_as_they_are_stored() {
+fn ids_are_passed_through_exactly() {
     let at = folder();
     let cases: [(&str, Vec<u8>, [&str; 2]); 6] = [
         ("<i8", whole(&[FAR + 1, -3]), ["9007199254740993", "-3"]),
@@ -177,13 +180,14 @@ fn ids_are_handed_through_as_they_are_stored() {
         let mut read = Wanted::new(&Schema::freeze(&raw), &["x".to_string()], Layout::of(def.call.name, &args));
         read.id = Some("id".into());
         let mut source = fresh::open(&["x.npy", "id.npy"].map(|f| at.path().join(f)), &read).expect("arrays");
-        let ids = source.next(10).expect("it reads").expect("rows").ids.expect("asked for");
+        let ids = source.next(10).expect("it reads").expect("rows").ids.expect("identifiers were requested");
         assert_eq!(ids, wanted, "{dtype}");
     }
 }
 
+/// A column with integers that `f64` would round is an error, unless the program lists it as `categories`, `numeric` or `drop`.
 #[test]
-fn whole_numbers_of_a_table_are_not_rounded_without_a_word() {
+fn large_integers_in_a_table_are_not_rounded_silently() {
     let at = folder();
     let read = |cells: &[&str], later: &str, more: &str| {
         let rows = |cells: &[&str]| cells.iter().map(|c| format!("\"{c}\",1\n")).collect::<String>();
@@ -204,11 +208,11 @@ fn whole_numbers_of_a_table_are_not_rounded_without_a_word() {
     ] {
         assert!(refused.contains(words), "{words}: {refused}");
     }
-    let written = read(&["1,000", "9,007,199,254,740,993"], "1", ", thousands = \",\"").expect_err("with signs");
+    let written = read(&["1,000", "9,007,199,254,740,993"], "1", ", thousands = \",\"").expect_err("with separators");
     assert!(written.contains("\"9,007,199,254,740,993\" in line 3"), "{written}");
-    let later = read(&["1", "2"], "9007199254740993", "").expect_err("in validation");
+    let later = read(&["1", "2"], "9007199254740993", "").expect_err("a validation cell would be rounded");
     assert!(later.starts_with("`v.csv`: column `id`: 1 cell that is a whole number"), "{later}");
-    // A column that looks like texts at first.
+    // A column whose first cells look like text.
     let mut late = vec!["NA"; 1500];
     late.extend(["1", "9007199254740993"]);
     assert!(read(&late, "1", "").expect_err("it is numeric").contains("in line 1503"));
@@ -247,9 +251,9 @@ fn a_division_by_zero_is_missing() {
     assert_eq!(raw.splits[1].origin, [4]);
 }
 
-/// The way out of a label that is too large is one that can be gone.
+/// The help for a label that is too large suggests `ignore` only if the label is finite: `ignore` cannot name an infinite value.
 #[test]
-fn an_infinite_label_is_not_to_be_ignored() {
+fn ignore_is_not_suggested_for_an_infinite_label() {
     let at = folder();
     write(at.path(), "t.csv", b"a\n0\n1e38\n");
     let raw = load("format = csv, train = \"t.csv\", validation = \"t.csv\"", at.path()).expect("a table");
@@ -262,7 +266,7 @@ fn an_infinite_label_is_not_to_be_ignored() {
 }
 
 #[test]
-fn columns_far_from_zero_are_encoded_by_their_spread() {
+fn columns_far_from_zero_are_standardised_accurately() {
     let at = folder();
     for (offset, step) in [(123_456_789_012_345.0, 1.0), (1_700_000_000.0, 1.0), (-5e12, 0.25), (0.001, 10.0)] {
         let rows: String = (0..3000).map(|i| format!("{}\n", offset + step * f64::from(i % 5))).collect();

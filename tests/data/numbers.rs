@@ -99,8 +99,9 @@ fn words_of_the_program_and_of_a_schema_win() {
     assert!(check_label(&expr("d.b == \"NA\""), TaskKind::Binary, false, &known).is_err(), "`b` is a category");
 }
 
+/// If a number is listed in `missing`, every spelling of that number is a missing cell.
 #[test]
-fn a_missing_word_that_is_a_number_means_its_value() {
+fn a_missing_number_matches_every_spelling() {
     let holes = |raw: &Raw| numbers(raw, "a").iter().filter(|v| v.is_nan()).count();
     for (words, cells) in [
         ("[\"-999\"]", &["-999", "-999.0", "-999.00", "-9.99e2", "-0999"][..]),
@@ -113,8 +114,8 @@ fn a_missing_word_that_is_a_number_means_its_value() {
         assert_eq!(holes(&raw.expect(words)), 10 + usize::from(words.contains("\"0\"")), "{words}");
     }
     let text = table(200, |i| Some(if i % 20 == 7 { "\"-999,0\"".into() } else { format!("\"{i},5\"") }));
-    assert_eq!(holes(&read(&text, ", decimal = \",\", missing = [\"-999\"]").expect("German")), 10);
-    // In a category a word is a text.
+    assert_eq!(holes(&read(&text, ", decimal = \",\", missing = [\"-999\"]").expect("decimal commas are read")), 10);
+    // In a column of categories, `missing` is compared as text: "-999.0" is not "-999".
     let text = table(200, |i| (i % 20 == 7).then(|| "-999.0".into()));
     let raw = read(&text, ", missing = [\"-999\"], categories = [a]").expect("chosen");
     assert!(raw.columns[0].dictionary.contains(&"-999.0".to_string()));
@@ -212,9 +213,9 @@ fn numbers_with_other_signs_are_reported_with_their_attribute() {
     );
 }
 
-/// What no attribute reads is an error that says how to write it, unless the column is to be text.
+/// A number format that no attribute reads is an error that says how to write the numbers, unless `categories` makes the column text.
 #[test]
-fn spellings_that_no_attribute_reads_are_errors() {
+fn number_formats_that_no_attribute_reads_are_errors() {
     type Write = fn(usize) -> String;
     let cases: &[(Write, &str, &str, &str)] = &[
         (|i| format!("1,{:02},000", i), "with groups of two digits", "write 111000 for 1,11,000", ""),
@@ -267,13 +268,14 @@ fn spellings_that_no_attribute_reads_are_errors() {
             assert!(strict.expect_err(what).contains(way), "{what}");
         }
     }
-    // Removing the sign would not be a solution.
+    // `strip` refuses a sign that can make a number negative, because removing it would change the number.
     for text in ["(", ")", "-", "\u{2212}"] {
         let (def, args) = attributes(&format!("format = csv, train = \"x\", strip = [{text:?}]"));
         let found = (def.check)(&args, mtlc::source::Span::new(mtlc::source::FileId(0), 0, 0));
         assert!(found.iter().any(|d| d.message.contains("can mean that a number is negative")), "{text}: {found:?}");
     }
-    // A spreadsheet's texts, and whole numbers with points, which decide the decimal sign too.
+    // Cells that a spreadsheet exports as text (`="1"`), and integers whose thousands are separated by points: then the decimal separator
+    // is a comma.
     for (text, attribute, second) in [
         (table(60, |i| Some(format!("\"=\"\"{i}\"\"\""))), "`strip = [\"=\\\"\", \"\\\"\"]`", 1.0),
         (table(60, |i| Some(format!("1.{i:03}.000"))), "`decimal = \",\"`, `thousands = \".\"`", 1_001_000.0),
@@ -285,8 +287,9 @@ fn spellings_that_no_attribute_reads_are_errors() {
     }
 }
 
+/// A column with a few distinct values that all have a unit is a column of categories, and a note names the attribute that makes it numeric.
 #[test]
-fn few_measures_are_categories_with_a_note() {
+fn a_few_values_with_a_unit_are_categories_with_a_note() {
     let raw = read(&table(60, |i| Some(format!(" {} months", [36, 60][i % 2]))), "").expect("categories");
     let told = |n: &String| n.contains("60 cells with the unit `months`") && n.contains("`strip = [\"months\"]`");
     assert!(is_text(&raw, "a") && raw.notes.iter().any(told), "{:?}", raw.notes);
@@ -294,9 +297,9 @@ fn few_measures_are_categories_with_a_note() {
     assert!(chosen.notes.is_empty(), "{:?}", chosen.notes);
 }
 
-/// Texts with digits in them that are no numbers.
+/// Texts that contain digits but are not numbers cause neither an error nor a note.
 #[test]
-fn dates_and_names_raise_no_alarm() {
+fn dates_and_names_are_read_as_text() {
     type Write = fn(usize) -> String;
     let cases: &[Write] = &[
         |i| format!("2026-01-{:02}", 1 + i % 28),
@@ -465,9 +468,9 @@ fn true_and_false_are_labels_in_any_case() {
     assert!(refused[0].message.contains("this is text"));
 }
 
-/// Beside true and false, the usual spellings of missing values are missing.
+/// In a column of true and false, the usual spellings of missing values are missing cells.
 #[test]
-fn a_flag_that_is_not_available_is_missing() {
+fn usual_spellings_are_missing_in_columns_of_true_and_false() {
     let text = table(40, |i| Some(["True", "False", "", "NA", "n/a"][i % 5].into()));
     let (raw, schema) = schema_of(&text);
     assert!(
@@ -483,14 +486,14 @@ fn a_flag_that_is_not_available_is_missing() {
     for text in ["d.a", "not d.a", "d.a == \"NA\""] {
         check_label(&expr(text), TaskKind::Binary, false, &known).unwrap_or_else(|e| panic!("{text}: {e:?}"));
     }
-    // What the program calls a category keeps its words, and so does a column with other words.
+    // These spellings remain values in a column that the program lists in `categories`, and in a column that contains other words.
     let chosen = read(&text, ", categories = [a]").expect("chosen");
     let other = read(&table(40, |i| Some(["True", "NA", "maybe"][i % 3].into())), "").expect("words");
     for raw in [chosen, other] {
         assert!(raw.notes.is_empty() && Schema::freeze(&raw).column("a").is_some_and(|c| c.missing <= 8));
     }
     let frozen = Schema::from_ast(&item(&schema.to_mtl("d")), &|_| unreachable!()).expect("a schema");
-    frozen.verify(&raw).expect("the same");
+    frozen.verify(&raw).expect("the data have not changed");
 }
 
 #[test]

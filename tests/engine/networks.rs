@@ -35,8 +35,8 @@ const NETWORKS: u64 = 32;
 const TRIES: u64 = 3;
 /// How many times as far from the exact path as plain f32 is.
 const TIMES: f64 = 30.0;
-/// Runs of plain f32 whose weights and inputs are off by at most one rounding, where the first one is nearer than [`TIMES`] allows. A
-/// single run may be near the exact values by luck, a loss above all.
+/// The number of further runs of plain f32, from weights and inputs with random rounding errors. They are made if the engine is too far
+/// from the exact values in comparison with the first run: a single run, and above all its loss, may be close to them by chance.
 const ROUNDINGS: u64 = 4;
 
 /// A loss and its gradients, by name: of weights, and of the probabilities of choices.
@@ -233,7 +233,8 @@ impl Trial {
         Ok(most)
     }
 
-    /// Plain f32 from weights and inputs that are off by at most one rounding.
+    /// Runs plain f32 [`ROUNDINGS`] times, from weights and inputs that differ from the given ones by at most one rounding error. Restores
+    /// the weights.
     fn rounded(&self, fed: &Fed, step: u64) -> candle_core::Result<Vec<Found>> {
         let kept = self.plain.vars.iter().map(|v| v.as_tensor().copy()).collect::<candle_core::Result<Vec<_>>>()?;
         let mut found = Vec::new();
@@ -267,7 +268,7 @@ impl Trial {
         Ok(found)
     }
 
-    /// Compares the loss and all gradients; gives the largest distance as a share of what is allowed.
+    /// Compares the loss and all gradients. Returns the largest distance as a fraction of the allowed one.
     fn near(&self, step: u64, found: &Found, exact: &Found, plains: &[Found]) -> Result<f64, String> {
         let losses: Vec<[f64; 1]> = plains.iter().map(|p| [p.loss]).collect();
         let mut most = close(&format!("step {step}, loss"), &[found.loss], &[exact.loss], &losses, 0.0)?;
@@ -303,8 +304,8 @@ impl Trial {
     }
 }
 
-/// Whether what was found is as near to the exact values as the farthest of some runs of plain f32, up to a factor and to rounding of the
-/// numbers themselves and of all of them together; gives the share of what is allowed.
+/// Checks that `found` is as close to the exact values as the worst run of plain f32. The tolerance includes the factor [`TIMES`] and the
+/// rounding errors of these numbers and of all gradients, whose norm is `whole`. Returns the distance as a fraction of the allowed one.
 fn close(what: &str, found: &[f64], exact: &[f64], plains: &[impl AsRef<[f64]>], whole: f64) -> Result<f64, String> {
     let (far, usual) = (distance(found, exact), plains.iter().map(|p| distance(p.as_ref(), exact)).fold(0.0, f64::max));
     let own = norm(exact.iter().copied());

@@ -65,9 +65,10 @@ fn a_label_is_learned_whatever_its_units() {
     assert!(metric(&raw, "run", "y", "rmse") > 88.0, "labels as they are need more epochs");
 }
 
-/// Predictions are in the label's units, need no data, and are those that the metrics are of: wherever labels lie.
+/// Predictions are in the units of the label and agree with the reported metrics, also for labels far from 0. `predict` does not need the
+/// training data.
 #[test]
-fn predictions_are_what_metrics_are_of() {
+fn predictions_agree_with_the_metrics() {
     for (from, by) in [(190.0, 88.0), (1.7e9, 20.0)] {
         let place = place(from, by, "task y: regression(1) { label = d.y, metrics = [rmse] }");
         place.run("train net.mtl -o run -q").ok();
@@ -89,7 +90,7 @@ fn predictions_are_what_metrics_are_of() {
         let (own, metric) = ((sum / f64::from(n)).sqrt(), metric(&place, "run", "y", "rmse"));
         assert!((own - metric).abs() < 1e-4 * metric, "{from}: {own} {metric}");
 
-        // Every format has the same numbers.
+        // All formats contain the same numbers.
         place.run("evaluate run --outputs outputs.jsonl").ok();
         place.run("evaluate run --outputs outputs.npz").ok();
         let lines: Vec<f64> = place
@@ -105,7 +106,7 @@ fn predictions_are_what_metrics_are_of() {
         let holds = |v: &f64| bytes.windows(8).any(|w| w == v.to_le_bytes());
         assert!(told.iter().all(holds), "{from}");
 
-        // What `data preview` shows is the label, to seven digits of its deviation.
+        // `data preview` shows the label with enough digits for its spread.
         let shown = place.run("data preview net.mtl --rows 5 --json").ok().out;
         for line in shown.lines() {
             let row: serde_json::Value = serde_json::from_str(line).expect("an object");
@@ -121,9 +122,9 @@ fn predictions_are_what_metrics_are_of() {
     }
 }
 
-/// A task that no training row has a label of is told as that, whatever its kind, and not as a label of 0.
+/// If no training row has a label of a task, a note says so for every kind of task. It does not describe the labels as constant 0.
 #[test]
-fn labels_that_no_row_has_are_told() {
+fn tasks_without_labels_are_reported() {
     let mut table = String::from("x,z,gone,part\n");
     for (i, x) in numbers(60, 3).into_iter().enumerate() {
         table += &format!("{x},{},,{x}\n", i % 3);
@@ -142,7 +143,7 @@ fn labels_that_no_row_has_are_told() {
         assert!(said.contains(&format!("task `y`: {told}")), "{task}: {err}");
         assert!(!said.contains("its standard deviation is 0"), "{task}: {err}");
     }
-    // An input column without a number.
+    // An input column without any number is reported as missing, not as constant.
     let place = Place::new();
     place.write("t.csv", table.as_bytes());
     let text = program("task y: regression(1) { label = d.part }").replace("d[x, z]", "d[x, gone]");

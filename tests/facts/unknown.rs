@@ -114,9 +114,9 @@ fn rare_texts_are_unknown() {
     assert!(matches!(&schema.column("user").expect("a column").facts, Facts::Category { values } if values.is_empty()));
 }
 
-/// A class that is rare is told as rare, and a label of which no class is left as that.
+/// With `min_count`, rare classes are masked with a note that calls them rare. If no class remains, the error names `min_count`.
 #[test]
-fn rare_classes_are_no_labels() {
+fn rare_classes_are_masked() {
     let text = |least: &str| format!(", min_count = [item({least})]");
     let class = |place: &crate::support::Place, classes: &str| {
         let program =

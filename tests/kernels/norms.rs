@@ -45,7 +45,7 @@ struct Normed {
     eps: f64,
     given: Option<Stats>,
     mean: Vec<f64>,
-    /// The mean of the absolute values, by which the rounding of the mean is measured: a mean near 0 may be a sum of large values.
+    /// The mean of the absolute values. The rounding error of the mean is relative to it, because large values may add up to a mean near 0.
     about: Vec<f64>,
     /// One over the deviation.
     inverse: Vec<f64>,
@@ -69,7 +69,7 @@ fn normed(dice: &mut Dice, dims: &[usize]) -> Normed {
         Stats { mean, var: squares.over(count) }
     });
     let about = match given {
-        // Nothing is added up.
+        // Given statistics are not computed from a sum.
         Some(_) => mean.iter().map(|m| m.abs()).collect(),
         None => {
             let mut sums = Sums::zeros(c);

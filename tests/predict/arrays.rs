@@ -424,9 +424,9 @@ fn components_without_labels_do_not_count() {
     assert!((metric(&place, "all", "accuracy") - right as f64 / all).abs() < 1e-9);
 }
 
-/// A number that is none is told with its own file and sample, counted from 0.
+/// The error about a NaN names the file and the sample in that file, counted from 0.
 #[test]
-fn places_of_new_samples_that_are_no_numbers() {
+fn errors_name_the_sample_with_a_nan() {
     let place = Place::new();
     data(&place, &[("x", &[ROWS, 3, 4, 6], &chw()), ("far", &[ROWS, 4, 6], &classes())]);
     place.write("net.mtl", program("", "task far: depth { from = d.far }").as_bytes());

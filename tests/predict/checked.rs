@@ -1,10 +1,10 @@
-//! `check` looks at the training file: what it says of labels and columns is what `train` says.
+//! `check` reads the training file and reports the same problems of labels and columns as `train`.
 
 use serde_json::Value;
 
 use super::support::*;
 
-/// A program whose label is `d.y`, or another expression, over a table of `a`, `b` and `y`.
+/// A table with the columns `a`, `b` and `y`, and a program with the given task. The inputs are `a` and `b`.
 fn place(task: &str, attributes: &str, row: impl Fn(usize) -> [String; 3]) -> Place {
     let place = Place::new();
     let rows: String = (0..40).map(|i| row(i).join(",") + "\n").collect();
@@ -18,11 +18,12 @@ fn place(task: &str, attributes: &str, row: impl Fn(usize) -> [String; 3]) -> Pl
     place
 }
 
+/// Like [`place`], with the given cells of `y` repeated in turn.
 fn with_label(task: &str, label: &[&str]) -> Place {
     place(task, "", |i| [format!("{i}.5"), ["p", "q"][i % 2].into(), label[i % label.len()].into()])
 }
 
-/// Severity, message and line of each diagnostic but that of open sizes.
+/// The severity, message and line of each diagnostic of `check`, except the advice about sizes that are open.
 fn checked(place: &Place, code: i32) -> Vec<(String, String, u64)> {
     let ended = place.run("check p.mtl --message-format json");
     assert_eq!(ended.code, code, "{}{}", ended.out, ended.err);
@@ -35,7 +36,7 @@ fn checked(place: &Place, code: i32) -> Vec<(String, String, u64)> {
     all.filter(|v| v["code"] != "mtl::shape::open").map(|v| of(&v)).collect()
 }
 
-/// The output of a command, without frames and line ends.
+/// The output of a command as one line, without the frames of diagnostics.
 fn said(text: &str) -> String {
     text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -84,7 +85,7 @@ fn labels_that_do_not_fit_their_column() {
         assert_eq!(trained.code, code, "{task}: {}", trained.err);
         assert!(said(&trained.err).contains(message), "{message}: {}", trained.err);
     }
-    // What fits says nothing.
+    // Labels that fit are accepted without a message.
     for (task, label) in [
         ("binary { label = d.y }", &["True", "false", "NA"][..]),
         ("classes(3) { label = d.y }", &["p", "q", "r"]),
@@ -99,7 +100,7 @@ fn labels_that_do_not_fit_their_column() {
 }
 
 #[test]
-fn notes_on_columns_are_those_of_training() {
+fn notes_on_columns_are_the_same_as_in_training() {
     let place = place("binary { label = d.y }", "", |i| {
         let a = if i % 8 == 0 { format!("<{i}") } else { format!("{i}.5") };
         [a, "7".into(), if i == 5 { "NA".into() } else { (i % 2).to_string() }]
@@ -116,7 +117,7 @@ fn notes_on_columns_are_those_of_training() {
             "{note}: {found:?}"
         );
     }
-    // What training would refuse is a warning, as before.
+    // A time that training refuses is only a warning of `check`.
     let refused = self::place("binary { label = d.y }", ", time = b", |i| [i.to_string(), "soon".into(), "1".into()]);
     let found = checked(&refused, 0);
     assert!(found.iter().any(|(s, m, _)| s == "warning" && m.contains("neither a number nor a date")), "{found:?}");
@@ -125,7 +126,7 @@ fn notes_on_columns_are_those_of_training() {
     assert!(said(&trained.err).contains("neither a number nor a date"), "{}", trained.err);
 }
 
-/// A test file, or one that the validation split takes rows of, is not read for it.
+/// `check` finds problems of the training labels even if the test file is missing, also if validation rows are taken from that file.
 #[test]
 fn other_files_are_not_needed() {
     for splits in [", test = \"none.csv\"", "@of"] {

@@ -100,9 +100,10 @@ fn sound_data_are_left_alone() {
     assert!(checked.err.contains("nothing odd was found"), "{}", checked.err);
 }
 
-/// Numbers far from 0 that differ are neither constant nor moved, as labels and as inputs, and are shown with the digits that differ.
+/// Different numbers far from 0 are reported neither as constant nor as shifted, as labels and as inputs. They are printed with the digits in
+/// which they differ.
 #[test]
-fn numbers_far_from_zero_have_a_spread() {
+fn numbers_far_from_zero_are_not_constant() {
     for offset in [1_700_000_000.0, 123_456_789_012_345.0] {
         let place = Place::new();
         let rows =

@@ -200,9 +200,10 @@ fn endings_that_stand_for_no_format_are_refused() {
     }
 }
 
-/// A missing word that is a number means its value, in training and for new rows; blanks before a quote change nothing.
+/// If a number is listed in `missing`, every spelling of it is a missing cell, in training and in new rows. Spaces around quotes have no
+/// effect.
 #[test]
-fn a_missing_number_in_every_spelling_and_a_quote_after_a_blank() {
+fn spellings_of_missing_numbers_and_spaces_around_quotes() {
     let holes = |spelling: fn(usize) -> &'static str| {
         let cell = |(i, l): (usize, &str)| {
             let (age, rest) = l.split_once(',').expect("cells");
@@ -224,13 +225,13 @@ fn a_missing_number_in_every_spelling_and_a_quote_after_a_blank() {
     assert_eq!(of_first, of_second);
     assert_eq!(of_first, first.run("predict R t.csv --device cpu --quiet").ok().out);
     let lacking = first.run("data check p.mtl --json").ok().json();
-    let column = lacking["columns"].as_array().expect("columns").iter().find(|c| c["column"] == "age").expect("it");
+    let column = lacking["columns"].as_array().expect("columns").iter().find(|c| c["column"] == "age").expect("`age`");
     assert!(column["splits"][0]["missing"].as_u64().is_some_and(|n| n > 4), "{column}");
 }
 
-/// What cannot be encoded is told with its own file and line, or sample, however many rows came before.
+/// The error about a cell that cannot be encoded names its file and its line in that file, however many rows come before it.
 #[test]
-fn places_of_new_rows_that_cannot_be_encoded() {
+fn errors_name_the_row_that_cannot_be_encoded() {
     const SMALL: &str = "mtl 1\ndata d { format = csv, train = \"t.csv\", validation = share(0.2) }\n\
         input x: fields { from = d[a] }\ntask y: binary { from = d.y }\nbackbone net(x) { stage s = one_hot -> linear(2) }\n\
         head for y = linear(outputs)\ntrain { epochs = 1, batch = 16 }\n";

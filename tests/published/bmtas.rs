@@ -171,7 +171,7 @@ fn final_norms_learn_nothing() {
     assert!(!found(1) && found(3));
 }
 
-/// Tasks that choose the same copy after they have chosen different ones are a finding; the tree keeps them apart.
+/// If tasks choose the same copy after they have chosen different ones, a finding reports it. The derived tree keeps these tasks apart.
 #[test]
 fn tasks_that_meet_again_are_reported() {
     let mut seen = [0, 0];
@@ -217,9 +217,9 @@ fn tasks_that_meet_again_are_reported() {
     assert!(seen[1] > 0, "{seen:?}");
 }
 
-/// A step as in the code goes on to the same bytes.
+/// A search with `steps = per_task`, as in the released code, writes the same bytes if it is stopped and resumed.
 #[test]
-fn single_steps_go_on_to_the_same_bytes() {
+fn a_resumed_search_with_steps_per_task_writes_the_same_bytes() {
     let make = || place("epochs = 4, batch = 12, steps = per_task");
     stopped_and_resumed(make, &["checkpoints/supernet.safetensors", "expected_cost.json"]);
 }

@@ -11,7 +11,7 @@ mod mtnas;
 
 use support::*;
 
-/// A search that is stopped and resumed until it is done writes the same bytes as one that runs through.
+/// Checks that a search that is stopped and resumed until it is complete writes the same bytes as an uninterrupted one.
 fn stopped_and_resumed(make: impl Fn() -> Place, files: &[&str]) {
     let whole = make();
     whole.run("search net.mtl -o run --device cpu --quiet").ok();

@@ -162,10 +162,10 @@ fn searches_of_routes_take_a_weighting() {
     }
 }
 
-/// Rewards that never rose are a finding: with rates of 0 chance decides, and the finding has the two means; where the network learns,
-/// the rewards rise.
+/// A finding reports rewards that never rose, with their mean at the start and at the end. With learning rates of 0, chance decides whether
+/// they rise. If the network learns, they rise.
 #[test]
-fn rewards_that_never_rose_are_a_finding() {
+fn rewards_that_never_rise_are_reported() {
     let place = Place::new();
     let found = |rates: &str, seed: usize| -> Option<[f64; 2]> {
         let search = format!("search reinforce {{ epochs = 16, batch = 50, {rates} }}");

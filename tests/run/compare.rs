@@ -165,10 +165,10 @@ fn what_is_asked_for_and_how() {
     assert!(none.err.contains("`nowhere` is no comparison"), "{}", none.err);
 }
 
-/// A path in `--with` is relative to the program, as one in the file is: it leads to the same table wherever the comparison stands.
-/// A table that is not there is told of before anything is trained.
+/// A path in `--with` is relative to the folder of the program, as a path in the program is. The location of the output folder does not
+/// matter. A missing table is an error before any training starts.
 #[test]
-fn a_table_that_is_asked_for() {
+fn paths_in_with_are_relative_to_the_program() {
     let place = Place::table();
     let affinities = "yes,kind,value\n1,0.9,0.1\n0.9,1,0.2\n0.1,0.2,1\n";
     for folder in ["", "deep/"] {

@@ -79,7 +79,7 @@ fn movielens(place: &Place) {
             ["M", "F"][user % 2],
             ["student", "writer", "engineer"][user % 3],
             10_000 + user,
-            // Of two films the table does not know the year, and says so in words of its own.
+            // In the original table, the year of two films is one of these texts. The misspelling is in the original.
             match item {
                 7 => "unkonwn".to_string(),
                 13 => "V".to_string(),

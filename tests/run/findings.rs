@@ -1,4 +1,5 @@
-//! What is reported next to a result, and what is not: rare labels, labels that are missing, budgets, trainings that all diverge.
+//! The findings that are reported with a result, and those that must not be: random and rare labels, missing labels, results that a budget
+//! forces, and trainings that all diverge.
 
 use super::support::*;
 
@@ -13,7 +14,8 @@ head for * = linear(outputs)
 train { epochs = 60, batch = 20, optimizer = adam(lr = 1e-2) }
 "#;
 
-/// `coin` is drawn by chance, `rare` is one row in thirty and follows from `a`; `gone` has no label in some file.
+/// A table for [`TWO`]. `coin` is random. `rare` is 1 in about one of thirty rows and depends on `a`. `gone` has values only if `labels` is
+/// true.
 fn rows(count: usize, seed: u64, labels: bool) -> String {
     let mut out = String::from("a,b,coin,rare,gone\n");
     for r in numbers(3 * count, seed).chunks_exact(3) {
@@ -28,8 +30,8 @@ fn kinds(summary: &serde_json::Value) -> Vec<(String, String)> {
     summary["findings"].as_array().expect("a list").iter().map(|f| (text(&f["kind"]), text(&f["task"]))).collect()
 }
 
-/// A coin is reported whatever metric comes first. A rare label that is found is not, though the constant is right as often. A task
-/// without labels in the split that is shown is compared with nothing.
+/// A random label is reported as no better than a constant, whatever the first metric is. A rare label that is learned is not reported,
+/// although a constant has nearly the same accuracy. A task without labels in the test split is not compared with a constant.
 #[test]
 fn a_constant_is_compared_by_loss_and_metric() {
     let place = Place::new();
@@ -47,9 +49,9 @@ fn a_constant_is_compared_by_loss_and_metric() {
     assert!(coins >= 2, "{coins} of 3");
 }
 
-/// Where a budget leaves nothing but the shared network, the result is no collapse.
+/// If the budget admits only the network that shares everything, this result is not reported as a collapse.
 #[test]
-fn a_budget_that_forces_is_no_collapse() {
+fn a_result_that_the_budget_forces_is_not_a_collapse() {
     let place = Place::new();
     let with = |budget: &str, run: &str| {
         let text = format!(
@@ -66,7 +68,7 @@ fn a_budget_that_forces_is_no_collapse() {
     assert!(!with("params <= 145", "forced").iter().any(|(kind, _)| kind == "collapsed"));
 }
 
-/// Trainings that all diverge leave nothing to report: exit code 5, for folds and for comparisons.
+/// If every training diverges, there is no result: folds and comparisons end with exit code 5.
 #[test]
 fn trainings_that_all_diverge() {
     let place = Place::table();
@@ -80,14 +82,14 @@ fn trainings_that_all_diverge() {
     }
 }
 
-/// Inputs at the end of f32 make outputs that no file can hold: nothing is written, and the row is named.
+/// Inputs near the largest `f32` lead to outputs that are not finite. Then no file is written, and the error names the row.
 #[test]
-fn outputs_that_are_no_numbers_are_not_written() {
+fn outputs_that_are_not_finite_are_not_written() {
     let place = Place::new();
     place.write("t.csv", rows(60, 1, true).as_bytes());
     place.write("v.csv", rows(30, 2, true).as_bytes());
     place.write("s.csv", rows(30, 3, true).as_bytes());
-    // Fields would be standardised, and such an input refused before.
+    // An input of type `fields` would be standardised, so that this value would be refused earlier. `f32[2]` is not.
     let dense = TWO.replace("fields { from = d, except = [coin, rare, gone] }", "f32[2] { from = d[a, b] }");
     let dense = dense.replace("one_hot -> ", "").replace("epochs = 60", "epochs = 1");
     place.write("net.mtl", dense.as_bytes());

@@ -156,15 +156,15 @@ fn programs_and_folders() {
     r.case("no such program", 1, "run nett.mtl -o run --quiet", |_| ());
     r.case("nothing to search", 3, RUN, |p| strategy(p, ""));
     let table = "search affinity { affinities = \"affinity.csv\" }";
-    r.case("a table that is not there", 4, RUN, |p| strategy(p, table));
-    r.case("too few samples to measure", 3, "search net.mtl -o run --device cpu --quiet", |p| {
+    r.case("an affinity table that is not there", 4, RUN, |p| strategy(p, table));
+    r.case("too few samples to measure affinities", 3, "search net.mtl -o run --device cpu --quiet", |p| {
         strategy(p, "search affinity");
         spec(p, "share(0.2", "share(0.03");
     });
     let options = " -o run --device cpu --quiet --random 2";
-    r.case("random networks with a training", 2, &format!("train net.mtl{options}"), |_| ());
-    r.case("random networks with a search", 2, &format!("search net.mtl{options}"), |_| ());
-    r.case("parameters of no program", 2, "verify net.mtl --set epochs=9", |_| ());
+    r.case("random networks for a training run", 2, &format!("train net.mtl{options}"), |_| ());
+    r.case("random networks for a search", 2, &format!("search net.mtl{options}"), |_| ());
+    r.case("parameters without a program", 2, "verify net.mtl --set epochs=9", |_| ());
     r.case("no data to train on", 3, TRAIN, |p| {
         let text = "mtl 1\ninput x: f32[4]\ntask y: binary\nbackbone net(x) { stage one = linear(4) }\n\
                     head for * = linear(outputs)\n";

@@ -219,15 +219,15 @@ fn in_time() {
     assert_eq!(place.ids()[1], (300..400).collect());
 }
 
-/// The last hours are validation rows, however the hours are written.
+/// With `time`, the latest rows are validation rows in every format of times. As text, most of these formats would sort differently.
 #[test]
-fn hours_are_ordered_by_time_and_not_as_texts() {
+fn times_are_ordered_by_time_and_not_as_text() {
     type Write = fn(usize) -> String;
     let ways: [Write; 4] = [
         |h| format!("2026-01-01 {h}:00"),
         |h| format!("2026-01-01{}{h:02}:00", if h % 2 == 0 { "T" } else { " " }),
         |h| format!("2026-01-01T{h:02}:00:00{}", [".5", ",25", "", ".000000001"][h % 4]),
-        // Tongan clocks are thirteen hours ahead.
+        // Every other time has the offset of Tonga, thirteen hours ahead of UTC.
         |h| {
             if h % 2 == 0 {
                 format!("2026-01-01T{h:02}:00Z")

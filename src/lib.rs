@@ -34,15 +34,15 @@
 //! | [`random`] | counter-based randomness: every draw a function of seed, purpose and counters |
 //! | [`std`] | the standard library, `.mtl` files |
 //! | [`ops`] | one file per op: docs, shape rule, parameters, MACs; kernels of the CPU in `ops/kernel/`, of a GPU in `ops/cuda/`; gradients tested |
-//! | [`objective`] | task kinds; losses and metrics, one file each |
+//! | [`objective`] | task kinds, units of labels; losses and metrics, one file each |
 //! | [`optim`] | optimisers, schedules and loss weightings, one file each; clipping |
 //! | [`data`] | one file per format; frozen schemas, label expressions, splits, encoding, batches; new rows to predict; a look at all of it (no candle) |
 //! | [`hir`] | names resolved; `hir/schema.rs` is the one table of items and attributes |
 //! | [`ir`] | the network graph and the algebra of spaces: choices, partition chains, counting, derivation |
-//! | [`check`] | shapes, costs, types of the network's nodes, fit of space and strategy, lints |
+//! | [`check`] | shapes, costs, types of the network's nodes, fit of space and strategy, the trainings of a program and their batches (`steps.rs`), lints |
 //! | [`plan`] | lowering; passes over the plan that make a step cheaper and change no value |
 //! | [`runtime`] | model, the way forward (`forward.rs`, `waves.rs`) and back (`tape.rs`, `back.rs`), memory (`blocks.rs`), threads (`threads.rs`), feeding, reading ahead (`reader.rs`), training, evaluation, checkpoints |
-//! | [`search`] | one file per strategy: definition (read by checking) and procedure |
+//! | [`search`] | one file per strategy: definition (read by checking) and procedure; tables of other tools (`outside.rs`) |
 //! | [`artifact`] | canonical topologies, digests of meaning, derived files |
 //! | [`driver`] | text to checked spec, in one page |
 //! | [`experiment`] | what commands do: phases, run folder, baselines, results, prediction |

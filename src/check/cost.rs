@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::shared::{Shared, passing};
 use super::{Checked, Typed};
-use crate::hir::{TopoSource, Topology};
+use crate::hir::{Read, Reads, Search, Spec, StageId, TopoSource, Topology};
 use crate::ir::{ChoiceKind, Network, Node, Reader};
 use crate::ops::input::count;
 use crate::ops::mix::{Gate, Mix};
 use crate::ops::{Op, TensorType};
+use crate::schema::Budget;
 
 /// Cost of one copy of a stage, or one head. `None` while a size is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +167,7 @@ pub fn sizes(checked: &Checked, of: crate::schema::Cost) -> Option<(Vec<u64>, u6
 }
 
 /// What a budget allows, in what it counts: `trunk` is one copy of every stage, `heads` all heads.
-pub fn limit(budget: &crate::schema::Budget, trunk: u64, heads: u64, tasks: usize) -> f64 {
+pub fn limit(budget: &Budget, trunk: u64, heads: u64, tasks: usize) -> f64 {
     use crate::schema::Reference;
     match budget.relative_to {
         None => budget.at_most,
@@ -177,6 +178,7 @@ pub fn limit(budget: &crate::schema::Budget, trunk: u64, heads: u64, tasks: usiz
 
 /// A budget that only the fully shared network meets.
 pub struct Forced {
+    pub budget: Budget,
     /// What the budget allows.
     pub limit: f64,
     /// The cost of the shared network, and of the next smallest tree, which splits the last stage once.
@@ -184,18 +186,26 @@ pub struct Forced {
     pub next: u64,
 }
 
-/// Whether only the shared network meets a budget, in a space of trees over a chain of stages. `None` if larger networks meet it too, if
-/// the shared network exceeds it, or while a size is open.
-pub fn forced(budget: &crate::schema::Budget, stages: &[Cost], heads: &[Cost]) -> Option<Forced> {
+/// Whether only the shared network meets the budget of a search, in a space of trees over a chain of stages. `None` if larger networks
+/// meet it too, if the shared network exceeds it, in other spaces, and while a size is unknown.
+pub fn forced(spec: &Spec, search: &Search, stages: &[Cost], heads: &[Cost]) -> Option<Forced> {
+    let (space, backbone) = (spec.space.as_ref()?, spec.backbone.as_ref()?);
+    // In a chain of stages that read `one`, the cheapest split is that of the last stage alone.
+    let chain = backbone.stages.iter().enumerate().skip(1).all(|(i, s)| s.reads == [Read::Stage(StageId(i - 1))]);
+    let tree = space.levels.iter().all(|l| matches!(l.reads, Reads::One)) && matches!(space.heads.reads, Reads::One);
+    if !chain || !tree || spec.tasks.len() < 2 || space.levels.last().is_none_or(|l| l.copies < 2) {
+        return None;
+    }
+    let budget = search.args.get("budget").and_then(|_| search.args.budget("budget"))?;
     let counted = |c: &Cost| if budget.of == crate::schema::Cost::Params { c.params } else { c.macs };
     let stages: Vec<u64> = stages.iter().map(counted).collect::<Option<_>>()?;
     let tasks = heads.len();
     let heads: u64 = heads.iter().map(counted).sum::<Option<u64>>()?;
     let trunk: u64 = stages.iter().sum();
     let shared = trunk + heads;
-    let limit = limit(budget, trunk, heads, tasks);
+    let limit = limit(&budget, trunk, heads, tasks);
     let next = shared + stages.last().copied().unwrap_or(0);
-    (limit >= shared as f64 && limit < next as f64).then_some(Forced { limit, shared, next })
+    (limit >= shared as f64 && limit < next as f64).then_some(Forced { budget, limit, shared, next })
 }
 
 /// Sizes of a supernet with heads on every copy, during the search and after pruning.

@@ -41,8 +41,8 @@ fn too_few(spec: &Spec, trains: &Trains, name: &str, norm: Span) -> Option<Diagn
             .label("one row at a time")
             .also(norm, "normalises over the rows of a batch")
             .help(match batch {
-                1 => format!("take larger batches (`batch = 32`), or replace `{name}` by `layer_norm`"),
-                _ => format!("train on more rows, or replace `{name}` by `layer_norm`"),
+                1 => format!("use larger batches (`batch = 32`), or replace `{name}` with `layer_norm`"),
+                _ => format!("train on more rows, or replace `{name}` with `layer_norm`"),
             }),
         );
     }

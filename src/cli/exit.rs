@@ -16,7 +16,7 @@ pub enum Exit {
     Program,
     /// The data are missing or are not what the program says.
     Data,
-    /// Training diverged: a loss became infinite or no number.
+    /// Training diverged, or an output or a result is infinite or NaN.
     Diverged,
     /// Stopped by a signal or a time limit, with everything saved: the same command resumes. sysexits' EX_TEMPFAIL, on which
     /// schedulers can requeue.
@@ -48,7 +48,7 @@ impl Exit {
             Exit::Usage => "the command line cannot be read",
             Exit::Program => "the program has errors",
             Exit::Data => "the data are missing or are not what the program says",
-            Exit::Diverged => "training diverged",
+            Exit::Diverged => "training diverged, or an output or a result is infinite or NaN",
             Exit::Stopped => "stopped by a signal or a time limit; can be resumed",
         }
     }

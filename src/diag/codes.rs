@@ -154,7 +154,7 @@ codes! {
     TASK_SCALE             Warning "task" "scale"             "tasks whose losses are a hundredth of the others'";
     TASK_WEIGHT            Warning "task" "weight"            "a task with the weight 0";
     TASK_SAME_LABEL        Warning "task" "same_label"        "two tasks that learn the same label";
-    TASK_ACTIVATION        Warning "task" "activation"        "a head that ends in what its loss applies by itself";
+    TASK_ACTIVATION        Warning "task" "activation"        "a head without numbers below 0 where its loss takes logits";
     TASK_STANDARDIZE       Error   "task" "standardize"       "standardised labels of a task whose labels are not quantities";
     TASK_PROBABILITIES     Error   "task" "probabilities"     "probabilities where a loss takes logits, or the other way round";
     TASK_NONE              Error   "task" "none"              "a spec without tasks";

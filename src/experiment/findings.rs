@@ -70,7 +70,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
                 against: c.start,
                 text: format!(
                     "`{strategy}` has decided little or nothing: the probabilities of {} of {} choices are near their initial values or \
-                     nearly even (mean entropy {:.4} of 1, at the start {:.4}), so the topology is arbitrary",
+                     nearly even (mean entropy {:.4} of 1, at the start {:.4}), so much of the topology may be chance",
                     c.open, c.choices, c.entropy, c.start
                 ),
                 help: "search for more epochs, or with a higher learning rate of the choices: `choices = adam(lr = 0.05)`".into(),
@@ -102,7 +102,7 @@ pub fn of_search(checked: &Checked, network: &Network, derived: &Derived, certai
                 against: 0.0,
                 text: format!(
                     "{tasks} choose the same copy of `{}` after they have chosen different copies of an earlier stage; the topology is a \
-                     tree, and they stay apart",
+                     tree, and they stay separate",
                     met.stage
                 ),
                 help: "`expected_cost.json` has the probabilities; more epochs, or a lower temperature at the end, may settle it".into(),
@@ -134,9 +134,7 @@ fn forced(checked: &Checked) -> bool {
     let Some(heads) = checked.heads.iter().map(|t| t.as_ref().map(|t| t.cost)).collect::<Option<Vec<_>>>() else {
         return false;
     };
-    let budgets =
-        checked.spec.searches.iter().filter_map(|s| s.args.get("budget").and_then(|_| s.args.budget("budget")));
-    budgets.into_iter().any(|b| cost::forced(&b, &stages, &heads).is_some())
+    checked.spec.searches.iter().any(|search| cost::forced(&checked.spec, search, &stages, &heads).is_some())
 }
 
 /// The findings about a trained network: compares its tasks with constant predictions, on the split that tables show.
@@ -152,22 +150,30 @@ pub fn of_network(
     for (output, found) in plan.outputs.iter().zip(&scores.tasks) {
         let task = &checked.spec.tasks[output.task];
         let place = feed.label_of(output.task);
-        let counted = counted(&table.labels[place], table.rows);
+        let counts = Counts::of(&table.labels[place], table.rows);
         // Without labels there is nothing to compare; a note has reported it.
-        if counted[0] + counted[1] == 0.0 {
+        if counts.labels == 0 {
             continue;
         }
         let constants = Constants::of(task, &feed.dataset.train.labels[place], feed.dataset.train.rows);
         let constants = constants.scores(task, feed, table, place)?;
-        if let Some((measure, value, against)) = no_better(found, &constants, counted) {
+        let likelihood = ["bce", "cross_entropy"].contains(&task.loss.name);
+        if let Some(Beaten { measure, value, against, chance }) = no_better(found, &constants, counts, likelihood) {
             let name = &result.name;
+            let (no_better, few) = match chance {
+                false => ("no better", String::new()),
+                true => {
+                    let few = format!("; with so few labels ({}), the difference may be chance", counts.labels);
+                    ("not shown to be better", few)
+                }
+            };
             out.push(Finding {
                 kind: Kind::NoBetterThanConstant,
                 network: Some(name.clone()),
                 task: Some(task.name.clone()),
                 text: format!(
-                    "`{name}` is no better than a constant at `{}`: {split} {measure} {value:.4}, and {against:.4} where every row gets the \
-                     same output",
+                    "`{name}` is {no_better} than a constant at `{}`: {split} {measure} {value:.4}, and {against:.4} where every row gets the \
+                     same output{few}",
                     task.name
                 ),
                 help: "look at the label and at what the inputs hold (`mtlc data check`), then at the learning rate and the epochs".into(),
@@ -180,30 +186,52 @@ pub fn of_network(
     Ok(out)
 }
 
-/// The numbers of labels that count, over components and pixels: those up to 0.5, and those above.
-fn counted(labels: &LabelData, rows: usize) -> [f64; 2] {
-    let counts = |i: &usize| match &labels.mask {
-        None => true,
-        Some(m) => m.marks[i / labels.size * m.size + i % labels.size % m.size] == 1,
-    };
-    let all = (0..rows * labels.size).filter(counts);
-    let (ones, zeros): (Vec<usize>, Vec<usize>) = all.partition(|i| labels.values[*i] > 0.5);
-    [zeros.len() as f64, ones.len() as f64]
+/// The labels of a table that count, over components and pixels.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    labels: usize,
+    /// The values up to 0.5, and those above.
+    zeros: f64,
+    ones: f64,
 }
 
-/// The measure, its value and that of the constant, if a task is no better than the best constant: neither by its loss nor by its first
-/// metric. `labels`: see [`counted`].
+impl Counts {
+    fn of(labels: &LabelData, rows: usize) -> Counts {
+        let mut found = [0u64; 2];
+        for row in 0..rows {
+            for (i, value) in labels.row(row).iter().enumerate() {
+                found[usize::from(*value > 0.5)] += u64::from(labels.counts(row, i % labels.labels.max(1)));
+            }
+        }
+        let labels = (0..rows).map(|row| labels.counted(row)).sum();
+        Counts { labels, zeros: found[0] as f64, ones: found[1] as f64 }
+    }
+}
+
+/// A task that is no better than the best constant.
+struct Beaten {
+    measure: String,
+    value: f64,
+    /// The value of the constant.
+    against: f64,
+    /// Whether the value is the better one, by so little that chance explains it.
+    chance: bool,
+}
+
+/// Whether a task is no better than the best constant: neither by its loss nor by its first metric.
 ///
-/// Both can differ from those of a constant by chance alone. Within two standard errors, a metric is no better. With n labels, a loss that
-/// is lower by less than 8/n of itself is no better: for a log-likelihood, whose improvement d has a variance of about 2d per label, that
-/// is about two standard errors, too.
-fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> Option<(String, f64, f64)> {
+/// Both can differ from those of a constant by chance alone. Within two standard errors, a metric is no better. With n labels, a log-likelihood
+/// (`likelihood`) that is lower by less than 8/n is within about two standard errors: an improvement d has a variance of about 2d per
+/// label. For other losses, the margin is 8/n of the loss itself.
+fn no_better(found: &TaskScores, constants: &[TaskScores], counts: Counts, likelihood: bool) -> Option<Beaten> {
     let loss = constants.iter().map(|c| c.loss).filter(|l| l.is_finite()).min_by(f64::total_cmp)?;
-    let [zeros, ones] = labels;
-    if found.loss < loss - loss.abs() * (8.0 / (zeros + ones)).min(1.0) {
+    let Counts { labels, zeros, ones } = counts;
+    let labels = labels as f64;
+    let margin = if likelihood { 8.0 / labels } else { loss.abs() * (8.0 / labels).min(1.0) };
+    if found.loss < loss - margin {
         return None;
     }
-    let by_loss = Some(("loss".to_string(), found.loss, loss));
+    let by_loss = Some(Beaten { measure: "loss".into(), value: found.loss, against: loss, chance: found.loss < loss });
     let Some(metric) = found.metrics.first() else { return by_loss };
     let def = objective::find_metric(metric.name.split('(').next().unwrap_or_default())?;
     let sign = if def.better == Better::Higher { 1.0 } else { -1.0 };
@@ -213,10 +241,11 @@ fn no_better(found: &TaskScores, constants: &[TaskScores], labels: [f64; 2]) -> 
     let error = match metric.name.as_str() {
         // The standard error of the Mann-Whitney statistic if the scores do not depend on the labels.
         "auc" if zeros > 0.0 && ones > 0.0 => ((zeros + ones + 1.0) / (12.0 * zeros * ones)).sqrt(),
-        "accuracy" => (best * (1.0 - best) / (zeros + ones)).sqrt(),
+        "accuracy" => (best * (1.0 - best) / labels).sqrt(),
         _ => 0.0,
     };
-    (sign * (value - best) <= 2.0 * error).then(|| (metric.name.clone(), value, best))
+    let ahead = sign * (value - best);
+    (ahead <= 2.0 * error).then(|| Beaten { measure: metric.name.clone(), value, against: best, chance: ahead > 0.0 })
 }
 
 #[cfg(test)]
@@ -230,7 +259,8 @@ mod tests {
     }
 
     fn found(name: &str, value: Option<f64>, loss: f64, constant: f64) -> bool {
-        no_better(&scores(name, value, loss), &[scores(name, Some(constant), 0.5)], [500.0, 500.0]).is_some()
+        let counts = Counts { labels: 1000, zeros: 500.0, ones: 500.0 };
+        no_better(&scores(name, value, loss), &[scores(name, Some(constant), 0.5)], counts, false).is_some()
     }
 
     #[test]
@@ -246,6 +276,19 @@ mod tests {
         assert!(found("accuracy", Some(0.95), 0.5, 0.95) && found("f1", Some(0.6), 0.5, 0.66));
         // Labels drawn by a coin: two standard errors are 0.032.
         assert!(found("accuracy", Some(0.53), 0.499, 0.5) && !found("accuracy", Some(0.54), 0.51, 0.5));
+        let by_chance = |value, loss| {
+            let scores = |value, loss| scores("accuracy", Some(value), loss);
+            let counts = Counts { labels: 12, zeros: 6.0, ones: 6.0 };
+            no_better(&scores(value, loss), &[scores(0.5, 0.5)], counts, true).expect("twelve labels").chance
+        };
+        assert!(by_chance(0.6, 0.4) && !by_chance(0.5, 0.4) && !by_chance(0.4, 0.6));
+        // Rare labels: 8/n is more than 8/n of a small loss.
+        let rare = |likelihood| {
+            let counts = Counts { labels: 1000, zeros: 990.0, ones: 10.0 };
+            let of = |loss| scores("auc", Some(0.5), loss);
+            no_better(&of(0.053), &[of(0.056)], counts, likelihood).is_some()
+        };
+        assert!(rare(true) && !rare(false));
         assert!(found("r2", None, 0.5, 0.0) && !found("r2", None, 0.4, 0.0), "undefined: the loss decides");
     }
 }

@@ -134,8 +134,11 @@ pub fn begin(
     let data = data(prepared)?;
     let rows = prepared.feed.dataset.train.rows;
     if folds > rows {
-        let message = format!("{folds} folds are asked for, and there are {rows} training rows");
-        let help = format!("every fold needs a row: `--folds {rows}` at most");
+        let message = format!("`--folds {folds}` needs {folds} training rows, and the data have {rows}");
+        let help = match rows {
+            0 | 1 => "cross-validation needs at least two training rows".to_string(),
+            _ => format!("every fold needs a row: use at most `--folds {rows}`"),
+        };
         return Err(Failure::Run(RunError::Data(DataError::option(message, help))));
     }
     let (sources, spec) = (&prepared.compiled.sources, &prepared.checked().spec);

@@ -7,6 +7,7 @@ pub mod compare;
 pub mod findings;
 pub mod folder;
 pub mod folds;
+pub mod look;
 pub mod memory;
 pub mod networks;
 pub mod one_shot;

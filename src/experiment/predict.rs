@@ -67,14 +67,17 @@ impl Predictor {
         Ok(Predictor { model, feed, schema, specs, answers, wanted })
     }
 
-    /// The outputs of every task for the rows of a piece, by [`Predictor::answers`]. A row's do not depend on what else is in it.
+    /// The outputs of the tasks in `keep`, as indices into [`Predictor::answers`], for the rows of a piece. The outputs of a row do not
+    /// depend on the other rows of the piece.
     ///
     /// # Errors
-    /// Inputs that cannot be encoded, and outputs that are infinite or NaN.
-    pub fn outputs(&self, piece: &fresh::Piece) -> Result<Vec<Vec<f32>>, RunError> {
+    /// Inputs that cannot be encoded, and outputs of these tasks that are infinite or NaN.
+    pub fn outputs(&self, piece: &fresh::Piece, keep: &[usize]) -> Result<Vec<Vec<f32>>, RunError> {
         let table = encode_inputs(&piece.raw, &self.schema, fresh::SPLIT, &self.specs)?;
-        let outputs = predictions(&self.model, &self.feed, &table, &[], &Control::free())?;
-        finite(&self.answers, &outputs, piece.rows, |row| piece.raw.splits[fresh::SPLIT].place(row))?;
+        let mut all = predictions(&self.model, &self.feed, &table, &[], &Control::free())?;
+        let outputs: Vec<Vec<f32>> = keep.iter().map(|i| std::mem::take(&mut all[*i])).collect();
+        let kept = keep.iter().map(|i| &self.answers[*i]);
+        finite(kept.zip(&outputs), piece.rows, |row| piece.raw.splits[fresh::SPLIT].place(row))?;
         Ok(outputs)
     }
 
@@ -108,20 +111,20 @@ pub fn split_outputs(
     for (s, table) in [(1, &feed.dataset.validation), (2, &feed.dataset.test)] {
         let place = |row: usize| feed.origin[s].get(row).map_or(row.to_string(), u32::to_string);
         let outputs = predictions(&model, feed, table, &[], &Control::free())?;
-        finite(&answers, &outputs, table.rows, |row| format!("row {} of the {} split", place(row), SPLITS[s]))?;
+        let named = |row| format!("row {} of the {} split", place(row), SPLITS[s]);
+        finite(answers.iter().zip(&outputs), table.rows, named)?;
         splits.push(SplitOutputs { split: SPLITS[s], places: (0..table.rows).map(place).collect(), outputs });
     }
     Ok((answers, splits))
 }
 
 /// Refuses outputs that are infinite or NaN. `outputs` has the values per answer, row after row; `place` names a row.
-fn finite(
-    answers: &[Answer],
-    outputs: &[Vec<f32>],
+fn finite<'a>(
+    outputs: impl Iterator<Item = (&'a Answer, &'a Vec<f32>)>,
     rows: usize,
     place: impl Fn(usize) -> String,
 ) -> Result<(), RunError> {
-    for (answer, values) in answers.iter().zip(outputs) {
+    for (answer, values) in outputs {
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             let row = at / (values.len() / rows.max(1)).max(1);
             return Err(RunError::Output { task: answer.task.clone(), place: place(row), value: values[at] });

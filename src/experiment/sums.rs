@@ -11,10 +11,8 @@ use crate::runtime::seal::hex;
 
 pub const FILE: &str = "SHA256SUMS";
 
-/// What changes after the sums are written.
+/// Files that change after the checksums are written.
 const LEFT_OUT: [&str; 3] = [FILE, "run.json", "run.lock"];
-/// Files that are not in the lists of earlier versions.
-const NEWER: &str = "progress.json";
 
 /// Writes the checksums of all files of the folder except those with the status of the run. Returns the checksum of the list itself.
 pub fn write(folder: &RunFolder) -> Result<String, RunError> {
@@ -69,8 +67,7 @@ pub fn compare(folder: &RunFolder) -> Result<Option<Compared>, RunError> {
             out.changed.push(name.to_string());
         }
     }
-    out.unlisted =
-        files(&folder.path)?.into_iter().filter(|f| f != NEWER && !listed.contains_key(f.as_str())).collect();
+    out.unlisted = files(&folder.path)?.into_iter().filter(|f| !listed.contains_key(f.as_str())).collect();
     Ok(Some(out))
 }
 

@@ -102,7 +102,7 @@ pub struct Outcome {
     pub decisions: Vec<usize>,
     /// A row per choice, where the strategy has logits.
     pub logits: Vec<Vec<f64>>,
-    /// How far its probabilities have changed, if it has any; one entry per search.
+    /// How much its probabilities have changed, if it has any; one entry per search.
     pub certainties: Vec<Certainty>,
     /// What the search knows of its result before anything is retrained; what that is, each strategy says.
     pub validation: Option<SplitScores>,

@@ -47,12 +47,13 @@ fn a_run_from_the_outside() {
     assert!(refused.err.contains("`found.mtl` exists already"), "{}", refused.err);
     assert_eq!(before, place.contents());
 
-    // `--quiet` says nothing; the product is the same kind of thing.
+    // `--quiet` leaves warnings (twelve rows prove little); the product is the same kind of thing.
+    let warnings = |text: &str| text.lines().all(|l| l.starts_with("warning: ") || l.starts_with("  help: "));
     let quiet = place.run("evaluate run --quiet --device cpu").ok();
-    assert_eq!(quiet.err, "");
+    assert!(warnings(&quiet.err), "{}", quiet.err);
     assert!(!quiet.out.is_empty());
     let quiet = place.run("train found.mtl -o trained --quiet --device cpu --set epochs=1").ok();
-    assert_eq!(quiet.err, "");
+    assert!(warnings(&quiet.err), "{}", quiet.err);
     assert!(quiet.out.contains("trained"), "{}", quiet.out);
 }
 

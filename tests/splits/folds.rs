@@ -95,7 +95,7 @@ fn what_cannot_be_folded() {
     place.run("train p.mtl --folds 3 -o F --device cpu").fails(1, &["`split` names them, too"]);
     place.program("data d { format = csv, train = \"t.csv\" }");
     place.run("train p.mtl --folds 1 -o F").fails(2, &["--folds"]);
-    place.run("train p.mtl --folds 500 -o F --device cpu").fails(4, &["500 folds are asked for"]);
+    place.run("train p.mtl --folds 500 -o F --device cpu").fails(4, &["`--folds 500` needs 500 training rows"]);
     place.run("search p.mtl --folds 3 -o F").fails(2, &["a search alone has no test scores"]);
     assert!(!place.path("F").exists());
 }

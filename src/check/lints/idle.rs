@@ -60,7 +60,7 @@ static TABLE: &[Idle] = &[
     Idle {
         strategy: "pairwise",
         attribute: "better",
-        when: |args, _| args.opt_str("pairs").is_some_and(|p| p.to_lowercase().ends_with(".json")),
+        when: |args, _| args.opt_str("pairs").is_some_and(|p| p.rsplit(['/', '\\']).next() == Some("pairwise.json")),
         why: "a `pairwise.json` records which values are better",
         help: "leave it out",
     },

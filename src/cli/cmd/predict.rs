@@ -97,8 +97,7 @@ fn pass(
 ) -> Result<usize, Stop> {
     let (mut rows, mut said) = (0, Instant::now());
     while let Some(piece) = source.next(predictor.rows_at_a_time()).map_err(|e| session::failed(e.into()))? {
-        let mut all = predictor.outputs(&piece).map_err(session::failed)?;
-        let outputs: Vec<Vec<f32>> = keep.iter().map(|i| std::mem::take(&mut all[*i])).collect();
+        let outputs = predictor.outputs(&piece, keep).map_err(session::failed)?;
         let leads: Vec<Vec<String>> = piece.ids.into_iter().collect();
         out.rows(Rows { rows: piece.rows, leads: &leads, outputs: &outputs }).map_err(lost)?;
         rows += piece.rows;

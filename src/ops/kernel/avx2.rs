@@ -7,8 +7,16 @@ use super::micro::{LANES, Raw, Start};
 /// Rows whose accumulators the registers hold.
 const ROWS: usize = 6;
 
-/// The same for every row, written out: a loop over the rows would keep the accumulators in memory in builds with little optimisation,
-/// where tests then take several times as long.
+// Builds with little optimisation neither inline everything nor unroll loops, and tests would take several times as long. Therefore the
+// inner loop calls nothing that such a build leaves as a call: it reads a `Pair` instead of `_mm256_loadu_ps`, and uses
+// `_mm256_broadcastss_ps` instead of `_mm256_set1_ps`. Its rows are written out, because a loop over them would keep the accumulators in
+// memory.
+
+/// Two vectors of a panel, at any alignment.
+#[repr(C, packed)]
+struct Pair([__m256; 2]);
+
+/// The same for every row, written out.
 macro_rules! each_row {
     ($r:ident => $body:block) => {
         each_row!(0 1 2 3 4 5, $r => $body)
@@ -62,10 +70,10 @@ unsafe fn part(raw: &Raw<f32>, vectors: usize, from: usize, v: usize) {
         });
         let mut panel = raw.panel.add(v * LANES);
         for off in raw.off {
-            let b = [_mm256_loadu_ps(panel), _mm256_loadu_ps(panel.wrapping_add(8))];
+            let b = (*panel.cast::<Pair>()).0;
             let off = *off as usize;
             each_row!(R => {
-                let a = _mm256_set1_ps(*x[R].wrapping_add(off));
+                let a = _mm256_broadcastss_ps(_mm_load_ss(x[R].wrapping_add(off)));
                 acc[R][0] = _mm256_fmadd_ps(a, b[0], acc[R][0]);
                 acc[R][1] = _mm256_fmadd_ps(a, b[1], acc[R][1]);
             });

@@ -116,7 +116,11 @@ impl Known<'_> {
                         }
                         (Some(v), None) | (None, Some(v)) => v,
                         (None, None) => {
-                            let why = format!("no affinity of `{}` and `{}`", self.tasks[i], self.tasks[j]);
+                            let stage = match matrices.len() {
+                                1 => String::new(),
+                                _ => format!(" at stage `{}`", self.stages[l]),
+                            };
+                            let why = format!("no affinity of `{}` and `{}`{stage}", self.tasks[i], self.tasks[j]);
                             return Err(wrong(l, i, j, &why));
                         }
                     };
@@ -284,9 +288,10 @@ impl Known<'_> {
         if rows != n && rows != n * d {
             return Err(sheet.shaped(&format!("has {rows} rows of numbers; {}", self.wanted()), HELP));
         }
-        let mut all: Vec<_> = (0..rows / n).map(|_| empty()).collect();
+        // Rows that name their stage apply to no other.
+        let mut all: Vec<_> = (0..if before == 2 { d } else { rows / n }).map(|_| empty()).collect();
         for row in 0..rows {
-            let l = if before == 2 && rows > n { index(self.stages, row, 0, "stage")? } else { row / n };
+            let l = if before == 2 { index(self.stages, row, 0, "stage")? } else { row / n };
             // Without names, rows are in the order of the columns.
             let i = match before {
                 0 => columns.iter().position(|c| *c == row % n).expect("as many as columns"),
@@ -401,6 +406,15 @@ mod tests {
             ("1,1,\n1,1,1\n,1,1\n", "line 1: column `3`: no affinity of `a` and `c`"),
             ("task,with,affinity\na,b,1\na,c,1\n", "`./t` is incomplete: no affinity of `b` and `c`"),
             ("task,with,affinity\na,b,1\na,b,1\n", "line 3: column `affinity`: this affinity is given twice"),
+            // One matrix that names its stage is not used at the others.
+            (
+                "stage,task,a,b,c\ns2,a,1,1,1\ns2,b,1,1,1\ns2,c,1,1,1\n",
+                "`./t` is incomplete: no affinity of `a` and `b` at stage `s1`",
+            ),
+            (
+                "stage,task,a,b,c\ns3,a,1,1,1\ns3,b,1,1,1\ns3,c,1,1,1\n",
+                "line 2: column `stage`: the program has no stage `s3`",
+            ),
             ("1,2,3,4\n1,2,3,4\n1,2,3,4\n", "line 1: there are 4 columns of numbers and no names"),
             ("[[1,1],[1,1]]", "`./t`: there are 2 rows; 3 tasks"),
             ("[[1,1,1],[1,1],[1,1,1]]", "`./t`, row 2: this is 2 numbers, and there are 3 tasks"),

@@ -216,22 +216,21 @@ pub fn tree(scores: &[Vec<Vec<f64>>], limits: &[usize]) -> Vec<Labels> {
     out
 }
 
-/// The stages at which tasks choose the same copy although they were separated at an earlier stage, and those tasks.
-pub fn remerged(scores: &[Vec<Vec<f64>>]) -> Vec<(usize, Vec<usize>)> {
+/// The stages at which tasks choose the same copy although the tree separates them, because they were separated at an earlier stage;
+/// and those tasks. `tree`: of the same scores, by [`tree`].
+pub fn remerged(scores: &[Vec<Vec<f64>>], tree: &[Labels]) -> Vec<(usize, Vec<usize>)> {
     let tasks = scores.first().map_or(0, Vec::len);
-    let mut above: Labels = vec![0; tasks];
     let mut out = Vec::new();
-    for (stage, rows) in scores.iter().enumerate() {
+    for (stage, (rows, groups)) in scores.iter().zip(tree).enumerate() {
         let best: Vec<usize> = rows.iter().map(|r| crate::search::choices::argmax(r)).collect();
         let chosen = rows.iter().any(|r| r.len() > 1);
         // Groups are in the order of their smallest task, as in topologies.
         for first in (0..tasks).filter(|t| chosen && !best[..*t].contains(&best[*t])) {
             let together: Vec<usize> = (0..tasks).filter(|t| best[*t] == best[first]).collect();
-            if together.iter().any(|t| above[*t] != above[together[0]]) {
+            if together.iter().any(|t| groups[*t] != groups[first]) {
                 out.push((stage, together));
             }
         }
-        above = meet(&above, &canonical_pairs(best.iter().map(|l| *l as u32)));
     }
     out
 }
@@ -398,7 +397,10 @@ mod tests {
         let score = |labels: &[usize]| -> Vec<Vec<f64>> {
             labels.iter().map(|c| (0..4).map(|i| if i == *c { -0.1 } else { -2.0 }).collect()).collect()
         };
-        let of = |chain: &[&[usize]]| remerged(&chain.iter().map(|l| score(l)).collect::<Vec<_>>());
+        let of = |chain: &[&[usize]]| {
+            let scores: Vec<_> = chain.iter().map(|l| score(l)).collect();
+            remerged(&scores, &tree(&scores, &vec![4; chain.len()]))
+        };
         assert_eq!(of(&[&[0, 0, 0], &[1, 1, 2], &[0, 0, 1]]), [], "a tree");
         assert_eq!(of(&[&[0, 0, 0], &[1, 1, 2], &[0, 0, 0]]), [(2, vec![0, 1, 2])]);
         assert_eq!(of(&[&[0, 1, 2, 3], &[0, 0, 1, 1], &[0, 1, 2, 3]]), [(1, vec![0, 1]), (1, vec![2, 3])]);
@@ -407,7 +409,13 @@ mod tests {
             [(1, vec![0, 1]), (2, vec![0, 2]), (2, vec![1, 3])]
         );
         // A single copy is no choice: separated tasks still read it separately.
-        assert_eq!(remerged(&[score(&[0, 1, 0]), vec![vec![0.0]; 3]]), []);
+        let scores = [score(&[0, 1, 0]), vec![vec![0.0]; 3]];
+        assert_eq!(remerged(&scores, &tree(&scores, &[4, 3])), []);
+        // Too few copies for all groups: the tree merges tasks again that chose different copies, and nothing separates them later.
+        let scores = [score(&[0, 0, 1, 1]), score(&[0, 1, 0, 1]), score(&[0, 0, 1, 1])];
+        let merged = tree(&scores, &[2, 2, 2]);
+        assert_eq!(merged, vec![vec![0, 0, 1, 1]; 3]);
+        assert_eq!(remerged(&scores, &merged), [(1, vec![0, 2]), (1, vec![1, 3])]);
     }
 
     #[test]

@@ -220,9 +220,8 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let course =
         Course { feed, device: &model.device, batches, only: None, epochs, evaluated: feed.dataset.validation.rows };
     let ended = epochs::train(&course, &mut searching, &mut keeper, listener)?;
-    let chain = searching.chain()?;
+    let (chain, again) = searching.chain()?;
     let hard = searching.hard()?;
-    let again = searching.remerged()?;
     let record = searching.record(&chain, &again)?;
     let certainty = Certainty::new(search.strategy.call.name, &start, &searching.probabilities()?, None);
     let certainties = vec![Certainty { remerged: again, ..certainty }];
@@ -379,22 +378,20 @@ impl<'a> Searching<'a> {
         out
     }
 
-    /// The partition of the tasks at each stage that the logits come to.
-    fn chain(&self) -> Result<Vec<Vec<usize>>, RunError> {
+    /// The tree that the logits come to, as the partition of the tasks at each stage, and the tasks that it separates although they
+    /// choose the same copy.
+    fn chain(&self) -> Result<(Vec<Vec<usize>>, Vec<Remerged>), RunError> {
         let rows: Vec<Vec<f64>> = self.choices.read()?.iter().map(|r| log_softmax(r)).collect();
-        let tree = cost::tree(&self.by_stage(&rows, 0.0), &cost::limits(&self.copies));
-        Ok(tree.into_iter().map(|k| k.into_iter().map(usize::from).collect()).collect())
-    }
-
-    /// The tasks that the tree separates although they choose the same copy.
-    fn remerged(&self) -> Result<Vec<Remerged>, RunError> {
+        let scores = self.by_stage(&rows, 0.0);
+        let tree = cost::tree(&scores, &cost::limits(&self.copies));
         let stages = self.ground.checked.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
-        let found = cost::remerged(&self.by_stage(&self.choices.read()?, 0.0)).into_iter();
+        let found = cost::remerged(&scores, &tree).into_iter();
         let name = |(stage, tasks): (usize, Vec<usize>)| Remerged {
             stage: stages[stage].name.clone(),
             tasks: tasks.into_iter().map(|t| self.watch.goals[t].name.clone()).collect(),
         };
-        Ok(found.map(name).collect())
+        let remerged = found.map(name).collect();
+        Ok((tree.into_iter().map(|k| k.into_iter().map(usize::from).collect()).collect(), remerged))
     }
 
     /// Every task on its likeliest copies.

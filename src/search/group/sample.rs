@@ -88,7 +88,7 @@ pub(super) fn entropy(logits: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// The released `softmax` is softmax(logits) at any temperature (`F.softmax(self.group_matrix, dim=-1)`); the other samplers use it.
+    /// The released `softmax` is softmax(logits) at any temperature (`F.softmax(self.group_matrix, dim=-1)`); the other samplers divide by the temperature.
     #[test]
     fn only_noisy_samplers_have_a_temperature() {
         let logits = vec![vec![0.3, -0.7, 1.1], vec![2.0, 0.0, -1.0]];

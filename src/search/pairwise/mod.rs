@@ -133,8 +133,7 @@ fn search(ground: &Ground, bench: &mut dyn Bench, listener: &mut dyn Listener) -
     let mut shares = found.values(&tasks, stages.len()).map_err(RunError::Checkpoint)?;
     rank::relative(&mut shares, found.better).map_err(|(task, with)| {
         let message = format!(
-            "the results of `{}` with `{}` cannot be compared: they are more than 1e100 times the mean of the results of `{}` \
-             without sharing",
+            "the results of `{}` with `{}` cannot be ranked: one of them is more than 1e100 times the mean result of `{}` without sharing",
             tasks[task], tasks[with], tasks[task]
         );
         RunError::from(DataError::Option { message, help: "correct the table in `pairs`".into() })

@@ -101,7 +101,7 @@ pub fn read(path: &Path, tasks: &[String], stages: &[String], better: Option<Bet
         Outside::Json(json) => {
             let found = of_json(&json, tasks, stages)?;
             if better.is_some_and(|b| b != found.better) {
-                let said = "the attribute `better` of the search says the opposite";
+                let said = "this contradicts the attribute `better` of the search";
                 return Err(json.wrong(
                     "`better`",
                     said,
@@ -281,7 +281,7 @@ mod tests {
         assert!(said("[\"s1\",\"s2\"]", "[\"s2\",\"s1\"]").contains("another order"));
         assert!(
             said("\"better\":\"higher\"", "\"better\":\"lower\"")
-                .contains("`better`: the attribute `better` of the search says the opposite")
+                .contains("`better`: this contradicts the attribute `better` of the search")
         );
         assert!(
             said("\"epochs\":0", "\"epochs\":9223372036854775808").contains("`epochs`: 9223372036854775808 is not")

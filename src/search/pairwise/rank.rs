@@ -61,7 +61,7 @@ pub struct Ranking {
 
 /// Converts results to relative ones, of which lower is better: 1 + d / m, where m is the mean of the task's results without sharing (its
 /// absolute value), and d is how much worse the result is than that mean. If m is 0, the relative result is d. If a result is too far from
-/// the mean, the error is its task and partner: sums of such results are infinite or drown all others.
+/// the mean, the error is its task and partner: sums of such results would be infinite, or so large that other results would not count.
 pub fn relative(values: &mut Values, better: Better) -> Result<(), (usize, usize)> {
     const MOST: f64 = 1e100;
     let n = values.len();

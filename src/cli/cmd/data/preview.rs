@@ -109,9 +109,9 @@ impl View<'_> {
                     Value::Null => "missing".to_string(),
                     Value::String(s) => cut(&s),
                     Value::Number(n) => match n.as_f64() {
-                        // Whole numbers may be identifiers, so all their digits are shown.
+                        // As text: an integer can have more digits than an f64 holds.
                         Some(v) if v.fract() == 0.0 => n.to_string().trim_end_matches(".0").to_string(),
-                        v => short(v.unwrap_or(f64::NAN)),
+                        v => own_number(v.unwrap_or(f64::NAN)),
                     },
                     other => other.to_string(),
                 };
@@ -171,7 +171,8 @@ impl View<'_> {
                         }
                     }
                     _ => {
-                        let word = |i: usize, v: f64| if l.counts(r, i % l.labels) { short(v) } else { "-".into() };
+                        let word =
+                            |i: usize, v: f64| if l.counts(r, i % l.labels) { own_number(v) } else { "-".into() };
                         own.iter().enumerate().map(|(i, v)| word(i, *v)).collect::<Vec<_>>().join(", ")
                     }
                 }
@@ -222,6 +223,16 @@ fn ends(values: impl ExactSizeIterator<Item = f64> + Clone) -> String {
 /// Four significant digits at most.
 fn short(v: f64) -> String {
     format!("{v:.3e}").parse::<f64>().unwrap_or(v).to_string()
+}
+
+/// A number in the units of the data, with four significant digits, but with all digits before the decimal point: whole numbers may be
+/// identifiers.
+fn own_number(v: f64) -> String {
+    if v.fract() == 0.0 {
+        return v.to_string();
+    }
+    let whole = if v.abs() < 1.0 { 0 } else { v.abs().log10() as usize + 1 };
+    format!("{v:.*e}", whole.max(4) - 1).parse::<f64>().unwrap_or(v).to_string()
 }
 
 fn cut(word: &str) -> String {

@@ -458,7 +458,8 @@ fn schema_refuses_what_it_does_not_know() {
         "a column of kind `category` has no `mean`"
     );
     assert!(
-        wrong("column a { kind = category, values = [\"x\", \"y\"], counts = [1, 2] }").contains("most frequent first")
+        wrong("column a { kind = category, values = [\"x\", \"y\"], counts = [1, 2] }")
+            .contains("sorted by descending count")
     );
     assert!(wrong("file \"x\" { bytes = 1, sha256 = \"abc\" }").contains("64 lower-case"));
     assert_eq!(wrong("split train { rows = 2 }"), "split `train` appears twice");
@@ -471,7 +472,7 @@ fn verify_names_what_differs() {
     let schema = Schema::freeze(&load(&text, at.path()).unwrap());
     write(at.path(), "people.csv", PEOPLE.replace("clerk", "clark").as_bytes());
     let differ = schema.verify(&load(&text, at.path()).unwrap()).unwrap_err();
-    assert!(differ[0].starts_with("file `people.csv` is another one"), "{differ:?}");
+    assert!(differ[0].starts_with("file `people.csv` has changed"), "{differ:?}");
     assert_eq!(differ[1], "column `job` no longer holds \"clerk\"");
     assert_eq!(differ.len(), 2);
 }

@@ -343,7 +343,7 @@ fn other_files_are_recognised_by_their_contents() {
         (b"PAR1\x15no rows".to_vec(), "a Parquet file", "to_csv"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), "an Excel workbook (xls)", "CSV UTF-8"),
         (npy("<f4", false, &[1], &[0; 4]), "a NumPy array", "format = npy"),
-        (b"BZh91AY".to_vec(), "bzip2", "unpack"),
+        (b"BZh91AY&SY".to_vec(), "bzip2", "unpack"),
         (b"<!DOCTYPE html><html>".to_vec(), "a web page", "download the table"),
         (b"version https://git-lfs.github.com/spec/v1\n".to_vec(), "Git LFS pointer", "git lfs pull"),
         (gzip(b"PAR1\x15no rows"), "a Parquet file", "to_csv"),

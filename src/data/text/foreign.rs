@@ -50,6 +50,7 @@ static KINDS: &[Kind] = &[
     },
     Kind { begins: b"\x93NUMPY", ambiguous: false, name: "a NumPy array", help: "read it with `format = npy`" },
     Kind { begins: b"\x1f\x8b", ambiguous: false, name: "compressed twice with gzip", help: "unpack it once" },
+    Kind { begins: b"BZh91AY&SY", ambiguous: false, name: "compressed with bzip2", help: UNPACK },
     Kind { begins: b"BZh", ambiguous: true, name: "compressed with bzip2", help: UNPACK },
     Kind { begins: b"\xfd7zXZ\0", ambiguous: false, name: "compressed with xz", help: UNPACK },
     Kind { begins: b"\x28\xb5\x2f\xfd", ambiguous: false, name: "compressed with zstd", help: UNPACK },

@@ -14,6 +14,8 @@ mod numbers;
 mod pixels;
 #[path = "data/support.rs"]
 mod support;
+#[path = "data/verdicts.rs"]
+mod verdicts;
 
 use mtlc::data::axes::Order;
 use mtlc::data::label::{check_label, check_mask, classes};
@@ -262,7 +264,7 @@ fn npy_files_and_npz_give_the_same_columns() {
     write(at.path(), "cut.npy", &npy("<f4", false, &[2], &[0; 4]));
     let fail = |files: &str| failure(&format!("format = npy, train = [{files}]"), at.path());
     assert!(fail("\"x.npy\", \"three.npy\"").contains("`x.npy` has 4 samples and `three.npy` has 3"));
-    assert!(fail("\"text.npy\"").contains("type `<U3`; read are bool, whole numbers, f16, f32 and f64"));
+    assert!(fail("\"text.npy\"").contains("type `<U3`; supported are bool, integers, f16, f32 and f64"));
     assert!(fail("\"fields.npy\"").contains("a structured type"));
     assert!(fail("\"inf.npy\"").starts_with("`inf.npy`, sample 0, column `inf`: inf is not a finite number"));
     assert!(fail("\"cut.npy\"").contains("shape [2] needs 8 bytes, and 4 follow the header"));
@@ -456,7 +458,8 @@ fn schema_refuses_what_it_does_not_know() {
         "a column of kind `category` has no `mean`"
     );
     assert!(
-        wrong("column a { kind = category, values = [\"x\", \"y\"], counts = [1, 2] }").contains("most frequent first")
+        wrong("column a { kind = category, values = [\"x\", \"y\"], counts = [1, 2] }")
+            .contains("sorted by descending count")
     );
     assert!(wrong("file \"x\" { bytes = 1, sha256 = \"abc\" }").contains("64 lower-case"));
     assert_eq!(wrong("split train { rows = 2 }"), "split `train` appears twice");
@@ -469,7 +472,7 @@ fn verify_names_what_differs() {
     let schema = Schema::freeze(&load(&text, at.path()).unwrap());
     write(at.path(), "people.csv", PEOPLE.replace("clerk", "clark").as_bytes());
     let differ = schema.verify(&load(&text, at.path()).unwrap()).unwrap_err();
-    assert!(differ[0].starts_with("file `people.csv` is another one"), "{differ:?}");
+    assert!(differ[0].starts_with("file `people.csv` has changed"), "{differ:?}");
     assert_eq!(differ[1], "column `job` no longer holds \"clerk\"");
     assert_eq!(differ.len(), 2);
 }

@@ -1,4 +1,4 @@
-//! Dealing a split out: a seeded permutation per epoch, cut into batches, gathered into contiguous memory.
+//! Batches of a split: a seeded permutation per epoch is divided into batches, whose samples are copied into contiguous memory.
 
 use super::DataError;
 use super::album::Drawn;
@@ -15,7 +15,7 @@ pub struct Batches {
     pub shuffle: Option<Randomness>,
     /// Leave out the last batch of an epoch if it is smaller than the others (unless it is the only one).
     pub drop_last: bool,
-    /// Rows that are dealt apart, before the others of each epoch: the same ones in every epoch, drawn by the seed.
+    /// Rows that form separate batches before the others of each epoch: the same ones in every epoch, drawn by the seed.
     pub held: usize,
 }
 

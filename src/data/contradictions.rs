@@ -1,17 +1,20 @@
 //! Attributes of a data set that its frozen schema contradicts. `check` reports them from the text alone; otherwise, only reading the data
 //! would find them.
 
+use std::collections::HashSet;
+
 use super::csv;
-use super::freeze::{ColumnFacts, Facts, Schema};
+use super::freeze::{ColumnFacts, Facts, Schema, same};
 use super::split;
 use super::vocabulary;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::schema::Args;
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 /// The contradictions between the attributes and the schema, each at its attribute, or at the item if the attribute is not given.
 pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    let facts = schema.by_name();
     let mut add = |span: Option<Span>, message: String| {
         let d = Diagnostic::new(codes::DATA_SCHEMA, span.unwrap_or(item), message);
         found.push(
@@ -23,17 +26,16 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
         false => Vec::new(),
     };
     for name in given("drop") {
-        if schema.column(&name.value).is_some() {
+        if facts.get(name.value.as_str()).is_some() {
             add(Some(name.span), format!("`drop` leaves out `{}`, but the schema has that column", name.value));
         }
     }
-    if let Some(named) = split::named(args).filter(|n| schema.column(&n.column).is_some()) {
+    if let Some(named) = split::named(args).filter(|n| facts.get(n.column.as_str()).is_some()) {
         let message = format!("`split` names `{}`, but the schema has it as a column of the data", named.column);
         add(args.span("split"), message);
     }
-    let text = |c: &ColumnFacts| c.facts.is_text();
     for name in given("categories") {
-        if schema.column(&name.value).is_some_and(|c| matches!(c.facts, Facts::Numeric { .. })) {
+        if facts.get(name.value.as_str()).is_some_and(|c| matches!(c.facts, Facts::Numeric { .. })) {
             add(
                 Some(name.span),
                 format!("`categories` names `{}`, but the column is numeric in the schema", name.value),
@@ -42,12 +44,14 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
     }
     let numeric = given("numeric");
     for name in &numeric {
-        if schema.column(&name.value).is_some_and(text) {
+        if facts.get(name.value.as_str()).is_some_and(|c| c.facts.is_text()) {
             add(Some(name.span), format!("`numeric` names `{}`, but the column holds text in the schema", name.value));
         }
     }
+    let words = |names: &[Spanned<String>]| names.iter().map(|n| n.value.clone()).collect::<HashSet<String>>();
     if args.is_given("numeric") {
-        let listed = |c: &&ColumnFacts| numeric.iter().any(|n| n.value == c.name);
+        let names = words(&numeric);
+        let listed = |c: &&ColumnFacts| names.contains(&c.name);
         let others = schema.columns.iter().filter(|c| matches!(c.facts, Facts::Numeric { .. }) && !listed(c));
         let names: Vec<&str> = others.map(|c| c.name.as_str()).collect();
         if !names.is_empty() {
@@ -57,14 +61,17 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
     }
     let columns = given("columns");
     if !columns.is_empty() {
-        let missing = schema.columns.iter().filter(|c| !columns.iter().any(|n| n.value == c.name));
+        let named = words(&columns);
+        let missing = schema.columns.iter().filter(|c| !named.contains(&c.name));
         let names: Vec<&str> = missing.map(|c| c.name.as_str()).collect();
         if !names.is_empty() {
             let listing = suggest::listing(names.iter().copied());
             add(args.span("columns"), format!("`columns` leaves out {listing}, which the schema has"));
         }
     }
-    if args.is_given("missing") && !same(&csv::plain(args, "missing"), &schema.missing) {
+    // With `missing`, only its words are missing.
+    let replaces = args.is_given("missing") && !schema.missing_numbers.is_empty();
+    if args.is_given("missing") && !replaces && !same(&csv::plain(args, "missing"), &schema.missing) {
         let words: Vec<String> = schema.missing.iter().map(|w| format!("{w:?}")).collect();
         let message = format!("the schema was frozen with other missing values: `missing = [{}]`", words.join(", "));
         add(args.span("missing"), message);
@@ -72,10 +79,13 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
     for (attribute, message) in vocabulary::contradictions(args, schema) {
         add(args.span(attribute), message);
     }
+    if replaces {
+        let message = "the schema was frozen without `missing`, so the usual spellings are missing in numeric columns";
+        found.push(
+            Diagnostic::new(codes::DATA_SCHEMA, args.span("missing").unwrap_or(item), message)
+                .label("contradicts the schema")
+                .help("leave `missing` out, or freeze again: `mtlc data freeze`"),
+        );
+    }
     found
-}
-
-/// Whether two lists have the same words, in any order.
-fn same(a: &[String], b: &[String]) -> bool {
-    a.iter().all(|w| b.contains(w)) && b.iter().all(|w| a.contains(w))
 }

@@ -1,9 +1,11 @@
-//! What can go wrong with data on disk: file, row and column by name, and the way out in [`DataError::help`].
+//! Errors in data on disk, with file, row and column by name, and a help text in [`DataError::help`].
 
 use std::path::{Path, PathBuf};
 
-/// A failure of the world of data. `Display` states the facts; [`DataError::help`] says what to do. Rows of tables count
-/// lines of the file from 1, samples of arrays count from 0 as their tools do.
+use crate::diag::suggest;
+
+/// An error in data on disk. The message states the facts, and [`DataError::help`] says what to do. Rows of tables are numbered by their
+/// lines from 1, samples of arrays from 0.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     #[error("no file `{}`", path.display())]
@@ -79,6 +81,19 @@ impl DataError {
         DataError::Option { message: message.into(), help: help.into() }
     }
 
+    /// A column that an attribute or expression names and that does not exist, with a suggestion and the list of the columns. `context`
+    /// follows the name in the message.
+    pub(super) fn no_column<'a>(
+        column: &str,
+        context: impl Into<String>,
+        columns: impl Iterator<Item = &'a str> + Clone,
+    ) -> DataError {
+        let near =
+            suggest::nearest(column, columns.clone()).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+        let help = format!("{near}the columns are {}", suggest::listing(columns));
+        DataError::Column { column: column.into(), context: context.into(), help }
+    }
+
     /// The way out, where there is one to name.
     pub fn help(&self) -> Option<String> {
         Some(match self {
@@ -97,15 +112,15 @@ impl DataError {
                 "each row needs one cell per column; cells that contain the delimiter stand in double quotes".into()
             }
             DataError::NotFinite { .. } => {
-                "remove or replace the value; in tables a missing cell is an empty one, or a text that `missing` lists; in an array of labels \
-                 a NaN is a missing one"
+                "remove or replace the value; in a table, leave the cell empty or write a text that means \"missing\"; in an array of labels, \
+                 write NaN"
                     .into()
             }
             DataError::Lengths { .. } => "both need the same samples in the same order".into(),
             DataError::EmptySplit { why, .. } => why.clone(),
             DataError::Constant { column, .. } => {
                 let written = super::schema_text::name(column);
-                format!("a constant says nothing: leave `{column}` out with `except = [{written}]` or `drop`")
+                format!("a constant carries no information: leave `{column}` out with `except = [{written}]` or `drop`")
             }
             DataError::Column { help, .. } | DataError::Option { help, .. } | DataError::Label { help, .. }
                 if !help.is_empty() =>

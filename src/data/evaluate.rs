@@ -1,7 +1,7 @@
-//! Computing label expressions on rows. A missing cell makes the whole label missing, except in a test for missing cells. A division by
-//! zero is missing, and so is its remainder.
+//! Computing label expressions on rows. Comparisons and computations with a missing cell are missing, except a test for missing cells. `and`
+//! and `or` are missing only if the missing side decides the result. A division by zero is missing, and so is its remainder.
 //!
-//! Arithmetic and comparisons of whole numbers beyond 2^53 are exact. A constant that is compared with a column of 16 or 32 bits is rounded
+//! Comparisons with a whole number beyond 2^53 are exact, and so are sums, differences, products and remainders of whole numbers. A constant that is compared with a column of 16 or 32 bits is rounded
 //! like the column ([`Precision`]).
 
 use std::cmp::Ordering;
@@ -61,6 +61,9 @@ fn whole_order(whole: i128, v: f64) -> Option<Ordering> {
     (!v.is_nan()).then(|| whole.cmp(&(floor as i128)).then(if rest > 0.0 { Ordering::Less } else { Ordering::Equal }))
 }
 
+/// An f64 holds all whole numbers up to this one.
+const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
+
 /// A label whose columns are found in the data.
 #[derive(Debug, Clone)]
 pub struct Bound<'a> {
@@ -82,13 +85,9 @@ impl Label {
 fn place(term: &mut Term, raw: &Raw, data: &str) -> Result<(), DataError> {
     match term {
         Term::Column(name, at) | Term::IsMissing(name, at) => {
-            *at = raw.index(name).ok_or_else(|| DataError::Column {
-                column: name.clone(),
-                context: format!(" in data `{data}`"),
-                help: format!(
-                    "its columns are {}",
-                    crate::diag::suggest::listing(raw.columns.iter().map(|c| c.name.as_str()))
-                ),
+            *at = raw.index(name).ok_or_else(|| {
+                let all = raw.columns.iter().map(|c| c.name.as_str());
+                DataError::no_column(name, format!(" in data `{data}`"), all)
             })?;
             Ok(())
         }
@@ -128,6 +127,9 @@ impl<'a> Bound<'a> {
     fn sides(&'a self, [l, r]: [&'a Term; 2], split: usize, row: usize, at: usize) -> [Cell<'a>; 2] {
         let side = |term: &'a Term, other: &Term| match self.cell(term, split, row, at) {
             Cell::Number(v) if is_constant(term) => Cell::Number(self.precision(other, split).rounded(v)),
+            Cell::Whole(v) if is_constant(term) && self.precision(other, split) != Precision::Exact => {
+                Cell::Number(self.precision(other, split).rounded(v as f64))
+            }
             cell => cell,
         };
         [side(l, r), side(r, l)]
@@ -252,7 +254,16 @@ fn computed<'a>(op: BinaryOp, l: Cell<'a>, r: Cell<'a>) -> Cell<'a> {
     if divides && b == 0.0 {
         return Cell::Missing;
     }
-    if matches!(l, Cell::Whole(_)) || matches!(r, Cell::Whole(_)) {
+    let v = match op {
+        BinaryOp::Add => a + b,
+        BinaryOp::Sub => a - b,
+        BinaryOp::Mul => a * b,
+        BinaryOp::Div => a / b,
+        BinaryOp::Rem => a.rem_euclid(b),
+        _ => return Cell::Missing,
+    };
+    // The result may have been rounded if it, or a side, is beyond 2^53.
+    if v.abs() >= EXACT || matches!(l, Cell::Whole(_)) || matches!(r, Cell::Whole(_)) {
         let exact = l.whole().zip(r.whole()).and_then(|(a, b)| match op {
             BinaryOp::Add => a.checked_add(b),
             BinaryOp::Sub => a.checked_sub(b),
@@ -265,13 +276,5 @@ fn computed<'a>(op: BinaryOp, l: Cell<'a>, r: Cell<'a>) -> Cell<'a> {
             return if small { Cell::Number(v as f64) } else { Cell::Whole(v) };
         }
     }
-    let v = match op {
-        BinaryOp::Add => a + b,
-        BinaryOp::Sub => a - b,
-        BinaryOp::Mul => a * b,
-        BinaryOp::Div => a / b,
-        BinaryOp::Rem => a.rem_euclid(b),
-        _ => return Cell::Missing,
-    };
     if v.is_nan() { Cell::Missing } else { Cell::Number(v) }
 }

@@ -198,6 +198,7 @@ pub fn written(args: &Args, attribute: &str) -> Vec<String> {
     }
 }
 
+/// The bytes as lower-case hexadecimal digits, as `sha256sum` writes them.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

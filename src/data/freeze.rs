@@ -1,12 +1,12 @@
 //! The frozen facts about a data set: what a spec may rely on without the data. Vocabularies and statistics come from the
 //! training split alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::label_facts::{LabelFacts, mean_beside, nine_digits};
 use super::raw::{FileFact, MISSING, Raw, RawColumn, SPLITS, Values};
-use super::terms::is_truth;
+use super::terms::are_truths;
 use super::vocabulary;
 
 /// Facts about a data set. Printed and read as a `schema` item (`schema_text.rs`).
@@ -16,7 +16,7 @@ pub struct Schema {
     pub format: String,
     /// Cells that mean "missing".
     pub missing: Vec<String>,
-    /// Cells that mean "missing" in numeric columns, in addition to `missing`.
+    /// Cells that mean "missing" in numeric columns and in columns of true and false, in addition to `missing`.
     pub missing_numbers: Vec<String>,
     pub files: Vec<FileFact>,
     /// Rows of train, validation, test.
@@ -75,11 +75,16 @@ impl Facts {
 
     /// Whether all texts are true or false, in upper or lower case.
     pub fn is_truths(&self) -> bool {
-        matches!(self, Facts::Category { values } if !values.is_empty() && values.iter().all(|(w, _)| is_truth(w)))
+        matches!(self, Facts::Category { values } if are_truths(values.iter().map(|(w, _)| w)))
     }
 
-    /// These facts with the vocabulary replaced by its size and digest.
+    /// These facts with the vocabulary replaced by its size and digest. The texts true and false reveal nobody, so they stay.
     pub fn withheld(&self) -> Facts {
+        if self.is_truths() { self.clone() } else { self.digested() }
+    }
+
+    /// These facts with the vocabulary replaced by its size and digest, whatever its texts are.
+    pub(super) fn digested(&self) -> Facts {
         match self {
             Facts::Category { values } => Facts::Withheld { values: values.len(), sha256: vocabulary::digest(values) },
             other => other.clone(),
@@ -93,13 +98,18 @@ impl ColumnFacts {
         self.missing == rows * self.shape.iter().product::<usize>()
     }
 
+    /// Whether all texts are true or false, in upper or lower case, including those that are read as unknown.
+    pub fn is_truths(&self) -> bool {
+        self.facts.is_truths() && self.rare.is_none_or(|r| r.cells == 0)
+    }
+
     /// Whether two columns have the same facts. If only one of them contains its vocabulary, digests are compared.
     pub fn agrees(&self, other: &ColumnFacts) -> bool {
         let left_out = |c: &ColumnFacts| matches!(c.facts, Facts::Withheld { .. });
         if left_out(self) == left_out(other) {
             return self == other;
         }
-        let digests = |c: &ColumnFacts| ColumnFacts { facts: c.facts.withheld(), ..c.clone() };
+        let digests = |c: &ColumnFacts| ColumnFacts { facts: c.facts.digested(), ..c.clone() };
         digests(self) == digests(other)
     }
 }
@@ -122,10 +132,10 @@ impl Schema {
         if !self.columns.iter().any(|c| matches!(c.facts, Facts::Withheld { .. })) {
             return;
         }
-        for (c, values) in raw.columns.iter().zip(&raw.splits[0].columns) {
-            if let Some(own) = self.columns.iter_mut().find(|o| o.name == c.name)
-                && matches!(own.facts, Facts::Withheld { .. })
-            {
+        let data: HashMap<&str, (&RawColumn, &Values)> =
+            raw.columns.iter().zip(&raw.splits[0].columns).map(|(c, v)| (c.name.as_str(), (c, v))).collect();
+        for own in self.columns.iter_mut().filter(|o| matches!(o.facts, Facts::Withheld { .. })) {
+            if let Some((c, values)) = data.get(own.name.as_str()) {
                 own.facts = column(c, values).facts;
             }
         }
@@ -134,6 +144,11 @@ impl Schema {
     /// Replaces every vocabulary by its size and digest.
     pub fn withhold(&mut self) {
         self.columns.iter_mut().for_each(|c| c.facts = c.facts.withheld());
+    }
+
+    /// The columns by name, for a pass over many names.
+    pub fn by_name(&self) -> HashMap<&str, &ColumnFacts> {
+        self.columns.iter().map(|c| (c.name.as_str(), c)).collect()
     }
 
     pub fn column(&self, name: &str) -> Option<&ColumnFacts> {
@@ -192,12 +207,14 @@ impl Schema {
         if self.format != now.format {
             differ.push(format!("the schema is of format `{}`, the data of `{}`", self.format, now.format));
         }
-        if self.missing != now.missing {
+        if !same(&self.missing, &now.missing) {
             differ.push(format!("`missing` was {:?} and is {:?}", self.missing, now.missing));
         }
-        if self.missing_numbers != now.missing_numbers {
+        if !same(&self.missing_numbers, &now.missing_numbers) {
             let (was, is) = (&self.missing_numbers, &now.missing_numbers);
-            differ.push(format!("in numeric columns, {was:?} meant \"missing\", and now {is:?} do"));
+            differ.push(format!(
+                "in numeric columns and in columns of true and false, {was:?} meant \"missing\", and now {is:?} do"
+            ));
         }
         if self.files.len() != now.files.len() {
             differ.push(format!("{} files were read and now {}", self.files.len(), now.files.len()));
@@ -205,7 +222,7 @@ impl Schema {
         for (a, b) in self.files.iter().zip(&now.files) {
             if a.sha256 != b.sha256 {
                 differ.push(format!(
-                    "file `{}` is another one: {} bytes, sha256 {}; frozen were {} bytes, sha256 {}",
+                    "file `{}` has changed: it has {} bytes and sha256 {}; the schema records {} bytes and sha256 {}",
                     b.path, b.bytes, b.sha256, a.bytes, a.sha256
                 ));
             }
@@ -215,20 +232,26 @@ impl Schema {
                 differ.push(format!("the {split} split had {a} rows and has {b}"));
             }
         }
+        let (before, after) = (self.by_name(), now.by_name());
         for c in &self.columns {
-            match now.column(&c.name) {
-                None => differ.push(format!("column `{}` is gone", c.name)),
+            match after.get(c.name.as_str()) {
+                None => differ.push(format!("column `{}` is missing", c.name)),
                 Some(n) if !c.agrees(n) => differ.push(difference(c, n)),
                 Some(_) => {}
             }
         }
-        let new = now.columns.iter().filter(|n| self.column(&n.name).is_none());
+        let new = now.columns.iter().filter(|n| !before.contains_key(n.name.as_str()));
         differ.extend(new.map(|n| format!("column `{}` is new", n.name)));
         if differ.is_empty() && !self.columns.iter().map(|c| &c.name).eq(now.columns.iter().map(|c| &c.name)) {
-            differ.push("the columns stand in another order".into());
+            differ.push("the columns are in another order".into());
         }
         if differ.is_empty() { Ok(()) } else { Err(differ) }
     }
+}
+
+/// Whether two lists have the same words, in any order.
+pub(super) fn same(a: &[String], b: &[String]) -> bool {
+    a.iter().all(|w| b.contains(w)) && b.iter().all(|w| a.contains(w))
 }
 
 /// Removes repeated files, which are recognised by their contents: two splits may read one file under different names. A schema
@@ -249,8 +272,8 @@ fn difference(was: &ColumnFacts, is: &ColumnFacts) -> String {
         (Facts::Picture, Facts::Picture) if was.shape == is.shape => {
             format!("column `{name}` has another range or group")
         }
-        (Facts::Picture, _) => format!("column `{name}` was pictures and is none"),
-        (_, Facts::Picture) => format!("column `{name}` was no pictures and is pictures"),
+        (Facts::Picture, _) => format!("column `{name}` contained pictures and no longer does"),
+        (_, Facts::Picture) => format!("column `{name}` did not contain pictures and now does"),
         (a, Facts::Numeric { .. }) if a.is_text() => format!("column `{name}` was text and is numeric"),
         (Facts::Numeric { .. }, b) if b.is_text() => format!("column `{name}` was numeric and is text"),
         (Facts::Hashed { buckets: a }, Facts::Hashed { buckets: b }) if a != b => {
@@ -265,8 +288,8 @@ fn difference(was: &ColumnFacts, is: &ColumnFacts) -> String {
         (Facts::Withheld { values: a, .. }, Facts::Category { values: b }) if *a != b.len() => {
             format!("column `{name}` held {a} texts and holds {}", b.len())
         }
-        (Facts::Withheld { .. }, Facts::Category { .. }) if was.facts != is.facts.withheld() => {
-            format!("column `{name}` holds other texts, or at other rates")
+        (Facts::Withheld { .. }, Facts::Category { .. }) if was.facts != is.facts.digested() => {
+            format!("column `{name}` holds other texts, or they occur with other frequencies")
         }
         _ if was.shape != is.shape => format!("column `{name}` had shape {:?} and has {:?}", was.shape, is.shape),
         (Facts::Category { values: a }, Facts::Category { values: b }) if a != b => {
@@ -277,14 +300,14 @@ fn difference(was: &ColumnFacts, is: &ColumnFacts) -> String {
             match (lost, new) {
                 (Some((v, _)), _) => format!("column `{name}` no longer holds {v:?}"),
                 (None, Some((v, _))) => format!("column `{name}` now also holds {v:?}"),
-                _ => format!("the texts of column `{name}` occur at other rates"),
+                _ => format!("the texts of column `{name}` occur with other frequencies"),
             }
         }
         (Facts::Numeric { mean: a, std: s, .. }, Facts::Numeric { mean: b, std: t, .. }) if (a, s) != (b, t) => {
             format!("column `{name}` had mean {a} and deviation {s}, and has mean {b} and deviation {t}")
         }
         _ if was.missing != is.missing => {
-            format!("column `{name}` missed {} training cells and misses {}", was.missing, is.missing)
+            format!("column `{name}` had {} missing training cells and has {}", was.missing, is.missing)
         }
         _ => format!("column `{name}` has another range or group"),
     }

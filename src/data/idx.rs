@@ -75,7 +75,7 @@ fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
             Diagnostic::new(
                 codes::TYPE_MISSING_ATTRIBUTE,
                 args.span(has).unwrap_or(item),
-                format!("`{has}` needs `{lacks}` beside it"),
+                format!("`{has}` requires `{lacks}`"),
             )
             .help(format!("add `{lacks} = \"...\"`")),
         );
@@ -261,6 +261,6 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
         RawColumn { range: range(args).and_then(Result::ok), ..RawColumn::new("image", &image) },
         RawColumn::new("label", &label),
     ];
-    let parts = Parts { train, validation: None, test, args };
-    parts.assemble(DEF.call.name, columns, facts, Vec::new())
+    let parts = Parts { train, validation: None, test, args, missing: Default::default() };
+    parts.assemble(DEF.call.name, columns, facts)
 }

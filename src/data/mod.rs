@@ -53,6 +53,7 @@ pub use encode::{
     encode_inputs, marks, measure,
 };
 pub use error::DataError;
+pub use files::hex;
 pub use freeze::{ColumnFacts, Facts, Rare, Schema};
 pub use label_facts::LabelFacts;
 pub use outline::{Known, KnownColumn, KnownKind, Outline};

@@ -125,7 +125,9 @@ pub(super) struct Array {
     pub name: String,
     pub sizes: Vec<usize>,
     pub values: Values,
+    /// For messages: the file, or the archive and its member.
     pub path: PathBuf,
+    pub file: PathBuf,
 }
 
 /// All arrays of one split, and what was read.
@@ -143,7 +145,7 @@ pub(super) fn arrays(
             for (member, bytes) in zip::members(&file.bytes, &file.path)? {
                 let name = member.trim_end_matches(".npy").to_string();
                 let path = PathBuf::from(format!("{}:{member}", file.path.display()));
-                arrays.push(parse(&bytes, name, path)?);
+                arrays.push(Array { file: file.path.clone(), ..parse(&bytes, name, path)? });
             }
         } else {
             let name = columns.and_then(|c| c.get(i).cloned()).unwrap_or_else(|| stem(written));
@@ -187,7 +189,7 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
         return Err(magic(format!("shape ({inside}); the first dimension must count samples")));
     };
     let Some(stored) = Stored::numpy(dtype) else {
-        return Err(magic(format!("type `{dtype}`; read are bool, whole numbers, f16, f32 and f64")));
+        return Err(magic(format!("type `{dtype}`; supported are bool, integers, f16, f32 and f64")));
     };
     // Counted without zeros, so that no array of no samples hides a size that overflows later.
     let product = |sizes: &[usize]| sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1)));
@@ -207,7 +209,7 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
     let values = stored.read(body);
     let values = if fortran { from_fortran(values, &sizes) } else { values };
     refuse_infinite(&values, elements, &path, &name)?;
-    Ok(Array { name, sizes, values, path })
+    Ok(Array { name, sizes, values, file: path.clone(), path })
 }
 
 fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
@@ -228,8 +230,17 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
         Some(files) => part(arrays(&files, named.as_deref(), context, &mut facts)?, &columns).map(Some),
     };
     let (validation, test) = (other("validation")?, other("test")?);
-    let parts = Parts { train: part(train, &columns)?, validation, test, args };
-    parts.assemble(DEF.call.name, columns, facts, Vec::new())
+    let parts = Parts { train: part(train, &columns)?, validation, test, args, missing: Default::default() };
+    parts.assemble(DEF.call.name, columns, facts)
+}
+
+/// The place that messages about rows name: the file if it holds all arrays, else the first array.
+fn source(arrays: &[Array]) -> PathBuf {
+    match arrays {
+        [] => PathBuf::new(),
+        [first, others @ ..] if !others.is_empty() && others.iter().all(|a| a.file == first.file) => first.file.clone(),
+        [first, ..] => first.path.clone(),
+    }
 }
 
 /// Puts a split's arrays in the order of the columns, and compares their samples and shapes.
@@ -274,7 +285,7 @@ fn part(mut arrays: Vec<Array>, columns: &[RawColumn]) -> Result<Part, DataError
     }
     Ok(Part {
         rows: out.first().map_or(0, |a| a.sizes[0]),
-        source: out.first().map(|a| a.path.clone()).unwrap_or_default(),
+        source: source(&out),
         columns: out.into_iter().map(|a| a.values).collect(),
         origin: Vec::new(),
         unit: "sample",

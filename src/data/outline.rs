@@ -1,6 +1,7 @@
 //! What is known about a data set's columns before or after freezing, in one shape that checks read: names, kinds, shapes,
 //! vocabularies. Each of them may be open.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::freeze::{Facts, Schema};
@@ -73,7 +74,7 @@ pub struct Known {
     pub outline: Outline,
     /// Whether this comes from a frozen schema: then nothing is open.
     pub frozen: bool,
-    /// Cells that mean "missing" in numeric columns, in addition to those of the outline.
+    /// Cells that mean "missing" in numeric columns and in columns of true and false, in addition to those of the outline.
     pub missing_numbers: Vec<String>,
 }
 
@@ -90,7 +91,9 @@ impl Known {
                 name: c.name.clone(),
                 kind: match &c.facts {
                     Facts::Numeric { min, max, .. } => KnownKind::Numeric(Some([*min, *max])),
-                    Facts::Category { values } if c.rare.is_some() => KnownKind::Counted(values.len()),
+                    Facts::Category { values } if c.rare.is_some() && !c.is_truths() => {
+                        KnownKind::Counted(values.len())
+                    }
                     Facts::Withheld { values, .. } => KnownKind::Counted(*values),
                     Facts::Hashed { buckets } => KnownKind::Hashed(*buckets),
                     Facts::Category { values } => {
@@ -123,14 +126,16 @@ impl Known {
     }
 
     /// The type of an input made of these columns: open until kinds and vocabularies are frozen.
-    pub fn fields(&self, columns: &[String]) -> Fields {
-        let field = |name: &String| match &self.column(name)?.kind {
+    pub fn fields(&self, names: &[String]) -> Fields {
+        let columns = self.outline.columns.iter().flatten();
+        let kinds: HashMap<&str, &KnownKind> = columns.map(|c| (c.name.as_str(), &c.kind)).collect();
+        let field = |name: &String| match kinds.get(name.as_str())? {
             KnownKind::Numeric(_) => Some(Field::Numeric),
             KnownKind::Category(Some(values)) => Some(Field::Category { values: values.len() + 1 }),
             KnownKind::Counted(n) | KnownKind::Hashed(n) => Some(Field::Category { values: n + 1 }),
             _ => None,
         };
-        Fields(columns.iter().map(field).collect::<Option<Vec<_>>>().map(Arc::from))
+        Fields(names.iter().map(field).collect::<Option<Vec<_>>>().map(Arc::from))
     }
 
     /// Checks that a column exists; open columns pass. The diagnostic has a suggestion and the list.

@@ -79,7 +79,7 @@ pub fn absurd(width: usize, height: usize) -> bool {
 
 fn broken(path: &Path, why: &str) -> DataError {
     DataError::option(
-        format!("`{}` is damaged, or no png or jpeg: {why}", path.display()),
+        format!("`{}` is damaged, or is not a png or jpeg file: {why}", path.display()),
         "copy or fetch the file again, or take it out of what is read",
     )
 }

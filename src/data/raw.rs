@@ -17,7 +17,7 @@ pub struct Raw {
     pub splits: [Split; 3],
     /// Cells that mean "missing" (tables only).
     pub missing: Vec<String>,
-    /// Cells that mean "missing" in numeric columns, in addition to `missing`.
+    /// Cells that mean "missing" in numeric columns and in columns of true and false, in addition to `missing`.
     pub missing_numbers: Vec<String>,
     pub files: Vec<FileFact>,
     /// Things worth telling the user that are no errors.

@@ -1,5 +1,6 @@
 //! A frozen schema as text: printed as a `schema` item, and read back from the tree, strictly.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -109,7 +110,7 @@ impl Schema {
 fn column_text(c: &ColumnFacts, short: bool) -> String {
     let mut first = Vec::new();
     let mut lists = Vec::new();
-    let left_out = if short { c.facts.withheld() } else { c.facts.clone() };
+    let left_out = if short { c.facts.digested() } else { c.facts.clone() };
     match &left_out {
         Facts::Withheld { values, sha256 } => {
             first.push("kind = category".to_string());
@@ -206,6 +207,7 @@ impl Read<'_> {
         };
         let (mut files, mut columns, mut labels) = (Vec::new(), Vec::<ColumnFacts>::new(), Vec::<LabelFacts>::new());
         let mut rows = [None; 3];
+        let mut seen = HashSet::new();
         let attr = |e: &'_ Entry| matches!(e, Entry::Attr(_));
         let attrs = body.entries.iter().filter_map(|e| match e {
             Entry::Attr(a) => Some(a),
@@ -222,7 +224,7 @@ impl Read<'_> {
                 Entry::Nested(n) if n.keyword.text == "split" => self.split(n, &mut rows),
                 Entry::Nested(n) if n.keyword.text == "column" => {
                     if let Some(c) = self.column(n) {
-                        if columns.iter().any(|o| o.name == c.name) {
+                        if !seen.insert(c.name.clone()) {
                             self.wrong::<()>(head(n), format!("column `{}` appears twice", c.name));
                         }
                         columns.push(c);
@@ -418,7 +420,8 @@ impl Read<'_> {
                 }
                 let pairs: Vec<(String, usize)> = values.into_iter().zip(counts).collect();
                 if !vocabulary::in_order(&pairs) {
-                    return self.wrong(head(n), "values stand most frequent first, then alphabetically, each once");
+                    return self
+                        .wrong(head(n), "values must be unique, and sorted by descending count, then alphabetically");
                 }
                 Facts::Category { values: Arc::new(pairs) }
             }

@@ -484,8 +484,8 @@ fn beyond(e: &Expr) -> Option<Diagnostic> {
         ExprKind::Int(v) if *v as f64 as i128 != i128::from(*v) => {
             let message = format!("numbers have 53 bits: {v} would be read as {}", *v as f64 as i128);
             let help = format!(
-                "in a table, read the column as text with `categories = [...]` and compare it with \"{v}\"; in an array, which holds whole \
-                 numbers exactly, use `>` and `<` with two numbers that fit in 53 bits"
+                "in a table, read the column as text with `categories = [...]` and compare it with \"{v}\"; an array can only be \
+                 compared with numbers of 53 bits, so give its ids another column"
             );
             Some(Diagnostic::new(codes::TYPE_RANGE, e.span, message).help(help))
         }
@@ -494,13 +494,19 @@ fn beyond(e: &Expr) -> Option<Diagnostic> {
 }
 
 /// Whether a text is true or false, in upper or lower case.
-pub fn is_truth(word: &str) -> bool {
+fn is_truth(word: &str) -> bool {
     word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false")
+}
+
+/// Whether there are texts and all of them are true or false.
+pub fn are_truths(words: impl IntoIterator<Item = impl AsRef<str>>) -> bool {
+    let mut words = words.into_iter().peekable();
+    words.peek().is_some() && words.all(|w| is_truth(w.as_ref()))
 }
 
 /// Whether a column holds only such texts.
 fn is_truths(kind: &KnownKind) -> bool {
-    matches!(kind, KnownKind::Category(Some(values)) if values.iter().all(|v| is_truth(v)))
+    matches!(kind, KnownKind::Category(Some(values)) if are_truths(values))
 }
 
 fn type_of(c: &KnownColumn) -> Type {

@@ -284,8 +284,8 @@ static ITEMS: &[ItemDef] = &[
                 "label",
                 Ty::Expr,
                 Need::Optional,
-                "An expression over columns: `census.income == \"50000+.\"`. The label is missing if a column that it reads \
-                 is missing. Here, in a `mask` and in conditions on rows, a division by zero (quotient or remainder) is missing, and so is \
+                "An expression over columns: `census.income == \"50000+.\"`. A comparison or computation with a missing \
+                 cell is missing, and so is a label that depends on it: `true or missing` is true, `false and missing` is false. Here, in a `mask` and in conditions on rows, a division by zero (quotient or remainder) is missing, and so is \
                  a comparison with it. A constant that is compared with a column of 16 or 32 bits is rounded like the column: \
                  `d.y == 0.1` is true if 0.1 was stored.",
             ),

@@ -31,20 +31,20 @@ unsafe impl GlobalAlloc for Blocks {
             // SAFETY: the caller's.
             false => unsafe { MiMalloc.alloc(layout) },
         };
-        there(block, layout.size())
+        or_exit(block, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if !ours(layout) {
             // SAFETY: the caller's.
-            return there(unsafe { MiMalloc.alloc_zeroed(layout) }, layout.size());
+            return or_exit(unsafe { MiMalloc.alloc_zeroed(layout) }, layout.size());
         }
         let (block, fresh) = store::take(layout.size());
         if !block.is_null() && !fresh {
             // SAFETY: the block has this many bytes.
             unsafe { block.write_bytes(0, layout.size()) }
         }
-        there(block, layout.size())
+        or_exit(block, layout.size())
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -61,7 +61,7 @@ unsafe impl GlobalAlloc for Blocks {
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         if !ours(layout) && !ours(new) {
             // SAFETY: the caller's.
-            return there(unsafe { MiMalloc.realloc(block, layout, size) }, size);
+            return or_exit(unsafe { MiMalloc.realloc(block, layout, size) }, size);
         }
         // SAFETY: it is ours, so it has a header.
         if ours(layout) && ours(new) && size <= unsafe { store::room(block) } {
@@ -80,24 +80,33 @@ unsafe impl GlobalAlloc for Blocks {
 }
 
 /// Returns the block, if the system provided one. Otherwise ends the process with a message, where the standard library would abort
-/// with a stack trace. Callers cannot continue without the block.
-fn there(block: *mut u8, bytes: usize) -> *mut u8 {
+/// with a stack trace. Most callers cannot continue without the block; `read_to_end` could, but loses its own message.
+fn or_exit(block: *mut u8, bytes: usize) -> *mut u8 {
     if block.is_null() && bytes > 0 {
         exhausted(bytes);
     }
     block
 }
 
-/// Reports that memory is exhausted, and ends the process with exit code 1. A nested call does nothing, so that running out of memory
-/// in this function leads to the abort of the standard library.
+/// Reports that memory is exhausted, and ends the process with exit code 1. Other threads that run out of memory at the same time wait for
+/// the end. A nested call does nothing, so that running out of memory in this function leads to the abort of the standard library.
 #[cold]
 fn exhausted(bytes: usize) {
+    use std::cell::Cell;
     use std::io::Write;
     use std::sync::atomic::{AtomicBool, Ordering};
     static ENDING: AtomicBool = AtomicBool::new(false);
-    if ENDING.swap(true, Ordering::Relaxed) {
+    // Without a destructor, so that reading it allocates nothing.
+    thread_local!(static REPORTS: Cell<bool> = const { Cell::new(false) });
+    if REPORTS.get() {
         return;
     }
+    if ENDING.swap(true, Ordering::Relaxed) {
+        // The reporting thread may wait for a lock of this one, so the wait has an end.
+        std::thread::sleep(std::time::Duration::from_secs(10));
+        return;
+    }
+    REPORTS.set(true);
     // Standard error is unbuffered, so nothing is allocated.
     let _ = writeln!(
         std::io::stderr(),

@@ -142,8 +142,8 @@ fn told(budget: Option<u64>, estimate: &Estimate, chosen: &Chosen) -> Option<Str
         (true, false) => None,
         (true, true) => Some(format!("about {} with {computed}, in place of {plain}", human_bytes(total))),
         (false, true) => Some(format!(
-            "about {} with {computed}, in place of {plain}; `memory` allows {}, which no way to compute again reaches: raise it, make \
-             the batch smaller, or leave it out and save the time",
+            "about {} with {computed}, in place of {plain}; `memory` allows {}, which recomputation cannot reach: raise `memory`, make \
+             `batch` smaller, or remove `memory` to save the time",
             human_bytes(total),
             human_bytes(budget)
         )),

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::RunError;
 use super::checkpoint::Piece;
+pub use crate::data::hex;
 use crate::source::read_bytes;
 
 const KEY: &str = "mtlc";
@@ -86,9 +87,4 @@ pub fn of(bytes: &[u8]) -> Result<Sealed, safetensors::SafeTensorError> {
     let mut now = Sum::new(b"");
     views.iter().for_each(|(n, v)| now.tensor(n, v.dtype(), v.shape(), v.data()));
     Ok(Sealed { tensors, binding: Some(binding.to_string()), intact: Some(now.finish() == recorded) })
-}
-
-/// Digits of a sha256, as `sha256sum` writes them.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

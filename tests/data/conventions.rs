@@ -340,13 +340,13 @@ fn other_files_are_recognised_by_their_contents() {
         (archive("xl/workbook.xml"), "a spreadsheet (xlsx or ods)", "CSV UTF-8"),
         (archive("data.csv"), "a zip archive", "unpack it"),
         (b"PK\x03\x04no sheet".to_vec(), "a zip archive (xlsx", "CSV UTF-8"),
-        (b"PAR1no rows".to_vec(), "a Parquet file", "to_csv"),
+        (b"PAR1\x15no rows".to_vec(), "a Parquet file", "to_csv"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), "an Excel workbook (xls)", "CSV UTF-8"),
         (npy("<f4", false, &[1], &[0; 4]), "a NumPy array", "format = npy"),
-        (b"BZh91AY".to_vec(), "bzip2", "unpack"),
+        (b"BZh91AY&SY".to_vec(), "bzip2", "unpack"),
         (b"<!DOCTYPE html><html>".to_vec(), "a web page", "download the table"),
         (b"version https://git-lfs.github.com/spec/v1\n".to_vec(), "Git LFS pointer", "git lfs pull"),
-        (gzip(b"PAR1no rows"), "a Parquet file", "to_csv"),
+        (gzip(b"PAR1\x15no rows"), "a Parquet file", "to_csv"),
     ] {
         let text = fail(&bytes);
         assert!(text.starts_with(&format!("`t.csv`: this is {what}")) || text.contains(what), "{text}");

@@ -112,7 +112,9 @@ fn arithmetic_on_64_bit_integers_is_exact() {
     let at = folder();
     let id = [FAR, FAR + 1, FAR + 2, -FAR - 1, 7];
     let other = [FAR, FAR, FAR + 3, -FAR, 7];
-    let raw = arrays(at.path(), &[("a", "<i8", whole(&id)), ("b", "<i8", whole(&other))], 5, "");
+    let (root, square) = ([94906267; 5], [0, 1, 2, 3, 4].map(|i| 94906267 * 94906267 + i));
+    let columns = [("a", id), ("b", other), ("c", root), ("e", square)].map(|(n, v)| (n, "<i8", whole(&v)));
+    let raw = arrays(at.path(), &columns, 5, "");
     for (text, wanted) in [
         ("d.a == 9007199254740992", "10000"),
         ("d.a in [9007199254740992, 7]", "10001"),
@@ -125,6 +127,10 @@ fn arithmetic_on_64_bit_integers_is_exact() {
         ("-d.a > 9007199254740992", "00010"),
         ("d.a < 0.5", "00010"),
         ("d.a * 2 == d.b + d.b", "10001"),
+        // Results beyond 2^53 of smaller numbers.
+        ("d.a == 9007199254740992 + 1", "01000"),
+        ("94906267 * 94906267 - 9007199515875288 == d.c - 94906266", "11111"),
+        ("d.c * d.c == d.e", "10000"),
     ] {
         assert_eq!(truth(&raw, text), wanted, "{text}");
     }
@@ -239,6 +245,10 @@ fn a_division_by_zero_is_missing() {
         ("d.a / d.b in 0..2", "--1-0"),
         ("d.c == 1 or d.a / d.b > 0", "11111"),
         ("d.c == 1 and d.a / d.b > 0", "--1-0"),
+        // A missing side counts only if it decides the result.
+        ("d.c == 1 or d.a == 7", "11111"),
+        ("d.c == 2 and d.a == 7", "00000"),
+        ("d.c == 2 or d.a == 7", "000-0"),
         ("d.a / (d.c - 1) > 0", "-----"),
     ] {
         assert_eq!(truth(&raw, text), wanted, "{text}");

@@ -448,4 +448,21 @@ fn errors_name_the_sample_with_a_nan() {
         assert_eq!(refused.code, 4, "{files}: {}", refused.err);
         assert!(refused.err.contains(wanted), "{files}: {}", refused.err);
     }
+    // Several arrays of one archive.
+    let place = Place::new();
+    let two = |b: f32| {
+        npz(&[("a", &[4], &[0.0, 1.0, 2.0, 3.0]), ("b", &[4], &[1.0, 0.0, b, 4.0]), ("y", &[4], &[0.0, 1.0, 0.0, 1.0])])
+    };
+    place.write("d.npz", &two(2.0));
+    place.write("bad.npz", &two(f32::NAN));
+    let net = "mtl 1\ndata d { format = npy, train = \"d.npz\", validation = \"d.npz\" }\ninput x: fields { from = d[a, b] }\n\
+               task y: binary { label = d.y == 1 }\nbackbone net(x) { stage s = one_hot -> linear(2) }\nhead for * = linear(outputs)\n\
+               train { epochs = 1, batch = 4 }\n";
+    place.write("net.mtl", net.as_bytes());
+    place.run("train net.mtl -o run --device cpu --quiet").ok();
+    let refused = place.run("predict run bad.npz -o out.npz --device cpu");
+    assert!(refused.err.contains("`bad.npz`, sample 2, column `b`"), "{}", refused.err);
+    place.write("net.mtl", net.replacen("d.npz", "bad.npz", 1).as_bytes());
+    let refused = place.run("data check net.mtl");
+    assert!(refused.err.contains("`bad.npz`, sample 2, column `b`"), "{}", refused.err);
 }

@@ -127,6 +127,29 @@ fn numbers_far_from_zero_are_not_constant() {
     }
 }
 
+/// Messages show the digits that they are about.
+#[test]
+fn messages_print_the_digits_that_differ() {
+    let place = Place::new();
+    let rows = |n: usize, from: usize| {
+        let row = |i: usize| format!("20260101,{},{}e-6\n", from + i % 20, 1 + i % 3);
+        format!("same,t,y\n{}", (0..n).map(row).collect::<String>())
+    };
+    place.write("t.csv", rows(400, 1_700_000_000).as_bytes());
+    place.write("v.csv", rows(200, 1_700_000_500).as_bytes());
+    let net = "mtl 1\ndata d { format = csv, train = \"t.csv\", validation = \"v.csv\" }\ninput x: fields { from = d[same, t] }\n\
+               task y: regression(1) { from = d.y }\nbackbone net(x) { stage one = one_hot -> linear(2) }\nhead for * = linear(outputs)\n";
+    place.write("net.mtl", net.as_bytes());
+    let checked = place.run("data check net.mtl").ok();
+    let said = checked.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in
+        ["the same number, 20260101, in every", "its mean goes from 1700000009.5 to 1700000509.5, 86.7 deviations"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(checked.out.contains(" ± 8") && !checked.out.contains("0.0000 ±"), "{}", checked.out);
+}
+
 #[test]
 fn rows_as_the_network_sees_them() {
     let place = planted();

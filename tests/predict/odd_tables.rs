@@ -191,7 +191,8 @@ fn endings_that_stand_for_no_format_are_refused() {
     place.run("predict R t.csv -o plain --device cpu --quiet").ok();
     assert_eq!(place.text("x.txt"), place.text("plain"));
     let book = [&b"PK\x03\x04\x14\0\0\0\0\0"[..], &[0; 16], b"[Content_Types].xml"].concat();
-    for (name, bytes, what) in [("b.xlsx", &book[..], "a spreadsheet"), ("t.parquet", b"PAR1no rows", "a Parquet file")]
+    for (name, bytes, what) in
+        [("b.xlsx", &book[..], "a spreadsheet"), ("t.parquet", b"PAR1\x15no rows", "a Parquet file")]
     {
         place.write(name, bytes);
         let refused = place.run(&format!("predict R {name} --device cpu"));

@@ -51,7 +51,7 @@ fn pictures_and_arrays_are_the_same() {
         let lines: Vec<(&str, &str)> = out.out.lines().filter_map(|l| l.split_once(',')).collect();
         assert_eq!(lines.iter().map(|l| l.1).collect::<Vec<_>>(), arrays, "{folder}");
         assert!(lines[0].0 == "file" && lines[1].0.starts_with(&format!("{folder}/0.")), "{:?}", lines[0]);
-        assert_eq!(out.err.contains("1 entry that is no picture is passed over"), folder == "pictures", "{}", out.err);
+        assert_eq!(out.err.contains("1 entry that is not a picture was skipped"), folder == "pictures", "{}", out.err);
     }
     // Without `--range`, black to white are what training images went through.
     let scaled = place.run("predict run large --device cpu").ok();
@@ -90,7 +90,7 @@ fn pictures_and_arrays_are_the_same() {
     place.write("bomb.png", &bomb);
     case("bomb.png --resize", 4, &["`bomb.png` is 100000 x 100000 pixels by its header", "which is not read"]);
     place.write("words.jpg", b"hello");
-    case("words.jpg", 4, &["`words.jpg` is damaged, or no png or jpeg: it begins with 68 65 6c 6c"]);
+    case("words.jpg", 4, &["`words.jpg` is damaged, or is not a png or jpeg file: it begins with 68 65 6c 6c"]);
     place.write("cut.jpg", &[0xff, 0xd8, 0xff, 0xe0, 0, 16]);
     case("cut.jpg", 4, &["`cut.jpg` is damaged"]);
     case("short.jpg", 4, &["`short.jpg` is damaged"]);

@@ -300,6 +300,30 @@ fn folds_in_time_test_on_what_comes_after() {
     assert_eq!(last, 399);
 }
 
+/// Conditions know what the cells of a column mean, whether the facts are frozen or not.
+#[test]
+fn conditions_on_true_and_false_and_on_missing_cells() {
+    let rows: String = (0..60)
+        .map(|i| format!("{i},{},{},{}\n", ["True", "false", "NA"][i % 3], ["1", "NA", "2", "5"][i % 4], i % 2))
+        .collect();
+    let is = |of: fn(i64) -> bool| (0..60).filter(|i| of(*i)).collect::<BTreeSet<i64>>();
+    for (condition, wanted) in [
+        ("d.flag == true", is(|i| i % 3 == 0)),
+        ("not d.flag", is(|i| i % 3 == 1)),
+        ("d.flag and d.id > 30", is(|i| i % 3 == 0 && i > 30)),
+        ("d.flag == \"NA\"", is(|i| i % 3 == 2)),
+        ("d.x == \"NA\"", is(|i| i % 4 == 1)),
+    ] {
+        let data = format!("data d {{ format = csv, train = \"t.csv\", validation = {condition} }}");
+        let place = Place::with(&format!("id,flag,x,y\n{rows}"), &data);
+        place.run("check p.mtl").ok();
+        assert_eq!(place.ids()[1], wanted, "{condition}");
+        place.run("data freeze p.mtl").ok();
+        place.run("check p.mtl").ok();
+        assert_eq!(place.ids()[1], wanted, "{condition}, frozen");
+    }
+}
+
 /// The order that shares were always drawn in: a program keeps its splits.
 #[test]
 fn plain_shares_are_what_they_were() {
@@ -345,6 +369,15 @@ fn groups_in_two_splits_are_reported() {
     let kinds: Vec<&str> =
         json["findings"].as_array().expect("a list").iter().filter_map(|f| f["kind"].as_str()).collect();
     assert!(kinds.contains(&"group_leak"), "{kinds:?}");
+    // Groups of several columns are compared cell by cell.
+    let cells = "id,a,b,y,part\n1,\"x, y\",z,1,train\n2,x,\"y, z\",0,val\n3,q,r,1,train\n4,q,r,0,val\n";
+    let place = Place::with(cells, "data d { format = csv, train = \"t.csv\", group = [a, b], split = part }");
+    let checked = place.run("data check p.mtl").ok();
+    assert!(
+        checked.err.contains("1 value of `a` and `b` are in train and in validation, for example \"q, r\""),
+        "{}",
+        checked.err
+    );
     // Whole groups cross nothing.
     let (place, _) = self::place("group = user, validation = share(0.2)");
     assert!(!place.run("data check p.mtl").ok().err.contains("of `user` are in"));

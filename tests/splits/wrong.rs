@@ -69,6 +69,11 @@ fn data_that_cannot_be_divided_so() {
     );
     refused(&good.replace(",Val,", ",,"), "split = part", &["the cell that names the split is missing"]);
     refused(
+        &good,
+        "test = fold(1000000000000000000, of = 1000000000000000000, time = id)",
+        &["1000000000000000000 folds in order of time", "there are 40 rows", "fewer folds"],
+    );
+    refused(
         &good.replacen("2026-", "yesterday ", 3),
         "validation = share(0.2, time = day)",
         &["neither a number nor a date", "2026-11-30"],

@@ -93,10 +93,11 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
         }
     }
     found.extend(signs(args));
-    if args.str("delimiter").len() != 1 {
+    let delimiter = args.str("delimiter");
+    if delimiter.len() != 1 || matches!(delimiter, "\"" | "\n" | "\r") {
         let span = args.span("delimiter").unwrap_or(item);
         found.push(
-            Diagnostic::new(codes::TYPE_RANGE, span, "a delimiter is one ASCII character")
+            Diagnostic::new(codes::TYPE_RANGE, span, "a delimiter is one ASCII character, and no quote or line end")
                 .help("for example \",\" or \";\", and \"\\t\" for a tab"),
         );
     }

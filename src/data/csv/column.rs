@@ -1,6 +1,6 @@
 //! The cells of one column of one file while they are read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::kinds::{DIFFERENT, Form, Other, Tally};
 use super::missing::Cell;
@@ -66,6 +66,35 @@ pub struct Numbers {
     pub odd: Option<(u64, f64)>,
     /// Whole numbers that were rounded.
     pub rounded: Form,
+    /// Whole numbers with leading zeros.
+    pub zeros: Zeros,
+}
+
+/// Cells of digits that begin with a zero, such as `007`. Ids and codes have them, and numbers do not keep them.
+#[derive(Debug, Default)]
+pub struct Zeros {
+    pub cells: Form,
+    /// For the value of each such cell, its number of digits and the number of such cells. The value and the number of digits are the text.
+    seen: HashMap<u64, (usize, usize)>,
+    /// Two texts with the same value.
+    merged: Option<[String; 2]>,
+}
+
+impl Zeros {
+    /// The most values that are remembered.
+    const MOST: usize = 1 << 20;
+
+    fn add(&mut self, text: &str, v: f64, line: u64) {
+        self.cells.add(Other { text, count: 1, line: Some(line) });
+        if self.seen.len() >= Zeros::MOST && !self.seen.contains_key(&v.to_bits()) {
+            return;
+        }
+        let (digits, count) = self.seen.entry(v.to_bits()).or_insert((text.len(), 0));
+        *count += 1;
+        if *digits != text.len() {
+            self.merged.get_or_insert_with(|| [format!("{v:0digits$}"), text.to_string()]);
+        }
+    }
 }
 
 impl Numbers {
@@ -77,6 +106,34 @@ impl Numbers {
     /// Records that the last number was rounded from the whole number in the cell.
     pub fn was_rounded(&mut self, text: &str, line: u64) {
         self.rounded.add(Other { text, count: 1, line: Some(line) });
+    }
+
+    /// Looks at the text of the last number for leading zeros.
+    pub fn was_written(&mut self, text: &str, v: f64, line: u64) {
+        let digits = text.as_bytes();
+        if digits.len() > 1 && digits[0] == b'0' && digits.iter().all(u8::is_ascii_digit) {
+            self.zeros.add(text, v, line);
+        }
+    }
+
+    /// Two texts that differ only in leading zeros, which are the same number: `007` and `7`.
+    pub fn merged(&self) -> Option<[String; 2]> {
+        let zeros = &self.zeros;
+        if zeros.merged.is_some() || zeros.seen.is_empty() {
+            return zeros.merged.clone();
+        }
+        // If more cells have the value than have its text with zeros, others are written without these zeros.
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        for v in self.store.numbers() {
+            let Some((digits, count)) = zeros.seen.get(&v.to_bits()) else { continue };
+            let all = counts.entry(v.to_bits()).or_default();
+            *all += 1;
+            if *all > *count {
+                let digits = *digits;
+                return Some([format!("{v:0digits$}"), v.to_string()]);
+            }
+        }
+        None
     }
 
     pub fn push_missing(&mut self) {
@@ -223,16 +280,22 @@ pub fn tally<'a>(words: &'a Words, codes: &[u32], lines: &[u32], read: impl Fn(&
         *count += 1;
     }
     let mut tally = Tally::default();
+    let mut different = HashSet::new();
     for (text, (count, line)) in words.list().iter().zip(seen) {
         match read(text) {
-            Cell::Number(_) | Cell::Odd(_) => {
+            cell @ (Cell::Number(_) | Cell::Odd(_)) => {
+                // A number that is not finite is stored as 0 in a column of numbers.
+                let v = if let Cell::Number(v) = cell { v } else { 0.0 };
                 tally.numbers += count;
-                tally.different += 1;
+                if count > 0 && different.len() < DIFFERENT {
+                    different.insert(v.to_bits());
+                }
             }
             Cell::Missing => {}
             Cell::Usual | Cell::Not => tally.others.push(Other { text, count, line: Some(line) }),
         }
     }
+    tally.different = different.len();
     tally
 }
 

@@ -8,8 +8,6 @@ pub struct Hint {
     pub strip: Vec<String>,
     pub minus: Option<char>,
     pub marks: Marks,
-    /// The number has a no-break space before or after it.
-    pub padded: bool,
     /// A word after the number, which is a unit if other cells have it too.
     pub unit: Option<String>,
     /// The parts of the notation that no attribute reads.
@@ -44,6 +42,7 @@ pub enum Unread {
     Point,
     Comma,
     Units,
+    Thousands,
 }
 
 impl Unread {
@@ -57,6 +56,7 @@ impl Unread {
             Unread::Point => "with a decimal point, though `decimal` is \",\"",
             Unread::Comma => "with a comma that is not followed by three digits, though `thousands` is \",\"",
             Unread::Units => "in several units",
+            Unread::Thousands => "with another separator between thousands than `thousands` says",
         }
     }
 
@@ -70,16 +70,17 @@ impl Unread {
             Unread::Point => "write a decimal comma, or leave `decimal` out: it applies to all columns",
             Unread::Comma => "write a decimal point, or leave `thousands` out: it applies to all columns",
             Unread::Units => "convert them to one unit",
+            Unread::Thousands => "write the same separator in all cells, or change `thousands`",
         }
     }
 }
 
 /// Units and currency signs that consist of one character.
 const SYMBOLS: &[char] = &['%', '‰', '°', '¢', '¤'];
-/// Currency codes that occur in tables.
+/// Currency codes that occur in tables. A code that begins like another stands before it.
 const CODES: &[&str] = &[
     "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF",
-    "BRL", "MXN", "ZAR", "TRY", "RUB", "KRW", "SGD", "HKD", "kr", "Kč", "zł", "Ft", "Rs", "Rs.", "R$", "US$", "Fr.",
+    "BRL", "MXN", "ZAR", "TRY", "RUB", "KRW", "SGD", "HKD", "kr", "Kč", "zł", "Ft", "Rs.", "Rs", "R$", "US$", "Fr.",
 ];
 /// Minus signs that number parsers do not know: U+2212, hyphen, figure dash, en dash and full-width hyphen.
 const MINUS: [char; 5] = ['\u{2212}', '\u{2010}', '\u{2012}', '\u{2013}', '\u{ff0d}'];
@@ -164,7 +165,6 @@ impl Hint {
         }
         let spaced = spaces(cell);
         let mut rest = spaced.trim_matches(' ');
-        hint.padded = rest.len() != spaced.len();
         let mut signed = false;
         loop {
             let before = rest;
@@ -228,12 +228,6 @@ impl Hint {
             hint.unread.push(unread);
         }
         Some(hint)
-    }
-
-    /// Whether the no-break space is all that keeps the cell from being a number.
-    pub fn is_padded(&self) -> bool {
-        let bare = Hint { padded: true, ..Hint::default() };
-        *self == bare
     }
 }
 
@@ -377,7 +371,6 @@ mod tests {
         assert_eq!(of("=\"12\"").map(|h| h.strip), Some(vec!["=\"".to_string(), "\"".to_string()]));
         assert_eq!(of("'12").map(|h| h.strip), Some(vec!["'".to_string()]));
         assert_eq!(of("\u{2212}4").and_then(|h| h.minus), Some('\u{2212}'));
-        assert_eq!(of("\u{a0}4").map(|h| h.is_padded()), Some(true));
         for (cell, unit) in [("1 kg", "kg"), ("-3.5km/h", "km/h"), ("20 m2", "m2"), ("1,234 Std.", "Std.")] {
             assert_eq!(of(cell).and_then(|h| h.unit).as_deref(), Some(unit), "{cell}");
         }

@@ -13,7 +13,7 @@ use crate::data::error::excerpt;
 use crate::data::schema_text::{name as written, quoted};
 use crate::schema::Args;
 
-/// Spellings of missing values in numeric columns, for programs without the attribute `missing`.
+/// Spellings of missing values in numeric columns and in columns of true and false, for programs without the attribute `missing`.
 const USUAL: &[&str] = &[
     "NA", "N/A", "n/a", "na", "<NA>", "#N/A", "#NA", "NaN", "nan", "NAN", "-nan", "-NaN", "NULL", "Null", "null",
     "None", "none", "-", "--",
@@ -73,6 +73,8 @@ pub struct Doubt {
     minus: Vec<char>,
     /// Whether there are whole numbers that would be rounded.
     large: bool,
+    /// Whether there are whole numbers with leading zeros.
+    zeros: bool,
     /// Notations that no attribute reads.
     unread: Vec<Unread>,
     /// Texts that may mean "missing".
@@ -120,15 +122,13 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
     let mut doubt = Doubt { column: column.into(), ..Doubt::default() };
     let mut others: Vec<Other> = tally.others.iter().filter(|o| !usual.iter().any(|u| u == o.text)).copied().collect();
     others.sort_by(|a, b| (a.line, a.text).cmp(&(b.line, b.text)));
-    let mut hints: Vec<Option<Hint>> = others.iter().map(|o| Hint::of(o.text, notation)).collect();
-    let units = units(&hints, tally.different);
-    if units == Units::None {
-        hints.iter_mut().for_each(|h| *h = h.take().filter(|h| h.unit.is_none()));
-    }
+    // Hints are made twice, because all of them together would take more memory than the texts.
+    let units = units(others.iter().map(|o| Hint::of(o.text, notation)), tally.different);
     // The number of cells that are numbers with a unit, and of distinct ones.
     let (mut measured, mut measures) = (0, 0);
     let (mut marked, mut commas, mut groups, mut odd) = (0, 0, 0, Vec::new());
-    for (other, hint) in others.into_iter().zip(hints) {
+    for other in others {
+        let hint = Hint::of(other.text, notation).filter(|h| units != Units::None || h.unit.is_none());
         let Some(hint) = hint else {
             odd.push(other);
             junk.add(other);
@@ -151,6 +151,12 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
                 doubt.either.get_or_insert_with(|| other.text.to_string());
                 form("with a comma that may be decimal or between thousands".into());
             }
+            Marks::Thousands(sign) | Marks::ThousandsAndComma(sign)
+                if notation.thousands.is_some_and(|t| t != sign) =>
+            {
+                doubt.unread.push(Unread::Thousands);
+                form(Unread::Thousands.what().into());
+            }
             Marks::Thousands(sign) => {
                 doubt.thousands = Some(sign);
                 // Then the point cannot be the decimal sign.
@@ -159,7 +165,8 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
                 form(format!("with {} between thousands", sign_text(sign)));
             }
             Marks::ThousandsAndComma(sign) => {
-                (doubt.thousands, doubt.decimal_comma) = (Some(sign), true);
+                doubt.thousands = Some(sign);
+                doubt.decimal_comma |= notation.decimal == '.';
                 form(format!("with {} between thousands and a decimal comma", sign_text(sign)));
             }
         }
@@ -167,12 +174,6 @@ pub fn judge(column: &str, tally: &Tally, notation: &Notation, usual: &[String])
             form(format!("with the minus sign \"{sign}\" (U+{:04X})", sign as u32));
             if !doubt.minus.contains(&sign) {
                 doubt.minus.push(sign);
-            }
-        }
-        if hint.is_padded() {
-            form("with a no-break space around the number".into());
-            if !doubt.strip.iter().any(|s| s == " ") {
-                doubt.strip.push(" ".into());
             }
         }
         if let Some(unit) = &hint.unit {
@@ -258,16 +259,23 @@ enum Units {
 
 /// Whether the words after the numbers of a column are units. `different` is the number of distinct plain numbers. House numbers, postcodes
 /// and seats have many different words or few cells; measurements have one unit, or many cells with a few known units.
-fn units(hints: &[Option<Hint>], different: usize) -> Units {
+fn units(hints: impl Iterator<Item = Option<Hint>>, different: usize) -> Units {
     const MOST: usize = 3;
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
-    for unit in hints.iter().flatten().filter_map(|h| h.unit.as_ref()) {
+    let mut all = different == 0;
+    for unit in hints.map(|h| h.and_then(|h| h.unit)) {
+        let Some(unit) = unit else {
+            all = false;
+            continue;
+        };
         // The case of a single letter matters: `m` and `M` are different units.
-        let same = if unit.chars().count() > 1 { unit.to_lowercase() } else { unit.clone() };
-        *found.entry(same).or_default() += 1;
+        let same = if unit.chars().count() > 1 { unit.to_lowercase() } else { unit };
+        // A column with more words than this has no units, whatever follows.
+        if found.len() <= MOST || found.contains_key(&same) {
+            *found.entry(same).or_default() += 1;
+        }
     }
     let cells: usize = found.values().sum();
-    let all = different == 0 && hints.iter().flatten().count() == hints.len() && cells == hints.len();
     match found.len() {
         1 if cells > 1 => Units::One,
         2..=MOST if all && cells >= DIFFERENT && found.keys().all(|u| is_known_unit(u)) => Units::Several,
@@ -288,10 +296,30 @@ impl Doubt {
         Doubt { column: column.into(), found, large: true, ..Doubt::default() }
     }
 
+    /// A numeric column with leading zeros; its cells are likely to be identifiers. `merged` are two texts that are the same number.
+    pub fn zeros(column: &str, cells: &Form, merged: Option<[String; 2]>) -> Doubt {
+        let why = match merged {
+            Some([a, b]) => format!("so that {a:?} and {b:?} would become equal"),
+            None => "and the column defines groups".into(),
+        };
+        let found = vec![cells.describe(&format!("with leading zeros, which numbers do not keep, {why}"))];
+        Doubt { column: column.into(), found, zeros: true, ..Doubt::default() }
+    }
+
     /// "column `spend`: 200 cells with a decimal comma ("22,28" in line 2, ...), 0 of 200 cells are plain numbers"
     fn describe(&self) -> String {
         format!("column `{}`: {}", excerpt(&self.column), self.found.join("; "))
     }
+}
+
+/// The note about a numeric column with leading zeros, of which no two texts become equal.
+pub fn leading_zeros(column: &str, cells: &Form) -> String {
+    format!(
+        "column `{}` is read as numbers, which do not keep leading zeros: there are {}; if they are codes, write `categories = [{}]`",
+        excerpt(column),
+        cells.describe("with leading zeros"),
+        written(column)
+    )
 }
 
 /// The message and the help for undecided columns. `missing` are the words that currently mean "missing".
@@ -299,7 +327,8 @@ pub fn report(doubts: &[Doubt], missing: &[String]) -> (String, String) {
     const TOLD: usize = 5;
     let mut message: Vec<String> = doubts.iter().take(TOLD).map(Doubt::describe).collect();
     if doubts.len() > TOLD {
-        message.push(format!("and {} more columns", doubts.len() - TOLD));
+        let more = doubts.len() - TOLD;
+        message.push(format!("and {more} more {}", if more == 1 { "column" } else { "columns" }));
     }
     (message.join("; "), remedy(doubts, missing, true))
 }
@@ -358,8 +387,9 @@ fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
     let columns: Vec<String> = doubts.iter().take(5).map(|d| written(&d.column)).collect();
     let they = if columns.len() == 1 { "it holds" } else { "they hold" };
     let large: Vec<String> = doubts.iter().filter(|d| d.large).take(5).map(|d| written(&d.column)).collect();
+    let zeros: Vec<String> = doubts.iter().filter(|d| d.zeros).take(5).map(|d| written(&d.column)).collect();
     if categories {
-        let what = match large.len() {
+        let what = match large.len() + zeros.len() {
             0 => "categories",
             n if n < columns.len() => "identifiers or categories",
             _ => "identifiers",
@@ -370,6 +400,12 @@ fn remedy(doubts: &[Doubt], missing: &[String], categories: bool) -> String {
         ways.push(format!(
             "to use the nearest numbers anyway, list all numeric columns in `numeric`: `numeric = [{}, ...]`",
             large.join(", ")
+        ));
+    }
+    if !zeros.is_empty() {
+        ways.push(format!(
+            "to read them as numbers, list all numeric columns in `numeric`: `numeric = [{}, ...]`",
+            zeros.join(", ")
         ));
     }
     ways.join("; ")

@@ -42,19 +42,22 @@ pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
         let of = if whole { format!("`{written}`") } else { format!("the first {rows} rows of `{written}`") };
         return Some(refused(format!("{of}: {message}"), help));
     }
-    let (notes, words) = (std::mem::take(&mut reader.notes), reader.words.clone());
+    let (notes, words) = (std::mem::take(&mut reader.notes), reader.words.both());
     let columns = reader.finish();
     // If some rows or texts were not read, the split of the rows is unknown.
     let exact = whole && unread.is_empty();
     let format = super::DEF.call.name;
     let raw = match exact && !split::is_of_test_file(args) {
-        true => Parts { train: part, validation: None, test: None, args }.assemble(format, columns, vec![], words.any),
+        true => {
+            let parts = Parts { train: part, validation: None, test: None, args, missing: words };
+            parts.assemble(format, columns, Vec::new())
+        }
         false => {
             let all: Vec<u32> = (0..part.rows as u32).collect();
             let train = part.deal(&[&all], &columns).remove(0);
             let splits = [train, Split::default(), Split::default()];
-            let (missing_numbers, files, notes) = (Vec::new(), Vec::new(), Vec::new());
-            Ok(Raw { format, columns, splits, missing: words.any, missing_numbers, files, notes })
+            let ([missing, missing_numbers], files, notes) = (words, Vec::new(), Vec::new());
+            Ok(Raw { format, columns, splits, missing, missing_numbers, files, notes })
         }
     };
     let asked = |mut raw: Raw| match exact {
@@ -62,7 +65,7 @@ pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
         false => Ok(raw),
     };
     let raw = match raw.and_then(asked) {
-        Ok(raw) => Raw { missing_numbers: words.numbers, ..raw },
+        Ok(raw) => raw,
         Err(e) => return Some(Look { notes, ..refused(e.to_string(), e.help().unwrap_or_default()) }),
     };
     let schema = Schema::freeze(&raw);
@@ -70,7 +73,7 @@ pub fn look(name: &str, args: &Args, context: &LoadContext) -> Option<Look> {
     if !exact {
         known.frozen = false;
         for column in known.outline.columns.iter_mut().flatten() {
-            let truths = schema.column(&column.name).is_some_and(|c| c.facts.is_truths());
+            let truths = schema.column(&column.name).is_some_and(|c| c.is_truths());
             if matches!(column.kind, KnownKind::Category(_)) && (!truths || unread.contains(&column.name)) {
                 // Rows that were not read may hold other texts.
                 column.kind = KnownKind::Category(None);

@@ -11,7 +11,7 @@ use crate::schema::Args;
 pub struct Missing {
     /// Words that mean it in every column.
     pub any: Vec<String>,
-    /// Words that mean it in numeric columns only.
+    /// Words that mean it in numeric columns and in columns of true and false only.
     pub numbers: Vec<String>,
     /// The values of the words that are numbers: in numeric columns, such a value is missing however it is written.
     values: Vec<f64>,
@@ -37,6 +37,11 @@ impl Missing {
             None => (listed, kinds::usual(args)),
         };
         Missing::new(any, numbers, notation)
+    }
+
+    /// The words of both kinds.
+    pub fn both(&self) -> [Vec<String>; 2] {
+        [self.any.clone(), self.numbers.clone()]
     }
 
     pub fn is(&self, text: &str) -> bool {

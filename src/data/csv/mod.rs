@@ -8,6 +8,7 @@ mod column;
 mod hints;
 mod kinds;
 mod look;
+mod messages;
 mod missing;
 mod numbers;
 mod read;
@@ -16,9 +17,9 @@ mod words;
 pub use attributes::{names, plain};
 pub use kinds::{Other, Tally, Verdict, judge, report, usual};
 pub use look::{Look, look};
+pub(super) use messages::{named_shortly, not_utf8};
 pub(super) use missing::{Cell, Missing, cell};
 pub use numbers::Notation;
-pub(super) use read::{named_shortly, not_utf8};
 
 use super::raw::Raw;
 use super::split::{self, Parts, SHARE_TY};
@@ -64,7 +65,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "numeric",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "The numeric columns; the rest are categories. Absent: a column is numeric if every present training cell is a number and `categories` does not name it; a column with few cells that are not numbers is an error, and so is one with whole numbers of more than 53 bits, which are rounded only in columns that are listed here. A frozen schema records which columns are numeric.",
+                doc: "The numeric columns; the rest are categories. Absent: a column is numeric if every present training cell is a number and `categories` does not name it; a column with few cells that are not numbers is an error, and so is one with whole numbers of more than 53 bits, which are rounded only in columns that are listed here, and one with leading zeros (`007` beside `7`) that would become equal numbers. A frozen schema records which columns are numeric.",
             },
             AttrDef {
                 name: "categories",
@@ -76,7 +77,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "missing",
                 ty: Ty::List(&Ty::Str),
                 need: Need::Default("[\"?\", \"\"]"),
-                doc: "Cells that mean \"missing\", after trimming. In numeric columns, a word that is a number is compared by value: \"-999\" also matches -999.0. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are also missing in numeric columns; with it, only the listed words are.",
+                doc: "Cells that mean \"missing\", after trimming. In numeric columns, a word that is a number is compared by value: \"-999\" also matches -999.0. Without it, the usual spellings (`NA`, `N/A`, `NaN`, `NULL`, `None`, `-`, `#N/A` and the like) are also missing in numeric columns and in columns of true and false that `categories` does not list; with it, only the listed words are.",
             },
             AttrDef {
                 name: "decimal",
@@ -145,11 +146,10 @@ fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     };
     let validation = other("validation")?;
     let test = other("test")?;
-    let parts = Parts { train, validation, test, args };
+    let parts = Parts { train, validation, test, args, missing: reader.words.both() };
     let (facts, notes) = (std::mem::take(&mut reader.facts), std::mem::take(&mut reader.notes));
-    let words = reader.words.clone();
-    let raw = parts.assemble(DEF.call.name, reader.finish(), facts, words.any)?;
-    let mut raw = Raw { missing_numbers: words.numbers, notes, ..raw };
+    let raw = parts.assemble(DEF.call.name, reader.finish(), facts)?;
+    let mut raw = Raw { notes, ..raw };
     vocabulary::apply(&mut raw, args)?;
     Ok(raw)
 }

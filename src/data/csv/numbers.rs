@@ -59,7 +59,8 @@ impl Notation {
         {
             return finite(v);
         }
-        if self.is_plain() {
+        // What remains are no-break spaces around the number.
+        if self.is_plain() && cell.is_ascii() {
             return Read::Not;
         }
         let spaced = spaces(cell);
@@ -177,7 +178,8 @@ mod tests {
         for (cell, v) in [("1", 1.0), ("-2.5e3", -2500.0), (".5", 0.5), ("5.", 5.0), ("+1", 1.0)] {
             assert_eq!(plain.read(cell), Read::Number(v), "{cell}");
         }
-        for cell in ["", "1,5", "1 000", "5%", "$5", "\u{2212}1", "0x10", "1_000"] {
+        assert_eq!(plain.read("\u{a0}-2.5e3\u{202f}"), Read::Number(-2500.0));
+        for cell in ["", "\u{a0}", "1\u{a0}000", "1,5", "1 000", "5%", "$5", "\u{2212}1", "0x10", "1_000"] {
             assert_eq!(plain.read(cell), Read::Not, "{cell}");
         }
         assert!(matches!(plain.read("NaN"), Read::Odd(_)) && matches!(plain.read("1e39"), Read::Odd(_)));

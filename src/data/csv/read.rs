@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use super::attributes::plain;
 use super::column::{self, Cells, Column, Kind};
 use super::kinds::{self, Doubt, Verdict};
+use super::messages::{named_shortly, not_finite, not_utf8, require, spelled};
 use super::missing::{Cell, Missing, cell};
 use super::numbers::Notation;
 use crate::data::error::excerpt;
 use crate::data::files::{self, Stream};
-use crate::data::freeze::Facts;
+use crate::data::freeze::{Facts, Schema};
 use crate::data::raw::{MISSING, Part, RawColumn, Values};
-use crate::data::terms::is_truth;
+use crate::data::split;
+use crate::data::terms::are_truths;
 use crate::data::text::{self, Record, Text};
 use crate::data::{DataError, FileFact, LoadContext};
-use crate::diag::suggest;
 use crate::schema::Args;
 
 /// Reads the files of a table according to the attributes and the frozen schema.
@@ -92,16 +93,14 @@ impl<'a> Reader<'a> {
     /// are missing, as in numeric columns.
     fn find_truths(&mut self) {
         let categories = plain(self.args, "categories");
+        let facts = self.context.schema.map(Schema::by_name).unwrap_or_default();
         for column in self.columns.iter_mut().filter(|c| c.kind == Some(Kind::Category)) {
-            let frozen = self.context.schema.and_then(|s| s.column(&column.name)).map(|c| &c.facts);
-            column.truths = match frozen {
-                // If the schema has such a word among its texts, it stays a text.
-                Some(facts) => facts.is_truths(),
-                None => {
-                    let words = || column.words.list().iter().map(String::as_str);
-                    !categories.contains(&column.name)
-                        && words().any(is_truth)
-                        && words().all(|w| is_truth(w) || self.words.is_usual(w))
+            column.truths = match facts.get(column.name.as_str()) {
+                // If the schema has such a word among its texts, it stays a text. A schema without texts does not say.
+                Some(c) if !matches!(c.facts, Facts::Withheld { .. }) => c.is_truths(),
+                _ => {
+                    let words = column.words.list().iter().filter(|w| !self.words.is_usual(w));
+                    !categories.contains(&column.name) && are_truths(words)
                 }
             };
         }
@@ -110,7 +109,9 @@ impl<'a> Reader<'a> {
     /// Reads another file with the column kinds of the training file.
     pub fn other(&mut self, written: &str) -> Result<Part, DataError> {
         let pass = self.pass(written, None, usize::MAX)?;
-        self.settled(&self.large(&pass), &pass)?;
+        let mut doubts = self.large(&pass);
+        doubts.extend(self.zeros(&pass, false));
+        self.settled(&doubts, &pass)?;
         self.part(pass)
     }
 
@@ -133,6 +134,32 @@ impl<'a> Reader<'a> {
             _ => None,
         })
         .collect()
+    }
+
+    /// Numeric columns of undeclared kind whose cells have leading zeros, if different texts would become equal, or if the column defines
+    /// groups of rows. With `noted`, a note names the others.
+    fn zeros(&mut self, pass: &Pass, noted: bool) -> Vec<Doubt> {
+        if self.args.get("numeric").is_some() {
+            return Vec::new();
+        }
+        let facts = self.context.schema.map(Schema::by_name).unwrap_or_default();
+        let groups: HashSet<String> = split::groups(self.args).into_iter().flatten().collect();
+        let mut doubts = Vec::new();
+        for (column, cells) in self.columns.iter().zip(&pass.cells) {
+            let Cells::Numbers(numbers) = cells else { continue };
+            let open = column.kind == Some(Kind::Number) && !facts.contains_key(column.name.as_str());
+            if !open || numbers.zeros.cells.is_empty() {
+                continue;
+            }
+            match numbers.merged() {
+                None if !groups.contains(&column.name) => self.notes.extend(noted.then(|| {
+                    let place = format!("`{}`", pass.path.display());
+                    format!("{place}: {}", kinds::leading_zeros(&column.name, &numbers.zeros.cells))
+                })),
+                merged => doubts.push(Doubt::zeros(&column.name, &numbers.zeros.cells, merged)),
+            }
+        }
+        doubts
     }
 
     /// Reads only the first rows of the training file.
@@ -207,18 +234,17 @@ impl<'a> Reader<'a> {
             _ => ahead.len(),
         };
         pass.lines.reserve(rows.min(most));
-        for c in 0..self.columns.len() {
+        let mut places: Vec<(usize, usize)> = (0..self.names.len()).filter(|i| self.keep[*i]).enumerate().collect();
+        let wanted: HashSet<usize> = only.unwrap_or_default().iter().copied().collect();
+        let is_read = |c: usize| only.is_none() || wanted.contains(&c);
+        for (c, at) in &places {
             let kind = match only {
                 Some(_) => Kind::Category,
-                None => self.columns[c].kind.unwrap_or_else(|| self.likely(&ahead, c)),
+                None => self.columns[*c].kind.unwrap_or_else(|| self.likely(&ahead, *at)),
             };
-            pass.cells.push(Cells::new(kind, if only.is_none_or(|o| o.contains(&c)) { rows.min(most) } else { 0 }));
+            pass.cells.push(Cells::new(kind, if is_read(*c) { rows.min(most) } else { 0 }));
         }
-        let places: Vec<(usize, usize)> = (0..self.names.len())
-            .filter(|i| self.keep[*i])
-            .enumerate()
-            .filter(|(c, _)| only.is_none_or(|o| o.contains(c)))
-            .collect();
+        places.retain(|(c, _)| is_read(*c));
         for record in ahead {
             self.row(&record, &places, &mut pass)?;
         }
@@ -251,6 +277,7 @@ impl<'a> Reader<'a> {
                         if self.notation.is_rounded(text, v) {
                             numbers.was_rounded(text, record.line);
                         }
+                        numbers.was_written(text, v, record.line);
                     }
                     Cell::Missing => numbers.push_missing(),
                     Cell::Usual => numbers.push_other(text, record.line),
@@ -268,9 +295,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The likely kind of a column of the training file, from its first rows. A wrong guess costs time but does not change the result.
-    fn likely(&self, ahead: &[Record], column: usize) -> Kind {
-        let at = (0..self.names.len()).filter(|i| self.keep[*i]).nth(column).unwrap_or(0);
+    /// The likely kind of the column at a position of the training file, from its first rows. A wrong guess costs time but does not change the result.
+    fn likely(&self, ahead: &[Record], at: usize) -> Kind {
         let (mut numbers, mut others) = (0, 0);
         for record in ahead {
             let Ok(text) = std::str::from_utf8(record.cell(at)) else { continue };
@@ -315,6 +341,7 @@ impl<'a> Reader<'a> {
             }
         }
         doubts.extend(self.large(pass));
+        doubts.extend(self.zeros(pass, true));
         Ok(doubts)
     }
 
@@ -347,6 +374,7 @@ impl<'a> Reader<'a> {
                     if self.notation.is_rounded(text, v) {
                         numbers.was_rounded(text, line);
                     }
+                    numbers.was_written(text, v, line);
                 }
                 Cell::Missing => numbers.push_missing(),
                 Cell::Odd(value) => return Err(not_finite(&pass.path, line, &column.name, value)),
@@ -370,8 +398,9 @@ impl<'a> Reader<'a> {
         if second.fact != pass.fact {
             return Err(DataError::read(&pass.path, std::io::Error::other(crate::source::CHANGED)));
         }
-        for (c, cells) in second.cells.into_iter().enumerate().filter(|(c, _)| again.contains(c)) {
-            pass.cells[c] = cells;
+        let mut cells: Vec<Option<Cells>> = second.cells.into_iter().map(Some).collect();
+        for c in again {
+            pass.cells[c] = cells[c].take().expect("each column once");
         }
         Ok(())
     }
@@ -514,11 +543,12 @@ impl<'a> Reader<'a> {
         };
         let numeric = self.args.get("numeric").map(|_| listed("numeric")).transpose()?;
         let categories = listed("categories")?;
+        let facts = self.context.schema.map(Schema::by_name).unwrap_or_default();
         let kind = |name: &String| match &numeric {
             Some(n) if n.contains(name) => Some(Kind::Number),
             Some(_) => Some(Kind::Category),
             None if categories.contains(name) => Some(Kind::Category),
-            None => match &self.context.schema?.column(name)?.facts {
+            None => match &facts.get(name.as_str())?.facts {
                 Facts::Numeric { .. } => Some(Kind::Number),
                 facts if facts.is_text() => Some(Kind::Category),
                 _ => None,
@@ -529,64 +559,4 @@ impl<'a> Reader<'a> {
         self.columns = kept.iter().map(column).collect();
         Ok(())
     }
-}
-
-/// `"NA" in 3 cells, first in line 5`, for each text.
-fn spelled<'a>(others: impl Iterator<Item = kinds::Other<'a>>) -> String {
-    let each = others.map(|o| match (o.count, o.line.unwrap_or_default()) {
-        (1, line) => format!("{:?} in line {line}", o.text),
-        (n, line) => format!("{:?} in {n} cells, first in line {line}", o.text),
-    });
-    each.collect::<Vec<_>>().join(", ")
-}
-
-fn not_finite(path: &Path, line: u64, column: &str, value: f64) -> DataError {
-    let place = format!("`{}`, line {line}", path.display());
-    DataError::NotFinite { place, column: column.into(), value }
-}
-
-/// The error for a cell that is not UTF-8. It shows the cell in the most likely encoding.
-pub fn not_utf8(path: &Path, line: u64, column: &str, cell: &[u8], reads: &str, add: &str) -> DataError {
-    let way = match add {
-        "add" => "add `encoding = windows1252` (or `latin1`)".to_string(),
-        other => other.to_string(),
-    };
-    DataError::option(
-        format!(
-            "`{}`, line {line}, column `{}`: {:?} is not UTF-8",
-            path.display(),
-            excerpt(column),
-            excerpt(&String::from_utf8_lossy(cell))
-        ),
-        format!(
-            "in Windows-1252 or Latin-1 the cell reads {:?}: if that is right, {way}; convert other encodings, for example with \
-             `iconv -f ENCODING -t UTF-8`",
-            excerpt(reads)
-        ),
-    )
-}
-
-/// Refuses column names of implausible length, which occur if a file is not the table that it is taken for.
-pub fn named_shortly<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
-    const LONGEST: usize = 256;
-    match names.into_iter().find(|n| n.len() > LONGEST) {
-        None => Ok(()),
-        Some(n) => Err(DataError::option(
-            format!("the name of a column has {} bytes: `{}`", n.len(), excerpt(n)),
-            format!("a name has {LONGEST} at most: is this the file that you mean, and the right `delimiter`?"),
-        )),
-    }
-}
-
-fn require(names: &[String], name: &str, attribute: &str) -> Result<(), DataError> {
-    if names.iter().any(|n| n == name) {
-        return Ok(());
-    }
-    let all = || names.iter().map(String::as_str);
-    let near = suggest::nearest(name, all()).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-    Err(DataError::Column {
-        column: name.into(),
-        context: format!(", which `{attribute}` names"),
-        help: format!("{near}the columns are {}", suggest::listing(all())),
-    })
 }

@@ -126,7 +126,11 @@ impl LabelData {
 
     /// The numbers of one label of a sample in the label's own units: for labels per pixel, the channels of the pixel.
     pub fn parts(&self, row: usize, label: usize) -> impl Iterator<Item = f64> + '_ {
-        self.own(row).skip(label).step_by(self.labels.max(1))
+        let values = self.row(row);
+        (label..self.size).step_by(self.labels.max(1)).map(move |at| match &self.units {
+            Some(units) => units.original(at, f64::from(values[at])),
+            None => f64::from(values[at]),
+        })
     }
 }
 

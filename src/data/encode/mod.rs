@@ -8,6 +8,8 @@ mod measure;
 pub use labels::{LabelData, LabelSpec, Marks, Mask, Reading, channels, marks};
 pub use measure::measure;
 
+use std::collections::HashMap;
+
 use super::DataError;
 use super::album::{Album, Drawn};
 use super::axes::{self, Order};
@@ -206,12 +208,28 @@ pub fn encode_inputs(raw: &Raw, schema: &Schema, split: usize, inputs: &[InputSp
 /// The note about a constant field.
 pub fn constant(column: &str, value: f64) -> String {
     format!(
-        "column `{column}` holds the same number, {value}, in every training row: it is encoded as 0 and says nothing"
+        "column `{column}` holds the same number, {value}, in every training row: it is encoded as 0 and carries no information"
     )
 }
 
 /// A column's values in a split, and its facts.
 fn column<'a>(raw: &'a Raw, schema: &'a Schema, s: usize, name: &str) -> Result<Column<'a>, DataError> {
+    let at = raw.index(name).into_iter().map(|at| (name, at)).collect();
+    let facts = schema.column(name).into_iter().map(|facts| (name, facts)).collect();
+    placed(raw, schema, s, name, &(at, facts))
+}
+
+/// The positions of columns in the data and their facts, by name.
+type Places<'a, 'n> = (HashMap<&'n str, usize>, HashMap<&'n str, &'a ColumnFacts>);
+
+/// Like [`column`], for a pass over many columns.
+fn placed<'a>(
+    raw: &'a Raw,
+    schema: &'a Schema,
+    s: usize,
+    name: &str,
+    places: &Places<'a, '_>,
+) -> Result<Column<'a>, DataError> {
     let missing = |place: &str| DataError::Column {
         column: name.into(),
         context: format!(" in {place}"),
@@ -220,8 +238,8 @@ fn column<'a>(raw: &'a Raw, schema: &'a Schema, s: usize, name: &str) -> Result<
             crate::diag::suggest::listing(schema.columns.iter().map(|c| c.name.as_str()))
         ),
     };
-    let at = raw.index(name).ok_or_else(|| missing("the data"))?;
-    let facts = schema.column(name).ok_or_else(|| missing("the schema"))?;
+    let at = places.0.get(name).copied().ok_or_else(|| missing("the data"))?;
+    let facts = places.1.get(name).copied().ok_or_else(|| missing("the schema"))?;
     let values = &raw.splits[s].columns[at];
     if values.is_text() != facts.facts.is_text() {
         return Err(DataError::option(
@@ -245,8 +263,7 @@ fn numbering(dictionary: &[String], facts: &ColumnFacts) -> Vec<u32> {
         return dictionary.iter().map(|w| vocabulary::bucket(w, *buckets) as u32 + 1).collect();
     }
     let Facts::Category { values } = &facts.facts else { return vec![0; dictionary.len()] };
-    let place: std::collections::HashMap<&str, u32> =
-        values.iter().enumerate().map(|(i, (v, _))| (v.as_str(), i as u32 + 1)).collect();
+    let place: HashMap<&str, u32> = values.iter().enumerate().map(|(i, (v, _))| (v.as_str(), i as u32 + 1)).collect();
     dictionary.iter().map(|w| place.get(w.as_str()).copied().unwrap_or(0)).collect()
 }
 
@@ -266,7 +283,8 @@ fn input(
         InputFrom::Dense { order, exif, .. } => (order, exif),
         InputFrom::Fields { .. } => (Order::Chw, true),
     };
-    let columns = names.iter().map(|n| column(raw, schema, s, n)).collect::<Result<Vec<_>, _>>()?;
+    let places = (raw.columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), at)).collect(), schema.by_name());
+    let columns = names.iter().map(|n| placed(raw, schema, s, n, &places)).collect::<Result<Vec<_>, _>>()?;
     if let InputFrom::Dense { sizes, .. } = &spec.from {
         let held: Vec<&[usize]> = columns.iter().map(|c| raw.columns[c.at].shape.as_slice()).collect();
         if !axes::stack(order, sizes, &held) {
@@ -350,7 +368,7 @@ fn input(
                         }
                         if s == 0 {
                             notes.push(match empty {
-                                true => format!("column `{name}` is missing in every training row: it is encoded as 0 and says nothing"),
+                                true => format!("column `{name}` is missing in every training row: it is encoded as 0 and carries no information"),
                                 false => constant(name, *min),
                             });
                         }

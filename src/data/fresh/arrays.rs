@@ -27,7 +27,9 @@ struct Found {
     name: String,
     sizes: Vec<usize>,
     values: Values,
+    /// For messages: the file, or the archive and its member.
     path: PathBuf,
+    file: PathBuf,
 }
 
 /// Paths are the command line's.
@@ -40,7 +42,7 @@ impl<'a> Arrays<'a> {
         let mut found = Vec::new();
         for path in paths {
             for a in npy::arrays(&[path.display().to_string()], None, &here(), &mut Vec::new())? {
-                found.push(Found { name: a.name, sizes: a.sizes, values: a.values, path: a.path });
+                found.push(Found { name: a.name, sizes: a.sizes, values: a.values, path: a.path, file: a.file });
             }
         }
         Arrays::new(found, wanted)
@@ -50,7 +52,13 @@ impl<'a> Arrays<'a> {
         let mut found = Vec::new();
         for path in paths {
             let a = idx::read(&path.display().to_string(), &here())?;
-            found.push(Found { name: String::new(), sizes: a.sizes, values: a.values, path: a.path });
+            found.push(Found {
+                name: String::new(),
+                sizes: a.sizes,
+                values: a.values,
+                file: a.path.clone(),
+                path: a.path,
+            });
         }
         if wanted.columns.len() != 1 || wanted.id.is_some() {
             let what = match &wanted.id {
@@ -101,13 +109,13 @@ impl<'a> Arrays<'a> {
             }
             columns => {
                 let mut values = Vec::new();
-                let mut first: Option<(usize, PathBuf)> = None;
+                let mut first: Option<(usize, PathBuf, PathBuf)> = None;
                 let mut one_file = true;
                 for c in columns {
                     let at = found.iter().position(|a| a.name == c.name);
                     let a = found.remove(at.ok_or_else(|| lacks(&c.name, ", which the network reads", &found))?);
                     fits(&a, c)?;
-                    if let Some((rows, path)) = &first
+                    if let Some((rows, path, _)) = &first
                         && *rows != a.sizes[0]
                     {
                         return Err(DataError::Lengths {
@@ -118,12 +126,13 @@ impl<'a> Arrays<'a> {
                             right: a.sizes[0],
                         });
                     }
-                    one_file &= first.as_ref().is_none_or(|(_, path)| *path == a.path);
-                    first.get_or_insert((a.sizes[0], a.path));
+                    one_file &= first.as_ref().is_none_or(|(.., file)| *file == a.file);
+                    first.get_or_insert((a.sizes[0], a.path, a.file));
                     values.push(a.values);
                 }
-                let (rows, path) = first.unwrap_or_default();
-                files.push((values, rows, one_file.then_some(path)));
+                let (rows, path, file) = first.unwrap_or_default();
+                let source = if columns.len() == 1 { path } else { file };
+                files.push((values, rows, one_file.then_some(source)));
             }
         }
         let rows: usize = files.iter().map(|f| f.1).sum();

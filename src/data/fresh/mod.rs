@@ -7,7 +7,7 @@ mod arrays;
 mod pictures;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub struct Wanted {
     pub columns: Vec<ColumnFacts>,
     /// Cells that mean "missing".
     pub missing: Vec<String>,
-    /// Cells that mean "missing" in numeric columns, in addition to `missing`.
+    /// Cells that mean "missing" in numeric columns and in columns of true and false, in addition to `missing`.
     pub missing_numbers: Vec<String>,
     /// How the training tables were laid out, where they were tables.
     pub layout: Layout,
@@ -70,8 +70,9 @@ impl Wanted {
     /// The columns of these names, each once.
     pub fn new<'a>(schema: &Schema, names: impl IntoIterator<Item = &'a String>, layout: Layout) -> Wanted {
         let mut columns: Vec<ColumnFacts> = Vec::new();
-        for facts in names.into_iter().filter_map(|n| schema.column(n)) {
-            if !columns.iter().any(|c| c.name == facts.name) {
+        let (facts, mut seen) = (schema.by_name(), HashSet::new());
+        for facts in names.into_iter().filter_map(|n| facts.get(n.as_str()).copied()) {
+            if seen.insert(&facts.name) {
                 columns.push(facts.clone());
             }
         }

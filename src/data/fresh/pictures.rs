@@ -1,7 +1,7 @@
 //! Pictures: png and jpeg files, or folders of them sorted by name, for a network that reads one image.
 //!
-//! Decoding is [`crate::data::picture`]'s, which training reads pictures with too. Sizes are read from the headers of all files before
-//! any is decoded, so a file that promises an absurd size is refused before memory is taken for it, and a wrong file is found before
+//! Pictures are decoded by [`crate::data::picture`], as in training. Sizes are read from the headers of all files before any is decoded,
+//! so a file that promises an absurd size is refused before memory is taken for it, and a wrong file is found before
 //! the first row is predicted.
 
 use std::path::{Path, PathBuf};
@@ -89,11 +89,11 @@ fn listed(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, DataEr
     }
     if other > 0 {
         let what = if other == 1 {
-            "1 entry that is no picture is".into()
+            "1 entry that is not a picture was".into()
         } else {
-            format!("{other} entries that are no pictures are")
+            format!("{other} entries that are not pictures were")
         };
-        notes.push(format!("`{}`: {what} passed over", folder.display()));
+        notes.push(format!("`{}`: {what} skipped", folder.display()));
     }
     files.sort();
     Ok(files)

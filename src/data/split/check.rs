@@ -94,7 +94,10 @@ pub fn check(args: &Args, item: Span, test_files: bool) -> Vec<Diagnostic> {
     if total >= 1.0 {
         found.push(wrong(
             span(if args.is_given("test") { "test" } else { "validation" }),
-            format!("the shares of the training rows add up to {total}, which leaves none to train on"),
+            format!(
+                "the shares of the training rows add up to {}, which leaves none to train on",
+                (total * 1e6).round() / 1e6
+            ),
             "make the shares smaller; together they must stay below 1",
         ));
     }

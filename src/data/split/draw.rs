@@ -24,8 +24,15 @@ pub struct Pool<'a> {
 /// A group of rows, or a single row.
 struct Bundle {
     rows: Vec<u32>,
-    /// The number of rows by stratum.
-    counts: Vec<f64>,
+    /// The strata of the rows in ascending order, each with its number of rows.
+    counts: Vec<(usize, f64)>,
+}
+
+/// The number of rows of all groups by stratum.
+fn totals(bundles: &[Bundle], width: usize) -> Vec<f64> {
+    let mut all = vec![0.0; width];
+    bundles.iter().flat_map(|b| &b.counts).for_each(|(c, n)| all[*c] += n);
+    all
 }
 
 impl<'a> Pool<'a> {
@@ -106,19 +113,19 @@ impl<'a> Pool<'a> {
     fn groups(&self, fraction: f64, groups: &Keys, strata: Option<&Keys>) -> Vec<u32> {
         let bundles = self.bundles(groups, strata);
         let width = strata.map_or(1, |s| s.words.len());
-        let mut all = vec![0.0; width];
-        bundles.iter().for_each(|b| all.iter_mut().zip(&b.counts).for_each(|(a, c)| *a += c));
+        let all = totals(&bundles, width);
         let part = fraction * self.size as f64 / all.iter().sum::<f64>().max(1.0);
         let target: Vec<f64> = all.iter().map(|n| n * part).collect();
         let mut taken = vec![0.0; width];
         let mut rows = Vec::new();
         for b in &bundles {
+            // The distance from the target changes only in the strata of the group.
             let distance = |with: f64| -> f64 {
-                let of = |c: usize| (target[c] - taken[c] - with * b.counts[c]).powi(2) / all[c].max(1.0);
-                (0..width).map(of).sum()
+                let of = |(c, n): &(usize, f64)| (target[*c] - taken[*c] - with * n).powi(2) / all[*c].max(1.0);
+                b.counts.iter().map(of).sum()
             };
             if distance(1.0) < distance(0.0) {
-                taken.iter_mut().zip(&b.counts).for_each(|(t, c)| *t += c);
+                b.counts.iter().for_each(|(c, n)| taken[*c] += n);
                 rows.extend(&b.rows);
             }
         }
@@ -131,13 +138,16 @@ impl<'a> Pool<'a> {
 
     /// The groups of the rows that are left, in the order of their hashes.
     fn bundles(&self, groups: &Keys, strata: Option<&Keys>) -> Vec<Bundle> {
-        let width = strata.map_or(1, |s| s.words.len());
         let mut out: Vec<Bundle> =
-            groups.words.iter().map(|_| Bundle { rows: Vec::new(), counts: vec![0.0; width] }).collect();
+            groups.words.iter().map(|_| Bundle { rows: Vec::new(), counts: Vec::new() }).collect();
         for row in self.rest() {
-            let bundle = &mut out[groups.of[row as usize] as usize];
-            bundle.rows.push(row);
-            bundle.counts[strata.map_or(0, |s| s.of[row as usize] as usize)] += 1.0;
+            out[groups.of[row as usize] as usize].rows.push(row);
+        }
+        for bundle in &mut out {
+            let mut of: Vec<usize> =
+                bundle.rows.iter().map(|r| strata.map_or(0, |s| s.of[*r as usize] as usize)).collect();
+            of.sort_unstable();
+            bundle.counts = of.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect();
         }
         let mut keyed: Vec<(u64, &str, Bundle)> =
             groups.words.iter().zip(out).map(|(w, b)| (self.hash(w), w.as_str(), b)).collect();
@@ -160,7 +170,14 @@ impl<'a> Pool<'a> {
             let times = self.file.times(column)?;
             let mut rows: Vec<u32> = self.left().collect();
             rows.sort_by_key(|r| times[*r as usize]);
-            let cut = |part: usize| border(&rows, rows.len() * part / (of + 1), &times);
+            if of >= rows.len() {
+                return Err(DataError::option(
+                    format!("{of} folds in order of time are asked for, and there are {} rows", rows.len()),
+                    "each fold and the rows before the first one need a row: ask for fewer folds",
+                ));
+            }
+            let cut =
+                |part: usize| border(&rows, (rows.len() as u128 * part as u128 / (of as u128 + 1)) as usize, &times);
             let (from, to) = (cut(index), if index == of { rows.len() } else { cut(index + 1) });
             let (fold, after) = (rows[from..to].to_vec(), rows[to..].to_vec());
             return Ok((self.draw(fold), self.draw(after)));
@@ -184,7 +201,8 @@ impl<'a> Pool<'a> {
                     "a fold has whole groups: ask for as many folds as there are groups, or fewer",
                 ));
             }
-            dealt(self.bundles(&groups, strata.as_ref()), of).swap_remove(index - 1)
+            let width = strata.as_ref().map_or(1, |s| s.words.len());
+            dealt(self.bundles(&groups, strata.as_ref()), width, of).swap_remove(index - 1)
         };
         Ok((self.draw(rows), Vec::new()))
     }
@@ -202,21 +220,20 @@ fn border(rows: &[u32], wanted: usize, times: &[u32]) -> usize {
 }
 
 /// Distributes groups to folds: the largest group first, each to the fold where it keeps the folds most alike.
-fn dealt(mut bundles: Vec<Bundle>, folds: usize) -> Vec<Vec<u32>> {
-    let width = bundles.first().map_or(1, |b| b.counts.len());
-    let mut all = vec![0.0; width];
-    bundles.iter().for_each(|b| all.iter_mut().zip(&b.counts).for_each(|(a, c)| *a += c));
+fn dealt(mut bundles: Vec<Bundle>, width: usize, folds: usize) -> Vec<Vec<u32>> {
+    let all = totals(&bundles, width);
     // Groups of equal size stay in the order of their hashes.
     bundles.sort_by_key(|b| std::cmp::Reverse(b.rows.len()));
     let mut counts = vec![vec![0.0; width]; folds];
     let mut out = vec![Vec::new(); folds];
     for b in bundles {
         let cost = |f: usize| -> f64 {
-            let of = |c: usize| ((counts[f][c] + b.counts[c]).powi(2) - f64::powi(counts[f][c], 2)) / all[c].max(1.0);
-            (0..width).map(of).sum()
+            let of =
+                |(c, n): &(usize, f64)| ((counts[f][*c] + n).powi(2) - f64::powi(counts[f][*c], 2)) / all[*c].max(1.0);
+            b.counts.iter().map(of).sum()
         };
         let least = (0..folds).min_by(|f, g| cost(*f).total_cmp(&cost(*g))).expect("there are folds");
-        counts[least].iter_mut().zip(&b.counts).for_each(|(n, c)| *n += c);
+        b.counts.iter().for_each(|(c, n)| counts[least][*c] += n);
         out[least].extend(b.rows);
     }
     out

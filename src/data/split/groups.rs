@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::data::raw::{Raw, SPLITS, Values};
+use super::keys::{SEPARATOR, group};
+use crate::data::raw::{Raw, RawColumn, SPLITS, Values};
 
 /// The groups, by one or several columns, that two splits have in common.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +46,7 @@ pub fn crossings(raw: &Raw, groups: &[Vec<String>]) -> Vec<Crossing> {
                 splits: [a, b],
                 groups: both.len(),
                 rows: [both.iter().map(|(_, n)| n).sum(), raw.splits[b].rows],
-                example: first.to_string(),
+                example: first.split_terminator(SEPARATOR).collect::<Vec<_>>().join(", "),
             });
         }
     }
@@ -55,13 +56,12 @@ pub fn crossings(raw: &Raw, groups: &[Vec<String>]) -> Vec<Crossing> {
 /// The number of rows of each group in one split, without rows that have no group.
 fn counts(raw: &Raw, s: usize, at: &[usize]) -> HashMap<String, usize> {
     let mut out = HashMap::new();
-    let cell = |c: usize, row: usize| match &raw.splits[s].columns[c] {
-        Values::Text(codes) => raw.columns[c].dictionary.get(codes[row] as usize).cloned(),
-        other => other.written(row),
-    };
+    let columns: Vec<(&RawColumn, &Values)> =
+        at.iter().map(|c| (&raw.columns[*c], &raw.splits[s].columns[*c])).collect();
+    let mut word = String::new();
     for row in 0..raw.splits[s].rows {
-        if let Some(cells) = at.iter().map(|c| cell(*c, row)).collect::<Option<Vec<_>>>() {
-            *out.entry(cells.join(", ")).or_default() += 1;
+        if group(&columns, row, &mut word) {
+            *out.entry(word.clone()).or_default() += 1;
         }
     }
     out

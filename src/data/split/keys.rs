@@ -8,9 +8,9 @@ use super::instants::Instant;
 use crate::data::evaluate::Cell;
 use crate::data::label::{self, Label};
 use crate::data::outline::{Known, KnownColumn, KnownKind, Outline};
-use crate::data::raw::{Part, Raw, RawColumn, Split, Values};
+use crate::data::raw::{MISSING, Part, Raw, RawColumn, Split, Values};
+use crate::data::terms::are_truths;
 use crate::data::{DataError, schema_text};
-use crate::diag::suggest;
 use crate::syntax::ast::{Expr, ExprKind};
 
 /// A file whose rows are divided.
@@ -18,7 +18,8 @@ use crate::syntax::ast::{Expr, ExprKind};
 pub struct File<'a> {
     pub part: &'a Part,
     pub columns: &'a [RawColumn],
-    pub missing: &'a [String],
+    /// Cells that mean "missing", and those that mean it in numeric columns and in columns of true and false only.
+    pub missing: &'a [Vec<String>; 2],
 }
 
 /// A number per row, where rows with the same number belong together, and the meaning of each number.
@@ -30,14 +31,9 @@ pub struct Keys {
 impl File<'_> {
     fn column(&self, name: &str, attribute: &str) -> Result<usize, DataError> {
         let names = || self.columns.iter().map(|c| c.name.as_str());
-        let at = names().position(|n| n == name).ok_or_else(|| {
-            let near = suggest::nearest(name, names()).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-            DataError::Column {
-                column: name.into(),
-                context: format!(", which `{attribute}` names"),
-                help: format!("{near}the columns are {}", suggest::listing(names())),
-            }
-        })?;
+        let at = names()
+            .position(|n| n == name)
+            .ok_or_else(|| DataError::no_column(name, format!(", which `{attribute}` names"), names()))?;
         let elements = self.columns[at].elements();
         if elements != 1 || matches!(self.part.columns[at], Values::Pictures(_)) {
             return Err(DataError::option(
@@ -63,8 +59,8 @@ impl File<'_> {
         };
         let none = || Split { columns: columns.iter().map(|_| Values::F64(Vec::new())).collect(), ..Split::default() };
         let splits = [split, none(), none()];
-        let missing = self.missing.to_vec();
-        let (missing_numbers, files, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let [missing, missing_numbers] = self.missing.clone();
+        let (files, notes) = (Vec::new(), Vec::new());
         Raw { format: "", columns, splits, missing, missing_numbers, files, notes }
     }
 
@@ -72,20 +68,11 @@ impl File<'_> {
     pub fn groups(&self, by: &[String]) -> Result<Keys, DataError> {
         let at = by.iter().map(|n| self.column(n, "by")).collect::<Result<Vec<_>, _>>()?;
         let mut keys = Collector::default();
+        let columns: Vec<(&RawColumn, &Values)> =
+            at.iter().map(|c| (&self.columns[*c], &self.part.columns[*c])).collect();
         let mut word = String::new();
         for row in 0..self.part.rows {
-            word.clear();
-            let mut whole = true;
-            for c in &at {
-                match text(&self.columns[*c], &self.part.columns[*c], row) {
-                    Some(t) => {
-                        word.push_str(&t);
-                        word.push('\u{1f}');
-                    }
-                    None => whole = false,
-                }
-            }
-            if !whole {
+            if !group(&columns, row, &mut word) {
                 word = format!("\u{1e}{row}");
             }
             keys.push(&word);
@@ -227,20 +214,20 @@ impl File<'_> {
         let data = names.first().map(|(data, _)| data.clone()).unwrap_or_default();
         let read: Vec<String> = names.into_iter().map(|(_, column)| column).collect();
         let raw = self.view(&read);
-        let kind = |v: &Values| match v {
-            Values::Text(_) => KnownKind::Category(None),
+        let kind = |c: &RawColumn, v: &Values| match v {
+            Values::Text(codes) => KnownKind::Category(truths(&c.dictionary, codes)),
             Values::Pictures(_) => KnownKind::Picture,
             _ => KnownKind::Numeric(None),
         };
         let columns = raw.columns.iter().zip(&raw.splits[0].columns);
         let known = columns.map(|(c, v)| KnownColumn {
             name: c.name.clone(),
-            kind: kind(v),
+            kind: kind(c, v),
             shape: Some(c.shape.clone()),
             groups: c.groups.clone(),
         });
-        let outline = Outline { columns: Some(known.collect()), missing: self.missing.to_vec() };
-        let known = Known::from_outline(data, outline);
+        let outline = Outline { columns: Some(known.collect()), missing: raw.missing.clone() };
+        let known = Known { missing_numbers: raw.missing_numbers.clone(), ..Known::from_outline(data, outline) };
         match label::check_row(e, condition, [&known]) {
             Ok(label) => Ok((raw, label)),
             Err(problems) => {
@@ -286,6 +273,14 @@ impl File<'_> {
     }
 }
 
+/// The texts that occur, if all of them are true or false.
+fn truths(dictionary: &[String], codes: &[u32]) -> Option<Vec<String>> {
+    let mut occurs = vec![false; dictionary.len()];
+    codes.iter().filter(|c| **c != MISSING).for_each(|c| occurs[*c as usize] = true);
+    let found = || dictionary.iter().zip(&occurs).filter(|(_, o)| **o).map(|(word, _)| word);
+    are_truths(found()).then(|| found().cloned().collect())
+}
+
 /// The index of the split with one of the usual names.
 fn usual(cell: &str) -> Option<u8> {
     match cell.to_ascii_lowercase().as_str() {
@@ -307,6 +302,20 @@ fn whole(values: &Values) -> Option<Vec<i128>> {
         Values::U64(v) => Some(v.iter().map(|v| i128::from(*v)).collect()),
         _ => None,
     }
+}
+
+/// The end of each cell in the word of a group.
+pub(super) const SEPARATOR: char = '\u{1f}';
+
+/// Writes the word of the group of a row, by one or several columns. Returns whether the row has a group: no cell is missing.
+pub(super) fn group(columns: &[(&RawColumn, &Values)], row: usize, word: &mut String) -> bool {
+    word.clear();
+    for (column, values) in columns {
+        let Some(cell) = text(column, values, row) else { return false };
+        word.push_str(&cell);
+        word.push(SEPARATOR);
+    }
+    true
 }
 
 /// A cell as text; `None` if it is missing.

@@ -40,6 +40,8 @@ pub struct Parts<'a> {
     pub validation: Option<Part>,
     pub test: Option<Part>,
     pub args: &'a Args,
+    /// Cells that mean "missing", and those that mean it in numeric columns and in columns of true and false only.
+    pub missing: [Vec<String>; 2],
 }
 
 impl Parts<'_> {
@@ -49,7 +51,6 @@ impl Parts<'_> {
         format: &'static str,
         columns: Vec<RawColumn>,
         files: Vec<FileFact>,
-        missing: Vec<String>,
     ) -> Result<Raw, DataError> {
         let rows = [Some(&self.train), self.validation.as_ref(), self.test.as_ref()];
         if let Some(part) = rows.into_iter().flatten().find(|p| p.rows >= u32::MAX as usize) {
@@ -61,7 +62,8 @@ impl Parts<'_> {
         let [validation, test] = ["validation", "test"].map(|s| taken(self.args, s));
         let asked = [true, self.validation.is_some() || validation.is_some(), self.test.is_some() || test.is_some()];
         let seed = self.args.size("split_seed") as u64;
-        let of = |part| File { part, columns: &columns, missing: &missing };
+        let missing = &self.missing;
+        let of = |part| File { part, columns: &columns, missing };
         let file = of(&self.train);
         let column = named(self.args);
         let mut to = match &column {
@@ -156,7 +158,8 @@ impl Parts<'_> {
             validation = next(&mut file.deal(&[&rows], &columns).into_iter());
         }
         let splits = [train, validation, test];
-        let mut raw = Raw { format, columns, splits, missing, missing_numbers: Vec::new(), files, notes: Vec::new() };
+        let [missing, missing_numbers] = self.missing;
+        let mut raw = Raw { format, columns, splits, missing, missing_numbers, files, notes: Vec::new() };
         if let Some(named) = column {
             raw.drop_column(&named.column);
         }

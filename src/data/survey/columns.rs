@@ -1,10 +1,10 @@
 //! Columns that inputs read: ranges, means and missing cells per split, and what moves between splits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::{Finding, Subject, percent, split};
+use super::{Finding, Subject, digits, percent, split};
 use crate::data::freeze::{ColumnFacts, Facts};
 use crate::data::raw::{MISSING, RawColumn, Values};
 use crate::data::schema_text;
@@ -44,8 +44,10 @@ const ERRORS: f64 = 4.0;
 
 pub fn survey(of: &Subject, findings: &mut Vec<Finding>) -> Vec<ColumnSurvey> {
     let mut out = Vec::new();
+    let facts = of.schema.by_name();
+    let places: HashMap<&str, usize> = of.raw.columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), at)).collect();
     for name in of.inputs {
-        let (Some(at), Some(facts)) = (of.raw.index(name), of.schema.column(name)) else { continue };
+        let (Some(at), Some(facts)) = (places.get(name.as_str()).copied(), facts.get(name.as_str())) else { continue };
         let column = &of.raw.columns[at];
         let values: Vec<&Values> = of.raw.splits.iter().map(|s| &s.columns[at]).collect();
         let surveyed = match &facts.facts {
@@ -109,8 +111,8 @@ fn numbers(
                     format!(
                         "column `{name}` moves between training and {}: its mean goes from {} to {}, {:.1} deviations",
                         split(s),
-                        short(mean),
-                        short(mean + from),
+                        digits(mean, std),
+                        digits(mean + from, std),
                         moved.abs()
                     ),
                 );
@@ -138,7 +140,10 @@ fn numbers(
     } else if splits[0].min == splits[0].max {
         say(
             "constant",
-            format!("column `{name}` holds the same number, {}, in every training row: it says nothing", short(mean)),
+            format!(
+                "column `{name}` holds the same number, {}, in every training row: it carries no information",
+                splits[0].min.map(schema_text::number).unwrap_or_default()
+            ),
         );
     } else if scalar && present >= of.least.max(20) && train.numbers().all(|v| v.is_nan() || v.fract() == 0.0) {
         let seen: HashSet<u128> =
@@ -173,8 +178,8 @@ fn called_code(name: &str) -> bool {
 fn identifier(name: &str, what: &str, rows: usize) -> String {
     let written = schema_text::name(name);
     format!(
-        "column `{name}` holds {what} that are different in every one of {rows} training rows: an identifier says nothing about new \
-         rows; leave it out with `except = [{written}]`"
+        "column `{name}` holds {what} that are different in every one of {rows} training rows: an identifier is useless for new rows; \
+         leave it out with `except = [{written}]`"
     )
 }
 
@@ -193,7 +198,7 @@ fn texts(
             // The last one counts missing cells.
             let mut counts = vec![0; column.dictionary.len() + 1];
             if let Values::Text(codes) = v {
-                let at = |c: u32| if c == MISSING { counts_end(column) } else { c as usize };
+                let at = |c: u32| if c == MISSING { column.dictionary.len() } else { c as usize };
                 codes.iter().for_each(|c| counts[at(*c)] += 1);
             }
             counts
@@ -226,7 +231,7 @@ fn texts(
             say(
                 "shift",
                 format!(
-                    "column `{name}` moves between training and {}: {:.0} % of the rows hold other texts than training would have it",
+                    "column `{name}` moves between training and {}: {:.0} % of the rows would need another text to match the training frequencies",
                     split(s),
                     100.0 * moved
                 ),
@@ -253,22 +258,13 @@ fn texts(
             let word = splits[0].most.as_ref().map_or("", |(w, _)| w.as_str());
             say(
                 "constant",
-                format!("column `{name}` holds the same text, {word:?}, in every training row: it says nothing"),
+                format!(
+                    "column `{name}` holds the same text, {word:?}, in every training row: it carries no information"
+                ),
             );
         }
         (n, d) if n >= of.least.max(20) && n == d => say("identifier", identifier(name, "texts", n)),
         _ => {}
     }
     ColumnSurvey { column: facts.name.clone(), kind: "text", shape: Vec::new(), splits, shift }
-}
-
-/// Where missing cells are counted.
-fn counts_end(column: &RawColumn) -> usize {
-    column.dictionary.len()
-}
-
-/// Four significant digits.
-fn short(v: f64) -> String {
-    let text = format!("{v:.3e}").parse::<f64>().unwrap_or(v);
-    format!("{text}")
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{Finding, Subject, percent, split};
+use super::{Finding, Subject, digits, percent, split};
 use crate::data::encode::{LabelData, Table};
 use crate::data::label_facts::Moments;
 use crate::objective::TaskKind;
@@ -250,7 +250,7 @@ pub fn balance(t: &TaskSurvey, l: &LabelSplit) -> String {
             format!("{} true", percent((m * l.labelled as f64).round() as usize, l.labelled))
         }
         (_, Some(m)) => match l.std {
-            Some(s) => format!("{m:.4} ± {s:.4}"),
+            Some(s) => format!("{} ± {}", digits(m, s), digits(s, s)),
             None => format!("{:.1} % true", 100.0 * m),
         },
         (_, None) => {

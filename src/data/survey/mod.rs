@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::encode::Dataset;
 use super::freeze::Schema;
 use super::raw::{Raw, SPLITS};
+use super::schema_text::number;
 use super::split::crossings;
 use crate::objective::TaskKind;
 
@@ -99,6 +100,13 @@ fn percent(part: usize, of: usize) -> String {
         p if p < 10.0 => format!("{p:.1} %"),
         p => format!("{p:.0} %"),
     }
+}
+
+/// A number with four significant digits, and more down to a hundredth of `unit`, such as the deviation of numbers of its kind.
+fn digits(v: f64, unit: f64) -> String {
+    let order = |x: f64| if x == 0.0 { 0.0 } else { x.abs().log10().floor() };
+    let places = (2.0 - order(unit)).max(3.0 - order(v)).min(16.0 - order(v)).clamp(0.0, 300.0) as usize;
+    number(format!("{v:.places$}").parse().unwrap_or(v))
 }
 
 /// The name of split `s`.

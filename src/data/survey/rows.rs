@@ -1,4 +1,4 @@
-//! Rows per split, and rows whose inputs repeat: within a split, and in a split that they were to be held back from.
+//! Rows per split, and rows whose inputs repeat: within a split, and between splits.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher};

@@ -96,13 +96,9 @@ pub fn apply(raw: &mut Raw, args: &Args) -> Result<(), DataError> {
         // `check` has reported an invalid attribute.
         let Ok(asked) = asked(args, attribute) else { continue };
         for name in asked.by.keys() {
-            let at = raw.index(name).ok_or_else(|| DataError::Column {
-                column: name.clone(),
-                context: format!(", which `{attribute}` names"),
-                help: format!(
-                    "the columns are {}",
-                    crate::diag::suggest::listing(raw.columns.iter().map(|c| c.name.as_str()))
-                ),
+            let at = raw.index(name).ok_or_else(|| {
+                let all = raw.columns.iter().map(|c| c.name.as_str());
+                DataError::no_column(name, format!(", which `{attribute}` names"), all)
             })?;
             if !raw.splits[0].columns[at].is_text() {
                 return Err(DataError::option(

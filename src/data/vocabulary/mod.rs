@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+use super::files::hex;
 pub use asked::{BUCKETS, MIN_COUNT, apply, check, contradictions};
 pub use sidecar::{Shelf, Sidecar, external};
 
@@ -32,13 +33,6 @@ fn lines(values: &[(String, usize)]) -> String {
 /// The sha256 of a vocabulary in hexadecimal digits. It does not reveal texts that cannot be guessed.
 pub fn digest(values: &[(String, usize)]) -> String {
     hex(&Sha256::digest(lines(values).as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, b| {
-        write!(out, "{b:02x}").expect("writing to a string");
-        out
-    })
 }
 
 /// Escapes a text so that it fits on one line.

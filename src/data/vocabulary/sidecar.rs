@@ -17,7 +17,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{escaped, hex, in_order, lines, unescaped};
+use super::{escaped, in_order, lines, unescaped};
+use crate::data::files::hex;
 use crate::data::freeze::{ColumnFacts, Facts, Schema};
 use crate::source::temporary_file;
 

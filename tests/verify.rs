@@ -535,25 +535,6 @@ fn edited_records_of_a_run_are_detected() {
     told("SHA256SUMS files differs");
 }
 
-/// Earlier versions did not list `progress.json` in `SHA256SUMS`. Their runs still pass.
-#[test]
-fn a_checksum_list_without_progress_json_is_accepted() {
-    let place = Place::table();
-    place.run("train net.mtl -o run --device cpu --quiet").ok();
-    let list = place.text("run/SHA256SUMS");
-    let older: String = list.split_inclusive('\n').filter(|l| !l.ends_with("  progress.json\n")).collect();
-    assert_ne!(older, list);
-    place.write("run/SHA256SUMS", older.as_bytes());
-    let mut info = place.json("run/run.json");
-    let digest = |text: &str| {
-        <sha2::Sha256 as sha2::Digest>::digest(text).iter().map(|b| format!("{b:02x}")).collect::<String>()
-    };
-    assert_eq!(info["sums"], digest(&list));
-    info["sums"] = digest(&older).into();
-    place.write("run/run.json", info.to_string().as_bytes());
-    verdicts(&place, "verify run", 0);
-}
-
 #[test]
 fn the_doctor_answers() {
     let place = Place::new();

@@ -196,7 +196,7 @@ fn commands_look_at_images_and_predict_the_pixels_of_training() {
     place.write("c/list_attr_celeba.txt", list.as_bytes());
     let ended = place.run("train net.mtl -o other --device cpu --quiet");
     assert_eq!(ended.code, 4, "{}", ended.err);
-    assert!(ended.err.contains("list_attr_celeba.txt` is another one"), "{}", ended.err);
+    assert!(ended.err.contains("list_attr_celeba.txt` has changed"), "{}", ended.err);
 }
 
 fn fed(place: &Place, readers: usize) -> Feed {

@@ -26,11 +26,11 @@ pub fn contradictions(args: &Args, schema: &Schema, item: Span) -> Vec<Diagnosti
         false => Vec::new(),
     };
     for name in given("drop") {
-        if facts.get(name.value.as_str()).is_some() {
+        if facts.contains_key(name.value.as_str()) {
             add(Some(name.span), format!("`drop` leaves out `{}`, but the schema has that column", name.value));
         }
     }
-    if let Some(named) = split::named(args).filter(|n| facts.get(n.column.as_str()).is_some()) {
+    if let Some(named) = split::named(args).filter(|n| facts.contains_key(n.column.as_str())) {
         let message = format!("`split` names `{}`, but the schema has it as a column of the data", named.column);
         add(args.span("split"), message);
     }

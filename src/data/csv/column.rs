@@ -30,14 +30,14 @@ pub enum Kind {
 pub enum Cells {
     /// Indices into the column's words, or [`MISSING`].
     Codes(Vec<u32>),
-    Numbers(Numbers),
+    Numbers(Box<Numbers>),
 }
 
 impl Cells {
     pub fn new(kind: Kind, rows: usize) -> Cells {
         match kind {
             Kind::Category => Cells::Codes(Vec::with_capacity(rows)),
-            Kind::Number => Cells::Numbers(Numbers { rows, ..Numbers::default() }),
+            Kind::Number => Cells::Numbers(Box::new(Numbers { rows, ..Numbers::default() })),
         }
     }
 

@@ -182,7 +182,10 @@ pub fn constant(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<C
             },
         },
         ExprKind::Unary { op: UnaryOp::Neg, operand } => match constant(operand, scope, diags)? {
-            Const::Int(v) => Some(Const::Int(v.checked_neg()?)),
+            Const::Int(v) => match v.checked_neg() {
+                Some(v) => Some(Const::Int(v)),
+                None => too_large(expr, diags),
+            },
             Const::Float(v) => Some(Const::Float(-v)),
             Const::Open => Some(Const::Open),
             _ => {
@@ -239,23 +242,22 @@ fn arithmetic(
         mismatch(wrong, "a number", diags);
         return None;
     };
-    let too_large = |diags: &mut Diagnostics| {
-        diags.push(Diagnostic::new(codes::TYPE_RANGE, whole.span, "this number is too large to compute"));
-        None
-    };
+    if matches!(op, Div | Rem) && y == 0.0 {
+        diags.push(Diagnostic::new(codes::TYPE_RANGE, whole.span, "division by zero"));
+        return None;
+    }
     if let (Const::Int(a), Const::Int(b)) = (&l.1, &r.1) {
         let (a, b) = (*a, *b);
         let exact = match op {
             Add => a.checked_add(b),
             Sub => a.checked_sub(b),
             Mul => a.checked_mul(b),
-            Div | Rem if b == 0 => {
-                diags.push(Diagnostic::new(codes::TYPE_RANGE, whole.span, "division by zero"));
-                return None;
-            }
-            Div if a % b != 0 => return Some(Const::Float(x / y)),
-            Div => a.checked_div(b),
-            Rem => a.checked_rem(b),
+            // The quotient of the smallest integer and -1 is too large; their remainder is 0.
+            Div => match a.wrapping_rem(b) {
+                0 => a.checked_div(b),
+                _ => return Some(Const::Float(x / y)),
+            },
+            Rem => Some(a.wrapping_rem(b)),
             _ => {
                 mismatch(whole, "a value; comparisons belong in labels and budgets", diags);
                 return None;
@@ -263,7 +265,7 @@ fn arithmetic(
         };
         return match exact {
             Some(v) => Some(Const::Int(v)),
-            None => too_large(diags),
+            None => too_large(whole, diags),
         };
     }
     let v = match op {
@@ -277,7 +279,13 @@ fn arithmetic(
             return None;
         }
     };
-    if v.is_finite() { Some(Const::Float(v)) } else { too_large(diags) }
+    if v.is_finite() { Some(Const::Float(v)) } else { too_large(whole, diags) }
+}
+
+/// Reports a result that no number of its type holds.
+fn too_large(whole: &Expr, diags: &mut Diagnostics) -> Option<Const> {
+    diags.push(Diagnostic::new(codes::TYPE_RANGE, whole.span, "this number is too large to compute"));
+    None
 }
 
 /// Reads `expr` as a value of type `ty`.

@@ -5,6 +5,7 @@
 
 #![cfg(unix)]
 
+mod arithmetic;
 mod data;
 mod disk;
 mod paths;

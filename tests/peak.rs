@@ -231,8 +231,7 @@ fn limits_of_the_shell() {
     }
 }
 
-/// If memory runs out anywhere, the program ends with a message and never with the backtrace of an abort. If memory suffices, nothing is
-/// reported.
+/// If memory runs out anywhere, the program ends with a message and never with the backtrace of an abort. If memory suffices, it succeeds.
 #[test]
 fn running_out_of_memory_is_reported() {
     let place = Place::new();

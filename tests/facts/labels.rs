@@ -122,7 +122,7 @@ fn predictions_agree_with_the_metrics() {
     }
 }
 
-/// If no training row has a label of a task, a note says so for every kind of task. It does not describe the labels as constant 0.
+/// If no training row has a label of a task, a note says so, for binary and for regression tasks. It does not describe the labels as constant 0.
 #[test]
 fn tasks_without_labels_are_reported() {
     let mut table = String::from("x,z,gone,part\n");

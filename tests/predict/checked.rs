@@ -85,7 +85,7 @@ fn labels_that_do_not_fit_their_column() {
         assert_eq!(trained.code, code, "{task}: {}", trained.err);
         assert!(said(&trained.err).contains(message), "{message}: {}", trained.err);
     }
-    // Labels that fit are accepted without a message.
+    // Labels that fit are accepted, with advice at most.
     for (task, label) in [
         ("binary { label = d.y }", &["True", "false", "NA"][..]),
         ("classes(3) { label = d.y }", &["p", "q", "r"]),

@@ -26,7 +26,7 @@ fn whole(values: &[i64]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// The labels of the training rows. `None` stands for a label that is missing or masked.
+/// The labels of the training rows. `None` is a label that is missing or masked.
 fn labels(raw: &Raw, text: &str, kind: TaskKind, ignore: &[f64], mask: &str) -> Result<Vec<Option<f32>>, DataError> {
     let known = known(raw);
     let label = check_label(&expr(text), kind, true, &known).unwrap_or_else(|e| panic!("{text}: {e:?}"));
@@ -168,7 +168,7 @@ fn splits_by_64_bit_integers_are_exact() {
     }
 }
 
-/// The identifiers beside predictions are the exact values of the array, for every type.
+/// The identifiers in the output of `predict` are the exact values of the array, for every type.
 #[test]
 fn ids_are_passed_through_exactly() {
     let at = folder();

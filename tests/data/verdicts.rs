@@ -1,4 +1,4 @@
-//! Columns, cells and files that were read wrongly or refused without reason: what is unusual is read, and what is ambiguous is an error.
+//! Columns, cells and files that were read wrongly or refused without reason. Unusual notations are read, and ambiguous ones are errors.
 
 use mtlc::data::label::check_label;
 use mtlc::data::{Facts, Known, KnownKind, LabelData, LoadContext, Raw, Schema, contradictions};

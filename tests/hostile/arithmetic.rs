@@ -15,7 +15,7 @@ const OPERANDS: [&str; 10] = [
     "(-1e308)",
 ];
 
-/// The messages of the errors in a program whose parameter `p` has this value, with a complete network beside it.
+/// The messages of the errors in a program with a complete network and a parameter `p` of this value.
 fn errors(value: &str) -> Vec<String> {
     let text = format!(
         "mtl 1\nparam p: float = {value}\ninput x: f32[4]\ntask t: binary\nbackbone net(x) {{ stage s = linear(8) -> relu }}\nhead for t = linear(outputs)\n"

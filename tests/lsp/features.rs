@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, apply, at, cursor, document, start, start_with};
 
-const URI: &str = "file:///work/spec.mtl";
+const URI: &str = "file:///project/spec.mtl";
 
 const SPEC: &str = "mtl 1
 
@@ -569,7 +569,7 @@ fn a_material_file_is_named() {
     let mut c = start();
     let texts = [MATERIAL, "newmtl a\nKd 1 1 1\n\nnewmtl b\nKd 0 0 0\nillum 2\n", "mtllib a.mtl\nv 0 0 0\nv 1 0 0\n"];
     for (n, text) in texts.into_iter().enumerate() {
-        let uri = format!("file:///work/foreign{n}.mtl");
+        let uri = format!("file:///project/foreign{n}.mtl");
         c.open(&uri, text);
         let problems = c.problems(&uri);
         let list = problems.as_array().expect("a list");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{at, document, start};
 
-const URI: &str = "file:///work/a.mtl";
+const URI: &str = "file:///project/a.mtl";
 
 #[test]
 fn nonsense_is_refused_and_the_session_goes_on() {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{at, start, start_with};
 
-const URI: &str = "file:///work/p.mtl";
+const URI: &str = "file:///project/p.mtl";
 
 /// Emoji, right-to-left text and combining marks before what is asked for; all three line ends.
 const TEXT: &str = "mtl 1\r\n# 🙂👨‍👩‍👧 שלום\rinput x: f32[4]\ntask \"é🙂\": binary  # ok\r\ntask b: binary\nbackbone net(x) {\n\tstage s = linear(nope)\n}\nhead for \"é🙂\", b = linear(outputs)\n";

@@ -1,20 +1,25 @@
 //! Two tasks with one label: most likely copied, and not changed.
 
+use std::collections::HashMap;
+
 use super::Facts;
 use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::hir::Task;
 
 pub(super) fn lint(facts: &Facts<'_>, diags: &mut Diagnostics) {
-    let tasks = &facts.spec.tasks;
-    for (i, task) in tasks.iter().enumerate() {
+    // By the text of the label: the first task of every kind, mask and reading. So a program of thousands of tasks takes linear time.
+    let mut firsts: HashMap<String, Vec<&Task>> = HashMap::new();
+    for task in &facts.spec.tasks {
         let Some(label) = &task.label else { continue };
-        let same = |o: &&crate::hir::Task| {
-            let mask = |t: &crate::hir::Task| t.mask.as_ref().map(|m| m.label.clone());
-            o.kind == task.kind
-                && mask(o) == mask(task)
-                && o.reading == task.reading
-                && o.label.as_ref().is_some_and(|l| l.data == label.data && l.label == label.label)
+        let same = |o: &&&Task| {
+            let masks = [o, task].map(|t| t.mask.as_ref().map(|m| &m.label));
+            o.kind == task.kind && masks[0] == masks[1] && o.reading == task.reading
         };
-        let Some(first) = tasks[..i].iter().find(same) else { continue };
+        let firsts = firsts.entry(format!("{:?} {:?}", label.data, label.label)).or_default();
+        let Some(first) = firsts.iter().find(same) else {
+            firsts.push(task);
+            continue;
+        };
         diags.push(
             Diagnostic::new(
                 codes::TASK_SAME_LABEL,

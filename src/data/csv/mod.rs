@@ -65,7 +65,7 @@ pub static DEF: FormatDef = FormatDef {
                 name: "numeric",
                 ty: NAMES,
                 need: Need::Optional,
-                doc: "The numeric columns; the rest are categories. Absent: a column is numeric if every present training cell is a number and `categories` does not name it; a column with few cells that are not numbers is an error, and so is one with whole numbers of more than 53 bits, which are rounded only in columns that are listed here, and one with leading zeros (`007` beside `7`) that would become equal numbers. A frozen schema records which columns are numeric.",
+                doc: "The numeric columns; the rest are categories. Absent: a column is numeric if every present training cell is a number and `categories` does not name it; a column with few cells that are not numbers is an error, and so is one with whole numbers of more than 53 bits, which are rounded only in columns that are listed here, and one with leading zeros (`007` and `7`) that would become equal numbers. A frozen schema records which columns are numeric.",
             },
             AttrDef {
                 name: "categories",

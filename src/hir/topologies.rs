@@ -8,6 +8,28 @@ use super::*;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::syntax::ast::{Edge, Expr, ExprKind, Item, Name};
 
+/// Mixes whose queries read one another may be nested this deep: whatever walks a network follows them.
+pub(super) const MAX_MIXES: usize = 64;
+
+/// The stages of the backbone: their names in order, and the place of each.
+struct Stages {
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Stages {
+    fn of(backbone: &Backbone) -> Stages {
+        let names: Vec<String> = backbone.stages.iter().map(|s| s.name.clone()).collect();
+        Stages { places: names.iter().cloned().enumerate().map(|(i, n)| (n, i)).collect(), names }
+    }
+    fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+    fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.names.iter().map(String::as_str)
+    }
+}
+
 /// What a name on the left or right of `<-` is.
 #[derive(Clone, Copy)]
 enum Node {
@@ -22,11 +44,8 @@ impl Builder<'_> {
     pub(super) fn topology(&mut self, item: &Item) {
         let def = schema::item("topology").expect("in the table");
         let fields = self.fields(&item.keyword, item.body.as_ref(), &[], def, item.span);
-        let Some(stages) =
-            self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
-        else {
-            return;
-        };
+        let Some(backbone) = &self.spec.backbone else { return };
+        let stages = Stages::of(backbone);
         let mut topology = Topology {
             name: item.names.first().map(|n| n.text.clone()).unwrap_or_default(),
             span: Some(item.over.as_ref().map_or(item.span, |n| n.span)),
@@ -88,6 +107,12 @@ impl Builder<'_> {
             .filter_map(|(t, r)| r.map(|(reads, span)| (TaskId(t), reads, Some(span))))
             .filter(|(_, reads, _)| !reads.is_empty())
             .collect();
+        if let Some(span) = too_deep(&topology) {
+            let message = format!("the queries of more than {MAX_MIXES} mixes read one another");
+            let d = Diagnostic::new(codes::TOPOLOGY_SOURCE, span, message).label("not read");
+            self.diags.push(d.help("let the query be an input or a copy"));
+            broken = true;
+        }
         if broken {
             // Its nodes are not all there: what it would be is not known.
             return;
@@ -99,7 +124,7 @@ impl Builder<'_> {
     fn edge(
         &mut self,
         edge: &Edge,
-        stages: &[String],
+        stages: &Stages,
         tasks: &HashMap<String, usize>,
         topology: &mut Topology,
         known: &mut HashMap<String, Node>,
@@ -158,7 +183,7 @@ impl Builder<'_> {
                 ok = false;
                 continue;
             };
-            let Some(s) = stages.iter().position(|n| *n == stage.text) else {
+            let Some(s) = stages.places.get(&stage.text).copied() else {
                 let mut d = Diagnostic::new(
                     codes::TOPOLOGY_STAGE,
                     stage.span,
@@ -166,9 +191,9 @@ impl Builder<'_> {
                 );
                 let lost: Vec<&str> = known
                     .iter()
-                    .filter(|(_, n)| matches!(n, Node::Broken))
+                    .filter(|(_, n)| matches!(n, Node::Broken) && !suggest::is_spent())
                     .filter_map(|(name, _)| name.strip_suffix(&copy.text)?.strip_suffix('.'))
-                    .filter(|s| stages.iter().any(|t| t == s))
+                    .filter(|s| stages.has(s))
                     .collect();
                 if let Some(near) = suggest::nearest(&stage.text, lost.iter().copied()) {
                     let message = format!("replace `{}` with `{near}`", stage.text);
@@ -179,14 +204,14 @@ impl Builder<'_> {
                     ok = false;
                     continue;
                 }
-                d = match suggest::nearest(&stage.text, stages.iter().map(String::as_str)) {
+                d = match suggest::nearest(&stage.text, stages.names()) {
                     Some(near) => d.label(format!("did you mean `{near}`?")).fix(
                         format!("replace `{}` with `{near}`", stage.text),
                         stage.span,
                         near,
-                        suggest::certainty(&stage.text, near, stages.iter().map(String::as_str)),
+                        suggest::certainty(&stage.text, near, stages.names()),
                     ),
-                    None => d.help(format!("stages: {}", suggest::listing(stages.iter().map(String::as_str)))),
+                    None => d.help(format!("stages: {}", suggest::listing(stages.names()))),
                 };
                 self.diags.push(d);
                 known.insert(text, Node::Broken);
@@ -217,11 +242,11 @@ impl Builder<'_> {
     }
 
     /// `STAGE.COPY` of no stage.
-    fn stray_node(&self, target: &Expr, stages: &[String]) -> bool {
-        matches!(&target.kind, ExprKind::Path(p) if p.len() == 2 && !stages.contains(&p[0].text))
+    fn stray_node(&self, target: &Expr, stages: &Stages) -> bool {
+        matches!(&target.kind, ExprKind::Path(p) if p.len() == 2 && !stages.has(&p[0].text))
     }
 
-    fn not_a_node(&mut self, target: &Expr, stages: &[String], tasks: &HashMap<String, usize>) {
+    fn not_a_node(&mut self, target: &Expr, stages: &Stages, tasks: &HashMap<String, usize>) {
         let text = text_of(target);
         if self.is_reported(&["task"], &text) {
             return;
@@ -231,8 +256,7 @@ impl Builder<'_> {
             target.span,
             format!("`{text}` is neither a task nor a copy of a stage"),
         );
-        let mut names: Vec<&str> = tasks.keys().map(String::as_str).collect();
-        names.sort_unstable();
+        let names = by_name(tasks);
         let d = match suggest::nearest(&text, names.iter().copied()) {
             Some(near) => d.label(format!("did you mean `{near}`?")).fix(
                 format!("replace `{text}` with `{near}`"),
@@ -240,7 +264,7 @@ impl Builder<'_> {
                 super::build::quoted_if_needed(near),
                 crate::diag::Applicability::Maybe,
             ),
-            None if stages.contains(&text) => d.help(format!("name the copy: `{text}.a`")),
+            None if stages.has(&text) => d.help(format!("name the copy: `{text}.a`")),
             None => d.help("a line is `STAGE.COPY <- SOURCE`, `TASK <- SOURCE`, or `NAME <- mix(...)[...]`"),
         };
         self.diags.push(d);
@@ -295,8 +319,7 @@ impl Builder<'_> {
                 None
             }
             None => {
-                let mut names: Vec<&str> = known.keys().map(String::as_str).collect();
-                names.sort_unstable();
+                let names = by_name(known);
                 let d =
                     Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("there is no node or input `{text}`"));
                 let d = match suggest::nearest(&text, names.iter().copied()) {
@@ -310,6 +333,7 @@ impl Builder<'_> {
                             false => crate::diag::Applicability::Maybe,
                         },
                     ),
+                    None if names.is_empty() => d.label("unknown"),
                     None => d.label("unknown").help(format!("known: {}", suggest::listing(names))),
                 };
                 self.diags.push(d);
@@ -371,6 +395,31 @@ impl Builder<'_> {
         topology.mixes.push(TopoMix { name: name.to_string(), gate, query, members: members?, span });
         Some(TopoSource::Mix(topology.mixes.len() - 1))
     }
+}
+
+/// The place of the first mix that is nested too deeply in the queries of others.
+fn too_deep(t: &Topology) -> Option<Span> {
+    let mut depths: Vec<usize> = Vec::with_capacity(t.mixes.len());
+    for mix in &t.mixes {
+        // A mix stands after all that it reads.
+        let reads = mix.query.iter().chain(&mix.members).filter_map(|s| match s {
+            TopoSource::Mix(m) => depths.get(*m),
+            _ => None,
+        });
+        depths.push(1 + reads.max().copied().unwrap_or(0));
+    }
+    let at = depths.iter().position(|d| *d > MAX_MIXES)?;
+    t.mixes[at].span.or(t.span)
+}
+
+/// The names to suggest from; none once suggesting has cost enough.
+fn by_name<V>(known: &HashMap<String, V>) -> Vec<&str> {
+    let mut names: Vec<&str> = match suggest::is_spent() {
+        true => Vec::new(),
+        false => known.keys().map(String::as_str).collect(),
+    };
+    names.sort_unstable();
+    names
 }
 
 /// `mix(...)[...]`

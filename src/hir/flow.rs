@@ -130,7 +130,7 @@ impl Builder<'_> {
                         "name it in the header, `backbone NAME({}, ...)`, and in the `from` of a stage that has one",
                         name.text
                     )),
-                    false => unknown_call(name, &known, "value, op or block"),
+                    false => self.unknown_call(name, &[], &known, "value, op or block"),
                 };
                 if !self.is_reported(&["block"], &name.text) && (input || !self.is_reported(&["input"], &name.text)) {
                     self.diags.push(d);
@@ -141,6 +141,7 @@ impl Builder<'_> {
         match names.implicit {
             Some(input) => self.apply(expr, input, names, body, depth),
             None if is_merge(expr) => self.apply(expr, Flow::Source(0), names, body, depth),
+            None if self.calls_unknown(expr) => None,
             None => {
                 self.diags.push(
                     Diagnostic::new(
@@ -206,7 +207,7 @@ impl Builder<'_> {
         if eval::has_gap(expr) {
             return None;
         }
-        if let ExprKind::Binary { op: BinaryOp::Gt | BinaryOp::Or, left, right } = &expr.kind {
+        if let ExprKind::Binary { op: BinaryOp::Gt, left, right } = &expr.kind {
             let sign = Span { start: left.span.end, end: right.span.start, ..expr.span };
             self.diags.push(
                 Diagnostic::new(codes::SYNTAX_UNEXPECTED, expr.span, "ops follow one another with `->`")
@@ -262,7 +263,7 @@ impl Builder<'_> {
         let Some(op) = ops::find(&name.text) else {
             let known: Vec<&str> =
                 ops::table().iter().map(|o| o.call.name).chain(self.blocks.keys().map(String::as_str)).collect();
-            let d = unknown_call(name, &known, "op or block");
+            let d = self.unknown_call(name, args, &known, "op or block");
             if !self.is_reported(&["block"], &name.text) {
                 self.diags.push(d);
             }
@@ -543,22 +544,4 @@ impl Builder<'_> {
 fn is_merge(expr: &Expr) -> bool {
     let ExprKind::Call { callee, .. } = &expr.kind else { return false };
     eval::as_name(callee).and_then(|n| ops::find(&n.text)).is_some_and(|o| o.arity == Arity::Many)
-}
-
-fn unknown_call(name: &Name, known: &[&str], what: &str) -> Diagnostic {
-    let mut known = known.to_vec();
-    known.sort_unstable();
-    known.dedup();
-    let d = Diagnostic::new(codes::NAME_UNKNOWN_CALL, name.span, format!("there is no {what} called `{}`", name.text));
-    match suggest::nearest(&name.text, known.iter().copied()) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).fix(
-            format!("replace `{}` with `{near}`", name.text),
-            name.span,
-            near,
-            suggest::certainty(&name.text, near, known.iter().copied()),
-        ),
-        None => d
-            .label("unknown")
-            .help(format!("`mtlc explain ops` lists the ops; a block is declared: `block {}(...) = ...`", name.text)),
-    }
 }

@@ -487,7 +487,10 @@ impl Reader<'_> {
     pub(super) fn name(&mut self, token: &SyntaxToken) -> Option<Name> {
         let span = self.span(token.text_range());
         match token.kind() {
-            Kind::Ident => Some(Name { text: token.text().to_string(), quoted: false, span }),
+            Kind::Ident => {
+                let text = literal::look_alike(token.text()).unwrap_or_else(|| token.text().to_string());
+                Some(Name { text, quoted: false, span })
+            }
             Kind::Str => {
                 let quote = |c: Option<char>| c.map_or(0, char::len_utf8);
                 let (first, last) = (token.text().chars().next(), token.text().chars().next_back());
@@ -512,9 +515,11 @@ impl Reader<'_> {
     pub(super) fn number(&mut self, text: &str, span: Span) -> ExprKind {
         match literal::number(text) {
             Ok(kind) => kind,
-            Err((message, help)) => {
-                self.report_number(span, message, help);
-                ExprKind::Missing
+            Err(wrong) => {
+                // What is plain to see is read as that.
+                let meant = wrong.meant.as_deref().and_then(|m| literal::number(m).ok());
+                self.report_number(span, wrong);
+                meant.unwrap_or(ExprKind::Missing)
             }
         }
     }

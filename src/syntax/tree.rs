@@ -46,7 +46,8 @@ kinds! {
     }
     tokens {
         Junk junk, JunkTop junk_top, Odd odd, Ident ident, Number number, Unit unit, OddUnit odd_unit, Str string, OpenStr open_string,
-        KwMtl kw_mtl, KwFor kw_for, KwOn kw_on, KwOver kw_over, KwOr kw_or, KwAnd kw_and, KwNot kw_not, KwIn kw_in,
+        KwMtl kw_mtl, KwFor kw_for, KwOn kw_on, KwOver kw_over, KwOr kw_or, KwAnd kw_and, KwNot kw_not, KwIn kw_in, NotIn not_in,
+        OrSign kw_or_sign, AndSign kw_and_sign, Power power,
         LBrace lbrace, RBrace rbrace, LParen lparen, RParen rparen, LBracket lbracket, RBracket rbracket, Comma comma,
         Colon colon, Dot dot, Eq eq, Arrow arrow, LArrow larrow, EqEq eqeq, Ne ne, Le le, Ge ge, Lt lt, Gt gt, Dots dots,
         Plus plus, Minus minus, Star star, Slash slash, Percent percent,

@@ -119,11 +119,44 @@ impl Reader<'_> {
         let edits = ends.iter().map(|at| Edit { span: *at, text: "\"".into() }).collect();
         let mut d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "text stands in quotes".to_string())
             .label("several words are one text only in quotes");
-        let certain = !text.contains(['"', '\\', '\n']);
-        let applicability = if certain { Applicability::Safe } else { Applicability::Maybe };
+        let applicability = if is_plain_text(text) { Applicability::Safe } else { Applicability::Maybe };
         d.fixes.push(Fix { title: format!("write {text:?}"), edits, applicability });
         self.push(d);
     }
+}
+
+/// Whether a text can be nothing but words or a path without their quotes: no operator, bracket or number of an expression is in it.
+fn is_plain_text(text: &str) -> bool {
+    const OPERATORS: [&str; 6] = ["in", "not", "and", "or", "is", "if"];
+    let word = |w: &str| {
+        w.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && w.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && !OPERATORS.contains(&w.to_lowercase().as_str())
+    };
+    text.split_whitespace().all(word) || is_path(text)
+}
+
+/// Whether a text is a path: no blanks, and a beginning or an extension that only a path has.
+pub(crate) fn is_path(text: &str) -> bool {
+    let extension = text.rsplit_once('.').map(|(_, e)| e).unwrap_or_default();
+    let known = [
+        "csv",
+        "tsv",
+        "txt",
+        "gz",
+        "npy",
+        "npz",
+        "png",
+        "jpg",
+        "jpeg",
+        "mtl",
+        "json",
+        "safetensors",
+        "data",
+        "parquet",
+    ];
+    text.chars().all(|c| c.is_alphanumeric() || "_-./~".contains(c))
+        && (["./", "../", "/", "~/"].iter().any(|b| text.starts_with(b)) || known.contains(&extension))
 }
 
 /// Whether an element of a list is quoted text.

@@ -222,6 +222,11 @@ pub fn constant(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<C
 fn unknown_value(name: &Name, scope: &Scope, diags: &mut Diagnostics) {
     let mut d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("`{}` has no value here", name.text))
         .label("not a parameter");
+    if ["none", "null", "nil", "undefined"].contains(&name.text.to_lowercase().as_str()) {
+        let message = format!("there is no value `{}`", name.text);
+        diags.push(Diagnostic { message, ..d }.label("no value").help("leave the attribute out, or give it a value"));
+        return;
+    }
     if let Some(near) = suggest::nearest(&name.text, scope.names()) {
         d = d.help(format!("did you mean `{near}`?")).fix(
             format!("replace `{}` with `{near}`", name.text),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::build::{Builder, duplicate};
 use super::eval::{self, Const, Scope};
 use super::*;
-use crate::diag::{Applicability, Diagnostic, codes, suggest};
+use crate::diag::{Diagnostic, codes, suggest};
 use crate::ops::{self, Arity};
 use crate::schema::Ty;
 use crate::source::Span;
@@ -201,31 +201,6 @@ impl Builder<'_> {
             },
             _ => self.not_an_op(link),
         }
-    }
-
-    fn not_an_op<T>(&mut self, expr: &Expr) -> Option<T> {
-        if eval::has_gap(expr) {
-            return None;
-        }
-        if let ExprKind::Binary { op: BinaryOp::Gt, left, right } = &expr.kind {
-            let sign = Span { start: left.span.end, end: right.span.start, ..expr.span };
-            self.diags.push(
-                Diagnostic::new(codes::SYNTAX_UNEXPECTED, expr.span, "ops follow one another with `->`")
-                    .label("this is a comparison")
-                    .fix("replace `>` with `->`", sign, " -> ", Applicability::Safe),
-            );
-            return None;
-        }
-        self.diags.push(
-            Diagnostic::new(
-                codes::TYPE_MISMATCH,
-                expr.span,
-                format!("expected an op or a block, found {}", eval::describe(expr)),
-            )
-            .label("not an op")
-            .help("a chain is written `conv(64) -> relu -> max_pool(2)`"),
-        );
-        None
     }
 
     #[allow(clippy::too_many_arguments)]

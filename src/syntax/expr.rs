@@ -337,7 +337,7 @@ impl Reader<'_> {
         let mut value = Built::leaf(ExprKind::Missing, self.span(node.text_range()));
         for child in node.children_with_tokens() {
             match child.kind() {
-                Kind::Ident | Kind::Str | Kind::OpenStr => {
+                Kind::Ident | Kind::HyphenName | Kind::Str | Kind::OpenStr => {
                     name = child.as_token().and_then(|t| self.name(t));
                 }
                 Kind::Expr => value = self.built(&child),

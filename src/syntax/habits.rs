@@ -19,6 +19,7 @@ impl Reader<'_> {
                     Kind::EqEq | Kind::Colon => self.foreign_equals(token),
                     Kind::AndSign | Kind::OrSign | Kind::KwNot | Kind::Ne => self.foreign_operator(token),
                     Kind::Ident if !token.text().is_ascii() => self.foreign_letters(token),
+                    Kind::HyphenName => self.hyphen(token),
                     _ => {}
                 },
                 SyntaxElement::Node(node) if node.kind() == Kind::MissingEq => self.missing_equals(node),
@@ -185,6 +186,26 @@ impl Reader<'_> {
             _ => d,
         };
         self.push(d);
+    }
+
+    /// `weight-decay = 0.1`, `task hair-color: binary`
+    fn hyphen(&mut self, token: &SyntaxToken) {
+        let Some(parent) = token.parent() else { return };
+        // A path without its quotes is told as that.
+        if parent.first_token().is_some_and(|t| t.text() == "use") {
+            return;
+        }
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let joined = text.replace('-', "_");
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("the name `{text}` has a `-` in it"))
+            .label("a name without quotes is made of a-z, A-Z, 0-9 and `_`");
+        let title = format!("write `{joined}`");
+        // A key is a word of the language; a name of one's own may be wanted as it is.
+        self.push(match matches!(parent.kind(), Kind::Attr | Kind::Arg) {
+            true => d.fix(title, span, joined, Applicability::Safe),
+            false => d.fix(title, span, joined, Applicability::Maybe).quote(span, Applicability::Maybe),
+        });
     }
 
     /// A name with letters of another alphabet.

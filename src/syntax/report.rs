@@ -9,6 +9,32 @@ use super::tree::{Kind, SyntaxNode, SyntaxToken};
 use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes, suggest};
 use crate::source::Span;
 
+/// What begins a declaration in other languages, and what is written in its place.
+const FOREIGN_ITEMS: &[(&[&str], &str)] = &[
+    (
+        &["import", "include", "from", "require", "using"],
+        "another file is read with `use \"file.mtl\"`, a module of the library with `use std.resnet18`",
+    ),
+    (
+        &["def", "fn", "func", "function", "macro", "module", "class", "layer"],
+        "a part of a network with parameters is `block NAME(n: int) = ...`",
+    ),
+    (
+        &["let", "const", "var", "variable", "set", "define", "static", "constant", "parameter", "arg"],
+        "a value with a name is `param NAME: int = 3`",
+    ),
+    (
+        &["model", "network", "net", "encoder", "trunk"],
+        "the layers that tasks share are a `backbone`: `backbone NAME(INPUT) { stage NAME = ... }`",
+    ),
+    (&["dataset", "dataloader", "loader"], "data are declared with `data NAME { format = csv, train = \"file.csv\" }`"),
+    (&["output", "target", "label"], "what is learned is a `task`: `task NAME: binary { label = DATA.COLUMN }`"),
+    (
+        &["optimizer", "training", "fit", "trainer", "config"],
+        "how to train is said in `train { epochs = 10, optimizer = adam(lr = 1e-3) }`",
+    ),
+];
+
 pub(super) const CHAINED: &str = "comparisons cannot be chained";
 
 impl Reader<'_> {
@@ -94,7 +120,8 @@ impl Reader<'_> {
             self.stray(self.span(node.text_range()), previous);
             return None;
         }
-        let meant = suggest::nearest(word, ITEM_KEYWORDS.iter().copied());
+        let foreign = FOREIGN_ITEMS.iter().any(|(words, _)| words.contains(&word.to_lowercase().as_str()));
+        let meant = suggest::nearest(word, ITEM_KEYWORDS.iter().copied()).filter(|_| !foreign);
         let d = Diagnostic::new(codes::SYNTAX_UNKNOWN_ITEM, keyword.span, format!("there is no item called `{word}`"));
         let d = match meant {
             Some(meant) => {
@@ -106,9 +133,12 @@ impl Reader<'_> {
                     how,
                 )
             }
-            None => d
-                .label("not the keyword of an item")
-                .help(format!("an item begins with one of {}", listing(ITEM_KEYWORDS))),
+            None => match FOREIGN_ITEMS.iter().find(|(words, _)| words.contains(&word.to_lowercase().as_str())) {
+                Some((_, help)) => d.label("a word of other languages").help(*help),
+                None => d
+                    .label("not the keyword of an item")
+                    .help(format!("an item begins with one of {}", listing(ITEM_KEYWORDS))),
+            },
         };
         self.push(d);
         self.stray = None;
@@ -597,7 +627,7 @@ fn sets(text: &str) -> bool {
 }
 
 /// The beginning of a text, on one line.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim();
     if line.chars().count() <= 30 {
         return line.to_string();

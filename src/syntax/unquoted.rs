@@ -70,6 +70,15 @@ impl Reader<'_> {
             *value = Expr { kind: ExprKind::Missing, span: value.span };
             return;
         }
+        if let Some(help) = foreign_form(&self.text[tail.range()]) {
+            self.meant.push(value.span.to(tail));
+            let message = format!("`{}` does not belong here", super::report::excerpt(&self.text[tail.range()]));
+            self.kept.push(
+                Diagnostic::new(codes::SYNTAX_UNEXPECTED, tail, message).label("not of this language").help(help),
+            );
+            *value = Expr { kind: ExprKind::Missing, span: value.span };
+            return;
+        }
         let end = match begins {
             // `.5`
             Some('.') if self.text[tail.range()][1..].starts_with(|c: char| c.is_ascii_digit()) => {
@@ -123,6 +132,26 @@ impl Reader<'_> {
         d.fixes.push(Fix { title: format!("write {text:?}"), edits, applicability });
         self.push(d);
     }
+}
+
+/// What follows a value in other languages, and what is written in its place.
+fn foreign_form(tail: &str) -> Option<&'static str> {
+    let words: Vec<&str> = tail.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
+    let first = words.first().copied().filter(|w| tail.starts_with(w)).unwrap_or_default();
+    Some(match first {
+        "if" if words.contains(&"else") => {
+            "a value does not depend on a condition: declare a `param` and set it with `--set NAME=VALUE`"
+        }
+        "" if tail.starts_with('?') => {
+            "a value does not depend on a condition: declare a `param` and set it with `--set NAME=VALUE`"
+        }
+        "is" if words.get(1) == Some(&"not") => "two values are compared with `!=`",
+        "is" => "two values are compared with `==`",
+        "between" => "a range is two comparisons: `d.x >= 1 and d.x <= 5`",
+        "like" | "matches" | "contains" => "text is compared as a whole: `d.x == \"text\"`, `d.x in [\"a\", \"b\"]`",
+        "" if tail.starts_with('.') && tail.contains('(') => "values have no methods: ops follow one another with `->`",
+        _ => return None,
+    })
 }
 
 /// Whether a text can be nothing but words or a path without their quotes: no operator, bracket or number of an expression is in it.

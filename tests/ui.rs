@@ -130,6 +130,34 @@ fn safe_fixes_mend() {
     assert!(clean >= 45, "{clean} of {mended} files check after their fixes");
 }
 
+/// Every safe fix of every file here, with the lines that it changes, in one list to review: each needs a text that has one reading.
+#[test]
+fn every_safe_fix_is_listed() {
+    let mut list: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in files("tests/ui", "mtl") {
+        let text = std::fs::read_to_string(&path).expect("it was listed");
+        let compiled = compile(&path, &text);
+        let file = compiled.sources.file(compiled.root);
+        for d in &compiled.diagnostics {
+            for f in d.fixes.iter().filter(|f| f.applicability == Applicability::Safe) {
+                let mut change = String::new();
+                for c in fix::preview(file, compiled.root, f) {
+                    c.before.iter().for_each(|l| change.push_str(&format!("    - {}\n", l.trim())));
+                    c.after.iter().for_each(|l| change.push_str(&format!("    + {}\n", l.trim())));
+                }
+                list.entry(format!("{}: {}", d.code.name(), f.title)).or_default().push(change);
+            }
+        }
+    }
+    let mut text = String::from("Safe fixes: code, title, and the lines of the first place where each is offered.\n");
+    for (title, changes) in &list {
+        text.push_str(&format!("\n{title}\n{}", changes[0]));
+    }
+    let mut expected = Expectations::default();
+    expected.check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui/safe_fixes.list"), &text);
+    expected.finish();
+}
+
 fn errors(c: &Compiled) -> usize {
     c.diagnostics.iter().filter(|d| d.is_error()).count()
 }

@@ -4,7 +4,7 @@ use super::{Cost, Typed, TypedOp};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Body, Flow, Read, Spec};
 use crate::ops::input::bounded;
-use crate::ops::{OpError, TensorType};
+use crate::ops::{Dim, OpError, TensorType};
 use crate::source::Span;
 
 /// Types of all stages; `None` where something is reported, which silences its readers.
@@ -223,19 +223,23 @@ fn image_for_vector(
 /// A head gives `[outputs]`, or `[outputs, h, w]` for dense tasks.
 fn wrong_output(task: &crate::hir::Task, head: Span, ty: &TensorType) -> Option<Diagnostic> {
     let outputs = task.kind.outputs()?;
-    let sizes = ty.sizes()?;
-    let dense = task.kind.is_dense();
-    let fits = match dense {
-        true => sizes.len() == 3 && sizes[0] == outputs,
-        false => sizes == [outputs],
+    let sizes: Vec<Dim> = match ty {
+        TensorType::Dense(dims) => dims.clone(),
+        TensorType::Fields(_) => ty.sizes()?.into_iter().map(Dim::Known).collect(),
     };
-    if fits {
+    let dense = task.kind.is_dense();
+    // How many sizes there are is certain before the schema is frozen.
+    let first = sizes.first().is_some_and(|d| d.known().is_none_or(|n| n == outputs));
+    if first && sizes.len() == if dense { 3 } else { 1 } {
         return None;
     }
     let wanted = if dense { format!("f32[{outputs}, height, width]") } else { format!("f32[{outputs}]") };
     let help = match (dense, sizes.len()) {
         (false, 3) => {
             "flatten the image first: `global_avg_pool -> linear(outputs)` or `flatten -> linear(outputs)`".to_string()
+        }
+        (false, 2) => {
+            "join the vectors of all columns first: `concat_fields -> linear(...)` or `flatten -> linear(...)`".to_string()
         }
         (false, _) => "end the head with `linear(outputs)`".to_string(),
         (true, 3) => "end the head with `conv(outputs, kernel = 1)`".to_string(),

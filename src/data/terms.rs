@@ -267,13 +267,19 @@ impl<'a> Check<'a> {
     }
 
     fn bare(&mut self, name: &Name) -> (Term, Type) {
-        let home = self.data.iter().find(|k| k.column(&name.text).is_some());
+        let mut homes = self.data.iter().filter(|k| k.column(&name.text).is_some());
+        let (home, other) = (homes.next(), homes.next());
         let d = match home {
             Some(k) => {
                 let full = format!("{}.{}", k.data, super::schema_text::name(&name.text));
                 Diagnostic::new(codes::DATA_COLUMN, name.span, format!("`{}` alone is no column", name.text))
                     .help(format!("a column is named with its data set: `{full}`"))
-                    .fix(format!("write `{full}`"), name.span, full, Applicability::Safe)
+                    .fix(
+                        format!("write `{full}`"),
+                        name.span,
+                        full,
+                        if other.is_none() { Applicability::Safe } else { Applicability::Maybe },
+                    )
             }
             None => {
                 let message = format!("nothing is called `{}` here", name.text);

@@ -154,6 +154,12 @@ impl Diagnostic {
         )
     }
 
+    /// Turns the fixes into guesses, which nobody makes without asking.
+    pub fn unsure(mut self) -> Self {
+        self.fixes.iter_mut().for_each(|f| f.applicability = Applicability::Maybe);
+        self
+    }
+
     /// A fix that puts quotes around a place.
     pub fn quote(mut self, span: Span, applicability: Applicability) -> Self {
         let ends = [Span { end: span.start, ..span }, Span { start: span.end, ..span }];

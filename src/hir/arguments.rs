@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::eval::{Scope, as_name, mismatch, unknown_word, value};
-use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
+use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest, synonyms};
 use crate::schema::{Args, AttrDef, Budget, Call, CallDef, Cost, Need, Reference, Ty, Value};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
@@ -30,12 +30,13 @@ pub fn call(expr: &Expr, defs: &[&'static CallDef], scope: &Scope, diags: &mut D
         },
     };
     let Some(def) = defs.iter().find(|d| d.name == name.text) else {
-        diags.push(unknown_word(&name, defs.iter().map(|d| d.name), &wanted(), codes::NAME_UNKNOWN_CALL));
-        // Its arguments are those of the one that was meant, where that is plain.
         let names = || defs.iter().map(|d| d.name);
-        let near = suggest::nearest(&name.text, names());
-        let near = near.filter(|n| suggest::certainty(&name.text, n, names()) == Applicability::Safe);
-        if let Some(def) = near.and_then(|n| defs.iter().find(|d| d.name == n)) {
+        let d = unknown_word(&name, names(), &wanted(), codes::NAME_UNKNOWN_CALL);
+        let near = suggest::nearest(&name.text, names()).and_then(|n| defs.iter().find(|d| d.name == n));
+        let same = near.is_some_and(|n| same_arguments(&name.text, n.name, n.args, args));
+        diags.push(if same { d } else { d.unsure() });
+        // Its arguments are those of the one that was meant, where that is plain.
+        if let Some(def) = near.filter(|n| suggest::likely(&name.text, n.name, names())) {
             arguments(def.name, def.args, args, expr.span, scope, diags);
         }
         return None;
@@ -77,7 +78,7 @@ pub fn arguments(
             Some(n) => match defs.iter().find(|d| d.name == n.text) {
                 Some(d) => d,
                 None => {
-                    let d = unknown_argument(callee, n, defs);
+                    let d = unknown_argument(callee, n, defs, args);
                     diags.push(d);
                     ok = false;
                     // Misspelt, it is not missing.
@@ -144,19 +145,22 @@ pub fn arguments(
     ok.then_some(out)
 }
 
-fn unknown_argument(callee: &str, name: &Name, defs: &'static [AttrDef]) -> Diagnostic {
+/// Whether the arguments of a call by the name `word` mean the same in a call by the name `near`: they do after a slip of the keyboard.
+/// Another tool's name comes with another tool's arguments, which mean the same only by the names that are ours.
+pub(super) fn same_arguments(word: &str, near: &str, defs: &[AttrDef], args: &[Arg]) -> bool {
+    let known = |a: &Arg| a.name.as_ref().is_some_and(|n| defs.iter().any(|d| d.name == n.text));
+    !synonyms::same(word, near) || args.iter().all(known)
+}
+
+fn unknown_argument(callee: &str, name: &Name, defs: &'static [AttrDef], args: &[Arg]) -> Diagnostic {
     let d =
         Diagnostic::new(codes::TYPE_ARGUMENTS, name.span, format!("`{callee}` has no argument called `{}`", name.text));
-    match suggest::nearest(&name.text, defs.iter().map(|d| d.name)) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).fix(
-            format!("replace `{}` with `{near}`", name.text),
-            name.span,
-            near,
-            suggest::certainty(&name.text, near, defs.iter().map(|d| d.name)),
-        ),
-        None if defs.is_empty() => d.label("unknown").help(format!("`{callee}` takes no arguments")),
-        None => d.label("unknown").help(format!("`{callee}` takes {}", suggest::listing(defs.iter().map(|d| d.name)))),
-    }
+    let known: Vec<&str> = defs.iter().map(|d| d.name).collect();
+    let written = |near: &str| args.iter().any(|a| a.name.as_ref().is_some_and(|n| n.text == near));
+    super::unknown::explain(d, name, &known, written, |d| match defs.is_empty() {
+        true => d.help(format!("`{callee}` takes no arguments")),
+        false => d.help(format!("`{callee}` takes {}", suggest::listing(known.iter().copied()))),
+    })
 }
 
 /// A default of the table, which is text of the language; a default that cannot be read is a bug here.

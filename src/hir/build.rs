@@ -321,8 +321,8 @@ impl Builder<'_> {
                     }
                     // Misspelt, it is read as what it is near to: the value counts, and is not missing.
                     let meant = found.or_else(|| {
-                        self.unknown_attribute(who, &a.key, attrs, def);
-                        let near = suggest::nearest(&a.key.text, known_in(attrs, def))?;
+                        self.unknown_attribute(who, &a.key, attrs, def, |near| written.contains(near));
+                        let near = suggest::nearest(&a.key.text, super::unknown::known_in(attrs, def))?;
                         attrs.iter().find(|d| d.name == near && !written.contains(near))
                     });
                     let Some(d) = meant.filter(|d| found.is_some() || out.args.get(d.name).is_none()) else { continue };
@@ -340,8 +340,10 @@ impl Builder<'_> {
                         out.nested.push(n);
                     } else if known(&n.keyword.text) && self.diags.count(codes::SYNTAX_UNCLOSED) > 0 {
                         // It slipped into this body because a bracket is not closed, which is reported.
+                    } else if attrs.iter().any(|d| d.name == n.keyword.text) {
+                        self.attribute_with_names(n, def);
                     } else {
-                        self.unknown_attribute(who, &n.keyword, attrs, def);
+                        self.unknown_attribute(who, &n.keyword, attrs, def, |near| written.contains(near));
                     }
                 }
                 Entry::Edge(e) if def.keyword == "topology" => out.edges.push(e),
@@ -381,26 +383,6 @@ impl Builder<'_> {
             }
         }
         out
-    }
-
-    fn unknown_attribute(&mut self, who: &Name, key: &Name, attrs: &[AttrDef], def: &ItemDef) {
-        let known = known_in(attrs, def);
-        let mut d = Diagnostic::new(
-            codes::NAME_UNKNOWN_ATTRIBUTE,
-            key.span,
-            format!("{} has no attribute `{}`", named(def.keyword), key.text),
-        );
-        d = match suggest::nearest(&key.text, known.iter().copied()) {
-            Some(near) => d.label(format!("did you mean `{near}`?")).fix(
-                format!("replace `{}` with `{near}`", key.text),
-                key.span,
-                near,
-                suggest::certainty(&key.text, near, known.iter().copied()),
-            ),
-            None if known.is_empty() => d.label("unknown").help(format!("`{}` takes no attributes", who.text)),
-            None => d.label("unknown").help(format!("known: {}", suggest::listing(known))),
-        };
-        self.diags.push(d);
     }
 
     /// Something of that name, or the report with the nearest.
@@ -447,15 +429,6 @@ fn declare(keywords: &[&str], name: &Name) -> String {
         }
         None => String::new(),
     }
-}
-
-/// The attributes and parts that a body may have, each once.
-fn known_in(attrs: &[AttrDef], def: &ItemDef) -> Vec<&'static str> {
-    let mut known: Vec<&'static str> =
-        attrs.iter().map(|d| d.name).chain(def.nested.iter().map(|n| n.keyword)).collect();
-    let mut seen = HashSet::new();
-    known.retain(|k| seen.insert(*k));
-    known
 }
 
 pub(super) fn duplicate(what: &str, name: &Name, first: Span) -> Diagnostic {

@@ -139,7 +139,8 @@ pub(super) fn mismatch(expr: &Expr, wanted: &str, diags: &mut Diagnostics) {
     let mut d = Diagnostic::new(codes::TYPE_MISMATCH, expr.span, format!("expected {wanted}, found {found}"))
         .label(format!("expected {wanted}"));
     if wanted.contains("quoted") && is_bare_text(expr) {
-        d = d.quote(expr.span, Applicability::Safe);
+        let certain = bare_text(expr).is_some_and(|t| crate::syntax::unquoted::is_path(&t));
+        d = d.quote(expr.span, if certain { Applicability::Safe } else { Applicability::Maybe });
     } else if wanted.contains("quoted path") && is_condition(expr) {
         d = d.help(
             "a condition divides the rows of the training file: write `validation = CONDITION` or `test = CONDITION`",
@@ -167,6 +168,19 @@ fn is_bare_text(expr: &Expr) -> bool {
             (is_bare_text(left) || number(left)) && (is_bare_text(right) || number(right))
         }
         _ => false,
+    }
+}
+
+/// The text of such an expression, as far as it can be told without the source.
+fn bare_text(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Path(p) => Some(dotted(p)),
+        ExprKind::Int(v) => Some(v.to_string()),
+        ExprKind::Binary { op, left, right } => {
+            let sign = if *op == BinaryOp::Div { "/" } else { "-" };
+            Some(format!("{}{sign}{}", bare_text(left)?, bare_text(right)?))
+        }
+        _ => None,
     }
 }
 
@@ -224,6 +238,11 @@ pub fn constant(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<C
 fn unknown_value(name: &Name, scope: &Scope, diags: &mut Diagnostics) {
     let mut d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("`{}` has no value here", name.text))
         .label("not a parameter");
+    if ["none", "null", "nil", "undefined"].contains(&name.text.to_lowercase().as_str()) {
+        let message = format!("there is no value `{}`", name.text);
+        diags.push(Diagnostic { message, ..d }.label("no value").help("leave the attribute out, or give it a value"));
+        return;
+    }
     if let Some(near) = suggest::nearest(&name.text, scope.names()) {
         d = d.help(format!("did you mean `{near}`?")).fix(
             format!("replace `{}` with `{near}`", name.text),

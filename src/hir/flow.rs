@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::build::{BlockId, Builder, duplicate};
 use super::eval::{self, Const, Scope};
 use super::*;
-use crate::diag::{Applicability, Diagnostic, codes, suggest};
+use crate::diag::{Diagnostic, codes, suggest};
 use crate::ops::{self, Arity};
 use crate::schema::Ty;
 use crate::source::Span;
@@ -145,7 +145,7 @@ impl Builder<'_> {
                         "name it in the header, `backbone NAME({}, ...)`, and in the `from` of a stage that has one",
                         name.text
                     )),
-                    false => unknown_call(name, known, "value, op or block"),
+                    false => self.unknown_call(name, &[], known, "value, op or block"),
                 };
                 self.diags.push(d);
                 return None;
@@ -154,6 +154,7 @@ impl Builder<'_> {
         match names.implicit {
             Some(input) => self.apply(expr, input, names, body, way),
             None if self.is_merge(expr) => self.apply(expr, Flow::Source(0), names, body, way),
+            None if self.calls_unknown(expr) => None,
             None => {
                 self.diags.push(
                     Diagnostic::new(
@@ -236,33 +237,8 @@ impl Builder<'_> {
         }
     }
 
-    fn not_an_op<T>(&mut self, expr: &Expr) -> Option<T> {
-        if eval::has_gap(expr) {
-            return None;
-        }
-        if let ExprKind::Binary { op: BinaryOp::Gt | BinaryOp::Or, left, right } = &expr.kind {
-            let sign = Span { start: left.span.end, end: right.span.start, ..expr.span };
-            self.diags.push(
-                Diagnostic::new(codes::SYNTAX_UNEXPECTED, expr.span, "ops follow one another with `->`")
-                    .label("this is a comparison")
-                    .fix("replace `>` with `->`", sign, " -> ", Applicability::Safe),
-            );
-            return None;
-        }
-        self.diags.push(
-            Diagnostic::new(
-                codes::TYPE_MISMATCH,
-                expr.span,
-                format!("expected an op or a block, found {}", eval::describe(expr)),
-            )
-            .label("not an op")
-            .help("a chain is written `conv(64) -> relu -> max_pool(2)`"),
-        );
-        None
-    }
-
     /// The names of all ops and blocks.
-    fn callable(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn callable(&self) -> impl Iterator<Item = &str> {
         let blocks = self.blocks.keys().chain(self.library.keys());
         ops::table().iter().map(|o| o.call.name).chain(blocks.map(String::as_str))
     }
@@ -308,7 +284,7 @@ impl Builder<'_> {
         }
         let Some(op) = ops::find(&name.text) else {
             if !self.is_reported(&["block"], &name.text) {
-                let d = unknown_call(name, || self.callable().collect(), "op or block");
+                let d = self.unknown_call(name, args, || self.callable().collect(), "op or block");
                 self.diags.push(d);
             }
             return None;
@@ -594,23 +570,5 @@ impl Builder<'_> {
             crate::schema::Value::Str(v) => Const::Str(v),
             _ => return None,
         })
-    }
-}
-
-fn unknown_call<'n>(name: &Name, known: impl FnOnce() -> Vec<&'n str>, what: &str) -> Diagnostic {
-    let mut known = if suggest::is_spent() { Vec::new() } else { known() };
-    known.sort_unstable();
-    known.dedup();
-    let d = Diagnostic::new(codes::NAME_UNKNOWN_CALL, name.span, format!("there is no {what} called `{}`", name.text));
-    match suggest::nearest(&name.text, known.iter().copied()) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).fix(
-            format!("replace `{}` with `{near}`", name.text),
-            name.span,
-            near,
-            suggest::certainty(&name.text, near, known.iter().copied()),
-        ),
-        None => d
-            .label("unknown")
-            .help(format!("`mtlc explain ops` lists the ops; a block is declared: `block {}(...) = ...`", name.text)),
     }
 }

@@ -126,7 +126,7 @@ impl<'a> Importer<'a> {
                 format!("replace it with `std.{near}`"),
                 span,
                 format!("std.{near}"),
-                Applicability::Safe,
+                suggest::certainty(name, near, names.iter().copied()),
             ),
             None => d.help(format!("modules: {}", suggest::listing(names))),
         };

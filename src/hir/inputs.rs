@@ -7,7 +7,7 @@ use super::eval::{self};
 use super::import::Loaded;
 use super::*;
 use crate::data::axes::{self, Order};
-use crate::diag::{Diagnostic, codes, suggest};
+use crate::diag::{Applicability, Diagnostic, codes, suggest};
 use crate::ops::input::{SIZE, product};
 use crate::ops::{Dim, Fields as FieldTypes};
 use crate::schema::{AttrDef, Value};
@@ -42,7 +42,16 @@ impl Builder<'_> {
                 let words = data::table().iter().map(|f| f.call.name);
                 let d = eval::unknown_word(&name, words, "a data format", codes::DATA_FORMAT);
                 self.diags.push(match name.text.as_str() {
-                    "tsv" => d.help("`csv` reads cells between tabs with `delimiter = \"\\t\"`"),
+                    // Between tabs, `csv` needs the delimiter, too.
+                    "tsv" => {
+                        let d =
+                            d.label("expected `csv`").help("`csv` reads cells between tabs with `delimiter = \"\\t\"`");
+                        let mut text = "csv".to_string();
+                        if !super::unknown::is_written("delimiter", item.body.as_ref()) {
+                            text.push_str(", delimiter = \"\\t\"");
+                        }
+                        d.fix(format!("write `{text}`"), name.span, text, Applicability::Safe)
+                    }
                     _ => d,
                 });
                 continue;

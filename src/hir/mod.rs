@@ -18,6 +18,7 @@ mod slips;
 mod spaces;
 mod tasks;
 mod topologies;
+pub mod unknown;
 mod unread;
 
 pub use build::{Options, lower};

@@ -57,7 +57,7 @@ const fn attr(name: &'static str, ty: Ty, need: Need, doc: &'static str) -> Attr
 fn formats() -> Vec<&'static CallDef> {
     crate::data::table().iter().map(|f| &f.call).collect()
 }
-fn losses() -> Vec<&'static CallDef> {
+pub fn losses() -> Vec<&'static CallDef> {
     crate::objective::losses().iter().map(|d| &d.call).collect()
 }
 fn metrics() -> Vec<&'static CallDef> {

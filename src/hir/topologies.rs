@@ -1,6 +1,6 @@
 //! A `topology` item to nodes, mixes and what each task reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::build::Builder;
 use super::eval;
@@ -72,6 +72,7 @@ impl Builder<'_> {
             eval::walk_paths(&e.source, &mut |p| read.push(eval::dotted(p)));
         }
         let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.contains_key(n)).collect();
+        let misspelt = misspelt_tasks(&fields.edges, &tasks);
         for edge in &fields.edges {
             if self.diags.any_syntax_within(edge.span) {
                 known.extend(edge.targets.iter().map(|t| (text_of(t), Node::Broken)));
@@ -84,8 +85,9 @@ impl Builder<'_> {
                     known.insert(meant.to_string(), Node::Broken);
                 }
             }
-            broken |=
-                self.edge(edge, &stages, &tasks, &mut topology, &mut known, &mut task_reads, &mut spans).is_none();
+            broken |= self
+                .edge(edge, &stages, &tasks, &mut topology, &mut known, &mut task_reads, &mut spans, &misspelt)
+                .is_none();
         }
         let at = topology.span.expect("set above");
         let missing: Vec<&str> = task_reads
@@ -130,6 +132,7 @@ impl Builder<'_> {
         known: &mut HashMap<String, Node>,
         task_reads: &mut [Option<(Vec<TopoSource>, Span)>],
         spans: &mut HashMap<String, Span>,
+        lost: &HashSet<String>,
     ) -> Option<()> {
         let mut ok = true;
         // A named mix: `m1 <- mix(...)[...]`.
@@ -138,7 +141,8 @@ impl Builder<'_> {
             _ => None,
         };
         let is_mix_line =
-            single.as_ref().is_some_and(|n| !tasks.contains_key(&n.text) && as_mix(&edge.source).is_some());
+            single.as_ref().is_some_and(|n| !tasks.contains_key(&n.text) && as_mix(&edge.source).is_some())
+                && !single.as_ref().is_some_and(|n| lost.contains(&n.text));
         if is_mix_line {
             let name = single.expect("checked");
             if let Some(first) = spans.get(&name.text) {
@@ -175,6 +179,9 @@ impl Builder<'_> {
             }
             let ExprKind::Path(parts) = &target.kind else {
                 self.not_a_node(target, stages, tasks);
+                if let Some(node) = indexed(target) {
+                    known.insert(node, Node::Broken);
+                }
                 ok = false;
                 continue;
             };
@@ -251,6 +258,12 @@ impl Builder<'_> {
         if self.is_reported(&["task"], &text) {
             return;
         }
+        if let Some(node) = indexed(target) {
+            let d = Diagnostic::new(codes::TOPOLOGY_TASK, target.span, "a copy of a stage has a name, not a number")
+                .label("expected `STAGE.COPY`");
+            self.diags.push(d.fix(format!("write `{node}`"), target.span, node, crate::diag::Applicability::Maybe));
+            return;
+        }
         let d = Diagnostic::new(
             codes::TOPOLOGY_TASK,
             target.span,
@@ -262,7 +275,12 @@ impl Builder<'_> {
                 format!("replace `{text}` with `{near}`"),
                 target.span,
                 super::build::quoted_if_needed(near),
-                crate::diag::Applicability::Maybe,
+                match self.spec.incomplete {
+                    true => crate::diag::Applicability::Maybe,
+                    false => {
+                        suggest::certainty(&text, near, names.iter().copied().chain(stages.names.iter().map(String::as_str)))
+                    }
+                },
             ),
             None if stages.has(&text) => d.help(format!("name the copy: `{text}.a`")),
             None => d.help("a line is `STAGE.COPY <- SOURCE`, `TASK <- SOURCE`, or `NAME <- mix(...)[...]`"),
@@ -443,6 +461,42 @@ fn text_of(expr: &Expr) -> String {
     match &expr.kind {
         ExprKind::Path(p) => eval::dotted(p),
         ExprKind::Str(s) => s.clone(),
-        _ => String::new(),
+        ExprKind::Index { base, .. } => format!("{}[...]", text_of(base)),
+        ExprKind::Call { callee, .. } => format!("{}(...)", text_of(callee)),
+        ExprKind::Int(v) => v.to_string(),
+        _ => eval::describe(expr),
     }
+}
+
+/// `s1[0]`, `s1(a)`: the copy that is meant, counted from `a` in the order of the alphabet.
+fn indexed(expr: &Expr) -> Option<String> {
+    let (stage, copy) = match &expr.kind {
+        ExprKind::Index { base, items } => (base, items.first().filter(|_| items.len() == 1)?),
+        ExprKind::Call { callee, args } => (callee, args.first().map(|a| &a.value).filter(|_| args.len() == 1)?),
+        _ => return None,
+    };
+    let stage = eval::as_name(stage)?.text;
+    let copy = match &copy.kind {
+        ExprKind::Int(i) => char::from_u32('a' as u32 + u32::try_from(*i).ok().filter(|i| *i < 26)?)?.to_string(),
+        _ => eval::as_name(copy)?.text,
+    };
+    Some(format!("{stage}.{copy}"))
+}
+
+/// Names of mixes that are misspelt tasks: no line reads them, and they are near to a task that no line attaches.
+fn misspelt_tasks(edges: &[&Edge], tasks: &HashMap<String, usize>) -> HashSet<String> {
+    let mut read: HashSet<String> = HashSet::new();
+    for e in edges {
+        eval::walk_paths(&e.source, &mut |p| {
+            read.insert(eval::dotted(p));
+        });
+    }
+    let attached: HashSet<String> = edges.iter().flat_map(|e| e.targets.iter().map(text_of)).collect();
+    let free: Vec<&str> = tasks.keys().map(String::as_str).filter(|t| !attached.contains(*t)).collect();
+    if free.is_empty() {
+        return HashSet::new();
+    }
+    let unread =
+        attached.iter().filter(|name| !read.contains(*name) && !tasks.contains_key(*name) && !name.contains('.'));
+    unread.filter(|name| suggest::nearest(name, free.iter().copied()).is_some()).cloned().collect()
 }

@@ -28,19 +28,19 @@ impl Built {
 fn infix(kind: Kind) -> Option<(u8, bool, Option<BinaryOp>)> {
     use BinaryOp::*;
     Some(match kind {
-        Kind::KwOr => (1, false, Some(Or)),
-        Kind::KwAnd => (2, false, Some(And)),
+        Kind::KwOr | Kind::OrSign => (1, false, Some(Or)),
+        Kind::KwAnd | Kind::AndSign => (2, false, Some(And)),
         Kind::Lt => (4, true, Some(Lt)),
         Kind::Le => (4, true, Some(Le)),
         Kind::Gt => (4, true, Some(Gt)),
         Kind::Ge => (4, true, Some(Ge)),
         Kind::EqEq => (4, true, Some(Eq)),
         Kind::Ne => (4, true, Some(Ne)),
-        Kind::KwIn => (4, true, Some(In)),
+        Kind::KwIn | Kind::NotIn => (4, true, Some(In)),
         Kind::Dots => (5, true, None),
         Kind::Plus => (6, false, Some(Add)),
         Kind::Minus => (6, false, Some(Sub)),
-        Kind::Star => (7, false, Some(Mul)),
+        Kind::Star | Kind::Power => (7, false, Some(Mul)),
         Kind::Slash => (7, false, Some(Div)),
         Kind::Percent => (7, false, Some(Rem)),
         _ => return None,
@@ -152,11 +152,23 @@ impl Reader<'_> {
             compared |= strength == 4;
             let right = self.climb(flat, strength + 1);
             let span = left.expr.span.to(right.expr.span);
-            let height = left.height.max(right.height) + 1;
+            let height = left.height.max(right.height) + 2;
+            let sign = (sign.kind(), self.span(sign.text_range()));
+            let power = || super::report::power(&left.expr, &right.expr);
+            match sign {
+                (Kind::NotIn, at) => self.report_not_in(left.expr.span, at),
+                (Kind::Power, at) => self.report_power(span, at, power()),
+                _ => {}
+            }
             let (left_side, right_side) = (Box::new(left.expr), Box::new(right.expr));
-            let kind = match op {
-                Some(op) => ExprKind::Binary { op, left: left_side, right: right_side },
-                None => ExprKind::Range { from: left_side, to: right_side },
+            let kind = match (op, sign.0) {
+                (_, Kind::Power) => ExprKind::Missing,
+                (Some(op), Kind::NotIn) => {
+                    let inside = ExprKind::Binary { op, left: left_side, right: right_side };
+                    ExprKind::Unary { op: UnaryOp::Not, operand: Box::new(Expr { kind: inside, span }) }
+                }
+                (Some(op), _) => ExprKind::Binary { op, left: left_side, right: right_side },
+                (None, _) => ExprKind::Range { from: left_side, to: right_side },
             };
             left = Built { expr: Expr { kind, span }, height };
             if left.height > MAX_NESTING {
@@ -173,6 +185,10 @@ impl Reader<'_> {
         let (op, strength) = match part.kind() {
             Kind::Minus => (UnaryOp::Neg, STRENGTH_NEG),
             Kind::KwNot => (UnaryOp::Not, STRENGTH_NOT),
+            Kind::Plus => {
+                self.report_plus(self.span(part.text_range()));
+                return self.climb(flat, STRENGTH_NEG);
+            }
             _ => return self.built(&part),
         };
         let operand = self.climb(flat, strength);
@@ -321,7 +337,7 @@ impl Reader<'_> {
         let mut value = Built::leaf(ExprKind::Missing, self.span(node.text_range()));
         for child in node.children_with_tokens() {
             match child.kind() {
-                Kind::Ident | Kind::Str | Kind::OpenStr => {
+                Kind::Ident | Kind::HyphenName | Kind::Str | Kind::OpenStr => {
                     name = child.as_token().and_then(|t| self.name(t));
                 }
                 Kind::Expr => value = self.built(&child),

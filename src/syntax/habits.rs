@@ -1,6 +1,7 @@
 //! What is written as in other languages, and what is surely an `=` forgotten: the grammar reads it as what it means, and here it
 //! is said, with the fix. One walk over all tokens.
 
+use super::literal;
 use super::read::Reader;
 use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken, is_strange_blank};
 use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes};
@@ -16,6 +17,9 @@ impl Reader<'_> {
                     Kind::Arrow if token.text() != "->" => self.foreign_arrow(token, "->", "goes into"),
                     Kind::LArrow if token.text() != "<-" => self.foreign_arrow(token, "<-", "reads"),
                     Kind::EqEq | Kind::Colon => self.foreign_equals(token),
+                    Kind::AndSign | Kind::OrSign | Kind::KwNot | Kind::Ne => self.foreign_operator(token),
+                    Kind::Ident if !token.text().is_ascii() => self.foreign_letters(token),
+                    Kind::HyphenName => self.hyphen(token),
                     _ => {}
                 },
                 SyntaxElement::Node(node) if node.kind() == Kind::MissingEq => self.missing_equals(node),
@@ -59,6 +63,18 @@ impl Reader<'_> {
         let several = text.contains(['\n', '\r']);
         let d = match text.strip_suffix("*/") {
             Some(_) if sign == "/*" && several => self.block_comment(d, token),
+            _ if sign != "/*" && self.may_calculate(start, &text[2..]) => {
+                let d = d.label("a comment of other languages, or an operator").fix(
+                    "for a comment, write `#`",
+                    head,
+                    "#",
+                    Applicability::Maybe,
+                );
+                match sign {
+                    "//" => d.fix("for a division, write `/`", head, "/", Applicability::Maybe),
+                    _ => d,
+                }
+            }
             _ if sign != "/*" => d.fix(format!("replace `{sign}` with `#`"), head, "#", Applicability::Safe),
             // It begins lines further down.
             None => d.help("a comment ends with its line: begin each line with `#`").fix(
@@ -80,6 +96,17 @@ impl Reader<'_> {
             }
         };
         self.push(d);
+    }
+
+    /// Whether `//` or `--` may be meant as an operator: a value stands before it on its line, and the rest of the line is a value.
+    fn may_calculate(&self, sign: usize, after: &str) -> bool {
+        let before = self.text[..sign].trim_end_matches([' ', '\t']).chars().next_back();
+        let operand = before.is_some_and(|c| c.is_alphanumeric() || "_)]\"".contains(c));
+        // What closes a body may stand in it, too.
+        let rest = after.trim().trim_end_matches(['}', ')', ']', ',', ' ']);
+        // A second sign of this kind would be looked at in the same way again.
+        let again = ["//", "--", "/*"].iter().any(|s| rest.contains(s));
+        operand && rest.len() < 200 && (again || crate::syntax::expression(rest).is_some())
     }
 
     /// A comment of several lines: each gets its `#`.
@@ -115,10 +142,92 @@ impl Reader<'_> {
     fn foreign_arrow(&mut self, token: &SyntaxToken, right: &str, means: &str) {
         let span = self.span(token.text_range());
         let text = token.text();
+        let rest = self.text[span.end as usize..].trim_start();
+        if text == "=>" && rest.starts_with(|c: char| c.is_ascii_digit() || "-\"'".contains(c)) {
+            // Nothing flows into a number or a text.
+            let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "`=>` does not compare")
+                .label("expected `>=`")
+                .fix("replace `=>` with `>=`", span, ">=", Applicability::Safe);
+            return self.push(d);
+        }
         let d =
             Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("the arrow is written `{right}`, not `{text}`"))
                 .label(format!("expected `{right}`: the left {means} the right"))
                 .fix(format!("replace `{text}` with `{right}`"), span, right, Applicability::Safe);
+        self.push(d);
+    }
+
+    /// `&&`, `!`, `<>` and others.
+    fn foreign_operator(&mut self, token: &SyntaxToken) {
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let before_bracket = self.text[span.end as usize..].trim_start().starts_with('(');
+        // `!a == b` and `a & b == c` bind in another way elsewhere.
+        let (right, how) = match text {
+            "&&" => ("and", Applicability::Safe),
+            "||" => ("or", Applicability::Safe),
+            "&" => ("and", Applicability::Maybe),
+            "|" => ("or", Applicability::Maybe),
+            "!" | "~" => ("not ", if before_bracket { Applicability::Safe } else { Applicability::Maybe }),
+            "<>" | "!==" => ("!=", Applicability::Safe),
+            _ => return,
+        };
+        let word = right.trim();
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("there is no operator `{text}`"))
+            .label(format!("expected `{word}`"))
+            .fix(format!("replace `{text}` with `{word}`"), span, right, how);
+        let d = match text {
+            "|" => d.help("conditions are joined with `or`; ops follow one another with `->`").fix(
+                "replace `|` with `->`",
+                span,
+                "->",
+                Applicability::Maybe,
+            ),
+            _ => d,
+        };
+        self.push(d);
+    }
+
+    /// `weight-decay = 0.1`, `task hair-color: binary`
+    fn hyphen(&mut self, token: &SyntaxToken) {
+        let Some(parent) = token.parent() else { return };
+        // A path without its quotes is told as that.
+        if parent.first_token().is_some_and(|t| t.text() == "use") {
+            return;
+        }
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let joined = text.replace('-', "_");
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("the name `{text}` has a `-` in it"))
+            .label("a name without quotes is made of a-z, A-Z, 0-9 and `_`");
+        let title = format!("write `{joined}`");
+        // A key is a word of the language; a name of one's own may be wanted as it is.
+        self.push(match matches!(parent.kind(), Kind::Attr | Kind::Arg) {
+            true => d.fix(title, span, joined, Applicability::Safe),
+            false => d.fix(title, span, joined, Applicability::Maybe).quote(span, Applicability::Maybe),
+        });
+    }
+
+    /// A name with letters of another alphabet.
+    fn foreign_letters(&mut self, token: &SyntaxToken) {
+        let span = self.span(token.text_range());
+        let text = token.text();
+        let other = text.chars().find(|c| !c.is_ascii()).unwrap_or_default();
+        let d = match literal::look_alike(text) {
+            Some(meant) => Diagnostic::new(
+                codes::SYNTAX_UNEXPECTED,
+                span,
+                format!("the letter `{other}` (U+{:04X}) in this name only looks like a Latin letter", other as u32),
+            )
+            .label(format!("`{meant}` is meant"))
+            .fix(format!("write `{meant}` in Latin letters"), span, meant, Applicability::Safe),
+            None => {
+                let message = format!("a name with `{other}` is written in quotes");
+                Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, message)
+                    .label("names without quotes are made of a-z, A-Z, 0-9 and `_`")
+                    .quote(span, Applicability::Safe)
+            }
+        };
         self.push(d);
     }
 
@@ -129,11 +238,17 @@ impl Reader<'_> {
             || token.kind() == Kind::EqEq
                 && parent.parent().is_some_and(|p| p.kind() == Kind::TypeClause || is_type(&p));
         if !sets {
+            if token.text() == "===" {
+                let span = self.span(token.text_range());
+                let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "there is no operator `===`");
+                self.push(d.label("expected `==`").fix("replace `===` with `==`", span, "==", Applicability::Safe));
+            }
             return;
         }
         let span = self.span(token.text_range());
         let text = token.text();
         let message = match text {
+            "===" => "a value is set with `=`".to_string(),
             "==" => "a value is set with `=`; `==` compares".to_string(),
             _ => format!("a value is set with `=`, not `{text}`"),
         };

@@ -19,7 +19,7 @@ mod literal;
 mod read;
 mod report;
 mod tree;
-mod unquoted;
+pub(crate) mod unquoted;
 
 use pest::Parser as _;
 use rowan::GreenNode;

@@ -151,6 +151,10 @@ impl Reader<'_> {
                 if matches!(child.kind(), Kind::Eq | Kind::EqEq) {
                     header.equals = true;
                 }
+                if let (Kind::HyphenName, SyntaxElement::Token(token)) = (child.kind(), &child) {
+                    header.part(self, 1, "a name", span);
+                    item.names.extend(self.name(token));
+                }
                 continue;
             };
             match part.kind() {
@@ -324,7 +328,7 @@ impl Reader<'_> {
             let span = self.span(child.text_range());
             match &child {
                 SyntaxElement::Token(token) => match token.kind() {
-                    Kind::Ident | Kind::Str | Kind::OpenStr => key = self.name(token),
+                    Kind::Ident | Kind::HyphenName | Kind::Str | Kind::OpenStr => key = self.name(token),
                     Kind::Junk => match value.as_mut() {
                         Some(value) => self.after_value(value, token),
                         None => self.junk(token),
@@ -435,6 +439,9 @@ impl Reader<'_> {
                         false => self.junk(token),
                     }
                 }
+                SyntaxElement::Token(token) if token.kind() == Kind::HyphenName => {
+                    nested.names.extend(self.name(token))
+                }
                 SyntaxElement::Token(_) => {}
                 SyntaxElement::Node(part) => match part.kind() {
                     Kind::Path => nested.names.extend(self.header_name(part)),
@@ -487,7 +494,11 @@ impl Reader<'_> {
     pub(super) fn name(&mut self, token: &SyntaxToken) -> Option<Name> {
         let span = self.span(token.text_range());
         match token.kind() {
-            Kind::Ident => Some(Name { text: token.text().to_string(), quoted: false, span }),
+            Kind::Ident => {
+                let text = literal::look_alike(token.text()).unwrap_or_else(|| token.text().to_string());
+                Some(Name { text, quoted: false, span })
+            }
+            Kind::HyphenName => Some(Name { text: token.text().replace('-', "_"), quoted: false, span }),
             Kind::Str => {
                 let quote = |c: Option<char>| c.map_or(0, char::len_utf8);
                 let (first, last) = (token.text().chars().next(), token.text().chars().next_back());
@@ -512,9 +523,11 @@ impl Reader<'_> {
     pub(super) fn number(&mut self, text: &str, span: Span) -> ExprKind {
         match literal::number(text) {
             Ok(kind) => kind,
-            Err((message, help)) => {
-                self.report_number(span, message, help);
-                ExprKind::Missing
+            Err(wrong) => {
+                // What is plain to see is read as that.
+                let meant = wrong.meant.as_deref().and_then(|m| literal::number(m).ok());
+                self.report_number(span, wrong);
+                meant.unwrap_or(ExprKind::Missing)
             }
         }
     }

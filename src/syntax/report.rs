@@ -2,11 +2,38 @@
 //!
 //! Nothing here decides what is an error; the reader does, and calls. No rule or kind of the tree is named to anyone.
 
-use super::ast::{ITEM_KEYWORDS, NESTED_KEYWORDS, Name, UNITS};
+use super::ast::{Expr, ExprKind, ITEM_KEYWORDS, NESTED_KEYWORDS, Name, UNITS};
+use super::literal::NotANumber;
 use super::read::{Reader, tokens};
 use super::tree::{Kind, SyntaxNode, SyntaxToken};
-use crate::diag::{Applicability, Diagnostic, codes, suggest};
+use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes, suggest};
 use crate::source::Span;
+
+/// What begins a declaration in other languages, and what is written in its place.
+const FOREIGN_ITEMS: &[(&[&str], &str)] = &[
+    (
+        &["import", "include", "from", "require", "using"],
+        "another file is read with `use \"file.mtl\"`, a module of the library with `use std.resnet18`",
+    ),
+    (
+        &["def", "fn", "func", "function", "macro", "module", "class", "layer"],
+        "a part of a network with parameters is `block NAME(n: int) = ...`",
+    ),
+    (
+        &["let", "const", "var", "variable", "set", "define", "static", "constant", "parameter", "arg"],
+        "a value with a name is `param NAME: int = 3`",
+    ),
+    (
+        &["model", "network", "net", "encoder", "trunk"],
+        "the layers that tasks share are a `backbone`: `backbone NAME(INPUT) { stage NAME = ... }`",
+    ),
+    (&["dataset", "dataloader", "loader"], "data are declared with `data NAME { format = csv, train = \"file.csv\" }`"),
+    (&["output", "target", "label"], "what is learned is a `task`: `task NAME: binary { label = DATA.COLUMN }`"),
+    (
+        &["optimizer", "training", "fit", "trainer", "config"],
+        "how to train is said in `train { epochs = 10, optimizer = adam(lr = 1e-3) }`",
+    ),
+];
 
 pub(super) const CHAINED: &str = "comparisons cannot be chained";
 
@@ -93,12 +120,12 @@ impl Reader<'_> {
             self.stray(self.span(node.text_range()), previous);
             return None;
         }
-        let meant = suggest::nearest(word, ITEM_KEYWORDS.iter().copied());
+        let foreign = FOREIGN_ITEMS.iter().any(|(words, _)| words.contains(&word.to_lowercase().as_str()));
+        let meant = suggest::nearest(word, ITEM_KEYWORDS.iter().copied()).filter(|_| !foreign);
         let d = Diagnostic::new(codes::SYNTAX_UNKNOWN_ITEM, keyword.span, format!("there is no item called `{word}`"));
         let d = match meant {
             Some(meant) => {
-                let near = strsim::damerau_levenshtein(&word.to_lowercase(), meant) <= 1;
-                let how = if near { Applicability::Safe } else { Applicability::Maybe };
+                let how = suggest::certainty(word, meant, ITEM_KEYWORDS.iter().copied());
                 d.label(format!("did you mean `{meant}`?")).fix(
                     format!("replace `{word}` with `{meant}`"),
                     keyword.span,
@@ -106,9 +133,12 @@ impl Reader<'_> {
                     how,
                 )
             }
-            None => d
-                .label("not the keyword of an item")
-                .help(format!("an item begins with one of {}", listing(ITEM_KEYWORDS))),
+            None => match FOREIGN_ITEMS.iter().find(|(words, _)| words.contains(&word.to_lowercase().as_str())) {
+                Some((_, help)) => d.label("a word of other languages").help(*help),
+                None => d
+                    .label("not the keyword of an item")
+                    .help(format!("an item begins with one of {}", listing(ITEM_KEYWORDS))),
+            },
         };
         self.push(d);
         self.stray = None;
@@ -224,13 +254,38 @@ impl Reader<'_> {
         };
         let start = junk.start as usize;
         let place = self.at(start, start + sign.len());
-        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, format!("`{name}` takes `<-`, not `{sign}`"))
-            .label("expected `<-` and what is read")
-            .fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Safe);
         // The rest of the line is read when that is mended.
         let line = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |i| start + i);
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, place, format!("`{name}` takes `<-`, not `{sign}`"))
+            .label("expected `<-` and what is read");
+        let forward = ["->", "→", "=>"].contains(&sign);
+        let d = match self.swapped(node, start, start + sign.len(), line).filter(|_| forward) {
+            // Data flows along `->`, so the sides change places.
+            Some((whole, text)) => {
+                let d = d.help("an edge is written from the reader to its source: `READER <- SOURCE`");
+                d.fix(format!("write `{text}`"), whole, text, Applicability::Maybe)
+            }
+            None if forward => d.help("an edge is written from the reader to its source: `READER <- SOURCE`"),
+            None => d.fix(format!("replace `{sign}` with `<-`"), place, "<-", Applicability::Safe),
+        };
         self.meant.push(self.at(start.saturating_sub(1), line));
         self.kept.push(d);
+    }
+
+    /// The line `a -> b` with its sides swapped, where both are plain lists of names.
+    fn swapped(&self, node: &SyntaxNode, sign: usize, after: usize, line: usize) -> Option<(Span, String)> {
+        let begin = usize::from(node.text_range().start());
+        let right = &self.text[after..line];
+        let right = right.find(['#', '}']).map_or(right, |i| &right[..i]).trim_end();
+        let end = after + right.len();
+        let names = |text: &str| {
+            let text = text.trim().trim_start_matches('[').trim_end_matches(']').trim().to_string();
+            let plain = |c: char| c.is_alphanumeric() || "_.\", ".contains(c);
+            (!text.is_empty() && text.chars().all(plain)).then_some(text)
+        };
+        let (left, right) = (names(&self.text[begin..sign])?, names(right)?);
+        let left = if left.contains(',') { format!("[{left}]") } else { left };
+        Some((self.at(begin, end), format!("{right} <- {left}")))
     }
 
     /// `a b <- c`
@@ -312,7 +367,7 @@ impl Reader<'_> {
             let share = value / 100.0;
             let d = Diagnostic::new(codes::SYNTAX_NUMBER, whole, "a share is a number from 0 to 1, not a percentage")
                 .label(format!("that is {share}"))
-                .fix(format!("write `{share}`"), whole, share.to_string(), Applicability::Safe);
+                .fix(format!("write `{share}`"), whole, share.to_string(), Applicability::Maybe);
             return self.push(d);
         }
         let d = Diagnostic::new(codes::SYNTAX_MISSING_VALUE, span, format!("a value is missing after `{sign}`"))
@@ -332,7 +387,12 @@ impl Reader<'_> {
         };
         let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, format!("there is no unit `{word}`"))
             .label(format!("did you mean `{meant}`?"))
-            .fix(format!("replace `{word}` with `{meant}`"), span, meant, Applicability::Safe);
+            .fix(
+                format!("replace `{word}` with `{meant}`"),
+                span,
+                meant,
+                suggest::certainty(word, meant, UNITS.iter().copied()),
+            );
         self.push(d);
         Some(Name { text: meant.to_string(), quoted: false, span })
     }
@@ -423,12 +483,48 @@ impl Reader<'_> {
         self.kept.push(d);
     }
 
-    pub(super) fn report_number(&mut self, span: Span, message: String, help: Option<&str>) {
-        let mut d = Diagnostic::new(codes::SYNTAX_NUMBER, span, message);
-        d.help = help.map(str::to_string);
-        if help.is_some_and(|h| h.contains("quotes")) {
+    pub(super) fn report_number(&mut self, span: Span, wrong: NotANumber) {
+        let mut d = Diagnostic::new(codes::SYNTAX_NUMBER, span, wrong.message);
+        d.help = wrong.help.map(str::to_string);
+        if let Some(meant) = wrong.meant {
+            d = d.label(format!("write `{meant}`")).fix(format!("write `{meant}`"), span, meant, Applicability::Safe);
+        } else if wrong.help.is_some_and(|h| h.contains("quotes")) {
             d = d.quote(span, Applicability::Maybe);
         }
+        self.push(d);
+    }
+
+    /// `a not in b`
+    pub(super) fn report_not_in(&mut self, left: Span, sign: Span) {
+        let start = self.at(left.start as usize, left.start as usize);
+        let mut d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, sign, "there is no operator `not in`")
+            .label("`not` stands before the whole comparison");
+        let edits = vec![Edit { span: start, text: "not ".into() }, Edit { span: sign, text: "in".into() }];
+        let title = format!("write `not {} in ...`", excerpt(&self.text[left.range()]));
+        d.fixes.push(Fix { title, edits, applicability: Applicability::Safe });
+        self.push(d);
+    }
+
+    /// `2 ** 5`, with its value where it is known.
+    pub(super) fn report_power(&mut self, whole: Span, sign: Span, value: Option<i64>) {
+        let text = &self.text[sign.range()];
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, sign, format!("there is no operator `{text}`"));
+        self.push(match value {
+            Some(v) => d.label(format!("the power is {v}")).fix(
+                format!("write `{v}`"),
+                whole,
+                v.to_string(),
+                Applicability::Safe,
+            ),
+            None => d.label("no powers").help("write a product, `n * n`"),
+        });
+    }
+
+    /// `+3`
+    pub(super) fn report_plus(&mut self, sign: Span) {
+        let d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, sign, "a value has no `+` before it")
+            .label("not needed")
+            .fix("remove `+`", sign, "", Applicability::Safe);
         self.push(d);
     }
 
@@ -484,19 +580,8 @@ impl Reader<'_> {
                 d("a comment begins with `#`".into()).label("not a comment")
             }
             '.' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
-                let after_digit = self.text[..head.start as usize].ends_with(|c: char| c.is_ascii_digit());
-                if after_digit {
-                    let d = Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number has one `.`");
-                    return self.push(d.label("a second one").help("text, such as a version, stands in quotes"));
-                }
-                let help = "write the zero: `0.5`";
-                let zero = self.at(head.start as usize, head.start as usize);
-                Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number does not begin with `.`").help(help).fix(
-                    "insert `0`",
-                    zero,
-                    "0",
-                    Applicability::Safe,
-                )
+                let d = Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number has one `.`");
+                return self.push(d.label("a second one").help("text, such as a version, stands in quotes"));
             }
             c if c.is_control() || !c.is_ascii() && (c.is_whitespace() || !c.is_alphanumeric()) => {
                 d(format!("the character U+{:04X} does not belong here", c as u32)).label(if c.is_whitespace() {
@@ -527,6 +612,14 @@ impl Reader<'_> {
     }
 }
 
+/// The power of two whole numbers, if it is one.
+pub(super) fn power(base: &Expr, exponent: &Expr) -> Option<i64> {
+    match (&base.kind, &exponent.kind) {
+        (ExprKind::Int(b), ExprKind::Int(e)) => b.checked_pow(u32::try_from(*e).ok()?),
+        _ => None,
+    }
+}
+
 /// Whether a text begins with `name =`.
 fn sets(text: &str) -> bool {
     let rest = text.trim_start().trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
@@ -534,7 +627,7 @@ fn sets(text: &str) -> bool {
 }
 
 /// The beginning of a text, on one line.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim();
     if line.chars().count() <= 30 {
         return line.to_string();

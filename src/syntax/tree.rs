@@ -45,8 +45,9 @@ kinds! {
         OddArg odd_arg, BareBody bare_body, BareList bare_list, BareFor bare_for, MissingFor missing_for,
     }
     tokens {
-        Junk junk, JunkTop junk_top, Odd odd, Ident ident, Number number, Unit unit, OddUnit odd_unit, Str string, OpenStr open_string,
-        KwMtl kw_mtl, KwFor kw_for, KwOn kw_on, KwOver kw_over, KwOr kw_or, KwAnd kw_and, KwNot kw_not, KwIn kw_in,
+        Junk junk, JunkTop junk_top, Odd odd, Ident ident, HyphenName hyphen_name, Number number, Unit unit, OddUnit odd_unit, Str string, OpenStr open_string,
+        KwMtl kw_mtl, KwFor kw_for, KwOn kw_on, KwOver kw_over, KwOr kw_or, KwAnd kw_and, KwNot kw_not, KwIn kw_in, NotIn not_in,
+        OrSign kw_or_sign, AndSign kw_and_sign, Power power,
         LBrace lbrace, RBrace rbrace, LParen lparen, RParen rparen, LBracket lbracket, RBracket rbracket, Comma comma,
         Colon colon, Dot dot, Eq eq, Arrow arrow, LArrow larrow, EqEq eqeq, Ne ne, Le le, Ge ge, Lt lt, Gt gt, Dots dots,
         Plus plus, Minus minus, Star star, Slash slash, Percent percent,

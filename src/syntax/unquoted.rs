@@ -70,6 +70,15 @@ impl Reader<'_> {
             *value = Expr { kind: ExprKind::Missing, span: value.span };
             return;
         }
+        if let Some(help) = foreign_form(&self.text[tail.range()]) {
+            self.meant.push(value.span.to(tail));
+            let message = format!("`{}` does not belong here", super::report::excerpt(&self.text[tail.range()]));
+            self.kept.push(
+                Diagnostic::new(codes::SYNTAX_UNEXPECTED, tail, message).label("not of this language").help(help),
+            );
+            *value = Expr { kind: ExprKind::Missing, span: value.span };
+            return;
+        }
         let end = match begins {
             // `.5`
             Some('.') if self.text[tail.range()][1..].starts_with(|c: char| c.is_ascii_digit()) => {
@@ -119,11 +128,64 @@ impl Reader<'_> {
         let edits = ends.iter().map(|at| Edit { span: *at, text: "\"".into() }).collect();
         let mut d = Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, "text stands in quotes".to_string())
             .label("several words are one text only in quotes");
-        let certain = !text.contains(['"', '\\', '\n']);
-        let applicability = if certain { Applicability::Safe } else { Applicability::Maybe };
+        let applicability = if is_plain_text(text) { Applicability::Safe } else { Applicability::Maybe };
         d.fixes.push(Fix { title: format!("write {text:?}"), edits, applicability });
         self.push(d);
     }
+}
+
+/// What follows a value in other languages, and what is written in its place.
+fn foreign_form(tail: &str) -> Option<&'static str> {
+    let words: Vec<&str> = tail.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
+    let first = words.first().copied().filter(|w| tail.starts_with(w)).unwrap_or_default();
+    Some(match first {
+        "if" if words.contains(&"else") => {
+            "a value does not depend on a condition: declare a `param` and set it with `--set NAME=VALUE`"
+        }
+        "" if tail.starts_with('?') => {
+            "a value does not depend on a condition: declare a `param` and set it with `--set NAME=VALUE`"
+        }
+        "is" if words.get(1) == Some(&"not") => "two values are compared with `!=`",
+        "is" => "two values are compared with `==`",
+        "between" => "a range is two comparisons: `d.x >= 1 and d.x <= 5`",
+        "like" | "matches" | "contains" => "text is compared as a whole: `d.x == \"text\"`, `d.x in [\"a\", \"b\"]`",
+        "" if tail.starts_with('.') && tail.contains('(') => "values have no methods: ops follow one another with `->`",
+        _ => return None,
+    })
+}
+
+/// Whether a text can be nothing but words or a path without their quotes: no operator, bracket or number of an expression is in it.
+fn is_plain_text(text: &str) -> bool {
+    const OPERATORS: [&str; 6] = ["in", "not", "and", "or", "is", "if"];
+    let word = |w: &str| {
+        w.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && w.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && !OPERATORS.contains(&w.to_lowercase().as_str())
+    };
+    text.split_whitespace().all(word) || is_path(text)
+}
+
+/// Whether a text is a path: no blanks, and a beginning or an extension that only a path has.
+pub(crate) fn is_path(text: &str) -> bool {
+    let extension = text.rsplit_once('.').map(|(_, e)| e).unwrap_or_default();
+    let known = [
+        "csv",
+        "tsv",
+        "txt",
+        "gz",
+        "npy",
+        "npz",
+        "png",
+        "jpg",
+        "jpeg",
+        "mtl",
+        "json",
+        "safetensors",
+        "data",
+        "parquet",
+    ];
+    text.chars().all(|c| c.is_alphanumeric() || "_-./~".contains(c))
+        && (["./", "../", "/", "~/"].iter().any(|b| text.starts_with(b)) || known.contains(&extension))
 }
 
 /// Whether an element of a list is quoted text.

@@ -21,6 +21,7 @@
 //!
 //! `PLANTED=N` in the environment draws N per pool, `PLANTED_SEED=S` with another seed, `PLANTED_SHOW=1` shows what went wrong.
 
+mod foreign;
 mod judge;
 mod parts;
 mod program;
@@ -43,7 +44,10 @@ pub struct Kind {
 }
 
 fn kinds() -> Vec<&'static Kind> {
-    [signs::KINDS, texts::KINDS, words::KINDS, values::KINDS, parts::KINDS].into_iter().flatten().collect()
+    [foreign::KINDS, signs::KINDS, texts::KINDS, words::KINDS, values::KINDS, parts::KINDS]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[derive(Default, Clone)]

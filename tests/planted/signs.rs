@@ -123,7 +123,7 @@ fn semicolon_for_comma(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
 }
 
 fn wrong_arrow(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
-    let (right, left) = (["=>", "-->", ">", "|>", "→", "- >"], ["->", "<=", "<--", "=", "←", "< -"]);
+    let (right, left) = (["=>", "-->", ">", "|>", "→", "- >"], ["<=", "<--", "=", "←", "< -", "<="]);
     let i = rng.random_range(0..right.len());
     let plant = |kind, with: &str| p.of_kind(kind).iter().map(|t| Plant::replace(range(t), with)).collect::<Vec<_>>();
     let mut out = plant(Kind::Arrow, right[i]);

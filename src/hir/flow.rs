@@ -217,6 +217,9 @@ impl Builder<'_> {
         match &link.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => self.links(links, Some(input), names, body, way),
+            ExprKind::Binary { op: BinaryOp::Mul, right, .. } if matches!(right.kind, ExprKind::Int(_)) => {
+                self.not_an_op(link)
+            }
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
                 let times = match eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags)?.value {
                     crate::schema::Value::Int(n) => n,

@@ -44,8 +44,9 @@ impl Builder<'_> {
                 self.diags.push(match name.text.as_str() {
                     // Between tabs, `csv` needs the delimiter, too.
                     "tsv" => {
-                        let d =
-                            d.label("expected `csv`").help("`csv` reads cells between tabs with `delimiter = \"\\t\"`");
+                        let d = Diagnostic { fixes: Vec::new(), ..d }
+                            .label("expected `csv`")
+                            .help("`csv` reads cells between tabs with `delimiter = \"\\t\"`");
                         let mut text = "csv".to_string();
                         if !super::unknown::is_written("delimiter", item.body.as_ref()) {
                             text.push_str(", delimiter = \"\\t\"");

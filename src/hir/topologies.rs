@@ -277,9 +277,11 @@ impl Builder<'_> {
                 super::build::quoted_if_needed(near),
                 match self.spec.incomplete {
                     true => crate::diag::Applicability::Maybe,
-                    false => {
-                        suggest::certainty(&text, near, names.iter().copied().chain(stages.names.iter().map(String::as_str)))
-                    }
+                    false => suggest::certainty(
+                        &text,
+                        near,
+                        names.iter().copied().chain(stages.names.iter().map(String::as_str)),
+                    ),
                 },
             ),
             None if stages.has(&text) => d.help(format!("name the copy: `{text}.a`")),
@@ -377,10 +379,21 @@ impl Builder<'_> {
                 Some("gate") => gate = eval::as_name(&a.value),
                 None if i == 0 => gate = eval::as_name(&a.value),
                 _ => {
-                    self.diags.push(
-                        Diagnostic::new(codes::TYPE_ARGUMENTS, a.value.span, "`mix` takes a gate and a query")
-                            .help("write `mix(softmax, query = embed.a)[low.a, low.b]`, or `mix(mean)[low.a, low.b]`"),
-                    );
+                    const HELP: &str =
+                        "write `mix(softmax, query = embed.a)[low.a, low.b]`, or `mix(mean)[low.a, low.b]`";
+                    self.diags.push(match &a.name {
+                        Some(n) => {
+                            let message = format!("`mix` has no argument called `{}`", n.text);
+                            let words = ["gate", "query"].into_iter();
+                            Diagnostic::new(codes::TYPE_ARGUMENTS, n.span, message)
+                                .nearest(&n.text, n.span, words, str::to_string)
+                                .help(HELP)
+                        }
+                        None => {
+                            let message = "`mix` takes a gate and a query";
+                            Diagnostic::new(codes::TYPE_ARGUMENTS, a.value.span, message).help(HELP)
+                        }
+                    });
                     return None;
                 }
             }

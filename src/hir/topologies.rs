@@ -73,10 +73,20 @@ impl Builder<'_> {
         }
         let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.contains_key(n)).collect();
         let misspelt = misspelt_tasks(&fields.edges, &tasks);
+        let body = item.body.as_ref().and_then(|b| b.span);
+        if body.is_some_and(|b| self.diags.any_syntax_within(b)) {
+            broken = true;
+            known.extend(lost.iter().map(|n| (n.clone(), Node::Broken)));
+        }
         for edge in &fields.edges {
-            if self.diags.any_syntax_within(edge.span) {
-                known.extend(edge.targets.iter().map(|t| (text_of(t), Node::Broken)));
-                broken = true;
+            if broken && self.diags.any_syntax_within(edge.span) {
+                for t in &edge.targets {
+                    let node = known.entry(text_of(t)).or_insert(Node::Broken);
+                    // One that another line declares keeps its meaning.
+                    if !matches!(node, Node::Source(_)) {
+                        *node = Node::Broken;
+                    }
+                }
                 continue;
             }
             // A node whose stage is misspelt is the one that others read and no line declares.

@@ -115,6 +115,11 @@ fn wrong_case(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
             let keyword = NESTED_KEYWORDS.contains(&text);
             (keyword || !own.contains(text)) && text.len() > 1 && shout(text) != text
         })
-        .map(|t| Plant::replace(range(t), shout(t.text())).word(shout(t.text())))
+        .map(|t| {
+            let plant = Plant::replace(range(t), shout(t.text())).word(shout(t.text()));
+            // Of a name, the places that read it.
+            let others = p.of_kind(Kind::Ident).into_iter().filter(|o| o.text() == t.text() && range(o) != range(t));
+            others.fold(plant, |plant, o| plant.also(range(&o)))
+        })
         .collect()
 }

@@ -109,8 +109,8 @@ fn too_many_copies(p: &Program, rng: &mut ChaCha8Rng) -> Vec<Plant> {
         p.items("task").any(|i| i.index.as_ref().is_some_and(|x| x.value.iter().any(|e| e.kind == ExprKind::Star)));
     let levels = p.settings.iter().filter(|s| s.key.text == "copies" && s.owner == "level" && !family);
     // Routes may use any number of copies.
-    let tree = |s: &&Setting| {
-        let same = |o: &&Setting| o.owner == "level" && o.of == s.of && o.key.text == "reads";
+    let tree = |_: &&Setting| {
+        let same = |o: &&Setting| (o.owner == "level" || o.owner == "heads") && o.key.text == "reads";
         !p.settings
             .iter()
             .filter(same)

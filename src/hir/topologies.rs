@@ -11,6 +11,23 @@ use crate::syntax::ast::{Edge, Expr, ExprKind, Item, Name};
 /// Mixes whose queries read one another may be nested this deep: whatever walks a network follows them.
 pub(super) const MAX_MIXES: usize = 64;
 
+/// The nodes by name.
+#[derive(Default)]
+struct Known {
+    nodes: HashMap<String, Node>,
+    /// Stages of the nodes that could not be read, by the name of the copy.
+    lost: HashMap<String, Vec<String>>,
+}
+
+impl Known {
+    fn insert(&mut self, name: String, node: Node) {
+        if let (Node::Broken, Some((stage, copy))) = (node, name.rsplit_once('.')) {
+            self.lost.entry(copy.into()).or_default().push(stage.into());
+        }
+        self.nodes.insert(name, node);
+    }
+}
+
 /// The stages of the backbone: their names in order, and the place of each.
 struct Stages {
     names: Vec<String>,
@@ -51,14 +68,14 @@ impl Builder<'_> {
             span: Some(item.over.as_ref().map_or(item.span, |n| n.span)),
             ..Topology::default()
         };
-        let mut known: HashMap<String, Node> = HashMap::new();
+        let mut known = Known::default();
         for (i, input) in self.spec.inputs.iter().enumerate() {
             known.insert(input.name.clone(), Node::Source(TopoSource::Input(InputId(i))));
         }
         // Left-hand sides first, so that a forward reference is told from a typing slip.
         for e in &fields.edges {
             for t in &e.targets {
-                known.entry(text_of(t)).or_insert(Node::Later);
+                known.nodes.entry(text_of(t)).or_insert(Node::Later);
             }
         }
         let tasks: HashMap<String, usize> =
@@ -71,6 +88,7 @@ impl Builder<'_> {
         for e in &fields.edges {
             eval::walk_paths(&e.source, &mut |p| read.push(eval::dotted(p)));
         }
+<<<<<<< ours
         let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.contains_key(n)).collect();
         let misspelt = misspelt_tasks(&fields.edges, &tasks);
         let body = item.body.as_ref().and_then(|b| b.span);
@@ -87,6 +105,13 @@ impl Builder<'_> {
                         *node = Node::Broken;
                     }
                 }
+=======
+        let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.nodes.contains_key(n)).collect();
+        for edge in &fields.edges {
+            if self.diags.any_syntax_within(edge.span) {
+                edge.targets.iter().for_each(|t| known.insert(text_of(t), Node::Broken));
+                broken = true;
+>>>>>>> theirs
                 continue;
             }
             // A node whose stage is misspelt is the one that others read and no line declares.
@@ -139,7 +164,7 @@ impl Builder<'_> {
         stages: &Stages,
         tasks: &HashMap<String, usize>,
         topology: &mut Topology,
-        known: &mut HashMap<String, Node>,
+        known: &mut Known,
         task_reads: &mut [Option<(Vec<TopoSource>, Span)>],
         spans: &mut HashMap<String, Span>,
         lost: &HashSet<String>,
@@ -206,18 +231,14 @@ impl Builder<'_> {
                     stage.span,
                     format!("the backbone has no stage `{}`", stage.text),
                 );
-                let lost: Vec<&str> = known
-                    .iter()
-                    .filter(|(_, n)| matches!(n, Node::Broken) && !suggest::is_spent())
-                    .filter_map(|(name, _)| name.strip_suffix(&copy.text)?.strip_suffix('.'))
-                    .filter(|s| stages.has(s))
-                    .collect();
+                let lost = known.lost.get(&copy.text).into_iter().flatten();
+                let lost: Vec<&str> = lost.map(String::as_str).filter(|s| stages.has(s)).collect();
                 if let Some(near) = suggest::nearest(&stage.text, lost.iter().copied()) {
                     let message = format!("replace `{}` with `{near}`", stage.text);
                     let how = suggest::certainty(&stage.text, near, lost.iter().copied());
                     d = d.label(format!("did you mean `{near}`?")).fix(message, stage.span, near, how);
                     self.diags.push(d);
-                    known.insert(text, Node::Broken);
+                    known.nodes.insert(text, Node::Broken);
                     ok = false;
                     continue;
                 }
@@ -231,7 +252,7 @@ impl Builder<'_> {
                     None => d.help(format!("stages: {}", suggest::listing(stages.names()))),
                 };
                 self.diags.push(d);
-                known.insert(text, Node::Broken);
+                known.nodes.insert(text, Node::Broken);
                 ok = false;
                 continue;
             };
@@ -300,19 +321,14 @@ impl Builder<'_> {
         self.diags.push(d);
     }
 
-    fn sources(
-        &mut self,
-        expr: &Expr,
-        topology: &mut Topology,
-        known: &HashMap<String, Node>,
-    ) -> Option<Vec<TopoSource>> {
+    fn sources(&mut self, expr: &Expr, topology: &mut Topology, known: &Known) -> Option<Vec<TopoSource>> {
         match &expr.kind {
             ExprKind::List(items) => items.iter().map(|e| self.source(e, topology, known)).collect(),
             _ => Some(vec![self.source(expr, topology, known)?]),
         }
     }
 
-    fn source(&mut self, expr: &Expr, topology: &mut Topology, known: &HashMap<String, Node>) -> Option<TopoSource> {
+    fn source(&mut self, expr: &Expr, topology: &mut Topology, known: &Known) -> Option<TopoSource> {
         if expr.kind == ExprKind::Missing {
             return None;
         }
@@ -333,7 +349,7 @@ impl Builder<'_> {
             }
         }
         let text = text_of(expr);
-        match known.get(&text) {
+        match known.nodes.get(&text) {
             Some(Node::Source(s)) => Some(*s),
             Some(Node::Broken) => None,
             Some(Node::Later) => {
@@ -349,7 +365,7 @@ impl Builder<'_> {
                 None
             }
             None => {
-                let names = by_name(known);
+                let names = by_name(&known.nodes);
                 let d =
                     Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("there is no node or input `{text}`"));
                 let d = match suggest::nearest(&text, names.iter().copied()) {
@@ -378,7 +394,7 @@ impl Builder<'_> {
         name: &str,
         span: Option<Span>,
         topology: &mut Topology,
-        known: &HashMap<String, Node>,
+        known: &Known,
     ) -> Option<TopoSource> {
         let (args, members) = as_mix(expr).expect("checked by the caller");
         let mut gate = None;

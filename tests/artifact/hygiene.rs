@@ -23,10 +23,13 @@ fn modules() -> Vec<String> {
     let names = library::modules().iter().map(|m| m.0).filter(|m| *m != "prelude");
     names
         .map(|name| {
-            let input = if name == "mmoe" { "f32[8]" } else { "f32[3, 64, 64]" };
+            let table = "data d { format = csv, train = \"d.csv\", columns = [u, v, y], numeric = [u, v, y] }\n";
+            let (data, input, label, flatten) = match name {
+                "mmoe" => (table, "fields { from = d[u, v] }", " { label = d.y == 1 }", ""),
+                _ => ("", "f32[3, 64, 64]", "", "flatten -> "),
+            };
             format!(
-                "mtl 1\nuse std.{name}\ninput x: {input}\ntask a: binary\nbackbone net(x) = {name}()\nhead for a = {}linear(outputs)\n",
-                if name == "mmoe" { "" } else { "flatten -> " }
+                "mtl 1\nuse std.{name}\n{data}input x: {input}\ntask a: binary{label}\nbackbone net(x) = {name}()\nhead for a = {flatten}linear(outputs)\n"
             )
         })
         .collect()
@@ -96,7 +99,7 @@ fn a_backbone_of_the_user_goes_before_the_library_s() {
             "mtl 1\nuse std.resnet18\n{own}input x: f32[3, 64, 64]\ntask a: binary\nbackbone net(x) = {used}()\nhead for a = flatten -> linear(outputs)\n"
         )
     };
-    let own = |name: &str| format!("backbone {name}(image) {{ stage s = conv_bn(4) -> max_pool(2) }}\n");
+    let own = |name: &str| format!("backbone {name}(x) {{ stage s = conv_bn(4) -> max_pool(2) }}\n");
     assert_eq!(digest(&program(&own("resnet18"), "resnet18")), digest(&program(&own("small"), "small")));
 }
 

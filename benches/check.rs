@@ -45,6 +45,17 @@ fn large_space(tasks: usize) -> String {
     t
 }
 
+/// What 100,000 of anything may take, in milliseconds.
+const MOST: f64 = 2_000.0;
+
+/// Milliseconds of one check; mistakes are allowed.
+fn once(text: &str) -> f64 {
+    let load = |p: &Path| Err(std::io::Error::other(p.display().to_string()));
+    let start = Instant::now();
+    std::hint::black_box(mtlc::driver::compile_text(text, Path::new("bench.mtl"), &Default::default(), &load));
+    start.elapsed().as_secs_f64() * 1e3
+}
+
 /// Milliseconds of the fastest of three.
 fn time(text: &str) -> f64 {
     let load = |p: &Path| Err(std::io::Error::other(p.display().to_string()));
@@ -71,5 +82,12 @@ fn main() {
         let text = large_space(n);
         let name = format!("{n} tasks, {} candidate nodes", 10 * n);
         println!("{name:<34} {:>8} {:>10.1}", text.lines().count(), time(&text));
+    }
+    println!("{:<52} {:>8} {:>10}", "100,000 of", "MiB", "ms");
+    for (name, program) in programs::KINDS {
+        let text = program(100_000);
+        let ms = once(&text);
+        let slow = if ms > MOST { "  more than two seconds" } else { "" };
+        println!("{name:<52} {:>8.1} {ms:>10.0}{slow}", text.len() as f64 / (1 << 20) as f64);
     }
 }

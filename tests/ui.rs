@@ -20,7 +20,8 @@ use support::{Expectations, files};
 const NOT_HERE: [(&str, &str); 1] = [("mtl::syntax::too_large", "needs a text of more than 16 MiB")];
 
 /// Explanations whose example cannot stand alone, and why.
-const EXAMPLE_ALONE: [(&str, &str); 3] = [
+const EXAMPLE_ALONE: [(&str, &str); 4] = [
+    ("mtl::name::too_deep", "needs 65 blocks"),
     ("mtl::syntax::too_large", "needs a text of more than 16 MiB"),
     ("mtl::import::cycle", "needs two files"),
     ("mtl::import::no_topology", "needs another file"),

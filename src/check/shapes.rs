@@ -183,8 +183,7 @@ pub fn heads(spec: &Spec, stages: &[Option<Typed>], diags: &mut Diagnostics) -> 
             reported.push(id.0);
             let d = image_for_vector(spec, task, head, stages, t).unwrap_or(d);
             // One stage is one mistake, however many heads read it.
-            let place = |d: &Diagnostic| d.primary.as_ref().map(|p| p.span);
-            if !diags.iter().any(|o| o.code == d.code && place(o) == place(&d)) {
+            if !d.primary.as_ref().is_some_and(|p| diags.has(d.code, p.span)) {
                 diags.push(d);
             }
         }

@@ -1,8 +1,8 @@
 //! What is known about a data set's columns before or after freezing, in one shape that checks read: names, kinds, shapes,
 //! vocabularies. Each of them may be open.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use super::freeze::{Facts, Schema};
 use crate::diag::{Code, Diagnostic, codes, suggest};
@@ -76,11 +76,23 @@ pub struct Known {
     pub frozen: bool,
     /// Cells that mean "missing" in numeric columns and in columns of true and false, in addition to those of the outline.
     pub missing_numbers: Vec<String>,
+    places: Places,
+}
+
+/// The place of each column by name, found when the first is asked for.
+#[derive(Debug, Clone, Default)]
+struct Places(OnceLock<HashMap<String, usize>>);
+
+impl PartialEq for Places {
+    /// It follows from the columns.
+    fn eq(&self, _: &Places) -> bool {
+        true
+    }
 }
 
 impl Known {
     pub fn from_outline(data: impl Into<String>, outline: Outline) -> Known {
-        Known { data: data.into(), outline, frozen: false, missing_numbers: Vec::new() }
+        Known { data: data.into(), outline, frozen: false, missing_numbers: Vec::new(), places: Places::default() }
     }
 
     pub fn from_schema(data: impl Into<String>, schema: &Schema) -> Known {
@@ -106,11 +118,13 @@ impl Known {
             })
             .collect();
         let outline = Outline { columns: Some(columns), missing: schema.missing.clone() };
-        Known { data: data.into(), outline, frozen: true, missing_numbers: schema.missing_numbers.clone() }
+        Known { frozen: true, missing_numbers: schema.missing_numbers.clone(), ..Known::from_outline(data, outline) }
     }
 
     pub fn column(&self, name: &str) -> Option<&KnownColumn> {
-        self.outline.columns.as_ref()?.iter().find(|c| c.name == name)
+        let columns = self.outline.columns.as_ref()?;
+        let all = || columns.iter().enumerate().rev().map(|(i, c)| (c.name.clone(), i)).collect();
+        columns.get(*self.places.0.get_or_init(all).get(name)?)
     }
 
     /// Members of a group of columns, in order; `None` if there is no such group or columns are open.
@@ -140,8 +154,10 @@ impl Known {
 
     /// Checks that a column exists; open columns pass. The diagnostic has a suggestion and the list.
     pub fn require(&self, column: &Name) -> Result<Option<&KnownColumn>, Box<Diagnostic>> {
-        let Some(columns) = &self.outline.columns else { return Ok(None) };
-        match columns.iter().find(|c| c.name == column.text) {
+        if self.outline.columns.is_none() {
+            return Ok(None);
+        }
+        match self.column(&column.text) {
             Some(c) => Ok(Some(c)),
             None => Err(Box::new(self.unknown(codes::DATA_COLUMN, &column.text, column.span))),
         }
@@ -158,6 +174,9 @@ impl Known {
                 "the first line is {:?}, and no `delimiter` was found in it: write `delimiter = {sign:?}`",
                 super::error::excerpt(&only.name)
             ));
+        }
+        if suggest::is_spent() {
+            return d.label("no such column");
         }
         let list = format!("its columns are {}", suggest::listing(names()));
         // A group may stand where columns do.
@@ -215,13 +234,15 @@ impl Known {
                 None
             }
         };
-        for name in except.iter().filter(|n| !dropped.contains(&n.text)) {
+        let dropped: HashSet<&str> = dropped.iter().map(String::as_str).collect();
+        for name in except.iter().filter(|n| !dropped.contains(n.text.as_str())) {
             wrong.extend(self.require(name).err().map(|d| *d));
         }
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        Ok(chosen.map(|c| c.into_iter().filter(|c| !except.iter().any(|e| e.text == *c)).collect()))
+        let except: HashSet<&str> = except.iter().map(|n| n.text.as_str()).collect();
+        Ok(chosen.map(|c| c.into_iter().filter(|c| !except.contains(c.as_str())).collect()))
     }
 }
 

@@ -86,6 +86,7 @@ codes! {
     NAME_UNKNOWN_ATTRIBUTE Error   "name" "unknown_attribute" "an attribute that this item does not have";
     NAME_UNKNOWN_CALL      Error   "name" "unknown_call"      "an op, block or function that does not exist";
     NAME_CYCLE             Error   "name" "cycle"             "definitions that refer to each other in a circle";
+    NAME_TOO_DEEP          Error   "name" "too_deep"          "blocks nested too deeply";
     NAME_UNUSED            Warning "name" "unused"            "something is defined and never used";
 
     // type: a value is of the wrong kind or out of range

@@ -14,7 +14,9 @@ pub mod synonyms;
 
 pub use codes::Code;
 
-use crate::source::Span;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::source::{FileId, Span};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -165,69 +167,102 @@ impl Diagnostic {
     }
 }
 
-/// Collects diagnostics; every pass takes one and goes on after reporting.
+/// Collects diagnostics; every pass takes one and goes on after reporting. What is asked while collecting does not look at all of
+/// them: a spec may have as many mistakes as lines.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    errors: usize,
+    by_code: HashMap<&'static str, OfCode>,
+}
+
+/// Where diagnostics of one code are in the list.
+#[derive(Debug, Clone, Default)]
+struct OfCode {
+    count: usize,
+    /// By the file and the start of their primary place.
+    at: BTreeMap<(FileId, u32), Vec<usize>>,
 }
 
 impl Diagnostics {
     pub fn push(&mut self, d: Diagnostic) {
+        let of = self.by_code.entry(d.code.name()).or_default();
+        of.count += 1;
+        if let Some(p) = &d.primary {
+            of.at.entry((p.span.file, p.span.start)).or_default().push(self.list.len());
+        }
+        self.errors += usize::from(d.is_error());
         self.list.push(d);
     }
 
     pub fn extend(&mut self, other: impl IntoIterator<Item = Diagnostic>) {
-        self.list.extend(other);
+        other.into_iter().for_each(|d| self.push(d));
     }
 
     /// Drops those of the first `many` that a later and better message makes needless.
     pub fn drop_earlier(&mut self, many: usize, needless: impl Fn(&Diagnostic) -> bool) {
         let mut at = 0;
-        self.list.retain(|d| {
+        let mut list = std::mem::take(&mut self.list);
+        list.retain(|d| {
             at += 1;
             at > many || !needless(d)
         });
+        *self = Diagnostics::default();
+        self.extend(list);
+    }
+
+    /// Those of a code whose primary place starts within `span`, the end included.
+    fn within(&self, code: &str, span: Span) -> impl Iterator<Item = (usize, &Label)> {
+        let of = self.by_code.get(code).into_iter();
+        let found = of.flat_map(move |of| of.at.range((span.file, span.start)..=(span.file, span.end)));
+        found.flat_map(|(_, all)| all).filter_map(|i| Some((*i, self.list[*i].primary.as_ref()?)))
     }
 
     /// Adds the help to what is said at exactly this place, where it has none.
     pub fn explain(&mut self, code: Code, span: Span, help: impl FnOnce() -> String) {
-        let here = |d: &&mut Diagnostic| d.code == code && d.primary.as_ref().is_some_and(|p| p.span == span);
-        if let Some(d) = self.list.iter_mut().find(here).filter(|d| d.help.is_none()) {
+        let here = self.within(code.name(), span).find(|(_, p)| p.span == span).map(|(i, _)| i);
+        if let Some(d) = here.map(|i| &mut self.list[i]).filter(|d| d.help.is_none()) {
             d.help = Some(help());
         }
     }
 
     /// Gives a fix to the first report of this code.
     pub fn add_fix(&mut self, code: Code, fix: Fix) {
-        if let Some(d) = self.list.iter_mut().find(|d| d.code == code) {
+        if self.count(code) > 0
+            && let Some(d) = self.list.iter_mut().find(|d| d.code == code)
+        {
             d.fixes.push(fix);
         }
     }
 
+    /// Whether exactly this place has a report of this code.
+    pub fn has(&self, code: Code, span: Span) -> bool {
+        self.within(code.name(), span).any(|(_, p)| p.span == span)
+    }
+
     /// Whether a place holds something that could not be read.
     pub fn any_syntax_within(&self, span: Span) -> bool {
-        let inside = |p: &Label| p.span.file == span.file && span.start <= p.span.start && p.span.end <= span.end;
-        let syntax = |d: &&Diagnostic| {
-            d.code.name().starts_with("mtl::syntax::")
-                && d.is_error()
-                && d.fixes.iter().all(|f| f.applicability == Applicability::Maybe)
-        };
-        self.list.iter().filter(syntax).any(|d| d.primary.as_ref().is_some_and(inside))
+        let unsure = |d: &Diagnostic| d.fixes.iter().all(|f| f.applicability == Applicability::Maybe);
+        let mut syntax = self.by_code.keys().filter(|c| c.starts_with("mtl::syntax::"));
+        syntax.any(|code| {
+            let mut inside = self.within(code, span).filter(|(_, p)| p.span.end <= span.end);
+            inside.any(|(i, _)| self.list[i].is_error() && unsure(&self.list[i]))
+        })
     }
 
     /// Whether a place holds something that is never closed.
     pub fn any_unclosed_within(&self, span: Span) -> bool {
-        let inside = |p: &Label| p.span.file == span.file && span.start < p.span.start && p.span.end <= span.end;
-        self.list.iter().any(|d| d.code == codes::SYNTAX_UNCLOSED && d.primary.as_ref().is_some_and(inside))
+        let inside = |p: &Label| span.start < p.span.start && p.span.end <= span.end;
+        self.within(codes::SYNTAX_UNCLOSED.name(), span).any(|(_, p)| inside(p))
     }
 
     /// How many reports of this code there are.
     pub fn count(&self, code: Code) -> usize {
-        self.list.iter().filter(|d| d.code == code).count()
+        self.by_code.get(code.name()).map_or(0, |of| of.count)
     }
 
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(Diagnostic::is_error)
+        self.errors > 0
     }
 
     pub fn is_empty(&self) -> bool {
@@ -248,7 +283,7 @@ impl Diagnostics {
         let syntax = |d: &Diagnostic| d.code.name().starts_with("mtl::syntax::") && d.code != codes::SYNTAX_EDITION;
         // Where, and whether something stands there: what is missing is said of the end of what is before it, and belongs to that;
         // what merely follows without a blank does not.
-        let mut unread: Vec<(crate::source::FileId, u32, bool)> = self
+        let mut unread: Vec<(FileId, u32, bool)> = self
             .list
             .iter()
             .filter(|d| syntax(d))

@@ -20,6 +20,12 @@ pub fn begin() {
     LEFT.set(WORK);
 }
 
+/// Whether no more names are compared: then a message lists none either, so that many wrong names among many cost no more than
+/// reading them.
+pub fn is_spent() -> bool {
+    LEFT.get() == 0
+}
+
 /// How far two names in small letters are apart; too far once the work is used up.
 fn distance(a: &str, b: &str) -> usize {
     match LEFT.get().checked_sub(1) {
@@ -34,10 +40,14 @@ fn distance(a: &str, b: &str) -> usize {
 /// The candidate nearest to `word`, if it is near enough to be a likely slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
-    if length > LONGEST || LEFT.get() == 0 {
+    if is_spent() {
         return None;
     }
     let candidates: Vec<&str> = candidates.into_iter().collect();
+    if length > LONGEST {
+        LEFT.set(LEFT.get().saturating_sub(candidates.len()));
+        return None;
+    }
     if let Some(same) = synonyms::find(word, candidates.iter().copied()) {
         return Some(same);
     }
@@ -71,7 +81,7 @@ pub fn certainty<'a>(word: &str, near: &str, candidates: impl IntoIterator<Item 
     let alone = candidates.into_iter().all(|c| c == near || distance(&lower, c) > best);
     let slight = word.chars().count() >= 3 && best.saturating_mul(3) <= word.chars().count();
     // What was not compared is not known.
-    if alone && slight && LEFT.get() > 0 { Applicability::Safe } else { Applicability::Maybe }
+    if alone && slight && !is_spent() { Applicability::Safe } else { Applicability::Maybe }
 }
 
 /// A list of names for a help line: all of up to twelve, else the first twelve and how many more.

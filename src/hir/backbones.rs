@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::Builder;
 use super::eval::{self, Const, Scope};
-use super::flow::{Growing, Names};
+use super::flow::{Growing, Names, Way};
 use super::import::Loaded;
 use super::*;
 use crate::diag::{Diagnostic, codes};
@@ -56,7 +56,7 @@ impl Builder<'_> {
 
     pub(super) fn backbone(&mut self, item: &Item, items: &[&Loaded]) -> Option<Backbone> {
         let name = &item.names[0];
-        let mut scope = self.scope.clone();
+        let mut scope = self.outer_scope(item);
         let mut inputs: Vec<(String, Read)> = Vec::new();
         let mut broken = false;
         let params = item.params.as_ref().map(|p| p.value.as_slice()).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Builder<'_> {
                     inputs.push((p.name.text.clone(), read.unwrap_or(Read::Input(InputId(0)))));
                 }
                 Some(_) => {
-                    self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &self.scope.clone(), &mut scope)?
+                    self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &Scope::default(), &mut scope)?
                 }
             }
         }
@@ -80,14 +80,14 @@ impl Builder<'_> {
     }
 
     pub(super) fn input_named(&mut self, name: &Name) -> Option<Read> {
-        if let Some(i) = self.spec.inputs.iter().position(|i| i.name == name.text) {
-            return Some(Read::Input(InputId(i)));
+        if let Some(i) = self.inputs.get(&name.text) {
+            return Some(Read::Input(*i));
         }
         if self.templates_only {
             return Some(Read::Input(InputId(0)));
         }
         // An input that was declared and could not be read is reported already.
-        if self.spec.written.iter().any(|w| w.item.keyword.text == "input" && w.item.names[0].text == name.text) {
+        if self.declared.contains(&("input".into(), name.text.clone())) {
             return None;
         }
         let known: Vec<String> = self.spec.inputs.iter().map(|i| i.name.clone()).collect();
@@ -101,7 +101,9 @@ impl Builder<'_> {
             ExprKind::Call { callee, args } => (eval::as_name(callee)?, args),
             _ => (eval::as_name(value)?, &[]),
         };
-        let template = items.iter().find(|l| l.item.names[0].text == callee.text && !std::ptr::eq(&l.item, item));
+        // The user's own goes before the library's of the same name.
+        let others = || items.iter().filter(|l| l.item.names[0].text == callee.text && !std::ptr::eq(&l.item, item));
+        let template = others().find(|l| !l.library).or_else(|| others().next());
         let Some(template) = template else {
             let known: Vec<&str> = items.iter().map(|l| l.item.names[0].text.as_str()).collect();
             self.unknown_name("backbone", &callee, known.into_iter());
@@ -149,7 +151,7 @@ impl Builder<'_> {
         for (socket, plug) in sockets.iter().zip(given) {
             inputs.push((socket.name.text.clone(), self.input_named(&plug.name)?));
         }
-        let mut scope = self.scope.clone();
+        let mut scope = self.outer_scope(&template);
         let outer = self.scope.clone();
         self.bind(&callee.text, &typed, args, value.span, &outer, &mut scope)?;
         self.stages(item, &template, scope, inputs)
@@ -352,10 +354,10 @@ impl Builder<'_> {
             return None;
         }
         let names = Names { scope, values, readable, outer: true, implicit };
-        let mut depth = Vec::new();
+        let mut way = Way::default();
         let out = match (value, body) {
-            (Some(v), _) => self.flow(v, &names, &mut growing, &mut depth)?,
-            (None, Some(b)) => self.values(b, names, &mut growing, &mut depth, &["from"], name.span)?,
+            (Some(v), _) => self.flow(v, &names, &mut growing, &mut way)?,
+            (None, Some(b)) => self.values(b, names, &mut growing, &mut way, &["from"], name.span)?,
             (None, None) => {
                 self.diags.push(
                     Diagnostic::new(codes::SYNTAX_HEADER, name.span, format!("`{}` has no content", name.text))

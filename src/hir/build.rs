@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use super::eval::{self, Const, Scope};
 use super::import::{Gathered, Importer, Loaded, Loader};
@@ -43,10 +44,14 @@ pub fn lower(
         diags,
         scope: Scope::default(),
         blocks: HashMap::new(),
+        library: HashMap::new(),
+        library_files: HashSet::new(),
         spec: Spec { incomplete, ..Spec::default() },
         root,
         declared: HashSet::new(),
         used_blocks: HashSet::new(),
+        heights: HashMap::new(),
+        inputs: HashMap::new(),
         templates_only: false,
         links_read: 0,
         sources,
@@ -61,14 +66,21 @@ pub(super) struct Builder<'a> {
     pub diags: &'a mut Diagnostics,
     /// The file's parameters.
     pub scope: Scope,
-    /// Block templates by name.
-    pub blocks: HashMap<String, Item>,
+    /// The user's blocks by name, and the library's.
+    pub blocks: HashMap<String, Rc<Item>>,
+    pub library: HashMap<String, Rc<Item>>,
+    /// The files of the library. What is named there means the library's, whatever the user declares.
+    pub library_files: HashSet<FileId>,
     pub spec: Spec,
     pub root: FileId,
     /// Keyword and name of everything that is declared, whether it can be read or not: calling what could not be read is no
     /// second mistake.
     pub declared: HashSet<(String, String)>,
     pub used_blocks: HashSet<String>,
+    /// How many blocks are nested in each that was read, itself included.
+    pub heights: HashMap<BlockId, usize>,
+    /// The inputs by name.
+    pub inputs: HashMap<String, InputId>,
     /// The file has backbones for others to use, and no inputs of its own: any input name stands.
     pub templates_only: bool,
     /// Links of chains, counted as they are expanded.
@@ -80,6 +92,9 @@ pub(super) struct Builder<'a> {
     /// Headers that something was said of.
     pub wrong_headers: Vec<Span>,
 }
+
+/// A block, known by its name and whether it is the library's.
+pub(super) type BlockId = (bool, String);
 
 /// A body read against its table entry.
 pub(super) struct Fields<'t> {
@@ -103,7 +118,7 @@ impl Builder<'_> {
             } else {
                 self.spec.incomplete = true;
                 if let ("param", Some(n)) = (loaded.item.keyword.text.as_str(), loaded.item.names.first()) {
-                    self.scope.set(&n.text, Const::Open);
+                    self.scope.declare(&n.text, Const::Open);
                 }
             }
         }
@@ -115,8 +130,10 @@ impl Builder<'_> {
         let of = |kw: &'static str| good.iter().copied().filter(move |l| l.item.keyword.text == kw);
         self.params(&of("param").collect::<Vec<_>>(), options);
         self.duplicates(&of("block").filter(|l| !l.library).collect::<Vec<_>>(), "block");
-        for l in of("block").filter(|l| l.library).chain(of("block").filter(|l| !l.library)) {
-            self.blocks.insert(l.item.names[0].text.clone(), l.item.clone());
+        self.library_files = items.iter().filter(|l| l.library).map(|l| l.item.keyword.span.file).collect();
+        for l in of("block") {
+            let blocks = if l.library { &mut self.library } else { &mut self.blocks };
+            blocks.insert(l.item.names[0].text.clone(), Rc::new(l.item.clone()));
         }
         self.datas(&of("data").collect::<Vec<_>>(), &of("schema").collect::<Vec<_>>(), options);
         self.inputs(&of("input").collect::<Vec<_>>());
@@ -205,6 +222,22 @@ impl Builder<'_> {
         }
     }
 
+    /// Whether a name stands in a file of the library.
+    pub(super) fn is_library(&self, name: &Name) -> bool {
+        self.library_files.contains(&name.span.file)
+    }
+
+    /// The block that a name means where it stands: in the user's files the user's before the library's, in the library's only those.
+    pub(super) fn block(&self, name: &Name) -> Option<Rc<Item>> {
+        let own = self.blocks.get(&name.text).filter(|_| !self.is_library(name));
+        own.or_else(|| self.library.get(&name.text)).cloned()
+    }
+
+    /// What the body of an item may read apart from its own parameters: of the library nothing of the user's.
+    pub(super) fn outer_scope(&self, item: &Item) -> Scope {
+        if self.is_library(&item.keyword) { Scope::default() } else { self.scope.clone() }
+    }
+
     fn declare(&mut self, item: &Item) {
         let nested = item.body.iter().flat_map(|b| &b.entries).filter_map(|e| match e {
             Entry::Nested(n) => Some((&n.keyword, &n.names)),
@@ -223,7 +256,7 @@ impl Builder<'_> {
 
     /// A file that cannot be read may hold any name.
     fn imports_failed(&self) -> bool {
-        self.diags.iter().any(|d| d.code == codes::IMPORT_NOT_FOUND || d.code == codes::IMPORT_CYCLE)
+        [codes::IMPORT_NOT_FOUND, codes::IMPORT_CYCLE].into_iter().any(|c| self.diags.count(c) > 0)
     }
 
     /// Reports all but the first of items that may stand once.
@@ -268,6 +301,11 @@ impl Builder<'_> {
         let mut seen: HashMap<&str, Span> = HashMap::new();
         let mut failed: Vec<&str> = Vec::new();
         let scope = self.scope.clone();
+        let attributes = body.iter().flat_map(|b| &b.entries).filter_map(|e| match e {
+            Entry::Attr(a) => Some(a.key.text.as_str()),
+            _ => None,
+        });
+        let written: HashSet<&str> = attributes.collect();
         for entry in body.map(|b| b.entries.as_slice()).unwrap_or_default() {
             match entry {
                 Entry::Attr(a) => {
@@ -285,8 +323,7 @@ impl Builder<'_> {
                     let meant = found.or_else(|| {
                         self.unknown_attribute(who, &a.key, attrs, def);
                         let near = suggest::nearest(&a.key.text, known_in(attrs, def))?;
-                        let written = |e: &Entry| matches!(e, Entry::Attr(o) if o.key.text == near);
-                        attrs.iter().find(|d| d.name == near && !body.is_some_and(|b| b.entries.iter().any(written)))
+                        attrs.iter().find(|d| d.name == near && !written.contains(near))
                     });
                     let Some(d) = meant.filter(|d| found.is_some() || out.args.get(d.name).is_none()) else { continue };
                     self.diags.explain(codes::SYNTAX_MISSING_VALUE, a.value.span, || {
@@ -387,6 +424,7 @@ impl Builder<'_> {
             None if known.clone().next().is_none() => {
                 d.label("unknown").help(format!("none is declared{}", declare(keywords, name)))
             }
+            None if suggest::is_spent() => d.label("unknown"),
             None => d.label("unknown").help(format!("known: {}{}", suggest::listing(known), declare(keywords, name))),
         };
         self.diags.push(d);

@@ -42,34 +42,50 @@ impl Const {
     }
 }
 
-/// Names with a value: parameters of the file, of a block or a backbone, the index of a repetition.
+/// Names with a value: parameters of the file, and before them those of a block or a backbone, or the index of a repetition.
+/// A clone costs what its local names cost, however many parameters the file has.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    values: HashMap<String, Const>,
-    /// Names that were read, here and in all scopes made from this one.
+    file: Rc<HashMap<String, Const>>,
+    /// Names that hide the file's.
+    local: HashMap<String, Const>,
+    /// Parameters of the file that were read, here and in all scopes made from this one.
     used: Rc<RefCell<HashSet<String>>>,
     /// A file could not be read that may declare any name: then no name is wrong.
     pub any_name: bool,
 }
 
 impl Scope {
+    /// Gives a value to a parameter of the file.
+    pub fn declare(&mut self, name: &str, value: Const) {
+        Rc::make_mut(&mut self.file).insert(name.to_string(), value);
+    }
+    /// Gives a value to a name that hides a parameter of the file.
     pub fn set(&mut self, name: &str, value: Const) {
-        self.values.insert(name.to_string(), value);
+        self.local.insert(name.to_string(), value);
     }
     pub fn get(&self, name: &str) -> Option<&Const> {
-        let found = self.values.get(name)?;
+        if let Some(found) = self.local.get(name) {
+            return Some(found);
+        }
+        let found = self.file.get(name)?;
         if !self.used.borrow().contains(name) {
             self.used.borrow_mut().insert(name.to_string());
         }
         Some(found)
     }
+    /// Whether anything read this parameter of the file.
     pub fn was_used(&self, name: &str) -> bool {
         self.used.borrow().contains(name)
     }
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        let mut names: Vec<&str> = self.values.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        names.into_iter()
+    /// All names in alphabetical order. They are sorted only when the first is asked for.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        std::iter::once(self).flat_map(|s| {
+            let hidden = |n: &&String| !s.local.contains_key(*n);
+            let mut names: Vec<&str> = s.local.keys().chain(s.file.keys().filter(hidden)).map(String::as_str).collect();
+            names.sort_unstable();
+            names
+        })
     }
 }
 
@@ -216,11 +232,10 @@ fn unknown_value(name: &Name, scope: &Scope, diags: &mut Diagnostics) {
             suggest::certainty(&name.text, near, scope.names()),
         );
     } else {
-        let names: Vec<&str> = scope.names().collect();
-        d = d.help(if names.is_empty() {
-            format!("declare it: `param {}: int = ...`", name.text)
-        } else {
-            format!("known here: {}; or declare it: `param {}: int = ...`", suggest::listing(names), name.text)
+        let known = if suggest::is_spent() { String::new() } else { suggest::listing(scope.names()) };
+        d = d.help(match known.is_empty() {
+            true => format!("declare it: `param {}: int = ...`", name.text),
+            false => format!("known here: {known}; or declare it: `param {}: int = ...`", name.text),
         });
     }
     diags.push(d);

@@ -1,8 +1,8 @@
 //! Chains, merges, block templates and repetitions to a [`Body`] of ops.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::build::{Builder, duplicate};
+use super::build::{BlockId, Builder, duplicate};
 use super::eval::{self, Const, Scope};
 use super::*;
 use crate::diag::{Applicability, Diagnostic, codes, suggest};
@@ -16,6 +16,23 @@ const MAX_NODES: usize = 20_000;
 
 /// Links that are read in one spec, blocks and repetitions expanded. Bounds what expands to few ops, or to none, many times.
 pub(super) const MAX_LINKS: usize = 200_000;
+
+/// Blocks that use one another may be nested this deep, and links, blocks and brackets together this deep: reading them descends as far.
+pub(super) const MAX_BLOCKS: usize = 64;
+pub(super) const MAX_NESTED: usize = 200;
+
+/// How deep what is being read is nested.
+#[derive(Default)]
+pub(super) struct Way {
+    /// The blocks that are being expanded, the outermost first.
+    blocks: Vec<BlockId>,
+    /// Links that stand in one another.
+    links: usize,
+    /// The most blocks that were nested here.
+    deepest: usize,
+    /// Only to find mistakes: a block that was read before is not read again.
+    trial: bool,
+}
 
 /// What names mean inside a body.
 pub(super) struct Names<'a> {
@@ -35,6 +52,7 @@ pub(super) struct Names<'a> {
 pub(super) struct Growing {
     pub nodes: Vec<FlowNode>,
     pub reads: Vec<Read>,
+    places: HashMap<Read, usize>,
     /// The outermost link that is being read.
     site: Option<Span>,
     full: bool,
@@ -42,7 +60,7 @@ pub(super) struct Growing {
 
 impl Growing {
     pub fn read(&mut self, read: Read) -> Flow {
-        let i = self.reads.iter().position(|r| *r == read).unwrap_or_else(|| {
+        let i = *self.places.entry(read).or_insert_with(|| {
             self.reads.push(read);
             self.reads.len() - 1
         });
@@ -52,20 +70,14 @@ impl Growing {
 
 impl Builder<'_> {
     /// The value of a dataflow expression. `None`: reported.
-    pub(super) fn flow(
-        &mut self,
-        expr: &Expr,
-        names: &Names,
-        body: &mut Growing,
-        depth: &mut Vec<String>,
-    ) -> Option<Flow> {
+    pub(super) fn flow(&mut self, expr: &Expr, names: &Names, body: &mut Growing, way: &mut Way) -> Option<Flow> {
         match &expr.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => {
-                let first = self.first(&links[0], names, body, depth);
-                self.links(&links[1..], first, names, body, depth)
+                let first = self.first(&links[0], names, body, way);
+                self.links(&links[1..], first, names, body, way)
             }
-            _ => self.first(expr, names, body, depth),
+            _ => self.first(expr, names, body, way),
         }
     }
 
@@ -76,12 +88,12 @@ impl Builder<'_> {
         first: Option<Flow>,
         names: &Names,
         body: &mut Growing,
-        depth: &mut Vec<String>,
+        way: &mut Way,
     ) -> Option<Flow> {
         let mut at = first.unwrap_or_default();
         let mut ok = first.is_some();
         for link in links {
-            match self.apply(link, at, names, body, depth) {
+            match self.apply(link, at, names, body, way) {
                 Some(next) => at = next,
                 None => ok = false,
             }
@@ -95,11 +107,17 @@ impl Builder<'_> {
         for p in block.params.iter().flat_map(|p| &p.value) {
             scope.set(&p.name.text, Const::Open);
         }
-        self.block_body(block, scope, Flow::Source(0), &mut Growing::default(), &mut vec![block.names[0].text.clone()]);
+        let id = (false, block.names[0].text.clone());
+        let mut way = Way { blocks: vec![id.clone()], deepest: 1, trial: true, ..Way::default() };
+        // What is only tried does not count as part of the stages.
+        let links = self.links_read;
+        self.block_body(block, scope, Flow::Source(0), &mut Growing::default(), &mut way);
+        self.links_read = links;
+        self.heights.insert(id, way.deepest);
     }
 
     /// The first link: a named value, a merge, or an op on the implicit input.
-    fn first(&mut self, expr: &Expr, names: &Names, body: &mut Growing, depth: &mut Vec<String>) -> Option<Flow> {
+    fn first(&mut self, expr: &Expr, names: &Names, body: &mut Growing, way: &mut Way) -> Option<Flow> {
         if let Some(name) = &eval::as_name(expr) {
             if let Some(v) = names.values.get(&name.text) {
                 return Some(*v);
@@ -109,16 +127,13 @@ impl Builder<'_> {
             {
                 return Some(body.read(*read));
             }
-            if ops::find(&name.text).is_none() && !self.blocks.contains_key(&name.text) {
-                let known: Vec<&str> = names
-                    .values
-                    .keys()
-                    .map(String::as_str)
-                    .chain(names.readable.keys().filter(|_| names.outer).map(String::as_str))
-                    .chain(ops::table().iter().map(|o| o.call.name))
-                    .chain(self.blocks.keys().map(String::as_str))
-                    .collect();
-                let input = self.spec.inputs.iter().any(|i| i.name == name.text) && names.outer;
+            if ops::find(&name.text).is_none() && self.block(name).is_none() {
+                let input = names.outer && self.inputs.contains_key(&name.text);
+                if self.is_reported(&["block"], &name.text) || !input && self.is_reported(&["input"], &name.text) {
+                    return None;
+                }
+                let values = names.values.keys().chain(names.readable.keys().filter(|_| names.outer));
+                let known = || values.map(String::as_str).chain(self.callable()).collect();
                 let d = match input {
                     true => Diagnostic::new(
                         codes::NAME_UNKNOWN_CALL,
@@ -130,17 +145,15 @@ impl Builder<'_> {
                         "name it in the header, `backbone NAME({}, ...)`, and in the `from` of a stage that has one",
                         name.text
                     )),
-                    false => unknown_call(name, &known, "value, op or block"),
+                    false => unknown_call(name, known, "value, op or block"),
                 };
-                if !self.is_reported(&["block"], &name.text) && (input || !self.is_reported(&["input"], &name.text)) {
-                    self.diags.push(d);
-                }
+                self.diags.push(d);
                 return None;
             }
         }
         match names.implicit {
-            Some(input) => self.apply(expr, input, names, body, depth),
-            None if is_merge(expr) => self.apply(expr, Flow::Source(0), names, body, depth),
+            Some(input) => self.apply(expr, input, names, body, way),
+            None if self.is_merge(expr) => self.apply(expr, Flow::Source(0), names, body, way),
             None => {
                 self.diags.push(
                     Diagnostic::new(
@@ -157,13 +170,34 @@ impl Builder<'_> {
     }
 
     /// Applies a link to a value.
-    fn apply(
+    fn apply(&mut self, link: &Expr, input: Flow, names: &Names, body: &mut Growing, way: &mut Way) -> Option<Flow> {
+        if way.links >= MAX_NESTED {
+            return self
+                .too_deep(link.span, format!("blocks and brackets are nested more than {MAX_NESTED} deep here"));
+        }
+        way.links += 1;
+        let out = self.apply_here(link, input, names, body, way);
+        way.links -= 1;
+        out
+    }
+
+    /// Reports the first place that is nested too deeply to be read.
+    fn too_deep<T>(&mut self, span: Span, message: String) -> Option<T> {
+        if self.diags.count(codes::NAME_TOO_DEEP) == 0 {
+            self.diags.push(Diagnostic::new(codes::NAME_TOO_DEEP, span, message).label("not read").help(
+                "name the blocks one after the other in one chain, `a -> b -> c`, instead of one inside another",
+            ));
+        }
+        None
+    }
+
+    fn apply_here(
         &mut self,
         link: &Expr,
         input: Flow,
         names: &Names,
         body: &mut Growing,
-        depth: &mut Vec<String>,
+        way: &mut Way,
     ) -> Option<Flow> {
         self.links_read += 1;
         if self.links_read > MAX_LINKS {
@@ -181,7 +215,7 @@ impl Builder<'_> {
         }
         match &link.kind {
             ExprKind::Missing => None,
-            ExprKind::Chain(links) => self.links(links, Some(input), names, body, depth),
+            ExprKind::Chain(links) => self.links(links, Some(input), names, body, way),
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
                 let times = match eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags)?.value {
                     crate::schema::Value::Int(n) => n,
@@ -189,13 +223,13 @@ impl Builder<'_> {
                 };
                 let mut at = input;
                 for _ in 0..times {
-                    at = self.apply(right, at, names, body, depth)?;
+                    at = self.apply(right, at, names, body, way)?;
                 }
                 Some(at)
             }
-            ExprKind::Path(p) if p.len() == 1 => self.call(&p[0], &[], link, input, names, body, depth),
+            ExprKind::Path(p) if p.len() == 1 => self.call(&p[0], &[], link, input, names, body, way),
             ExprKind::Call { callee, args } => match eval::as_name(callee) {
-                Some(name) => self.call(&name, args, link, input, names, body, depth),
+                Some(name) => self.call(&name, args, link, input, names, body, way),
                 None => self.not_an_op(link),
             },
             _ => self.not_an_op(link),
@@ -227,6 +261,19 @@ impl Builder<'_> {
         None
     }
 
+    /// The names of all ops and blocks.
+    fn callable(&self) -> impl Iterator<Item = &str> {
+        let blocks = self.blocks.keys().chain(self.library.keys());
+        ops::table().iter().map(|o| o.call.name).chain(blocks.map(String::as_str))
+    }
+
+    /// Whether an expression is a call of an op that takes several values.
+    fn is_merge(&self, expr: &Expr) -> bool {
+        let ExprKind::Call { callee, .. } = &expr.kind else { return false };
+        let Some(name) = eval::as_name(callee) else { return false };
+        self.block(&name).is_none() && ops::find(&name.text).is_some_and(|o| o.arity == Arity::Many)
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn call(
         &mut self,
@@ -236,7 +283,7 @@ impl Builder<'_> {
         input: Flow,
         names: &Names,
         body: &mut Growing,
-        depth: &mut Vec<String>,
+        way: &mut Way,
     ) -> Option<Flow> {
         if body.nodes.len() >= MAX_NODES {
             if !body.full {
@@ -252,18 +299,16 @@ impl Builder<'_> {
             }
             return None;
         }
-        if depth.is_empty() {
+        if way.blocks.is_empty() {
             body.site = Some(whole.span);
         }
         let site = body.site.unwrap_or(whole.span);
-        if let Some(block) = self.blocks.get(&name.text).cloned() {
-            return self.expand(&block, name, args, whole, input, names, body, depth);
+        if let Some(block) = self.block(name) {
+            return self.expand(&block, name, args, whole, input, names, body, way);
         }
         let Some(op) = ops::find(&name.text) else {
-            let known: Vec<&str> =
-                ops::table().iter().map(|o| o.call.name).chain(self.blocks.keys().map(String::as_str)).collect();
-            let d = unknown_call(name, &known, "op or block");
             if !self.is_reported(&["block"], &name.text) {
+                let d = unknown_call(name, || self.callable().collect(), "op or block");
                 self.diags.push(d);
             }
             return None;
@@ -285,7 +330,7 @@ impl Builder<'_> {
                 let mut inputs = Vec::new();
                 let mut ok = true;
                 for v in &values {
-                    match self.flow(&v.value, names, body, depth) {
+                    match self.flow(&v.value, names, body, way) {
                         Some(f) => inputs.push(f),
                         None => ok = false,
                     }
@@ -329,10 +374,11 @@ impl Builder<'_> {
         input: Flow,
         names: &Names,
         body: &mut Growing,
-        depth: &mut Vec<String>,
+        way: &mut Way,
     ) -> Option<Flow> {
-        if let Some(at) = depth.iter().position(|n| *n == name.text) {
-            let circle: Vec<&str> = depth[at..].iter().map(String::as_str).chain([name.text.as_str()]).collect();
+        let id: BlockId = (self.is_library(&block.keyword), name.text.clone());
+        if let Some(at) = way.blocks.iter().position(|b| *b == id) {
+            let circle: Vec<&str> = way.blocks[at..].iter().chain([&id]).map(|(_, name)| name.as_str()).collect();
             let d = Diagnostic::new(
                 codes::NAME_CYCLE,
                 name.span,
@@ -340,18 +386,32 @@ impl Builder<'_> {
             )
             .also(block.names[0].span, "defined here")
             .help("templates cannot be recursive; repeat with `n * block(...)`");
-            if !self.diags.iter().any(|e| e.code == d.code && e.primary == d.primary) {
+            if !self.diags.has(d.code, name.span) {
                 self.diags.push(d);
             }
             return None;
         }
-        let mut scope = self.scope.clone();
+        let known = self.heights.get(&id).copied().filter(|_| way.trial);
+        if way.blocks.len() + known.unwrap_or(1) > MAX_BLOCKS {
+            let message = format!("`{}` is a block that is nested more than {MAX_BLOCKS} deep in others", name.text);
+            return self.too_deep(name.span, message);
+        }
+        let mut scope = self.outer_scope(block);
         let params = block.params.as_ref().map(|p| p.value.as_slice()).unwrap_or_default();
         self.bind(&name.text, params, args, whole.span, &names.scope, &mut scope)?;
-        depth.push(name.text.clone());
-        self.used_blocks.insert(name.text.clone());
-        let out = self.block_body(block, scope, input, body, depth);
-        depth.pop();
+        if !id.0 {
+            self.used_blocks.insert(name.text.clone());
+        }
+        if let Some(height) = known {
+            way.deepest = way.deepest.max(way.blocks.len() + height);
+            return Some(input);
+        }
+        way.blocks.push(id.clone());
+        let outer = std::mem::replace(&mut way.deepest, way.blocks.len());
+        let out = self.block_body(block, scope, input, body, way);
+        way.blocks.pop();
+        self.heights.insert(id, way.deepest - way.blocks.len());
+        way.deepest = way.deepest.max(outer);
         out
     }
 
@@ -361,14 +421,14 @@ impl Builder<'_> {
         scope: Scope,
         input: Flow,
         body: &mut Growing,
-        depth: &mut Vec<String>,
+        way: &mut Way,
     ) -> Option<Flow> {
         let empty = HashMap::new();
         let values = HashMap::from([("in".to_string(), input)]);
         let inner = Names { scope, values, readable: &empty, outer: false, implicit: Some(input) };
         match (&block.value, &block.body) {
-            (Some(value), _) => self.flow(value, &inner, body, depth),
-            (None, Some(b)) => self.values(b, inner, body, depth, &[], block.names[0].span),
+            (Some(value), _) => self.flow(value, &inner, body, way),
+            (None, Some(b)) => self.values(b, inner, body, way, &[], block.names[0].span),
             (None, None) => {
                 self.diags.push(
                     Diagnostic::new(codes::SYNTAX_HEADER, block.names[0].span, "this block has no content")
@@ -385,7 +445,7 @@ impl Builder<'_> {
         b: &AstBody,
         mut names: Names,
         body: &mut Growing,
-        depth: &mut Vec<String>,
+        way: &mut Way,
         skip: &[&str],
         span: Span,
     ) -> Option<Flow> {
@@ -414,7 +474,7 @@ impl Builder<'_> {
                 continue;
             }
             seen.insert(&a.key.text, a.key.span);
-            match self.flow(&a.value, &names, body, depth) {
+            match self.flow(&a.value, &names, body, way) {
                 Some(v) if a.key.text == "out" => out = Some(v),
                 Some(v) => {
                     names.values.insert(a.key.text.clone(), v);
@@ -447,10 +507,11 @@ impl Builder<'_> {
     ) -> Option<()> {
         let mut ok = true;
         let mut position = 0;
-        let mut set: Vec<&str> = Vec::new();
+        let mut set: HashSet<&str> = HashSet::new();
+        let by_name: HashMap<&str, &ast::Param> = params.iter().rev().map(|p| (p.name.text.as_str(), p)).collect();
         for arg in args {
             let param = match &arg.name {
-                Some(n) => params.iter().find(|p| p.name.text == n.text),
+                Some(n) => by_name.get(n.text.as_str()).copied(),
                 None => {
                     position += 1;
                     params.get(position - 1)
@@ -480,27 +541,23 @@ impl Builder<'_> {
                 ok = false;
                 continue;
             };
-            if set.contains(&param.name.text.as_str()) {
+            if !set.insert(&param.name.text) {
                 let what = format!("`{}` is given twice", param.name.text);
                 self.diags.push(Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, what).label("again here"));
                 ok = false;
                 continue;
             }
-            set.push(&param.name.text);
             match self.typed(param, &arg.value, outer) {
                 Some(v) => inner.set(&param.name.text, v),
                 None => ok = false,
             }
         }
-        for param in params.iter().filter(|p| !set.contains(&p.name.text.as_str())) {
+        for param in params.iter().filter(|p| !set.contains(p.name.text.as_str())) {
             match &param.default {
-                Some(d) => {
-                    let scope = inner.clone();
-                    match self.typed(param, d, &scope) {
-                        Some(v) => inner.set(&param.name.text, v),
-                        None => ok = false,
-                    }
-                }
+                Some(d) => match self.typed(param, d, inner) {
+                    Some(v) => inner.set(&param.name.text, v),
+                    None => ok = false,
+                },
                 None => {
                     self.diags.push(
                         Diagnostic::new(
@@ -540,13 +597,8 @@ impl Builder<'_> {
     }
 }
 
-fn is_merge(expr: &Expr) -> bool {
-    let ExprKind::Call { callee, .. } = &expr.kind else { return false };
-    eval::as_name(callee).and_then(|n| ops::find(&n.text)).is_some_and(|o| o.arity == Arity::Many)
-}
-
-fn unknown_call(name: &Name, known: &[&str], what: &str) -> Diagnostic {
-    let mut known = known.to_vec();
+fn unknown_call<'n>(name: &Name, known: impl FnOnce() -> Vec<&'n str>, what: &str) -> Diagnostic {
+    let mut known = if suggest::is_spent() { Vec::new() } else { known() };
     known.sort_unstable();
     known.dedup();
     let d = Diagnostic::new(codes::NAME_UNKNOWN_CALL, name.span, format!("there is no {what} called `{}`", name.text));

@@ -12,85 +12,7 @@ use crate::syntax::ast::{ExprKind, Name};
 impl Builder<'_> {
     pub(super) fn heads(&mut self, items: &[&Loaded]) {
         let def = schema::item("head").expect("in the table");
-        // Rank: name of a task, family, kind, `*`.
-        let mut unknown_target = false;
-        let mut best: Vec<Option<(usize, usize)>> = vec![None; self.spec.tasks.len()];
-        for (h, l) in items.iter().enumerate() {
-            for target in &l.item.targets {
-                let hits: Vec<(usize, usize)> = if target.kind == ExprKind::Star {
-                    (0..self.spec.tasks.len()).map(|t| (t, 3)).collect()
-                } else {
-                    let Some(name) = eval::as_name(target) else {
-                        self.diags.push(Diagnostic::new(
-                            codes::TYPE_MISMATCH,
-                            target.span,
-                            "expected a task, a family, a kind, or `*`",
-                        ));
-                        continue;
-                    };
-                    let family = self.spec.families.iter().position(|f| f.name == name.text);
-                    let tasks = self.spec.tasks.iter().enumerate();
-                    let hits: Vec<(usize, usize)> = tasks
-                        .filter_map(|(i, t)| {
-                            if t.name == name.text {
-                                Some((i, 0))
-                            } else if family.is_some() && t.family == family {
-                                Some((i, 1))
-                            } else if t.kind.name() == name.text {
-                                Some((i, 2))
-                            } else {
-                                None
-                            }
-                        })
-                        .collect();
-                    let kind = super::tasks::kind_names().any(|k| k == name.text);
-                    if hits.is_empty() && kind && !self.spec.incomplete && !self.spec.tasks.is_empty() {
-                        self.diags.push(
-                            Diagnostic::new(
-                                codes::NAME_UNUSED,
-                                name.span,
-                                format!("no task is of the kind `{}`", name.text),
-                            )
-                            .help("remove it, or declare such a task"),
-                        );
-                    }
-                    if hits.is_empty() && !kind && !self.declared_task(&name.text) {
-                        let known: Vec<String> = self
-                            .spec
-                            .tasks
-                            .iter()
-                            .map(|t| t.name.clone())
-                            .chain(self.spec.families.iter().map(|f| f.name.clone()))
-                            .chain(self.spec.tasks.iter().map(|t| t.kind.name().to_string()))
-                            .collect::<BTreeSet<String>>()
-                            .into_iter()
-                            .collect();
-                        self.unknown_name("task", &name, known.iter().map(String::as_str));
-                        unknown_target = true;
-                    }
-                    hits
-                };
-                for (t, rank) in hits {
-                    match best[t] {
-                        Some((r, other)) if r == rank && rank < 2 => {
-                            let d = Diagnostic::new(
-                                codes::NAME_DUPLICATE,
-                                target.span,
-                                format!("a second head for `{}`", self.spec.tasks[t].name),
-                            )
-                            .label("again here")
-                            .also(items[other].item.keyword.span, "the first")
-                            .help("keep one of them; a head of a task goes before one of its family, kind or `*`");
-                            if !self.diags.iter().any(|e| e.primary.as_ref().map(|p| p.span) == Some(target.span)) {
-                                self.diags.push(d);
-                            }
-                        }
-                        Some((r, _)) if r <= rank => {}
-                        _ => best[t] = Some((rank, h)),
-                    }
-                }
-            }
-        }
+        let (best, unknown_target) = self.best_heads(items);
         let Some(backbone) = &self.spec.backbone else { return };
         let mut readable: HashMap<String, Read> = HashMap::new();
         for (i, input) in self.spec.inputs.iter().enumerate() {
@@ -103,7 +25,7 @@ impl Builder<'_> {
         let mut made: HashMap<(usize, Option<usize>), Option<HeadId>> = HashMap::new();
         let mut missing: Vec<usize> = Vec::new();
         for (t, best) in best.into_iter().enumerate() {
-            let Some((_, h)) = best else {
+            let Some(h) = best else {
                 missing.push(t);
                 continue;
             };
@@ -162,7 +84,107 @@ impl Builder<'_> {
         }
     }
 
+    /// For each task the most specific head that is for it, and whether a target could not be read.
+    fn best_heads(&mut self, items: &[&Loaded]) -> (Vec<Option<usize>>, bool) {
+        let targets = Targets::of(&self.spec);
+        let mut unknown_target = false;
+        // The rank of the best head so far, and the head.
+        let mut best: Vec<Option<(Rank, usize)>> = vec![None; self.spec.tasks.len()];
+        let mut seen: HashMap<(bool, String), Span> = HashMap::new();
+        let mut known: Option<BTreeSet<String>> = None;
+        for (h, l) in items.iter().enumerate() {
+            for target in &l.item.targets {
+                let name = match &target.kind {
+                    ExprKind::Star => Name { text: "*".into(), quoted: false, span: target.span },
+                    _ => match eval::as_name(target) {
+                        Some(name) => name,
+                        None => {
+                            let wanted = "expected a task, a family, a kind, or `*`";
+                            self.diags.push(Diagnostic::new(codes::TYPE_MISMATCH, target.span, wanted));
+                            continue;
+                        }
+                    },
+                };
+                let key = (target.kind == ExprKind::Star, name.text.clone());
+                if let Some(first) = seen.get(&key) {
+                    let message = format!("a second head for `{}`", name.text);
+                    let d = Diagnostic::new(codes::NAME_DUPLICATE, target.span, message)
+                        .label("again here")
+                        .also(*first, "the first")
+                        .help("keep one of them; a head of a task goes before one of its family, kind or `*`");
+                    self.diags.push(d);
+                    continue;
+                }
+                seen.insert(key, target.span);
+                let hits = match target.kind {
+                    ExprKind::Star => (0..self.spec.tasks.len()).map(|t| (t, Rank::Any)).collect(),
+                    _ => targets.hits(&name.text, &self.spec),
+                };
+                let kind = super::tasks::kind_names().any(|k| k == name.text);
+                if hits.is_empty() && kind && !self.spec.incomplete && !self.spec.tasks.is_empty() {
+                    let message = format!("no task is of the kind `{}`", name.text);
+                    let d = Diagnostic::new(codes::NAME_UNUSED, name.span, message);
+                    self.diags.push(d.help("remove it, or declare such a task"));
+                }
+                let is_known = kind || target.kind == ExprKind::Star || self.declared_task(&name.text);
+                if hits.is_empty() && !is_known {
+                    let known = known.get_or_insert_with(|| targets.names());
+                    self.unknown_name("task", &name, known.iter().map(String::as_str));
+                    unknown_target = true;
+                }
+                for (t, rank) in hits {
+                    if best[t].is_none_or(|(r, _)| rank < r) {
+                        best[t] = Some((rank, h));
+                    }
+                }
+            }
+        }
+        (best.into_iter().map(|b| b.map(|(_, h)| h)).collect(), unknown_target)
+    }
+
+    /// Whether a task of that name is written, even if it could not be read.
     pub(super) fn declared_task(&self, name: &str) -> bool {
-        self.spec.written.iter().any(|w| w.item.keyword.text == "task" && w.item.names.iter().any(|n| n.text == name))
+        self.declared.contains(&("task".into(), name.into()))
+    }
+}
+
+/// How a head came to be for a task; the first goes before the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Task,
+    Family,
+    Kind,
+    Any,
+}
+
+/// What the target of a head may name.
+struct Targets {
+    tasks: HashMap<String, usize>,
+    families: HashMap<String, usize>,
+    kinds: HashMap<&'static str, Vec<usize>>,
+}
+
+impl Targets {
+    fn of(spec: &Spec) -> Targets {
+        let mut kinds: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        for (i, t) in spec.tasks.iter().enumerate() {
+            kinds.entry(t.kind.name()).or_default().push(i);
+        }
+        let tasks = spec.tasks.iter().enumerate().map(|(i, t)| (t.name.clone(), i)).collect();
+        let families = spec.families.iter().enumerate().map(|(i, f)| (f.name.clone(), i)).collect();
+        Targets { tasks, families, kinds }
+    }
+
+    /// The tasks that a name is for.
+    fn hits(&self, name: &str, spec: &Spec) -> Vec<(usize, Rank)> {
+        let task = self.tasks.get(name).map(|t| (*t, Rank::Task));
+        let family = self.families.get(name).into_iter().flat_map(|f| spec.families[*f].tasks.clone());
+        let kind = self.kinds.get(name).into_iter().flatten();
+        task.into_iter().chain(family.map(|t| (t, Rank::Family))).chain(kind.map(|t| (*t, Rank::Kind))).collect()
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        let kinds = self.kinds.keys().map(|k| k.to_string());
+        self.tasks.keys().chain(self.families.keys()).cloned().chain(kinds).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Data sets and inputs: what is known of columns, and which of them the network reads.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::build::{Builder, Options};
 use super::eval::{self};
 use super::import::Loaded;
@@ -15,6 +17,8 @@ impl Builder<'_> {
     pub(super) fn datas(&mut self, items: &[&Loaded], schemas: &[&Loaded], options: &Options) {
         self.duplicates(items, "data set");
         self.duplicates(schemas, "schema");
+        let schemas_by_name: HashMap<&str, &Loaded> =
+            schemas.iter().rev().map(|s| (s.item.names[0].text.as_str(), *s)).collect();
         for l in items {
             let item = &l.item;
             let def = schema::item("data").expect("in the table");
@@ -48,7 +52,7 @@ impl Builder<'_> {
             if fields.broken {
                 continue;
             }
-            let written = schemas.iter().find(|s| s.item.names[0].text == item.names[0].text);
+            let written = schemas_by_name.get(item.names[0].text.as_str()).copied();
             let frozen = match written {
                 Some(s) => match data::Schema::from_ast(&s.item, &|path| (self.load)(&s.base.join(path))) {
                     Ok(s) => Some(s),
@@ -94,11 +98,11 @@ impl Builder<'_> {
                 known,
             });
         }
+        let names: BTreeSet<&str> = items.iter().map(|l| l.item.names[0].text.as_str()).collect();
         for s in schemas {
             let name = &s.item.names[0];
-            if !items.iter().any(|l| l.item.names[0].text == name.text) {
-                let names: Vec<String> = items.iter().map(|l| l.item.names[0].text.clone()).collect();
-                self.unknown_name("data set", name, names.iter().map(String::as_str));
+            if !names.contains(name.text.as_str()) {
+                self.unknown_name("data set", name, names.iter().copied());
             }
         }
     }
@@ -232,6 +236,7 @@ impl Builder<'_> {
             if let Some(picture) = from.as_ref().and_then(|c| self.picture(c)) {
                 self.diags.extend(as_picture(&picture, &ty, ty_expr, &fields.args));
             }
+            self.inputs.entry(item.names[0].text.clone()).or_insert(InputId(self.spec.inputs.len()));
             self.spec.inputs.push(Input {
                 name: item.names[0].text.clone(),
                 span: item.names[0].span,

@@ -21,15 +21,14 @@ impl Builder<'_> {
             let (Some(ty_expr), Some(value)) = (&item.ty, &item.value) else { continue };
             unknown.retain(|k| *k != name.text);
             let Some(ty) = self.param_type(ty_expr) else {
-                self.scope.set(&name.text, Const::Open);
+                self.scope.declare(&name.text, Const::Open);
                 continue;
             };
             let (default, bounds) = match &value.kind {
                 ast::ExprKind::Binary { op: ast::BinaryOp::In, left, right } => (&**left, Some(&**right)),
                 _ => (value, None),
             };
-            let scope = self.scope.clone();
-            let bounds = bounds.and_then(|b| self.bounds(b, &scope));
+            let bounds = bounds.and_then(|b| self.bounds(b));
             let mut found = self.param_value(default, &ty, bounds, None);
             let mut set = false;
             for (_, text) in options.set.iter().filter(|(k, _)| *k == name.text) {
@@ -37,11 +36,11 @@ impl Builder<'_> {
                 found = self.set_value(name, text, &ty, bounds);
             }
             if let Some(v) = found {
-                self.scope.set(&name.text, v.clone());
+                self.scope.declare(&name.text, v.clone());
                 self.spec.params.push(Param { name: name.text.clone(), value: v, set, span: name.span });
             } else {
                 // A wrong value is reported; whatever uses the parameter stays silent.
-                self.scope.set(&name.text, Const::Open);
+                self.scope.declare(&name.text, Const::Open);
             }
         }
         for name in unknown {
@@ -145,7 +144,7 @@ impl Builder<'_> {
                         );
                         for (w, ..) in &way[from..] {
                             state[*w] = 2;
-                            self.scope.set(&items[*w].item.names[0].text, Const::Open);
+                            self.scope.declare(&items[*w].item.names[0].text, Const::Open);
                         }
                     }
                     _ => {}
@@ -171,7 +170,7 @@ impl Builder<'_> {
         }
     }
 
-    fn bounds(&mut self, expr: &ast::Expr, scope: &Scope) -> Option<(f64, f64, Span)> {
+    fn bounds(&mut self, expr: &ast::Expr) -> Option<(f64, f64, Span)> {
         let ast::ExprKind::Range { from, to } = &expr.kind else {
             self.diags.push(
                 Diagnostic::new(codes::TYPE_MISMATCH, expr.span, "expected bounds such as `8..512`")
@@ -180,8 +179,8 @@ impl Builder<'_> {
             return None;
         };
         let number = crate::schema::NUMBER;
-        let low = eval::value(from, &number, scope, self.diags)?;
-        let high = eval::value(to, &number, scope, self.diags)?;
+        let low = eval::value(from, &number, &self.scope, self.diags)?;
+        let high = eval::value(to, &number, &self.scope, self.diags)?;
         match (low.value, high.value) {
             (crate::schema::Value::Float(a), crate::schema::Value::Float(b)) if a > b => {
                 self.diags.push(
@@ -202,8 +201,7 @@ impl Builder<'_> {
         bounds: Option<(f64, f64, Span)>,
         set: Option<&str>,
     ) -> Option<Const> {
-        let scope = self.scope.clone();
-        let v = eval::value(expr, ty, &scope, self.diags)?;
+        let v = eval::value(expr, ty, &self.scope, self.diags)?;
         let c = match v.value {
             crate::schema::Value::Int(v) => Const::Int(v),
             crate::schema::Value::Float(v) => Const::Float(v),

@@ -206,7 +206,7 @@ impl Builder<'_> {
             }
             let stages = self.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
             let stage = stages.iter().position(|s| s.name == text).map(|i| Read::Stage(StageId(i)));
-            let input = self.spec.inputs.iter().position(|i| i.name == text).map(|i| Read::Input(InputId(i)));
+            let input = self.inputs.get(&text).map(|i| Read::Input(*i));
             match stage.or(input) {
                 // The level before by its name: among several copies there is no other value of that name than their mean.
                 Some(Read::Stage(s)) if before.is_some_and(|b| b == s) => queries.push(Query::Previous),

@@ -8,6 +8,45 @@ use super::*;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::syntax::ast::{Edge, Expr, ExprKind, Item, Name};
 
+/// Mixes whose queries read one another may be nested this deep: whatever walks a network follows them.
+pub(super) const MAX_MIXES: usize = 64;
+
+/// The nodes by name.
+#[derive(Default)]
+struct Known {
+    nodes: HashMap<String, Node>,
+    /// Stages of the nodes that could not be read, by the name of the copy.
+    lost: HashMap<String, Vec<String>>,
+}
+
+impl Known {
+    fn insert(&mut self, name: String, node: Node) {
+        if let (Node::Broken, Some((stage, copy))) = (node, name.rsplit_once('.')) {
+            self.lost.entry(copy.into()).or_default().push(stage.into());
+        }
+        self.nodes.insert(name, node);
+    }
+}
+
+/// The stages of the backbone: their names in order, and the place of each.
+struct Stages {
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Stages {
+    fn of(backbone: &Backbone) -> Stages {
+        let names: Vec<String> = backbone.stages.iter().map(|s| s.name.clone()).collect();
+        Stages { places: names.iter().cloned().enumerate().map(|(i, n)| (n, i)).collect(), names }
+    }
+    fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+    fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.names.iter().map(String::as_str)
+    }
+}
+
 /// What a name on the left or right of `<-` is.
 #[derive(Clone, Copy)]
 enum Node {
@@ -22,24 +61,21 @@ impl Builder<'_> {
     pub(super) fn topology(&mut self, item: &Item) {
         let def = schema::item("topology").expect("in the table");
         let fields = self.fields(&item.keyword, item.body.as_ref(), &[], def, item.span);
-        let Some(stages) =
-            self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
-        else {
-            return;
-        };
+        let Some(backbone) = &self.spec.backbone else { return };
+        let stages = Stages::of(backbone);
         let mut topology = Topology {
             name: item.names.first().map(|n| n.text.clone()).unwrap_or_default(),
             span: Some(item.over.as_ref().map_or(item.span, |n| n.span)),
             ..Topology::default()
         };
-        let mut known: HashMap<String, Node> = HashMap::new();
+        let mut known = Known::default();
         for (i, input) in self.spec.inputs.iter().enumerate() {
             known.insert(input.name.clone(), Node::Source(TopoSource::Input(InputId(i))));
         }
         // Left-hand sides first, so that a forward reference is told from a typing slip.
         for e in &fields.edges {
             for t in &e.targets {
-                known.entry(text_of(t)).or_insert(Node::Later);
+                known.nodes.entry(text_of(t)).or_insert(Node::Later);
             }
         }
         let tasks: HashMap<String, usize> =
@@ -52,10 +88,10 @@ impl Builder<'_> {
         for e in &fields.edges {
             eval::walk_paths(&e.source, &mut |p| read.push(eval::dotted(p)));
         }
-        let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.contains_key(n)).collect();
+        let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.nodes.contains_key(n)).collect();
         for edge in &fields.edges {
             if self.diags.any_syntax_within(edge.span) {
-                known.extend(edge.targets.iter().map(|t| (text_of(t), Node::Broken)));
+                edge.targets.iter().for_each(|t| known.insert(text_of(t), Node::Broken));
                 broken = true;
                 continue;
             }
@@ -88,6 +124,12 @@ impl Builder<'_> {
             .filter_map(|(t, r)| r.map(|(reads, span)| (TaskId(t), reads, Some(span))))
             .filter(|(_, reads, _)| !reads.is_empty())
             .collect();
+        if let Some(span) = too_deep(&topology) {
+            let message = format!("the queries of more than {MAX_MIXES} mixes read one another");
+            let d = Diagnostic::new(codes::TOPOLOGY_SOURCE, span, message).label("not read");
+            self.diags.push(d.help("let the query be an input or a copy"));
+            broken = true;
+        }
         if broken {
             // Its nodes are not all there: what it would be is not known.
             return;
@@ -99,10 +141,10 @@ impl Builder<'_> {
     fn edge(
         &mut self,
         edge: &Edge,
-        stages: &[String],
+        stages: &Stages,
         tasks: &HashMap<String, usize>,
         topology: &mut Topology,
-        known: &mut HashMap<String, Node>,
+        known: &mut Known,
         task_reads: &mut [Option<(Vec<TopoSource>, Span)>],
         spans: &mut HashMap<String, Span>,
     ) -> Option<()> {
@@ -158,38 +200,34 @@ impl Builder<'_> {
                 ok = false;
                 continue;
             };
-            let Some(s) = stages.iter().position(|n| *n == stage.text) else {
+            let Some(s) = stages.places.get(&stage.text).copied() else {
                 let mut d = Diagnostic::new(
                     codes::TOPOLOGY_STAGE,
                     stage.span,
                     format!("the backbone has no stage `{}`", stage.text),
                 );
-                let lost: Vec<&str> = known
-                    .iter()
-                    .filter(|(_, n)| matches!(n, Node::Broken))
-                    .filter_map(|(name, _)| name.strip_suffix(&copy.text)?.strip_suffix('.'))
-                    .filter(|s| stages.iter().any(|t| t == s))
-                    .collect();
+                let lost = known.lost.get(&copy.text).into_iter().flatten();
+                let lost: Vec<&str> = lost.map(String::as_str).filter(|s| stages.has(s)).collect();
                 if let Some(near) = suggest::nearest(&stage.text, lost.iter().copied()) {
                     let message = format!("replace `{}` with `{near}`", stage.text);
                     let how = suggest::certainty(&stage.text, near, lost.iter().copied());
                     d = d.label(format!("did you mean `{near}`?")).fix(message, stage.span, near, how);
                     self.diags.push(d);
-                    known.insert(text, Node::Broken);
+                    known.nodes.insert(text, Node::Broken);
                     ok = false;
                     continue;
                 }
-                d = match suggest::nearest(&stage.text, stages.iter().map(String::as_str)) {
+                d = match suggest::nearest(&stage.text, stages.names()) {
                     Some(near) => d.label(format!("did you mean `{near}`?")).fix(
                         format!("replace `{}` with `{near}`", stage.text),
                         stage.span,
                         near,
-                        suggest::certainty(&stage.text, near, stages.iter().map(String::as_str)),
+                        suggest::certainty(&stage.text, near, stages.names()),
                     ),
-                    None => d.help(format!("stages: {}", suggest::listing(stages.iter().map(String::as_str)))),
+                    None => d.help(format!("stages: {}", suggest::listing(stages.names()))),
                 };
                 self.diags.push(d);
-                known.insert(text, Node::Broken);
+                known.nodes.insert(text, Node::Broken);
                 ok = false;
                 continue;
             };
@@ -217,11 +255,11 @@ impl Builder<'_> {
     }
 
     /// `STAGE.COPY` of no stage.
-    fn stray_node(&self, target: &Expr, stages: &[String]) -> bool {
-        matches!(&target.kind, ExprKind::Path(p) if p.len() == 2 && !stages.contains(&p[0].text))
+    fn stray_node(&self, target: &Expr, stages: &Stages) -> bool {
+        matches!(&target.kind, ExprKind::Path(p) if p.len() == 2 && !stages.has(&p[0].text))
     }
 
-    fn not_a_node(&mut self, target: &Expr, stages: &[String], tasks: &HashMap<String, usize>) {
+    fn not_a_node(&mut self, target: &Expr, stages: &Stages, tasks: &HashMap<String, usize>) {
         let text = text_of(target);
         if self.is_reported(&["task"], &text) {
             return;
@@ -231,8 +269,7 @@ impl Builder<'_> {
             target.span,
             format!("`{text}` is neither a task nor a copy of a stage"),
         );
-        let mut names: Vec<&str> = tasks.keys().map(String::as_str).collect();
-        names.sort_unstable();
+        let names = by_name(tasks);
         let d = match suggest::nearest(&text, names.iter().copied()) {
             Some(near) => d.label(format!("did you mean `{near}`?")).fix(
                 format!("replace `{text}` with `{near}`"),
@@ -240,25 +277,20 @@ impl Builder<'_> {
                 super::build::quoted_if_needed(near),
                 crate::diag::Applicability::Maybe,
             ),
-            None if stages.contains(&text) => d.help(format!("name the copy: `{text}.a`")),
+            None if stages.has(&text) => d.help(format!("name the copy: `{text}.a`")),
             None => d.help("a line is `STAGE.COPY <- SOURCE`, `TASK <- SOURCE`, or `NAME <- mix(...)[...]`"),
         };
         self.diags.push(d);
     }
 
-    fn sources(
-        &mut self,
-        expr: &Expr,
-        topology: &mut Topology,
-        known: &HashMap<String, Node>,
-    ) -> Option<Vec<TopoSource>> {
+    fn sources(&mut self, expr: &Expr, topology: &mut Topology, known: &Known) -> Option<Vec<TopoSource>> {
         match &expr.kind {
             ExprKind::List(items) => items.iter().map(|e| self.source(e, topology, known)).collect(),
             _ => Some(vec![self.source(expr, topology, known)?]),
         }
     }
 
-    fn source(&mut self, expr: &Expr, topology: &mut Topology, known: &HashMap<String, Node>) -> Option<TopoSource> {
+    fn source(&mut self, expr: &Expr, topology: &mut Topology, known: &Known) -> Option<TopoSource> {
         if expr.kind == ExprKind::Missing {
             return None;
         }
@@ -279,7 +311,7 @@ impl Builder<'_> {
             }
         }
         let text = text_of(expr);
-        match known.get(&text) {
+        match known.nodes.get(&text) {
             Some(Node::Source(s)) => Some(*s),
             Some(Node::Broken) => None,
             Some(Node::Later) => {
@@ -295,8 +327,7 @@ impl Builder<'_> {
                 None
             }
             None => {
-                let mut names: Vec<&str> = known.keys().map(String::as_str).collect();
-                names.sort_unstable();
+                let names = by_name(&known.nodes);
                 let d =
                     Diagnostic::new(codes::TOPOLOGY_SOURCE, expr.span, format!("there is no node or input `{text}`"));
                 let d = match suggest::nearest(&text, names.iter().copied()) {
@@ -310,6 +341,7 @@ impl Builder<'_> {
                             false => crate::diag::Applicability::Maybe,
                         },
                     ),
+                    None if names.is_empty() => d.label("unknown"),
                     None => d.label("unknown").help(format!("known: {}", suggest::listing(names))),
                 };
                 self.diags.push(d);
@@ -324,7 +356,7 @@ impl Builder<'_> {
         name: &str,
         span: Option<Span>,
         topology: &mut Topology,
-        known: &HashMap<String, Node>,
+        known: &Known,
     ) -> Option<TopoSource> {
         let (args, members) = as_mix(expr).expect("checked by the caller");
         let mut gate = None;
@@ -371,6 +403,31 @@ impl Builder<'_> {
         topology.mixes.push(TopoMix { name: name.to_string(), gate, query, members: members?, span });
         Some(TopoSource::Mix(topology.mixes.len() - 1))
     }
+}
+
+/// The place of the first mix that is nested too deeply in the queries of others.
+fn too_deep(t: &Topology) -> Option<Span> {
+    let mut depths: Vec<usize> = Vec::with_capacity(t.mixes.len());
+    for mix in &t.mixes {
+        // A mix stands after all that it reads.
+        let reads = mix.query.iter().chain(&mix.members).filter_map(|s| match s {
+            TopoSource::Mix(m) => depths.get(*m),
+            _ => None,
+        });
+        depths.push(1 + reads.max().copied().unwrap_or(0));
+    }
+    let at = depths.iter().position(|d| *d > MAX_MIXES)?;
+    t.mixes[at].span.or(t.span)
+}
+
+/// The names to suggest from; none once suggesting has cost enough.
+fn by_name<V>(known: &HashMap<String, V>) -> Vec<&str> {
+    let mut names: Vec<&str> = match suggest::is_spent() {
+        true => Vec::new(),
+        false => known.keys().map(String::as_str).collect(),
+    };
+    names.sort_unstable();
+    names
 }
 
 /// `mix(...)[...]`

@@ -21,11 +21,14 @@ pub(super) fn names(sources: &SourceMap, root: FileId, parsed: &Parse, spec: &Sp
         .map(|(id, f)| (id, if id == root { parsed.file() } else { parse(id, &f.text).into_file() }))
         .collect();
     let mut resolver = Resolver::empty(sources, spec);
-    for (_, file) in &files {
+    for (id, file) in &files {
+        resolver.enter(*id);
         file.items.iter().for_each(|i| resolver.define(i));
     }
+    resolver.enter(root);
     resolver.choose_backbone(&files);
-    for (_, file) in &files {
+    for (id, file) in &files {
+        resolver.enter(*id);
         file.items.iter().for_each(|i| resolver.item(i));
     }
     Names::new(resolver.defs, resolver.refs)
@@ -59,7 +62,11 @@ struct Resolver<'a> {
     spec: &'a Spec,
     defs: Vec<Def>,
     refs: Vec<Ref>,
-    by_name: HashMap<(What, String), DefId>,
+    /// What the user declares, and the library.
+    own: HashMap<(What, String), DefId>,
+    library: HashMap<(What, String), DefId>,
+    /// Whether a file of the library is being read.
+    in_library: bool,
     /// Stages, by backbone and name.
     stages: HashMap<(DefId, String), DefId>,
     /// Parameters, by block or backbone and name.
@@ -82,7 +89,9 @@ impl<'a> Resolver<'a> {
             spec,
             defs: Vec::new(),
             refs: Vec::new(),
-            by_name: HashMap::new(),
+            own: HashMap::new(),
+            library: HashMap::new(),
+            in_library: false,
             stages: HashMap::new(),
             parameters: HashMap::new(),
             by_span: HashMap::new(),
@@ -103,9 +112,25 @@ impl<'a> Resolver<'a> {
 
     fn top(&mut self, what: What, name: &Name, whole: Span, many: bool) -> DefId {
         let id = self.def(what, name, whole, None, many);
-        // The user's own goes before the library's, which is read last.
-        self.by_name.entry((what, name.text.clone())).or_insert(id);
+        let names = if self.in_library { &mut self.library } else { &mut self.own };
+        names.entry((what, name.text.clone())).or_insert(id);
         id
+    }
+
+    /// What a name means in the file that is being read: of the user's own before the library's, and in the library only that.
+    fn named(&self, what: What, name: &str) -> Option<DefId> {
+        let key = (what, name.to_string());
+        let own = self.own.get(&key).filter(|_| !self.in_library);
+        own.or_else(|| self.library.get(&key)).copied()
+    }
+
+    /// Begins to read a file.
+    fn enter(&mut self, file: FileId) {
+        self.in_library = self.is_library(file);
+    }
+
+    fn is_library(&self, file: FileId) -> bool {
+        self.sources.file(file).path.is_none() && file.0 != 0
     }
 
     fn define(&mut self, item: &Item) {
@@ -166,12 +191,12 @@ impl<'a> Resolver<'a> {
                     ExprKind::Path(parts) if parts.len() == 2 => {
                         let name = Name { text: copy_name(parts), quoted: false, span: target.span };
                         let id = self.def(What::Copy, &name, edge.span, None, false);
-                        self.by_name.entry((What::Copy, name.text)).or_insert(id);
+                        self.own.entry((What::Copy, name.text)).or_insert(id);
                     }
                     ExprKind::Path(parts)
                         if is_mix(&edge.source)
                             && edge.targets.len() == 1
-                            && !self.by_name.contains_key(&(What::Task, parts[0].text.clone())) =>
+                            && self.named(What::Task, &parts[0].text).is_none() =>
                     {
                         self.top(What::Mix, &parts[0], edge.span, false);
                     }
@@ -185,8 +210,7 @@ impl<'a> Resolver<'a> {
     fn choose_backbone(&mut self, files: &[(FileId, File)]) {
         let items = || files.iter().flat_map(|(_, f)| &f.items);
         let over = items().find_map(|i| i.over.as_ref()).map(|n| n.text.clone());
-        let library = |id: FileId| self.sources.file(id).path.is_none() && id.0 != 0;
-        let own = files.iter().filter(|(id, _)| !library(*id)).flat_map(|(_, f)| &f.items);
+        let own = files.iter().filter(|(id, _)| !self.is_library(*id)).flat_map(|(_, f)| &f.items);
         let written = own.filter(|i| i.keyword.text == "backbone").filter_map(|i| i.names.first()).next_back();
         let name = over.or(written.map(|n| n.text.clone()));
         self.chosen = name.and_then(|n| self.backbone(&n));
@@ -201,7 +225,7 @@ impl<'a> Resolver<'a> {
                 _ => break,
             }
         }
-        self.by_name.get(&(What::Backbone, name.to_string())).copied()
+        self.named(What::Backbone, name)
     }
 
     fn refer(&mut self, name: &Name, to: Target) {
@@ -225,13 +249,13 @@ impl<'a> Resolver<'a> {
 
     fn task(&self, name: &str) -> Option<Target> {
         for what in [What::Task, What::Family] {
-            if let Some(id) = self.by_name.get(&(what, name.to_string())) {
-                return Some(Target::Def(*id));
+            if let Some(id) = self.named(what, name) {
+                return Some(Target::Def(id));
             }
         }
         let task = self.spec.tasks.iter().find(|t| t.name == name)?;
         let family = self.spec.families.get(task.family?)?;
-        Some(Target::Member(*self.by_name.get(&(What::Family, family.name.clone()))?))
+        Some(Target::Member(self.named(What::Family, &family.name)?))
     }
 
     fn lookup(&self, name: &str, place: Place) -> Option<Target> {
@@ -241,13 +265,13 @@ impl<'a> Resolver<'a> {
         place.kinds.iter().find_map(|what| match what {
             What::Stage => self.stage(place.backbone, name),
             What::Task | What::Family => self.task(name),
-            what => self.by_name.get(&(*what, name.to_string())).map(|id| Target::Def(*id)),
+            what => self.named(*what, name).map(Target::Def),
         })
     }
 
     fn op_or_block(&self, name: &str) -> Option<Target> {
-        if let Some(id) = self.by_name.get(&(What::Block, name.to_string())) {
-            return Some(Target::Def(*id));
+        if let Some(id) = self.named(What::Block, name) {
+            return Some(Target::Def(id));
         }
         ops::find(name).map(|o| Target::Builtin(Builtin { topic: "ops", def: &o.call }))
     }

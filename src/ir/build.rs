@@ -256,7 +256,7 @@ fn too_large(spec: &Spec, space: &Space, ancestors: &[Vec<bool>]) -> Option<Stri
 
 fn split_skip(diags: &mut Diagnostics, span: crate::source::Span, name: &str) {
     let code = codes::SPACE_READS;
-    if diags.iter().any(|d| d.code == code && d.primary.as_ref().is_some_and(|p| p.span == span)) {
+    if diags.has(code, span) {
         return;
     }
     diags.push(
@@ -340,9 +340,7 @@ impl Builder<'_> {
                                 _ => "previous".into(),
                             };
                             let at = mix.span;
-                            if !diags.iter().any(|d| {
-                                d.code == codes::SPACE_QUERY && d.primary.as_ref().is_some_and(|p| p.span == at)
-                            }) {
+                            if !diags.has(codes::SPACE_QUERY, at) {
                                 diags.push(
                                     Diagnostic::new(
                                         codes::SPACE_QUERY,

@@ -2,6 +2,7 @@
 
 mod digests;
 mod files;
+mod hygiene;
 mod topologies;
 
 use std::collections::HashMap;

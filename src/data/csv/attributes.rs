@@ -1,6 +1,6 @@
 //! What follows from the attributes without reading the data, and contradictions between attributes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::data::{KnownColumn, KnownKind, Outline, files, schema_text, split, vocabulary};
 use crate::diag::{Diagnostic, codes, suggest};
@@ -26,9 +26,10 @@ pub fn plain(args: &Args, attribute: &str) -> Vec<String> {
 
 pub fn outline(args: &Args) -> Outline {
     // The column of `split` is skipped, as if `drop` listed it.
-    let drop: Vec<String> = plain(args, "drop").into_iter().chain(split::named(args).map(|n| n.column)).collect();
-    let numeric = args.get("numeric").map(|_| plain(args, "numeric"));
-    let categories = plain(args, "categories");
+    let drop: HashSet<String> = plain(args, "drop").into_iter().chain(split::named(args).map(|n| n.column)).collect();
+    let set = |attribute| plain(args, attribute).into_iter().collect::<HashSet<String>>();
+    let numeric = args.get("numeric").map(|_| set("numeric"));
+    let categories = set("categories");
     let columns = args.get("columns").map(|_| {
         let kind = |name: &String| match &numeric {
             _ if categories.contains(name) => KnownKind::Category(None),
@@ -38,7 +39,7 @@ pub fn outline(args: &Args) -> Outline {
         };
         let known =
             |name: &String| KnownColumn { kind: kind(name), shape: Some(vec![]), ..KnownColumn::open(name.clone()) };
-        plain(args, "columns").iter().filter(|n| !drop.contains(n)).map(known).collect()
+        plain(args, "columns").iter().filter(|n| !drop.contains(*n)).map(known).collect()
     });
     Outline { columns, missing: plain(args, "missing") }
 }
@@ -69,17 +70,22 @@ pub fn check(args: &Args, item: Span) -> Vec<Diagnostic> {
     if !columns.is_empty() {
         let all = || columns.iter().map(|c| c.value.as_str());
         for name in ["numeric", "categories", "drop"].into_iter().flat_map(|a| names(args, a)) {
-            if !all().any(|c| c == name.value) {
-                found.push(
-                    Diagnostic::new(codes::DATA_COLUMN, name.span, format!("`columns` has no `{}`", name.value))
-                        .label("no such column")
-                        .help(format!("the columns are {}", suggest::listing(all())))
-                        .nearest(&name.value, name.span, all(), schema_text::name),
-                );
+            if !seen.contains_key(name.value.as_str()) {
+                let message = format!("`columns` has no `{}`", name.value);
+                let d = Diagnostic::new(codes::DATA_COLUMN, name.span, message).label("no such column");
+                found.push(match suggest::is_spent() {
+                    true => d,
+                    false => d.help(format!("the columns are {}", suggest::listing(all()))).nearest(
+                        &name.value,
+                        name.span,
+                        all(),
+                        schema_text::name,
+                    ),
+                });
             }
         }
     }
-    let numeric = plain(args, "numeric");
+    let numeric: HashSet<String> = plain(args, "numeric").into_iter().collect();
     for name in names(args, "categories") {
         if numeric.contains(&name.value) {
             found.push(

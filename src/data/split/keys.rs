@@ -227,7 +227,8 @@ impl File<'_> {
             groups: c.groups.clone(),
         });
         let outline = Outline { columns: Some(known.collect()), missing: raw.missing.clone() };
-        let known = Known { missing_numbers: raw.missing_numbers.clone(), ..Known::from_outline(data, outline) };
+        let mut known = Known::from_outline(data, outline);
+        known.missing_numbers = raw.missing_numbers.clone();
         match label::check_row(e, condition, [&known]) {
             Ok(label) => Ok((raw, label)),
             Err(problems) => {

@@ -132,7 +132,7 @@ impl Resolver<'_> {
         if let Some(value) = &item.value
             && let Some(name) = callee(value)
         {
-            let to = self.by_name.get(&(What::Backbone, name.text.clone())).copied();
+            let to = self.named(What::Backbone, &name.text);
             self.refer(&name, to.map_or(Target::Unknown, Target::Def));
             if let ExprKind::Call { args, .. } = &value.kind {
                 self.arguments(args, to, &[], Place { locals: &locals, kinds: FLOWS, ..plain });
@@ -202,7 +202,7 @@ impl Resolver<'_> {
 
     pub(super) fn over(&mut self, item: &Item) -> Option<DefId> {
         let over = item.over.as_ref()?;
-        let to = self.by_name.get(&(What::Backbone, over.text.clone())).copied();
+        let to = self.named(What::Backbone, &over.text);
         self.refer(over, to.map_or(Target::Unknown, Target::Def));
         self.backbone(&over.text)
     }

@@ -131,10 +131,9 @@ impl Resolver<'_> {
             }
             ExprKind::Index { base, items } => {
                 let column = match (&base.kind, place.kinds == COLUMNS) {
-                    (ExprKind::Path(p), true) if p.len() == 1 => self.by_name.get(&(What::Data, p[0].text.clone())),
+                    (ExprKind::Path(p), true) if p.len() == 1 => self.named(What::Data, &p[0].text),
                     _ => None,
                 };
-                let column = column.copied();
                 self.expr(base, place);
                 for e in items {
                     match (column, e.as_name()) {
@@ -180,7 +179,7 @@ impl Resolver<'_> {
     /// `c2.a`: the copy as a whole, and the stage that its name begins with.
     pub(super) fn copy(&mut self, parts: &[Name], place: Place) {
         let span = parts[0].span.to(parts[1].span);
-        let to = self.by_name.get(&(What::Copy, copy_name(parts))).copied();
+        let to = self.named(What::Copy, &copy_name(parts));
         let end = Name { span: Span { start: last(parts[0].span).start, ..span }, ..parts[1].clone() };
         self.refer(&end, to.map_or(Target::Unknown, Target::Def));
         let stage = self.stage(place.backbone, &parts[0].text).unwrap_or(Target::Unknown);

@@ -88,30 +88,19 @@ impl Builder<'_> {
         for e in &fields.edges {
             eval::walk_paths(&e.source, &mut |p| read.push(eval::dotted(p)));
         }
-<<<<<<< ours
-        let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.contains_key(n)).collect();
+        let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.nodes.contains_key(n)).collect();
         let misspelt = misspelt_tasks(&fields.edges, &tasks);
         let body = item.body.as_ref().and_then(|b| b.span);
         if body.is_some_and(|b| self.diags.any_syntax_within(b)) {
             broken = true;
-            known.extend(lost.iter().map(|n| (n.clone(), Node::Broken)));
+            lost.iter().for_each(|n| known.insert(n.clone(), Node::Broken));
         }
         for edge in &fields.edges {
             if broken && self.diags.any_syntax_within(edge.span) {
-                for t in &edge.targets {
-                    let node = known.entry(text_of(t)).or_insert(Node::Broken);
-                    // One that another line declares keeps its meaning.
-                    if !matches!(node, Node::Source(_)) {
-                        *node = Node::Broken;
-                    }
-                }
-=======
-        let lost: Vec<String> = read.into_iter().filter(|n| n.contains('.') && !known.nodes.contains_key(n)).collect();
-        for edge in &fields.edges {
-            if self.diags.any_syntax_within(edge.span) {
-                edge.targets.iter().for_each(|t| known.insert(text_of(t), Node::Broken));
-                broken = true;
->>>>>>> theirs
+                // One that another line declares keeps its meaning.
+                let declared = |name: &str| matches!(known.nodes.get(name), Some(Node::Source(_)));
+                let names: Vec<String> = edge.targets.iter().map(text_of).filter(|n| !declared(n)).collect();
+                names.into_iter().for_each(|n| known.insert(n, Node::Broken));
                 continue;
             }
             // A node whose stage is misspelt is the one that others read and no line declares.

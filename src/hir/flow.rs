@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::build::{Builder, duplicate};
 use super::eval::{self, Const, Scope};
+use super::positional::{self, Slot};
 use super::*;
-use crate::diag::{Applicability, Diagnostic, codes, suggest};
+use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::ops::{self, Arity};
 use crate::schema::Ty;
 use crate::source::Span;
@@ -35,10 +36,17 @@ pub(super) struct Names<'a> {
 pub(super) struct Growing {
     pub nodes: Vec<FlowNode>,
     pub reads: Vec<Read>,
+    /// The value before the first link was read.
+    pub implicit: bool,
+    /// A name at the start of a chain is not known: it may be a stage.
+    pub lost: bool,
     /// The outermost link that is being read.
     site: Option<Span>,
     full: bool,
 }
+
+/// A stand-in for a value that could not be read, which is reported. It reaches no network.
+pub(super) const LOST: Flow = Flow::Source(usize::MAX - 1);
 
 impl Growing {
     pub fn read(&mut self, read: Read) -> Flow {
@@ -102,6 +110,7 @@ impl Builder<'_> {
     fn first(&mut self, expr: &Expr, names: &Names, body: &mut Growing, depth: &mut Vec<String>) -> Option<Flow> {
         if let Some(name) = &eval::as_name(expr) {
             if let Some(v) = names.values.get(&name.text) {
+                body.implicit |= name.text == "in";
                 return Some(*v);
             }
             if names.outer
@@ -132,6 +141,11 @@ impl Builder<'_> {
                     )),
                     false => unknown_call(name, &known, "value, op or block"),
                 };
+                body.lost = true;
+                // Without stages, any name may be one.
+                if self.stages_lost && names.outer {
+                    return Some(LOST);
+                }
                 if !self.is_reported(&["block"], &name.text) && (input || !self.is_reported(&["input"], &name.text)) {
                     self.diags.push(d);
                 }
@@ -139,7 +153,10 @@ impl Builder<'_> {
             }
         }
         match names.implicit {
-            Some(input) => self.apply(expr, input, names, body, depth),
+            Some(input) => {
+                body.implicit = true;
+                self.apply(expr, input, names, body, depth)
+            }
             None if is_merge(expr) => self.apply(expr, Flow::Source(0), names, body, depth),
             None => {
                 self.diags.push(
@@ -183,9 +200,11 @@ impl Builder<'_> {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => self.links(links, Some(input), names, body, depth),
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
-                let times = match eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags)?.value {
-                    crate::schema::Value::Int(n) => n,
-                    _ => return None,
+                let times =
+                    eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags).map(|v| v.value);
+                let Some(crate::schema::Value::Int(times)) = times else {
+                    self.apply(right, input, names, body, depth);
+                    return None;
                 };
                 let mut at = input;
                 for _ in 0..times {
@@ -266,6 +285,8 @@ impl Builder<'_> {
             if !self.is_reported(&["block"], &name.text) {
                 self.diags.push(d);
             }
+            let near = suggest::nearest(&name.text, known.iter().copied()).map(str::to_string);
+            self.arguments_of_misspelt(near.as_deref(), args, whole, names, body, depth);
             return None;
         };
         match op.arity {
@@ -317,6 +338,37 @@ impl Builder<'_> {
             }
         }
         Some(Flow::Node(body.nodes.len() - 1))
+    }
+
+    /// The arguments of a call whose name is misspelt: their names are checked, and not whether the call takes them.
+    fn arguments_of_misspelt(
+        &mut self,
+        meant: Option<&str>,
+        args: &[ast::Arg],
+        whole: &Expr,
+        names: &Names,
+        body: &mut Growing,
+        depth: &mut Vec<String>,
+    ) {
+        let Some(meant) = meant else { return };
+        let block = self.blocks.get(meant).cloned();
+        let op = ops::find(meant).filter(|_| block.is_none());
+        if op.is_some_and(|o| o.arity == Arity::Many) {
+            for arg in args.iter().filter(|a| a.name.is_none()) {
+                self.flow(&arg.value, names, body, depth);
+            }
+            return;
+        }
+        let mut said = Diagnostics::default();
+        std::mem::swap(self.diags, &mut said);
+        if let Some(block) = block {
+            let params = block.params.as_ref().map(|p| p.value.as_slice()).unwrap_or_default();
+            self.bind(meant, params, args, whole.span, &names.scope, &mut Scope::default());
+        } else if let Some(op) = op {
+            super::arguments::arguments(op.call.name, op.call.args, args, whole.span, &names.scope, self.diags);
+        }
+        std::mem::swap(self.diags, &mut said);
+        self.diags.extend(said.into_sorted().into_iter().filter(|d| d.code == codes::NAME_UNKNOWN));
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -411,6 +463,7 @@ impl Builder<'_> {
             }
             if let Some(first) = seen.get(a.key.text.as_str()) {
                 self.diags.push(duplicate("value", &a.key, *first));
+                self.flow(&a.value, &names, body, depth);
                 continue;
             }
             seen.insert(&a.key.text, a.key.span);
@@ -422,7 +475,7 @@ impl Builder<'_> {
                 None => {
                     failed = true;
                     // Later uses of the name must not be reported again.
-                    names.values.insert(a.key.text.clone(), Flow::Source(0));
+                    names.values.insert(a.key.text.clone(), LOST);
                 }
             }
         }
@@ -445,44 +498,36 @@ impl Builder<'_> {
         outer: &Scope,
         inner: &mut Scope,
     ) -> Option<()> {
-        let mut ok = true;
         let mut position = 0;
         let mut set: Vec<&str> = Vec::new();
+        let slots: Vec<Slot> = params.iter().map(Slot::of_param).collect();
+        let report = positional::report(callee, &slots, args, span);
+        // Which parameter is meant is not known, and so is its type.
+        let unclear = report.is_some();
+        self.diags.extend(report);
+        let mut ok = !unclear;
         for arg in args {
-            let param = match &arg.name {
-                Some(n) => params.iter().find(|p| p.name.text == n.text),
-                None => {
-                    position += 1;
-                    params.get(position - 1)
+            let param = match (positional::slot(&slots, arg, &mut position), &arg.name) {
+                (Some(i), _) => &params[i],
+                (None, Some(n)) => {
+                    self.unknown_parameter(callee, n, params);
+                    ok = false;
+                    continue;
                 }
+                (None, None) => continue,
             };
-            let Some(param) = param else {
-                let names: Vec<&str> = params.iter().map(|p| p.name.text.as_str()).collect();
-                let (at, what) = match &arg.name {
-                    Some(n) => (n.span, format!("`{callee}` has no parameter called `{}`", n.text)),
-                    None => (arg.value.span, format!("`{callee}` takes {} arguments", params.len())),
-                };
-                let mut d = Diagnostic::new(codes::TYPE_ARGUMENTS, at, what);
-                if let Some(n) = &arg.name
-                    && let Some(near) = suggest::nearest(&n.text, names.iter().copied())
-                {
-                    d = d.label(format!("did you mean `{near}`?")).fix(
-                        format!("replace `{}` with `{near}`", n.text),
-                        n.span,
-                        near,
-                        suggest::certainty(&n.text, near, names.iter().copied()),
-                    );
-                } else if !names.is_empty() {
-                    let label = if arg.name.is_some() { "unknown" } else { "one too many" };
-                    d = d.label(label).help(format!("parameters: {}", suggest::listing(names)));
-                }
-                self.diags.push(d);
-                ok = false;
+            if unclear && arg.name.is_none() {
+                let mut quiet = Diagnostics::default();
+                std::mem::swap(self.diags, &mut quiet);
+                self.typed(param, &arg.value, outer);
+                std::mem::swap(self.diags, &mut quiet);
+                self.diags.extend(positional::beyond_types(|diags| *diags = quiet));
                 continue;
-            };
+            }
             if set.contains(&param.name.text.as_str()) {
                 let what = format!("`{}` is given twice", param.name.text);
-                self.diags.push(Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, what).label("again here"));
+                let d = Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, what).label("again here");
+                self.diags.push(d.help(positional::all(&slots)));
                 ok = false;
                 continue;
             }
@@ -494,6 +539,8 @@ impl Builder<'_> {
         }
         for param in params.iter().filter(|p| !set.contains(&p.name.text.as_str())) {
             match &param.default {
+                // One without a name may be it.
+                None if unclear => {}
                 Some(d) => {
                     let scope = inner.clone();
                     match self.typed(param, d, &scope) {
@@ -516,6 +563,23 @@ impl Builder<'_> {
             }
         }
         ok.then_some(())
+    }
+
+    fn unknown_parameter(&mut self, callee: &str, name: &Name, params: &[ast::Param]) {
+        let names: Vec<&str> = params.iter().map(|p| p.name.text.as_str()).collect();
+        let what = format!("`{callee}` has no parameter called `{}`", name.text);
+        let mut d = Diagnostic::new(codes::TYPE_ARGUMENTS, name.span, what);
+        if let Some(near) = suggest::nearest(&name.text, names.iter().copied()) {
+            d = d.label(format!("did you mean `{near}`?")).fix(
+                format!("replace `{}` with `{near}`", name.text),
+                name.span,
+                near,
+                suggest::certainty(&name.text, near, names.iter().copied()),
+            );
+        } else if !names.is_empty() {
+            d = d.label("unknown").help(format!("parameters: {}", suggest::listing(names)));
+        }
+        self.diags.push(d);
     }
 
     fn typed(&mut self, param: &ast::Param, value: &Expr, scope: &Scope) -> Option<Const> {

@@ -119,6 +119,7 @@ impl Builder<'_> {
             if let Some(first) = spans.get(&name.text) {
                 let d = super::build::duplicate("mix", &name, *first);
                 self.diags.push(d);
+                self.mix(&edge.source, &name.text, Some(edge.span), topology, known);
                 return None;
             }
             spans.insert(name.text.clone(), name.span);
@@ -253,7 +254,10 @@ impl Builder<'_> {
         known: &HashMap<String, Node>,
     ) -> Option<Vec<TopoSource>> {
         match &expr.kind {
-            ExprKind::List(items) => items.iter().map(|e| self.source(e, topology, known)).collect(),
+            ExprKind::List(items) => {
+                let all: Vec<Option<TopoSource>> = items.iter().map(|e| self.source(e, topology, known)).collect();
+                all.into_iter().collect()
+            }
             _ => Some(vec![self.source(expr, topology, known)?]),
         }
     }
@@ -329,9 +333,10 @@ impl Builder<'_> {
         let (args, members) = as_mix(expr).expect("checked by the caller");
         let mut gate = None;
         let mut query = None;
+        let mut ok = true;
         for (i, a) in args.iter().enumerate() {
             match a.name.as_ref().map(|n| n.text.as_str()) {
-                Some("query") => query = Some(self.source(&a.value, topology, known)?),
+                Some("query") => query = Some(self.source(&a.value, topology, known)),
                 Some("gate") => gate = eval::as_name(&a.value),
                 None if i == 0 => gate = eval::as_name(&a.value),
                 _ => {
@@ -339,11 +344,12 @@ impl Builder<'_> {
                         Diagnostic::new(codes::TYPE_ARGUMENTS, a.value.span, "`mix` takes a gate and a query")
                             .help("write `mix(softmax, query = embed.a)[low.a, low.b]`, or `mix(mean)[low.a, low.b]`"),
                     );
-                    return None;
+                    ok = false;
                 }
             }
         }
         let words = ["softmax", "sigmoid", "sum", "mean"];
+        let members: Vec<Option<TopoSource>> = members.iter().map(|m| self.source(m, topology, known)).collect();
         let gate = match gate {
             Some(n) if words.contains(&n.text.as_str()) => Gate::from_word(&n.text),
             Some(n) => {
@@ -353,7 +359,7 @@ impl Builder<'_> {
             }
             None => Gate::Mean,
         };
-        if gate.has_query() != query.is_some() {
+        if ok && gate.has_query() != query.is_some() {
             let (what, help) = match gate.has_query() {
                 true => (
                     format!("a `{}` gate needs a query", gate.word()),
@@ -367,8 +373,12 @@ impl Builder<'_> {
             self.diags.push(Diagnostic::new(codes::SPACE_QUERY, expr.span, what).help(help));
             return None;
         }
-        let members: Option<Vec<TopoSource>> = members.iter().map(|m| self.source(m, topology, known)).collect();
-        topology.mixes.push(TopoMix { name: name.to_string(), gate, query, members: members?, span });
+        let members = members.into_iter().collect::<Option<Vec<TopoSource>>>().filter(|_| ok)?;
+        let query = match query {
+            Some(source) => Some(source?),
+            None => None,
+        };
+        topology.mixes.push(TopoMix { name: name.to_string(), gate, query, members, span });
         Some(TopoSource::Mix(topology.mixes.len() - 1))
     }
 }

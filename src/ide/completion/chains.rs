@@ -5,7 +5,7 @@ use super::super::docs;
 use super::super::names::{Def, What};
 use super::{CompletionKind, Lister, escape};
 use crate::hir::build::quoted_if_needed;
-use crate::schema::{CallDef, Ty};
+use crate::schema::{CallDef, Ty, main_name};
 use crate::{hir, ops, std as library};
 
 impl Lister<'_> {
@@ -88,12 +88,19 @@ impl Lister<'_> {
         offset: usize,
     ) {
         let names = self.analysis.names();
+        let has = |name: &str| {
+            let of_block = names.of(What::Block).find(|(_, d)| d.name == callee);
+            of_block.is_some_and(|(id, _)| names.defs.iter().any(|d| d.owner == Some(id) && d.name == name))
+                || self.call_here(inside, callee, flow).is_some_and(|c| c.args.iter().any(|a| a.name == name))
+        };
+        let written: Vec<&str> = written.iter().map(|w| main_name(w, has)).collect();
         if let Some((id, _)) = names.of(What::Block).chain(names.of(What::Backbone)).find(|(_, d)| d.name == callee) {
             if name.is_none() {
                 let parameters: Vec<(String, String)> = names
                     .defs
                     .iter()
-                    .filter(|d| d.owner == Some(id) && d.what == What::Parameter && !written.contains(&d.name))
+                    .filter(|d| d.owner == Some(id) && d.what == What::Parameter)
+                    .filter(|d| !written.contains(&d.name.as_str()))
                     .map(|d| (d.name.clone(), self.analysis.sources.text(d.whole).to_string()))
                     .collect();
                 for (p, form) in parameters {
@@ -114,13 +121,13 @@ impl Lister<'_> {
         }
         let at = match name {
             Some(n) => call.args.iter().find(|a| a.name == n),
-            None => call.args.get(position),
+            None => call.args.get(position).filter(|_| hir::positional::may_be_unnamed(call.args, position)),
         };
         if let Some(a) = at {
             self.of_type(&a.ty, a.name, inside);
         }
         if name.is_none() {
-            for a in call.args.iter().filter(|a| !written.iter().any(|w| w == a.name)) {
+            for a in call.args.iter().filter(|a| !written.contains(&a.name)) {
                 self.attribute(a, true);
             }
         }

@@ -106,7 +106,6 @@ pub fn arguments(
                     .also(*first, "first given here")
                     .help(positional::all(&slots)),
             );
-            value(&arg.value, &def.ty, scope, diags);
             ok = false;
             continue;
         }

@@ -179,9 +179,13 @@ impl Builder<'_> {
         self.unused(&good);
         // What was to have them cannot be told; what their attributes say is checked all the same.
         for l in lost {
-            let def = schema::item(&l.item.keyword.text).filter(|d| !d.open && d.variants.is_none());
-            if let (Some(def), Some(body)) = (def, &l.item.body) {
-                self.fields(&l.item.keyword, Some(body), def.attrs, def, l.item.span);
+            let def = schema::item(&l.item.keyword.text).filter(|d| !d.open);
+            match (def, &l.item.body) {
+                (Some(def), body) if def.variants.is_some() => self.fields_of_any(body.as_ref(), def),
+                (Some(def), Some(body)) => {
+                    self.fields(&l.item.keyword, Some(body), def.attrs, def, l.item.span);
+                }
+                _ => {}
             }
         }
         if let Some(p) = provenances.first() {
@@ -250,6 +254,10 @@ impl Builder<'_> {
             Entry::Nested(n) => Some((&n.keyword, &n.names)),
             _ => None,
         });
+        // One without a name may be any that is asked for.
+        if item.names.is_empty() && schema::item(&item.keyword.text).is_some_and(|d| d.header.names.0 > 0) {
+            self.declared.insert((item.keyword.text.clone(), String::new()));
+        }
         for (keyword, names) in nested.chain([(&item.keyword, &item.names)]) {
             self.declared.extend(names.iter().map(|n| (keyword.text.clone(), n.text.clone())));
         }
@@ -257,7 +265,8 @@ impl Builder<'_> {
 
     /// Whether something of that name is written and could not be read, which is reported already.
     pub(super) fn is_reported(&self, keywords: &[&str], name: &str) -> bool {
-        let declared = keywords.iter().any(|k| self.declared.contains(&(k.to_string(), name.to_string())));
+        let written = |k: &str, name: &str| self.declared.contains(&(k.to_string(), name.to_string()));
+        let declared = keywords.iter().any(|k| written(k, name) || written(k, ""));
         declared && self.diags.has_errors() || self.imports_failed()
     }
 

@@ -100,13 +100,15 @@ fn certain(slots: &[Slot], i: usize, kind: Kinds, given: &[bool]) -> bool {
     if i == 0 && slot.required {
         return true;
     }
-    let takes = match slot.takes & LENGTH > 0 {
+    let slot_kind = match slot.takes & LENGTH > 0 {
         true if kind == LENGTH => LENGTH,
         true => NUMBER,
         false => slot.takes,
     };
     let pair = i == 1 && slots[0].name == "from" && slot.name == "to";
-    let alone = (0..slots.len()).all(|j| j == i || given[j] || slots[j].takes & takes == 0);
+    // A word that is none of those allowed is an error anyway: only another list of words is as good.
+    let other = |takes: Kinds| if slot.takes == WORD { takes == WORD } else { takes & slot_kind > 0 };
+    let alone = (0..slots.len()).all(|j| j == i || given[j] || !other(slots[j].takes));
     (pair || alone) && slot.takes & kind > 0
 }
 

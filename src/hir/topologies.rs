@@ -339,6 +339,17 @@ impl Builder<'_> {
                 Some("query") => query = Some(self.source(&a.value, topology, known)),
                 Some("gate") => gate = eval::as_name(&a.value),
                 None if i == 0 => gate = eval::as_name(&a.value),
+                None if i == 1 && query.is_none() => {
+                    query = Some(self.source(&a.value, topology, known));
+                    let at = a.value.span;
+                    let before = Span { end: at.start, ..at };
+                    self.diags.push(
+                        Diagnostic::new(codes::TYPE_ARGUMENTS, at, "the query of a `mix` needs its name")
+                            .label("`query`?")
+                            .fix("insert `query =`", before, "query = ", crate::diag::Applicability::Maybe),
+                    );
+                    ok = false;
+                }
                 _ => {
                     self.diags.push(
                         Diagnostic::new(codes::TYPE_ARGUMENTS, a.value.span, "`mix` takes a gate and a query")

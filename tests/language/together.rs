@@ -169,6 +169,16 @@ fn what_is_not_used_is_read_all_the_same() {
     }
 }
 
+/// What belongs to an item without a name is not unknown.
+#[test]
+fn a_missing_name_gives_one_message() {
+    for (from, to) in [("data d {", "data {"), ("input row:", "input :"), ("task b:", "task :"), ("net(row)", "(row)")]
+    {
+        let text = format!("{SHARED}{SPACE}").replacen(from, to, 1);
+        assert_eq!(errors(&text).len(), 1, "{to}{:#?}", errors(&text));
+    }
+}
+
 /// What is written twice, or behind something wrong of the same entry, is read too.
 #[test]
 fn no_part_of_an_entry_hides_the_next() {
@@ -180,7 +190,6 @@ fn no_part_of_an_entry_hides_the_next() {
         ("width: int = 16", "width: int = 16 in x..y"),
         ("draws = 4", "draws = 4, budget = parms <= z"),
         ("-> linear(6)", "-> x * linaer(6)"),
-        ("-> linear(6)", "-> linear(6, units = x)"),
         ("-> linear(6)", "-> linear(x + y)"),
         ("out = linear(8) -> relu", "y = linaer(3), y = rleu, out = in -> linear(8)"),
     ] {

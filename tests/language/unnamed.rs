@@ -104,6 +104,9 @@ train {{ epochs = 30, {train} }}
     )
 }
 
+/// Calls of the split of a table that stay legal.
+const SHARES: &[&str] = &["share(0.2)", "share(0.2, train)", "share(0.2, of = train, by = x)", "fold(1, of = 5)"];
+
 const OPTIMIZER: &str = "optimizer = adam(1e-3)";
 
 /// Links that stay legal.
@@ -159,6 +162,26 @@ fn what_cannot_be_mistaken_needs_no_name() {
         let unused = |d: &&mtlc::diag::Diagnostic| d.code != codes::NAME_UNUSED;
         let said: Vec<&String> = compiled.diagnostics.iter().filter(unused).map(|d| &d.message).collect();
         assert!(said.is_empty(), "{text}{said:?}");
+    }
+}
+
+#[test]
+fn shares_and_folds_need_few_names() {
+    let table = |share: &str| {
+        let text = format!(
+            "mtl 1\ndata d {{ format = csv, train = \"t.csv\", validation = {share}, columns = [x, y] }}
+input row: fields {{ from = d[x] }}
+task a: binary {{ label = d.y == \"1\" }}
+backbone net(row) {{ stage s1 = one_hot }}
+head for a = linear(outputs)\n"
+        );
+        compile(&text).diagnostics.iter().filter(|d| d.is_error()).map(|d| d.code.name()).collect::<Vec<_>>()
+    };
+    for share in SHARES {
+        assert_eq!(table(share), Vec::<&str>::new(), "{share}");
+    }
+    for share in ["fold(1, 5)", "share(0.2, x)", "share(0.2, train, x)"] {
+        assert_eq!(table(share).len(), 1, "{share}");
     }
 }
 

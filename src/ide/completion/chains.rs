@@ -42,13 +42,12 @@ impl Lister<'_> {
             let library = self.analysis.sources.file(d.span.file).path.is_none();
             let parameters = names.defs.iter().filter(|p| p.owner == Some(id) && p.what == What::Parameter);
             // Those with a default may be left out.
-            let required: Vec<String> = parameters
-                .filter(|p| !self.analysis.sources.text(p.whole).contains('='))
+            let required: Vec<(usize, &str)> = parameters
                 .enumerate()
-                .map(|(i, p)| format!("${{{}:{}}}", i + 1, p.name))
+                .filter(|(_, p)| !self.analysis.sources.text(p.whole).contains('='))
+                .map(|(i, p)| (i, p.name.as_str()))
                 .collect();
-            let call = quoted_if_needed(&d.name);
-            let snippet = if required.is_empty() { call } else { format!("{call}({})", required.join(", ")) };
+            let snippet = super::values::snippet(&quoted_if_needed(&d.name), &required);
             let first = self.analysis.sources.text(d.whole).lines().next().unwrap_or_default().to_string();
             blocks.push((library, d.name.clone(), first, snippet));
         }

@@ -80,7 +80,7 @@
 //! - **a diagnostic**: a line in `diag/codes.rs`, `diag/explain/FAMILY.NAME.md`, a spec under `tests/ui/`; `UPDATE=1` writes its
 //!   place in the reference.
 //! - **a lint**: a diagnostic that is a warning, a file in `check/lints/` and a line in its table.
-//! - **what other tools call something**: a line in `diag/synonyms.rs`.
+//! - **what other tools call something**: a line in `diag/synonyms.rs`; the order of their arguments: a line in `diag/orders.rs`.
 //! - **an item or attribute of the language**: a line in `hir/schema.rs`, its reader in `hir/`.
 //! - **a library module**: a file in `std/` and a line in its table.
 //! - **a feature of the editor**: a file in `ide/` that asks an `Analysis`, a handler in `lsp/` with its line in the table there.

@@ -101,8 +101,9 @@ pub fn examine(spec: Spec, diags: &mut Diagnostics) -> Result<Checked, Box<Partl
     let stages = shapes::stages(&spec, diags);
     let heads = shapes::heads(&spec, &stages, diags);
     labels::labels(&spec, &heads, diags);
-    let supernet = spec.space.as_ref().and_then(|s| ir::supernet(&spec, s, diags));
-    let fixed = spec.topology.as_ref().and_then(|t| ir::fixed(&spec, t, diags));
+    let wired = spec.backbone.as_ref().is_none_or(|b| b.wired);
+    let supernet = spec.space.as_ref().filter(|_| wired).and_then(|s| ir::supernet(&spec, s, diags));
+    let fixed = spec.topology.as_ref().filter(|_| wired).and_then(|t| ir::fixed(&spec, t, diags));
     fit::fit(&spec, supernet.as_ref(), &stages, &heads, diags);
     ranges::ranges(&spec, diags);
     norms::norms(&spec, &stages, &heads, diags);

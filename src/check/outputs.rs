@@ -40,6 +40,9 @@ pub fn outputs(spec: &Spec, diags: &mut Diagnostics) {
             _ => continue,
         };
         let Some(head) = task.head.map(|h| &spec.heads[h.0]) else { continue };
+        if spec.reads_unknown(&head.reads) {
+            continue;
+        }
         let known = of_head(spec, head);
         let found = match from_probabilities(&task.loss) {
             true => not_probable(task, head, &known, squashes),

@@ -12,7 +12,8 @@ pub fn stages(spec: &Spec, diags: &mut Diagnostics) -> Vec<Option<Typed>> {
     let mut out: Vec<Option<Typed>> = Vec::new();
     let mut shrinks: Vec<Shrink> = Vec::new();
     for stage in spec.backbone.iter().flat_map(|b| &b.stages) {
-        let typed = sources(spec, &stage.reads, &out).and_then(|types| {
+        let known = (!stage.unknown).then(|| sources(spec, &stage.reads, &out)).flatten();
+        let typed = known.and_then(|types| {
             let producers = producers(spec, &stage.reads);
             body(&stage.body, &types, &producers, &mut shrinks, diags)
         });
@@ -59,17 +60,22 @@ fn body(
 ) -> Option<Typed> {
     let mut ops: Vec<TypedOp> = Vec::new();
     // Type and value of each written node; a chain of no ops (`match` of equal shapes) is its input.
-    let mut values: Vec<(Flow, TensorType)> = Vec::new();
+    // `None` after a mistake: the branches that do not read it are checked all the same.
+    let mut values: Vec<Option<(Flow, TensorType)>> = Vec::new();
     let mut cost = Cost::default();
     for (written, node) in body.nodes.iter().enumerate() {
-        let inputs: Vec<(Flow, TensorType)> = node
+        let inputs: Option<Vec<(Flow, TensorType)>> = node
             .inputs
             .iter()
             .map(|f| match f {
-                Flow::Source(i) => (Flow::Source(*i), sources[*i].clone()),
+                Flow::Source(i) => Some((Flow::Source(*i), sources[*i].clone())),
                 Flow::Node(i) => values[*i].clone(),
             })
             .collect();
+        let Some(inputs) = inputs else {
+            values.push(None);
+            continue;
+        };
         let types: Vec<TensorType> = inputs.iter().map(|(_, t)| t.clone()).collect();
         let made = (node.op.make)(&node.args, &types)
             .and_then(|made| made.iter().try_for_each(|op| bounded(&**op)).map(|()| made));
@@ -83,7 +89,8 @@ fn body(
                     d = d.also(s.span, format!("here the height goes from {} to {}", s.from, s.to));
                 }
                 diags.push(d);
-                return None;
+                values.push(None);
+                continue;
             }
         };
         let mut flows: Vec<Flow> = inputs.iter().map(|(f, _)| *f).collect();
@@ -100,11 +107,14 @@ fn body(
         {
             shrinks.push(Shrink { span: node.site, from, to });
         }
-        values.push((flows[0], ty));
+        values.push(Some((flows[0], ty)));
+    }
+    if values.iter().any(Option::is_none) {
+        return None;
     }
     let (out, ty) = match body.out {
         Flow::Source(i) => (Flow::Source(i), sources.get(i)?.clone()),
-        Flow::Node(i) => values[i].clone(),
+        Flow::Node(i) => values[i].clone()?,
     };
     Some(Typed { ops, out, ty, cost })
 }

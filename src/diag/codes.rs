@@ -93,13 +93,13 @@ codes! {
     TYPE_MISMATCH          Error   "type" "mismatch"          "a value of the wrong type";
     TYPE_RANGE             Error   "type" "range"             "a value outside the allowed range";
     TYPE_MISSING_ATTRIBUTE Error   "type" "missing_attribute" "a required attribute or argument is missing";
-    TYPE_ARGUMENTS         Error   "type" "arguments"         "too many, repeated or unknown arguments";
+    TYPE_ARGUMENTS         Error   "type" "arguments"         "too many, repeated, unknown or unnamed arguments";
     TYPE_NOT_WHOLE         Error   "type" "not_whole"         "arithmetic that should give a whole number and does not";
     TYPE_PARAM             Error   "type" "param"             "a parameter set to a value it cannot take";
 
     // train: how a network is trained
     TRAIN_PATIENCE         Warning "train" "patience"         "a patience that cannot run out before training ends";
-    TRAIN_RATE             Warning "train" "rate"             "a learning rate that trains nothing";
+    TRAIN_RATE             Warning "train" "rate"             "a learning rate that trains nothing, or rises";
     TRAIN_BATCH            Warning "train" "batch"            "a batch larger than the training split";
     TRAIN_WEIGHTING        Warning "train" "weighting"        "a loss weighting that has nothing to weigh";
     TRAIN_SCHEDULE         Warning "train" "schedule"         "a schedule that training ends before";

@@ -8,6 +8,7 @@
 pub mod codes;
 pub mod fix;
 pub mod numbers;
+pub mod orders;
 pub mod render;
 pub mod suggest;
 pub mod synonyms;

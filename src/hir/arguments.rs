@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::eval::{Scope, as_name, mismatch, unknown_word, value};
+use super::positional::{self, Slot};
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest, synonyms};
 use crate::schema::{Args, AttrDef, Budget, Call, CallDef, Cost, Need, Reference, Ty, Value};
 use crate::source::{Span, Spanned};
@@ -70,51 +71,41 @@ pub fn arguments(
     diags: &mut Diagnostics,
 ) -> Option<Args> {
     let mut out = Args::default();
-    let mut ok = true;
     let mut position = 0;
     let mut seen: Vec<(&str, Span)> = Vec::new();
+    let slots: Vec<Slot> = defs.iter().map(Slot::of_attr).collect();
+    let report = positional::report(callee, &slots, args, span);
+    // Which argument is meant is not known, and so is its type.
+    let unclear = report.is_some();
+    diags.extend(report);
+    let mut ok = !unclear;
     for arg in args {
-        let def = match &arg.name {
-            Some(n) => match defs.iter().find(|d| d.name == n.text) {
-                Some(d) => d,
-                None => {
-                    let d = unknown_argument(callee, n, defs, args);
-                    diags.push(d);
-                    ok = false;
-                    // Misspelt, it is not missing.
-                    let near = suggest::nearest(&n.text, defs.iter().map(|d| d.name));
-                    if let Some(meant) = near.and_then(|near| defs.iter().find(|d| d.name == near)) {
-                        seen.push((meant.name, n.span));
-                        value(&arg.value, &meant.ty, scope, diags);
-                    }
-                    continue;
+        let def = match (positional::slot(&slots, arg, &mut position), &arg.name) {
+            (Some(i), _) => &defs[i],
+            (None, Some(n)) => {
+                let d = unknown_argument(callee, n, defs, args);
+                diags.push(d);
+                ok = false;
+                // Misspelt, it is not missing.
+                let near = suggest::nearest(&n.text, defs.iter().map(|d| d.name));
+                if let Some(meant) = near.and_then(|near| defs.iter().find(|d| d.name == near)) {
+                    seen.push((meant.name, n.span));
+                    value(&arg.value, &meant.ty, scope, diags);
                 }
-            },
-            None => match defs.get(position) {
-                Some(d) => {
-                    position += 1;
-                    d
-                }
-                None => {
-                    let count = match defs.len() {
-                        0 => "no arguments".to_string(),
-                        1 => "one argument".to_string(),
-                        n => format!("at most {n} arguments"),
-                    };
-                    diags.push(
-                        Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, format!("`{callee}` takes {count}"))
-                            .label("one too many"),
-                    );
-                    ok = false;
-                    continue;
-                }
-            },
+                continue;
+            }
+            (None, None) => continue,
         };
+        if unclear && arg.name.is_none() {
+            diags.extend(positional::beyond_types(|diags| value(&arg.value, &def.ty, scope, diags)));
+            continue;
+        }
         if let Some((_, first)) = seen.iter().find(|(n, _)| *n == def.name) {
             diags.push(
                 Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, format!("`{}` is given twice", def.name))
                     .label("again here")
-                    .also(*first, "first given here"),
+                    .also(*first, "first given here")
+                    .help(positional::all(&slots)),
             );
             ok = false;
             continue;
@@ -132,6 +123,8 @@ pub fn arguments(
         match def.need {
             Need::Optional => {}
             Need::Default(text) => out.set(def.name, default_value(text, &def.ty, span), false),
+            // One without a name may be it.
+            Need::Required if unclear => {}
             Need::Required => {
                 diags.push(
                     Diagnostic::new(codes::TYPE_MISSING_ATTRIBUTE, span, format!("`{callee}` needs `{}`", def.name))
@@ -205,15 +198,6 @@ pub(super) fn budget(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Opt
         return None;
     }
     let ExprKind::Binary { op: BinaryOp::Le | BinaryOp::Lt, left, right } = &expr.kind else { return shape(diags) };
-    let of = match as_name(left) {
-        Some(n) if n.text == "params" => Cost::Params,
-        Some(n) if n.text == "macs" => Cost::Macs,
-        Some(n) => {
-            diags.push(unknown_word(&n, ["params", "macs"].into_iter(), "`params` or `macs`", codes::TYPE_MISMATCH));
-            return None;
-        }
-        None => return shape(diags),
-    };
     let reference = |e: &Expr| match as_name(e).as_ref().map(|n| n.text.as_str()) {
         Some("independent") => Some(Reference::Independent),
         Some("shared") => Some(Reference::Shared),
@@ -227,11 +211,20 @@ pub(super) fn budget(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Opt
         },
         _ => (None, None),
     };
+    let of = match as_name(left) {
+        Some(n) if n.text == "params" => Some(Cost::Params),
+        Some(n) if n.text == "macs" => Some(Cost::Macs),
+        Some(n) => {
+            diags.push(unknown_word(&n, ["params", "macs"].into_iter(), "`params` or `macs`", codes::TYPE_MISMATCH));
+            None
+        }
+        None => return shape(diags),
+    };
     if let Some(r) = reference(right) {
-        return Some(Budget { of, at_most: 1.0, relative_to: Some(r) });
+        return Some(Budget { of: of?, at_most: 1.0, relative_to: Some(r) });
     }
     match value(number.unwrap_or(right), &crate::schema::POSITIVE, scope, diags)?.value {
-        Value::Float(at_most) => Some(Budget { of, at_most, relative_to }),
+        Value::Float(at_most) => Some(Budget { of: of?, at_most, relative_to }),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::Builder;
 use super::eval::{self, Const, Scope};
-use super::flow::{Growing, Names, Way};
+use super::flow::{Growing, LOST, Names, Way};
 use super::import::Loaded;
 use super::*;
 use crate::diag::{Diagnostic, codes};
@@ -13,6 +13,15 @@ use crate::syntax::ast::{Entry, Expr, ExprKind, Item, Name, Nested};
 
 /// The most stages of a backbone: what asks which stage reads which looks at all pairs.
 const MAX_STAGES: usize = 2_000;
+
+/// What a stage or a head reads and computes.
+pub(super) struct Built {
+    pub reads: Vec<Read>,
+    /// `None` after a mistake, which is reported.
+    pub body: Option<Body>,
+    /// Something that it reads is not known.
+    pub lost: bool,
+}
 
 impl Builder<'_> {
     /// The backbone of the network: the one named by `over`, else the only one of the file.
@@ -72,11 +81,17 @@ impl Builder<'_> {
                     inputs.push((p.name.text.clone(), read.unwrap_or(Read::Input(InputId(0)))));
                 }
                 Some(_) => {
-                    self.bind(&name.text, std::slice::from_ref(p), &[], p.span, &Scope::default(), &mut scope)?
+                    if self
+                        .bind(&name.text, std::slice::from_ref(p), &[], p.span, &Scope::default(), &mut scope)
+                        .is_none()
+                    {
+                        scope.set(&p.name.text, Const::Open);
+                        broken = true;
+                    }
                 }
             }
         }
-        self.stages(item, item, scope, inputs).filter(|_| !broken)
+        self.stages(item, item, scope, inputs, broken)
     }
 
     pub(super) fn input_named(&mut self, name: &Name) -> Option<Read> {
@@ -148,13 +163,19 @@ impl Builder<'_> {
             return None;
         }
         let mut inputs = Vec::new();
+        let mut broken = false;
         for (socket, plug) in sockets.iter().zip(given) {
-            inputs.push((socket.name.text.clone(), self.input_named(&plug.name)?));
+            let read = self.input_named(&plug.name);
+            broken |= read.is_none();
+            inputs.push((socket.name.text.clone(), read.unwrap_or(Read::Input(InputId(0)))));
         }
         let mut scope = self.outer_scope(&template);
         let outer = self.scope.clone();
-        self.bind(&callee.text, &typed, args, value.span, &outer, &mut scope)?;
-        self.stages(item, &template, scope, inputs)
+        if self.bind(&callee.text, &typed, args, value.span, &outer, &mut scope).is_none() {
+            typed.iter().for_each(|p| scope.set(&p.name.text, Const::Open));
+            broken = true;
+        }
+        self.stages(item, &template, scope, inputs, broken)
     }
 
     pub(super) fn stages(
@@ -163,6 +184,8 @@ impl Builder<'_> {
         item: &Item,
         scope: Scope,
         inputs: Vec<(String, Read)>,
+        // What the stages read is not known, which is reported.
+        broken: bool,
     ) -> Option<Backbone> {
         let def = schema::item("backbone").expect("in the table");
         let stage_def = &def.nested[0];
@@ -180,17 +203,20 @@ impl Builder<'_> {
             fields.nested.iter().flat_map(|n| n.names.iter().map(|n| n.text.clone())).collect();
         let mut stages: Vec<Stage> = Vec::new();
         let mut spans: HashMap<String, Span> = HashMap::new();
-        let mut ok = true;
+        // The names of some stages are not known: others may be meant by any name.
+        let mut nameless = false;
+        let mut wired = !broken;
         for nested in fields.nested {
             let Some(name) = nested.names.first() else {
                 self.diags.push(
                     Diagnostic::new(codes::SYNTAX_HEADER, nested.keyword.span, "a `stage` needs a name")
                         .help(format!("write `{}`", stage_def.form)),
                 );
+                nameless = true;
                 continue;
             };
             let repeated = self.repeated(nested, name, &scope);
-            ok &= !repeated.is_empty();
+            nameless |= repeated.is_empty();
             for (label, scope) in repeated {
                 if stages.len() == MAX_STAGES {
                     self.diags.push(
@@ -200,11 +226,11 @@ impl Builder<'_> {
                     return None;
                 }
                 let name = Name { text: label, ..name.clone() };
-                if let Some(first) = spans.get(&name.text) {
-                    self.diags.push(super::build::duplicate("stage", &name, *first));
-                    continue;
+                let twice = spans.get(&name.text).copied();
+                if let Some(first) = twice {
+                    self.diags.push(super::build::duplicate("stage", &name, first));
                 }
-                spans.insert(name.text.clone(), name.span);
+                spans.entry(name.text.clone()).or_insert(name.span);
                 let previous = match stages.len() {
                     0 => inputs.first().map(|(_, r)| *r),
                     n => Some(Read::Stage(StageId(n - 1))),
@@ -219,14 +245,18 @@ impl Builder<'_> {
                     &later,
                     previous,
                 );
-                ok &= built.is_some();
-                let (reads, body) = built.unwrap_or_default();
+                if twice.is_some() {
+                    continue;
+                }
+                let of_unknown = |r: &Read| matches!(r, Read::Stage(s) if stages[s.0].unknown);
+                let unknown = broken || built.body.is_none() || built.reads.iter().any(of_unknown);
+                wired &= !built.lost;
+                let (reads, body) = (built.reads, built.body.unwrap_or_default());
                 readable.insert(name.text.clone(), Read::Stage(StageId(stages.len())));
-                stages.push(Stage { name: name.text.clone(), span: name.span, reads, body });
+                stages.push(Stage { name: name.text.clone(), span: name.span, reads, body, unknown });
             }
         }
-        // With a broken stage the shapes of the rest would be reported wrongly.
-        ok.then(|| Backbone { name: named.names[0].text.clone(), span: named.names[0].span, stages })
+        (!nameless).then(|| Backbone { name: named.names[0].text.clone(), span: named.names[0].span, stages, wired })
     }
 
     /// Names and scopes of `stage s`, `stage s[4]`, `stage s[i in 1..4]`.
@@ -272,7 +302,10 @@ impl Builder<'_> {
             _ => None,
         };
         let (from, to) = match &range.kind {
-            ExprKind::Range { from, to } => (int(self, from)?, int(self, to)?),
+            ExprKind::Range { from, to } => {
+                let (from, to) = (int(self, from), int(self, to));
+                (from?, to?)
+            }
             _ => (1, int(self, range)?),
         };
         if to < from || to - from >= MAX_STAGES as i64 {
@@ -297,7 +330,7 @@ impl Builder<'_> {
         readable: &HashMap<String, Read>,
         later: &HashSet<String>,
         previous: Option<Read>,
-    ) -> Option<(Vec<Read>, Body)> {
+    ) -> Built {
         let mut growing = Growing::default();
         let mut values = HashMap::new();
         let mut implicit = None;
@@ -305,7 +338,8 @@ impl Builder<'_> {
         if let Some(b) = body {
             let fields = self.fields(name, Some(b), def.attrs, def, name.span);
             from_given = fields.args.is_given("from");
-            for v in fields.args.list("from") {
+            let from = fields.args.list("from");
+            for v in from {
                 let Value::Name(path) = &v.value else { continue };
                 let text = path.join(".");
                 match readable.get(&text) {
@@ -313,16 +347,18 @@ impl Builder<'_> {
                         growing.read(*r);
                     }
                     None => {
+                        growing.lost = true;
+                        values.insert(text.clone(), LOST);
                         let n = Name { text, quoted: false, span: v.span };
                         self.unreadable(&n, readable, later);
-                        return None;
                     }
                 }
             }
-        }
-        if from_given && growing.reads.len() == 1 {
-            implicit = Some(Flow::Source(0));
-            values.insert("in".to_string(), Flow::Source(0));
+            if from_given && (growing.lost && from.len() == 1 || !growing.lost && growing.reads.len() == 1) {
+                let only = if growing.lost { LOST } else { Flow::Source(0) };
+                implicit = Some(only);
+                values.insert("in".to_string(), only);
+            }
         }
         // The stage before is read only if the chain starts from it.
         let probe = !from_given && previous.is_some();
@@ -331,12 +367,16 @@ impl Builder<'_> {
             values.insert("in".to_string(), Flow::Source(usize::MAX));
         }
         // A name of a later stage gets its own message.
-        let mut ok = true;
+        let mut lost = growing.lost;
         let mut check = |this: &mut Self, e: &Expr| {
             eval::walk_paths(e, &mut |p| {
-                if p.len() == 1 && later.contains(&p[0].text) && !readable.contains_key(&p[0].text) {
+                if p.len() == 1
+                    && later.contains(&p[0].text)
+                    && !readable.contains_key(&p[0].text)
+                    && values.insert(p[0].text.clone(), LOST).is_none()
+                {
                     this.unreadable(&p[0], readable, later);
-                    ok = false;
+                    lost = true;
                 }
             });
         };
@@ -350,27 +390,26 @@ impl Builder<'_> {
                 check(self, &a.value);
             }
         }
-        if !ok {
-            return None;
-        }
         let names = Names { scope, values, readable, outer: true, implicit };
         let mut way = Way::default();
         let out = match (value, body) {
-            (Some(v), _) => self.flow(v, &names, &mut growing, &mut way)?,
-            (None, Some(b)) => self.values(b, names, &mut growing, &mut way, &["from"], name.span)?,
+            (Some(v), _) => self.flow(v, &names, &mut growing, &mut way),
+            (None, Some(b)) => self.values(b, names, &mut growing, &mut way, &["from"], name.span),
             (None, None) => {
                 self.diags.push(
                     Diagnostic::new(codes::SYNTAX_HEADER, name.span, format!("`{}` has no content", name.text))
                         .help(format!("write `{}`", def.form)),
                 );
-                return None;
+                None
             }
         };
-        let mut out = out;
+        lost |= growing.lost;
+        let mut out = out.filter(|_| !lost);
         if probe {
             // Resolve the placeholder for the implicit input to a real source.
-            let used = out == Flow::Source(usize::MAX)
-                || growing.nodes.iter().any(|n| n.inputs.contains(&Flow::Source(usize::MAX)));
+            let used = out == Some(Flow::Source(usize::MAX))
+                || growing.nodes.iter().any(|n| n.inputs.contains(&Flow::Source(usize::MAX)))
+                || out.is_none() && growing.implicit;
             if used {
                 let real = growing.read(previous.expect("probed"));
                 let fix = |f: &mut Flow| {
@@ -379,13 +418,16 @@ impl Builder<'_> {
                     }
                 };
                 growing.nodes.iter_mut().for_each(|n| n.inputs.iter_mut().for_each(fix));
-                fix(&mut out);
+                out.iter_mut().for_each(fix);
             }
         }
-        Some((growing.reads, Body { nodes: growing.nodes, out }))
+        Built { reads: growing.reads, body: out.map(|out| Body { nodes: growing.nodes, out }), lost }
     }
 
     pub(super) fn unreadable(&mut self, name: &Name, readable: &HashMap<String, Read>, later: &HashSet<String>) {
+        if self.stages_lost {
+            return;
+        }
         if later.contains(&name.text) {
             let mut earlier: Vec<&str> = readable.keys().map(String::as_str).collect();
             earlier.sort_unstable();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::eval::{self, Const, Scope};
+use super::headers::Header;
 use super::import::{Gathered, Importer, Loaded, Loader};
 use super::schema::{self, ItemDef};
 use super::*;
@@ -53,6 +54,7 @@ pub fn lower(
         heights: HashMap::new(),
         inputs: HashMap::new(),
         templates_only: false,
+        stages_lost: false,
         links_read: 0,
         sources,
         load,
@@ -83,6 +85,8 @@ pub(super) struct Builder<'a> {
     pub inputs: HashMap<String, InputId>,
     /// The file has backbones for others to use, and no inputs of its own: any input name stands.
     pub templates_only: bool,
+    /// There is no backbone to read, which is reported: any name may be a stage.
+    pub stages_lost: bool,
     /// Links of chains, counted as they are expanded.
     pub links_read: usize,
     /// The texts, for fixes that move them.
@@ -109,20 +113,40 @@ pub(super) struct Fields<'t> {
 
 impl Builder<'_> {
     fn run(&mut self, items: &[Loaded], topologies: &[Loaded], options: &Options) {
-        let mut good: Vec<&Loaded> = Vec::new();
         let parsed = self.diags.len();
-        for loaded in items {
-            self.declare(&loaded.item);
-            if self.header(&loaded.item) {
-                good.push(loaded);
-            } else {
-                self.spec.incomplete = true;
-                if let ("param", Some(n)) = (loaded.item.keyword.text.as_str(), loaded.item.names.first()) {
-                    self.scope.declare(&n.text, Const::Open);
+        let headers: Vec<Header> = items
+            .iter()
+            .map(|l| {
+                self.declare(&l.item);
+                self.header(&l.item)
+            })
+            .collect();
+        self.said_by_headers(parsed);
+        let mended: Vec<Option<Loaded>> = headers
+            .iter()
+            .zip(items)
+            .map(|(h, l)| match h {
+                Header::Mended(item) => {
+                    Some(Loaded { item: (**item).clone(), base: l.base.clone(), library: l.library })
+                }
+                Header::Good | Header::Unusable => None,
+            })
+            .collect();
+        let mut good: Vec<&Loaded> = Vec::new();
+        let mut lost: Vec<&Loaded> = Vec::new();
+        for ((loaded, header), mended) in items.iter().zip(&headers).zip(&mended) {
+            match header {
+                Header::Good => good.push(loaded),
+                Header::Mended(_) => good.extend(mended),
+                Header::Unusable => {
+                    self.spec.incomplete = true;
+                    lost.push(loaded);
+                    if let ("param", Some(n)) = (loaded.item.keyword.text.as_str(), loaded.item.names.first()) {
+                        self.scope.declare(&n.text, Const::Open);
+                    }
                 }
             }
         }
-        self.said_by_headers(parsed);
         self.scope.any_name = self.imports_failed();
         for loaded in good.iter().filter(|l| !l.library) {
             self.spec.written.push(Written { item: loaded.item.clone(), base: loaded.base.clone() });
@@ -139,26 +163,30 @@ impl Builder<'_> {
         self.inputs(&of("input").collect::<Vec<_>>());
         self.tasks(&of("task").collect::<Vec<_>>());
         let spaces: Vec<&Loaded> = of("space").collect();
-        let imported: Vec<&Loaded> = topologies.iter().filter(|l| self.header(&l.item)).collect();
+        let imported: Vec<&Loaded> =
+            topologies.iter().filter(|l| matches!(self.header(&l.item), Header::Good)).collect();
         let topologies: Vec<&Loaded> = of("topology").chain(imported).collect();
         self.at_most_one(&spaces, "space");
         self.at_most_one(&topologies, "topology");
         let over = spaces.iter().chain(&topologies).filter_map(|l| l.item.over.clone()).collect::<Vec<_>>();
         self.backbones(&of("backbone").collect::<Vec<_>>(), &over);
         self.heads(&of("head").collect::<Vec<_>>());
-        if let Some(s) = spaces.first() {
+        // The first one counts; the others are read so that every mistake is found.
+        for s in spaces.iter().rev() {
+            self.spec.space = None;
             self.space(&s.item);
         }
         let searches: Vec<&Loaded> = of("search").collect();
         for s in &searches {
             self.search(&s.item, &s.base);
         }
-        if let Some(t) = topologies.first() {
+        for t in topologies.iter().rev() {
+            self.spec.topology = None;
             self.topology(&t.item);
         }
         let trains: Vec<&Loaded> = of("train").collect();
         self.at_most_one(&trains, "train");
-        if let Some(t) = trains.first() {
+        for t in trains.iter().rev() {
             let def = schema::item("train").expect("in the table");
             let fields = self.fields(&t.item.keyword, t.item.body.as_ref(), def.attrs, def, t.item.span);
             self.spec.train = Some(Train { args: fields.args });
@@ -166,6 +194,17 @@ impl Builder<'_> {
         let provenances: Vec<&Loaded> = of("provenance").collect();
         self.at_most_one(&provenances, "provenance");
         self.unused(&good);
+        // What was to have them cannot be told; what their attributes say is checked all the same.
+        for l in lost {
+            let def = schema::item(&l.item.keyword.text).filter(|d| !d.open);
+            match (def, &l.item.body) {
+                (Some(def), body) if def.variants.is_some() => self.fields_of_any(body.as_ref(), def),
+                (Some(def), Some(body)) => {
+                    self.fields(&l.item.keyword, Some(body), def.attrs, def, l.item.span);
+                }
+                _ => {}
+            }
+        }
         if let Some(p) = provenances.first() {
             let def = schema::item("provenance").expect("in the table");
             let fields = self.fields(&p.item.keyword, p.item.body.as_ref(), def.attrs, def, p.item.span);
@@ -200,6 +239,11 @@ impl Builder<'_> {
             let (keyword, name) = (&l.item.keyword, &l.item.names.first());
             let Some(name) = name else { continue };
             let (what, used, help) = match keyword.text.as_str() {
+                // Of two blocks of one name the second is read where it is used.
+                "block" if self.blocks.get(&name.text).is_some_and(|b| b.span != l.item.span) => {
+                    self.try_block(&l.item);
+                    continue;
+                }
                 "block" if !self.used_blocks.contains(&name.text) => {
                     self.try_block(&l.item);
                     ("block", false, "remove it, or use it in a stage or a head")
@@ -243,6 +287,10 @@ impl Builder<'_> {
             Entry::Nested(n) => Some((&n.keyword, &n.names)),
             _ => None,
         });
+        // One without a name may be any that is asked for.
+        if item.names.is_empty() && schema::item(&item.keyword.text).is_some_and(|d| d.header.names.0 > 0) {
+            self.declared.insert((item.keyword.text.clone(), String::new()));
+        }
         for (keyword, names) in nested.chain([(&item.keyword, &item.names)]) {
             self.declared.extend(names.iter().map(|n| (keyword.text.clone(), n.text.clone())));
         }
@@ -250,7 +298,8 @@ impl Builder<'_> {
 
     /// Whether something of that name is written and could not be read, which is reported already.
     pub(super) fn is_reported(&self, keywords: &[&str], name: &str) -> bool {
-        let declared = keywords.iter().any(|k| self.declared.contains(&(k.to_string(), name.to_string())));
+        let written = |k: &str, name: &str| self.declared.contains(&(k.to_string(), name.to_string()));
+        let declared = keywords.iter().any(|k| written(k, name) || written(k, ""));
         declared && self.diags.has_errors() || self.imports_failed()
     }
 
@@ -309,12 +358,15 @@ impl Builder<'_> {
         for entry in body.map(|b| b.entries.as_slice()).unwrap_or_default() {
             match entry {
                 Entry::Attr(a) => {
-                    if let Some(first) = seen.get(a.key.text.as_str()) {
+                    let found = attrs.iter().find(|d| d.name == a.key.text);
+                    // Names of the user's own are told by their reader.
+                    let first = seen.get(a.key.text.as_str()).filter(|_| found.is_some() || !def.open);
+                    if let Some(first) = first {
                         self.diags.push(duplicate("attribute", &a.key, *first));
+                        found.map(|d| eval::value(&a.value, &d.ty, &scope, self.diags));
                         continue;
                     }
                     seen.insert(&a.key.text, a.key.span);
-                    let found = attrs.iter().find(|d| d.name == a.key.text);
                     if found.is_none() && def.open {
                         out.own.push(a);
                         continue;
@@ -383,6 +435,29 @@ impl Builder<'_> {
             }
         }
         out
+    }
+
+    /// Reads the attributes of a body whose variant (a format, a strategy) is not known: those that every variant that has them types alike.
+    pub(super) fn fields_of_any(&mut self, body: Option<&AstBody>, def: &ItemDef) {
+        let variants = def.variants.map(|v| v()).unwrap_or_default();
+        let scope = self.scope.clone();
+        for entry in body.map(|b| b.entries.as_slice()).unwrap_or_default() {
+            match entry {
+                Entry::Attr(a) => {
+                    let mut found = variants.iter().flat_map(|v| v.args).filter(|d| d.name == a.key.text);
+                    let Some(first) = found.next() else { continue };
+                    if found.all(|d| d.ty.describe() == first.ty.describe()) {
+                        eval::value(&a.value, &first.ty, &scope, self.diags);
+                    }
+                }
+                Entry::Nested(n) => {
+                    if let Some(inner) = def.nested.iter().find(|d| d.keyword == n.keyword.text) {
+                        self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span);
+                    }
+                }
+                Entry::Edge(_) => {}
+            }
+        }
     }
 
     /// Something of that name, or the report with the nearest.

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::{BlockId, Builder, duplicate};
 use super::eval::{self, Const, Scope};
+use super::positional::{self, Slot};
 use super::*;
-use crate::diag::{Diagnostic, codes, suggest};
+use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::ops::{self, Arity};
 use crate::schema::Ty;
 use crate::source::Span;
@@ -53,10 +54,17 @@ pub(super) struct Growing {
     pub nodes: Vec<FlowNode>,
     pub reads: Vec<Read>,
     places: HashMap<Read, usize>,
+    /// The value before the first link was read.
+    pub implicit: bool,
+    /// A name at the start of a chain is not known: it may be a stage.
+    pub lost: bool,
     /// The outermost link that is being read.
     site: Option<Span>,
     full: bool,
 }
+
+/// A stand-in for a value that could not be read, which is reported. It reaches no network.
+pub(super) const LOST: Flow = Flow::Source(usize::MAX - 1);
 
 impl Growing {
     pub fn read(&mut self, read: Read) -> Flow {
@@ -120,6 +128,7 @@ impl Builder<'_> {
     fn first(&mut self, expr: &Expr, names: &Names, body: &mut Growing, way: &mut Way) -> Option<Flow> {
         if let Some(name) = &eval::as_name(expr) {
             if let Some(v) = names.values.get(&name.text) {
+                body.implicit |= name.text == "in";
                 return Some(*v);
             }
             if names.outer
@@ -128,6 +137,11 @@ impl Builder<'_> {
                 return Some(body.read(*read));
             }
             if ops::find(&name.text).is_none() && self.block(name).is_none() {
+                body.lost = true;
+                // Without stages, any name may be one.
+                if self.stages_lost && names.outer {
+                    return Some(LOST);
+                }
                 let input = names.outer && self.inputs.contains_key(&name.text);
                 if self.is_reported(&["block"], &name.text) || !input && self.is_reported(&["input"], &name.text) {
                     return None;
@@ -152,7 +166,10 @@ impl Builder<'_> {
             }
         }
         match names.implicit {
-            Some(input) => self.apply(expr, input, names, body, way),
+            Some(input) => {
+                body.implicit = true;
+                self.apply(expr, input, names, body, way)
+            }
             None if self.is_merge(expr) => self.apply(expr, Flow::Source(0), names, body, way),
             None if self.calls_unknown(expr) => None,
             None => {
@@ -221,9 +238,11 @@ impl Builder<'_> {
                 self.not_an_op(link)
             }
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
-                let times = match eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags)?.value {
-                    crate::schema::Value::Int(n) => n,
-                    _ => return None,
+                let times =
+                    eval::value(left, &Ty::Int { min: 1, max: 1000 }, &names.scope, self.diags).map(|v| v.value);
+                let Some(crate::schema::Value::Int(times)) = times else {
+                    self.apply(right, input, names, body, way);
+                    return None;
                 };
                 let mut at = input;
                 for _ in 0..times {
@@ -290,6 +309,8 @@ impl Builder<'_> {
                 let d = self.unknown_call(name, args, || self.callable().collect(), "op or block");
                 self.diags.push(d);
             }
+            let near = suggest::nearest(&name.text, self.callable()).map(str::to_string);
+            self.arguments_of_misspelt(near.as_deref(), args, whole, names, body, way);
             return None;
         };
         match op.arity {
@@ -341,6 +362,37 @@ impl Builder<'_> {
             }
         }
         Some(Flow::Node(body.nodes.len() - 1))
+    }
+
+    /// The arguments of a call whose name is misspelt: their names are checked, and not whether the call takes them.
+    fn arguments_of_misspelt(
+        &mut self,
+        meant: Option<&str>,
+        args: &[ast::Arg],
+        whole: &Expr,
+        names: &Names,
+        body: &mut Growing,
+        way: &mut Way,
+    ) {
+        let Some(meant) = meant else { return };
+        let block = self.block(&Name { text: meant.to_string(), quoted: false, span: whole.span });
+        let op = ops::find(meant).filter(|_| block.is_none());
+        if op.is_some_and(|o| o.arity == Arity::Many) {
+            for arg in args.iter().filter(|a| a.name.is_none()) {
+                self.flow(&arg.value, names, body, way);
+            }
+            return;
+        }
+        let mut said = Diagnostics::default();
+        std::mem::swap(self.diags, &mut said);
+        if let Some(block) = block {
+            let params = block.params.as_ref().map(|p| p.value.as_slice()).unwrap_or_default();
+            self.bind(meant, params, args, whole.span, &names.scope, &mut Scope::default());
+        } else if let Some(op) = op {
+            super::arguments::arguments(op.call.name, op.call.args, args, whole.span, &names.scope, self.diags);
+        }
+        std::mem::swap(self.diags, &mut said);
+        self.diags.extend(said.into_sorted().into_iter().filter(|d| d.code == codes::NAME_UNKNOWN));
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -450,6 +502,7 @@ impl Builder<'_> {
             }
             if let Some(first) = seen.get(a.key.text.as_str()) {
                 self.diags.push(duplicate("value", &a.key, *first));
+                self.flow(&a.value, &names, body, way);
                 continue;
             }
             seen.insert(&a.key.text, a.key.span);
@@ -461,7 +514,7 @@ impl Builder<'_> {
                 None => {
                     failed = true;
                     // Later uses of the name must not be reported again.
-                    names.values.insert(a.key.text.clone(), Flow::Source(0));
+                    names.values.insert(a.key.text.clone(), LOST);
                 }
             }
         }
@@ -484,45 +537,36 @@ impl Builder<'_> {
         outer: &Scope,
         inner: &mut Scope,
     ) -> Option<()> {
-        let mut ok = true;
         let mut position = 0;
         let mut set: HashSet<&str> = HashSet::new();
-        let by_name: HashMap<&str, &ast::Param> = params.iter().rev().map(|p| (p.name.text.as_str(), p)).collect();
+        let slots: Vec<Slot> = params.iter().map(Slot::of_param).collect();
+        let report = positional::report(callee, &slots, args, span);
+        // Which parameter is meant is not known, and so is its type.
+        let unclear = report.is_some();
+        self.diags.extend(report);
+        let mut ok = !unclear;
         for arg in args {
-            let param = match &arg.name {
-                Some(n) => by_name.get(n.text.as_str()).copied(),
-                None => {
-                    position += 1;
-                    params.get(position - 1)
+            let param = match (positional::slot(&slots, arg, &mut position), &arg.name) {
+                (Some(i), _) => &params[i],
+                (None, Some(n)) => {
+                    self.unknown_parameter(callee, n, params);
+                    ok = false;
+                    continue;
                 }
+                (None, None) => continue,
             };
-            let Some(param) = param else {
-                let names: Vec<&str> = params.iter().map(|p| p.name.text.as_str()).collect();
-                let (at, what) = match &arg.name {
-                    Some(n) => (n.span, format!("`{callee}` has no parameter called `{}`", n.text)),
-                    None => (arg.value.span, format!("`{callee}` takes {} arguments", params.len())),
-                };
-                let mut d = Diagnostic::new(codes::TYPE_ARGUMENTS, at, what);
-                if let Some(n) = &arg.name
-                    && let Some(near) = suggest::nearest(&n.text, names.iter().copied())
-                {
-                    d = d.label(format!("did you mean `{near}`?")).fix(
-                        format!("replace `{}` with `{near}`", n.text),
-                        n.span,
-                        near,
-                        suggest::certainty(&n.text, near, names.iter().copied()),
-                    );
-                } else if !names.is_empty() {
-                    let label = if arg.name.is_some() { "unknown" } else { "one too many" };
-                    d = d.label(label).help(format!("parameters: {}", suggest::listing(names)));
-                }
-                self.diags.push(d);
-                ok = false;
+            if unclear && arg.name.is_none() {
+                let mut quiet = Diagnostics::default();
+                std::mem::swap(self.diags, &mut quiet);
+                self.typed(param, &arg.value, outer);
+                std::mem::swap(self.diags, &mut quiet);
+                self.diags.extend(positional::beyond_types(|diags| *diags = quiet));
                 continue;
-            };
+            }
             if !set.insert(&param.name.text) {
                 let what = format!("`{}` is given twice", param.name.text);
-                self.diags.push(Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, what).label("again here"));
+                let d = Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, what).label("again here");
+                self.diags.push(d.help(positional::all(&slots)));
                 ok = false;
                 continue;
             }
@@ -533,6 +577,8 @@ impl Builder<'_> {
         }
         for param in params.iter().filter(|p| !set.contains(p.name.text.as_str())) {
             match &param.default {
+                // One without a name may be it.
+                None if unclear => {}
                 Some(d) => match self.typed(param, d, inner) {
                     Some(v) => inner.set(&param.name.text, v),
                     None => ok = false,
@@ -552,6 +598,23 @@ impl Builder<'_> {
             }
         }
         ok.then_some(())
+    }
+
+    fn unknown_parameter(&mut self, callee: &str, name: &Name, params: &[ast::Param]) {
+        let names: Vec<&str> = params.iter().map(|p| p.name.text.as_str()).collect();
+        let what = format!("`{callee}` has no parameter called `{}`", name.text);
+        let mut d = Diagnostic::new(codes::TYPE_ARGUMENTS, name.span, what);
+        if let Some(near) = suggest::nearest(&name.text, names.iter().copied()) {
+            d = d.label(format!("did you mean `{near}`?")).fix(
+                format!("replace `{}` with `{near}`", name.text),
+                name.span,
+                near,
+                suggest::certainty(&name.text, near, names.iter().copied()),
+            );
+        } else if !names.is_empty() {
+            d = d.label("unknown").help(format!("parameters: {}", suggest::listing(names)));
+        }
+        self.diags.push(d);
     }
 
     fn typed(&mut self, param: &ast::Param, value: &Expr, scope: &Scope) -> Option<Const> {

@@ -4,16 +4,25 @@ use super::build::{Builder, named};
 use super::eval;
 use super::schema::{self, ItemDef, Part};
 use crate::diag::{Applicability, Diagnostic, codes};
-use crate::source::Span;
-use crate::syntax::ast::{Item, Name};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{Expr, ExprKind, Item, Name, Param};
+
+/// What became of a header.
+pub(super) enum Header {
+    Good,
+    /// It is reported, and the item is read as this one.
+    Mended(Box<Item>),
+    /// It is reported, and what the item declares is not known.
+    Unusable,
+}
 
 impl Builder<'_> {
-    /// Checks the parts of a header; false where the item cannot be used.
-    pub(super) fn header(&mut self, item: &Item) -> bool {
+    /// Checks the parts of a header.
+    pub(super) fn header(&mut self, item: &Item) -> Header {
         let Some(def) = schema::item(&item.keyword.text) else {
             let words = schema::items().iter().map(|i| i.keyword);
             self.diags.push(eval::unknown_word(&item.keyword, words, "an item", codes::SYNTAX_UNKNOWN_ITEM));
-            return false;
+            return Header::Unusable;
         };
         let h = def.header;
         let mut ok = true;
@@ -78,7 +87,10 @@ impl Builder<'_> {
             let end = item.body.as_ref().and_then(|b| b.span).map_or(item.span.end, |b| b.start);
             self.wrong_headers.push(Span { end, ..item.keyword.span });
         }
-        ok
+        if ok {
+            return Header::Good;
+        }
+        mended(item, def).map_or(Header::Unusable, |i| Header::Mended(Box::new(i)))
     }
 
     /// The form of an item says it all; what the parser, whose reports are the first `parsed`, said of the same line would say
@@ -122,6 +134,67 @@ impl Builder<'_> {
             None => d,
         }
     }
+}
+
+/// The item as it was most likely meant, so that a mistake in its header does not hide those in its body.
+fn mended(item: &Item, def: &ItemDef) -> Option<Item> {
+    let h = def.header;
+    let mut item = item.clone();
+    let path = |n: &Name| Expr { kind: ExprKind::Path(vec![n.clone()]), span: n.span };
+    // A word or a sign is missing before the last names.
+    if h.ty == Part::Must && item.ty.is_none() && item.names.len() == 2 {
+        let base = item.names.pop().map(|n| path(&n))?;
+        // The type has brackets of its own: `input x f32[3]`.
+        let own = |span: Span| h.index == Part::No || base.span.end <= span.start;
+        let index = item.index.take_if(|i| own(i.span));
+        item.ty = Some(match index {
+            Some(index) => {
+                let span = base.span.to(index.span);
+                Expr { kind: ExprKind::Index { base: Box::new(base), items: index.value }, span }
+            }
+            None => base,
+        });
+    }
+    if h.over == Part::Must && item.over.is_none() {
+        item.over = item.names.pop();
+    }
+    if h.targets == Part::Must && item.targets.is_empty() {
+        item.targets = item.names.drain(..).map(|n| path(&n)).collect();
+        if item.targets.is_empty() {
+            item.targets.push(Expr { kind: ExprKind::Star, span: item.keyword.span });
+        }
+    }
+    if h.on == Part::Maybe && item.on.is_empty() && item.names.len() > 1 {
+        item.on = item.names.split_off(1);
+    }
+    // `backbone net[image]`
+    if h.params == Part::Maybe && h.index == Part::No && item.params.is_none() {
+        let param = |e: &Expr| Some(Param { name: e.as_name()?, ty: None, default: None, span: e.span });
+        item.params =
+            item.index.take().map(|i| Spanned { value: i.value.iter().filter_map(param).collect(), span: i.span });
+    }
+    // What the item does not take.
+    item.names.truncate(h.names.1);
+    item.index.take_if(|_| h.index == Part::No);
+    item.params.take_if(|_| h.params == Part::No);
+    item.ty.take_if(|_| h.ty == Part::No);
+    item.over.take_if(|_| h.over == Part::No);
+    item.value.take_if(|_| h.value == Part::No);
+    item.body.take_if(|_| h.body == Part::No);
+    if h.targets == Part::No {
+        item.targets.clear();
+    }
+    if h.on == Part::No {
+        item.on.clear();
+    }
+    // What no reading can make up.
+    let lacks = |part: Part, there: bool| part == Part::Must && !there;
+    let whole = item.names.len() >= h.names.0
+        && !lacks(h.ty, item.ty.is_some())
+        && !lacks(h.value, item.value.is_some())
+        && !lacks(h.body, item.body.is_some())
+        && (h.value != Part::Maybe || item.value.is_some() || item.body.is_some());
+    whole.then_some(item)
 }
 
 /// How an item is written: one of its forms, or each.

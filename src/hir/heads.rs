@@ -13,15 +13,20 @@ impl Builder<'_> {
     pub(super) fn heads(&mut self, items: &[&Loaded]) {
         let def = schema::item("head").expect("in the table");
         let (best, unknown_target) = self.best_heads(items);
-        let Some(backbone) = &self.spec.backbone else { return };
+        // Without a backbone the heads are read all the same; any name may be a stage.
+        self.stages_lost = self.spec.backbone.is_none();
+        let stages = self.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
         let mut readable: HashMap<String, Read> = HashMap::new();
         for (i, input) in self.spec.inputs.iter().enumerate() {
             readable.insert(input.name.clone(), Read::Input(InputId(i)));
         }
-        for (i, s) in backbone.stages.iter().enumerate() {
+        for (i, s) in stages.iter().enumerate() {
             readable.insert(s.name.clone(), Read::Stage(StageId(i)));
         }
-        let last = backbone.stages.len().checked_sub(1).map(|i| Read::Stage(StageId(i)));
+        let last = match self.stages_lost {
+            true => Some(Read::Input(InputId(0))),
+            false => stages.len().checked_sub(1).map(|i| Read::Stage(StageId(i))),
+        };
         let mut made: HashMap<(usize, Option<usize>), Option<HeadId>> = HashMap::new();
         let mut missing: Vec<usize> = Vec::new();
         for (t, best) in best.into_iter().enumerate() {
@@ -48,8 +53,8 @@ impl Builder<'_> {
                         &none,
                         last,
                     );
-                    let id = built.map(|(reads, body)| {
-                        self.spec.heads.push(Head { reads, body, span: item.keyword.span });
+                    let id = built.body.filter(|_| !self.stages_lost).map(|body| {
+                        self.spec.heads.push(Head { reads: built.reads, body, span: item.keyword.span });
                         HeadId(self.spec.heads.len() - 1)
                     });
                     made.insert((h, outputs), id);
@@ -58,7 +63,20 @@ impl Builder<'_> {
             };
             self.spec.tasks[t].head = id;
         }
+        // Heads of no task are read too, so that every mistake is found.
+        for (h, l) in items.iter().enumerate() {
+            if made.keys().any(|(of, _)| *of == h) {
+                continue;
+            }
+            let mut scope = self.scope.clone();
+            scope.set("outputs", Const::Open);
+            let name = Name { text: "head".into(), quoted: false, span: l.item.keyword.span };
+            let (value, body) = (l.item.value.as_ref(), l.item.body.as_ref());
+            self.body_of(value, body, def, &name, scope, &readable, &HashSet::new(), last);
+        }
+        let stages_lost = std::mem::take(&mut self.stages_lost);
         if let Some(t) = missing.first()
+            && !stages_lost
             && !self.spec.incomplete
             && !unknown_target
         {

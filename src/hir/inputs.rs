@@ -35,12 +35,14 @@ impl Builder<'_> {
                         .label("`format` is missing")
                         .help(format!("say how the files are laid out: `format = ...`, one of {words}")),
                 );
+                self.fields_of_any(item.body.as_ref(), def);
                 continue;
             };
             let Some(name) = eval::as_name(&format.value) else { continue };
-            let Some(found) = data::find(&name.text) else {
-                let words = data::table().iter().map(|f| f.call.name);
-                let d = eval::unknown_word(&name, words, "a data format", codes::DATA_FORMAT);
+            // Misspelt, it is read as the one that it is near to.
+            let found = data::find(&name.text).or_else(|| {
+                let words = || data::table().iter().map(|f| f.call.name);
+                let d = eval::unknown_word(&name, words(), "a data format", codes::DATA_FORMAT);
                 self.diags.push(match name.text.as_str() {
                     // Between tabs, `csv` needs the delimiter, too.
                     "tsv" => {
@@ -55,6 +57,10 @@ impl Builder<'_> {
                     }
                     _ => d,
                 });
+                suggest::nearest(&name.text, words()).and_then(data::find)
+            });
+            let Some(found) = found else {
+                self.fields_of_any(item.body.as_ref(), def);
                 continue;
             };
             let attrs: Vec<AttrDef> = def.attrs.iter().chain(found.call.args).copied().collect();

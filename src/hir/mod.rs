@@ -12,6 +12,7 @@ mod heads;
 mod import;
 mod inputs;
 mod params;
+pub mod positional;
 pub mod schema;
 mod searches;
 mod slips;
@@ -62,6 +63,14 @@ pub struct Spec {
     pub incomplete: bool,
     /// The user's items as written, `use` included, what a `use` of the user's files brings after it; for emitting derived files.
     pub written: Vec<Written>,
+}
+
+impl Spec {
+    /// Whether one of these is a stage of which it is not known what it gives.
+    pub fn reads_unknown(&self, reads: &[Read]) -> bool {
+        let stages = self.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
+        reads.iter().any(|r| matches!(r, Read::Stage(s) if stages.get(s.0).is_some_and(|s| s.unknown)))
+    }
 }
 
 /// One item of the user's, with the file it stood in.
@@ -167,6 +176,8 @@ pub struct Backbone {
     pub name: String,
     pub span: Span,
     pub stages: Vec<Stage>,
+    /// What each stage reads is known. Where it is not, that is reported, and nothing is said of the network as a whole.
+    pub wired: bool,
 }
 
 #[derive(Debug)]
@@ -175,6 +186,8 @@ pub struct Stage {
     pub span: Span,
     pub reads: Vec<Read>,
     pub body: Body,
+    /// A mistake in it, or in a stage that it reads, is reported: what it gives is not known.
+    pub unknown: bool,
 }
 
 /// Something a stage or a head reads.

@@ -179,9 +179,9 @@ impl Builder<'_> {
             return None;
         };
         let number = crate::schema::NUMBER;
-        let low = eval::value(from, &number, &self.scope, self.diags)?;
-        let high = eval::value(to, &number, &self.scope, self.diags)?;
-        match (low.value, high.value) {
+        let low = eval::value(from, &number, &self.scope, self.diags);
+        let high = eval::value(to, &number, &self.scope, self.diags);
+        match (low?.value, high?.value) {
             (crate::schema::Value::Float(a), crate::schema::Value::Float(b)) if a > b => {
                 self.diags.push(
                     Diagnostic::new(codes::TYPE_RANGE, expr.span, format!("no value lies within {a}..{b}"))

@@ -12,10 +12,15 @@ impl Builder<'_> {
     pub(super) fn search(&mut self, item: &Item, base: &std::path::Path) {
         let def = schema::item("search").expect("in the table");
         let name = &item.names[0];
-        let Some(strategy) = crate::search::strategy(&name.text) else {
-            let words = crate::search::strategies().iter().map(|s| s.call.name);
-            self.diags.push(eval::unknown_word(name, words, "a strategy", codes::SEARCH_UNKNOWN));
+        // Misspelt, it is read as the one that it is near to.
+        let found = crate::search::strategy(&name.text).or_else(|| {
+            let words = || crate::search::strategies().iter().map(|s| s.call.name);
+            self.diags.push(eval::unknown_word(name, words(), "a strategy", codes::SEARCH_UNKNOWN));
+            suggest::nearest(&name.text, words()).and_then(crate::search::strategy)
+        });
+        let Some(strategy) = found else {
             self.spec.incomplete = true;
+            self.fields_of_any(item.body.as_ref(), def);
             return;
         };
         // A budget is asked of any strategy, so that one that cannot keep it says so.
@@ -50,13 +55,14 @@ impl Builder<'_> {
                 );
                 continue;
             }
+            let inner = &def.nested[0];
+            let args = self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args;
             if let Some(first) = single_span {
                 self.diags.push(duplicate("attribute", &n.keyword, first));
                 continue;
             }
-            let inner = &def.nested[0];
             single_span = Some(n.keyword.span);
-            single = Some(self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args);
+            single = Some(args);
         }
         let stages = self.spec.backbone.as_ref().map(|b| b.stages.as_slice()).unwrap_or_default();
         let mut decided: Vec<StageId> = Vec::new();

@@ -7,6 +7,9 @@ use crate::diag::{Applicability, Diagnostic, Edit, Fix, codes};
 use crate::schema::{COUNT, Ty, Value};
 use crate::syntax::ast::{Entry, Item, Name, Nested};
 
+/// How many copies a level of a `tree` has.
+const COPIES: Ty = Ty::AnyOf(&[COUNT, Ty::OneOf(&["any"])]);
+
 impl Builder<'_> {
     pub(super) fn space(&mut self, item: &Item) {
         let def = schema::item("space").expect("in the table");
@@ -15,8 +18,14 @@ impl Builder<'_> {
             self.spec.backbone.as_ref().map(|b| b.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
         else {
             // Without stages there are no levels; what their attributes say can be checked all the same.
+            let scope = self.scope.clone();
             for n in &fields.nested {
                 let inner = def.nested.iter().find(|d| d.keyword == n.keyword.text);
+                for entry in n.body.iter().flat_map(|b| &b.entries).filter(|_| n.keyword.text == "tree") {
+                    if let Entry::Attr(a) = entry {
+                        eval::value(&a.value, &COPIES, &scope, self.diags);
+                    }
+                }
                 if let Some(inner) = inner.filter(|d| !d.open) {
                     self.fields(n.names.first().unwrap_or(&n.keyword), n.body.as_ref(), inner.attrs, inner, n.span);
                 }
@@ -59,8 +68,7 @@ impl Builder<'_> {
                 "tree" => {
                     for entry in n.body.as_ref().map(|b| b.entries.as_slice()).unwrap_or_default() {
                         let Entry::Attr(a) = entry else { continue };
-                        let ty = Ty::AnyOf(&[COUNT, Ty::OneOf(&["any"])]);
-                        let Some(v) = eval::value(&a.value, &ty, &scope, self.diags) else { continue };
+                        let Some(v) = eval::value(&a.value, &COPIES, &scope, self.diags) else { continue };
                         let copies = match v.value {
                             Value::Int(c) => c as usize,
                             _ => self.spec.tasks.len().max(1),
@@ -69,6 +77,7 @@ impl Builder<'_> {
                     }
                 }
                 _ => {
+                    let args = self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args;
                     if let Some(first) = &heads {
                         self.diags.push(
                             Diagnostic::new(codes::NAME_DUPLICATE, n.keyword.span, "`heads` is given twice")
@@ -76,7 +85,6 @@ impl Builder<'_> {
                         );
                         continue;
                     }
-                    let args = self.fields(&n.keyword, n.body.as_ref(), inner.attrs, inner, n.span).args;
                     let before = self.spec.heads.first().and_then(|h| self.only_stage(&h.reads));
                     let before = before.filter(|b| levels[b.0].as_ref().is_some_and(|l| l.copies > 1));
                     let at = args.span("reads").unwrap_or(n.span);

@@ -23,7 +23,9 @@ impl Builder<'_> {
             let item = &l.item;
             let fields = self.fields(&item.keyword, item.body.as_ref(), def.attrs, def, item.span);
             let Some(ty) = &item.ty else { continue };
-            let Some(mut kind) = self.task_kind(ty) else { continue };
+            let read = self.task_kind(ty);
+            // A wrong kind is read as the one that it is near to, so that the attributes are checked; the task is not declared.
+            let Some(mut kind) = read.or_else(|| nearest_kind(ty)) else { continue };
             let from = fields.args.expr("from").cloned();
             let label = fields.args.expr("label").cloned();
             let mask = fields.args.expr("mask").cloned();
@@ -133,6 +135,9 @@ impl Builder<'_> {
                     }
                 }
                 members.push((name.text.clone(), name.span, label));
+            }
+            if read.is_none() {
+                continue;
             }
             let family = item.index.as_ref().map(|_| self.spec.families.len());
             for (member, span, label) in members {
@@ -407,6 +412,15 @@ pub static KINDS: [CallDef; 7] = [
 
 pub(super) fn kind_names() -> impl Iterator<Item = &'static str> + Clone {
     KINDS.iter().map(|k| k.name)
+}
+
+/// The kind whose name a type has, or nearly has.
+fn nearest_kind(ty: &Expr) -> Option<TaskKind> {
+    let name = match &ty.kind {
+        ExprKind::Call { callee, .. } => eval::as_name(callee)?,
+        _ => eval::as_name(ty)?,
+    };
+    kind_named(&name.text).or_else(|| suggest::nearest(&name.text, kind_names()).and_then(kind_named))
 }
 
 /// A kind by its name, with as many outputs as it takes to have one.

@@ -172,6 +172,7 @@ impl Builder<'_> {
             if let Some(first) = spans.get(&name.text) {
                 let d = super::build::duplicate("mix", &name, *first);
                 self.diags.push(d);
+                self.mix(&edge.source, &name.text, Some(edge.span), topology, known);
                 return None;
             }
             spans.insert(name.text.clone(), name.span);
@@ -312,7 +313,10 @@ impl Builder<'_> {
 
     fn sources(&mut self, expr: &Expr, topology: &mut Topology, known: &Known) -> Option<Vec<TopoSource>> {
         match &expr.kind {
-            ExprKind::List(items) => items.iter().map(|e| self.source(e, topology, known)).collect(),
+            ExprKind::List(items) => {
+                let all: Vec<Option<TopoSource>> = items.iter().map(|e| self.source(e, topology, known)).collect();
+                all.into_iter().collect()
+            }
             _ => Some(vec![self.source(expr, topology, known)?]),
         }
     }
@@ -388,11 +392,23 @@ impl Builder<'_> {
         let (args, members) = as_mix(expr).expect("checked by the caller");
         let mut gate = None;
         let mut query = None;
+        let mut ok = true;
         for (i, a) in args.iter().enumerate() {
             match a.name.as_ref().map(|n| n.text.as_str()) {
-                Some("query") => query = Some(self.source(&a.value, topology, known)?),
+                Some("query") => query = Some(self.source(&a.value, topology, known)),
                 Some("gate") => gate = eval::as_name(&a.value),
                 None if i == 0 => gate = eval::as_name(&a.value),
+                None if i == 1 && query.is_none() => {
+                    query = Some(self.source(&a.value, topology, known));
+                    let at = a.value.span;
+                    let before = Span { end: at.start, ..at };
+                    self.diags.push(
+                        Diagnostic::new(codes::TYPE_ARGUMENTS, at, "the query of a `mix` needs its name")
+                            .label("`query`?")
+                            .fix("insert `query =`", before, "query = ", crate::diag::Applicability::Maybe),
+                    );
+                    ok = false;
+                }
                 _ => {
                     const HELP: &str =
                         "write `mix(softmax, query = embed.a)[low.a, low.b]`, or `mix(mean)[low.a, low.b]`";
@@ -409,11 +425,12 @@ impl Builder<'_> {
                             Diagnostic::new(codes::TYPE_ARGUMENTS, a.value.span, message).help(HELP)
                         }
                     });
-                    return None;
+                    ok = false;
                 }
             }
         }
         let words = ["softmax", "sigmoid", "sum", "mean"];
+        let members: Vec<Option<TopoSource>> = members.iter().map(|m| self.source(m, topology, known)).collect();
         let gate = match gate {
             Some(n) if words.contains(&n.text.as_str()) => Gate::from_word(&n.text),
             Some(n) => {
@@ -423,7 +440,7 @@ impl Builder<'_> {
             }
             None => Gate::Mean,
         };
-        if gate.has_query() != query.is_some() {
+        if ok && gate.has_query() != query.is_some() {
             let (what, help) = match gate.has_query() {
                 true => (
                     format!("a `{}` gate needs a query", gate.word()),
@@ -437,8 +454,12 @@ impl Builder<'_> {
             self.diags.push(Diagnostic::new(codes::SPACE_QUERY, expr.span, what).help(help));
             return None;
         }
-        let members: Option<Vec<TopoSource>> = members.iter().map(|m| self.source(m, topology, known)).collect();
-        topology.mixes.push(TopoMix { name: name.to_string(), gate, query, members: members?, span });
+        let members = members.into_iter().collect::<Option<Vec<TopoSource>>>().filter(|_| ok)?;
+        let query = match query {
+            Some(source) => Some(source?),
+            None => None,
+        };
+        topology.mixes.push(TopoMix { name: name.to_string(), gate, query, members, span });
         Some(TopoSource::Mix(topology.mixes.len() - 1))
     }
 }

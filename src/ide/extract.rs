@@ -56,7 +56,10 @@ pub(super) fn stage_to_block(analysis: &Analysis, selection: &std::ops::Range<us
     parameters.dedup();
     let name = free_name(analysis, &format!("{stage}_layers"));
     let declared: Vec<String> = parameters.iter().map(|(n, t)| format!("{n}: {t}")).collect();
-    let passed: Vec<&str> = parameters.iter().map(|(n, _)| n.as_str()).collect();
+    let passed: Vec<String> = match parameters.as_slice() {
+        [(name, _)] => vec![name.clone()],
+        all => all.iter().map(|(n, _)| format!("{n} = {n}")).collect(),
+    };
     let declared = if declared.is_empty() { String::new() } else { format!("({})", declared.join(", ")) };
     let call = if passed.is_empty() { name.clone() } else { format!("{name}({})", passed.join(", ")) };
     let body = analysis.sources.text(span);

@@ -4,6 +4,7 @@ use super::actions::{Action, ActionKind};
 use super::names::{DefId, Target, What};
 use super::refer::same;
 use super::{Analysis, Loader, TextEdit, apply};
+use crate::schema::main_name;
 use crate::source::Span;
 use crate::syntax::ast::{Arg, Body, Entry, Expr, ExprKind, Item};
 use crate::syntax::parse;
@@ -99,9 +100,10 @@ fn substitute(analysis: &Analysis, block: DefId, item: &Item, value: &Expr, args
             continue;
         }
         let at = parameters.iter().position(|p| p.name.span == def.span)?;
+        let has = |name: &str| parameters.iter().any(|p| p.name.text == name);
         let given = args
             .iter()
-            .find(|a| a.name.as_ref().is_some_and(|n| n.text == def.name))
+            .find(|a| a.name.as_ref().is_some_and(|n| main_name(&n.text, has) == def.name))
             .or_else(|| args.get(at).filter(|a| a.name.is_none()))
             .map(|a| &a.value)
             .or(parameters[at].default.as_ref())?;

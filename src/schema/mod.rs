@@ -121,7 +121,24 @@ pub struct AttrDef {
     pub doc: &'static str,
 }
 
-/// Something written like a call: an op, a loss, a schedule, an optimiser. Arguments may be given by position in this order.
+/// Other names of arguments, and the names that they are read as.
+const ALIASES: &[(&str, &str)] = &[("k", "kernel"), ("s", "stride"), ("c", "channels")];
+
+/// The name that an argument is read as, where the call has (`has`) this argument and none of the written name.
+pub fn main_name<'a>(written: &'a str, has: impl Fn(&str) -> bool) -> &'a str {
+    match ALIASES.iter().find(|(alias, name)| *alias == written && !has(alias) && has(name)) {
+        Some((_, name)) => name,
+        None => written,
+    }
+}
+
+/// The aliases and the names that they are read as.
+pub fn aliases() -> &'static [(&'static str, &'static str)] {
+    ALIASES
+}
+
+/// Something written like a call: an op, a loss, a schedule, an optimiser. Which arguments may stand without a name, and then in this
+/// order, follows from their types (`hir::positional`).
 #[derive(Debug, Clone, Copy)]
 pub struct CallDef {
     pub name: &'static str,

@@ -23,6 +23,7 @@
 
 mod foreign;
 mod judge;
+mod pairs;
 mod parts;
 mod program;
 mod signs;
@@ -175,4 +176,13 @@ fn mistakes_in_the_examples_are_found() {
 #[test]
 fn mistakes_in_the_golden_programs_are_found() {
     hold("golden", &program::load(&["tests/golden/programs"]), 200);
+}
+
+#[test]
+fn a_mistake_hides_no_other() {
+    let mut programs = program::load(&["examples", "src/cli/templates"]);
+    programs.extend(program::load(&["tests/golden/programs"]));
+    let (hidden, new) = pairs::hidden_and_new(&programs, number("PLANTED", 300));
+    assert!(hidden <= 0.02, "something is hidden in {hidden:.3} of the pairs");
+    assert!(new <= 0.02, "something is added in {new:.3} of the pairs");
 }

@@ -16,6 +16,7 @@ pub const KINDS: &[Mistake] = &[
     Mistake { name: "word for a number", places: word_for_number },
     Mistake { name: "value forgotten", places: value_forgotten },
     Mistake { name: "more copies than tasks", places: too_many_copies },
+    Mistake { name: "name of an argument forgotten", places: argument_without_name },
 ];
 
 const COUNTS: &[&str] = &["epochs", "batch", "samples", "copies", "noises", "patience", "width"];
@@ -73,6 +74,14 @@ fn fraction(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
             let was = p.text[r.clone()].to_string();
             Plant::replace(r, format!("{was}.5")).named(["a whole number".to_string(), format!("`{was}`")])
         })
+        .collect()
+}
+
+/// Where the order cannot be mistaken, that is no mistake.
+fn argument_without_name(p: &Program, _: &mut ChaCha8Rng) -> Vec<Plant> {
+    let arguments = p.settings.iter().filter(|s| s.argument);
+    arguments
+        .map(|s| Plant::delete(at(s.key.span).start..at(s.value.span).start).named([format!("`{}`", s.key.text)]))
         .collect()
 }
 

@@ -168,7 +168,7 @@ fn a_schedule_stays_within_its_range() {
         (trees, "expected_cost { epochs = 40, temperature = linear(5, 0, over = 10 epochs) }", "epoch 13 of 40"),
         (trees, "learn_to_branch { epochs = 8, schedule = linear(1, -1) }", "epoch 5 of 8"),
         (groups, "group { epochs = 6, temperature = linear(5, 0, over = 3 epochs) }", "epoch 4 of 6"),
-        (groups, "group { epochs = 6, temperature = cosine(-1) }", "of 6"),
+        (groups, "group { epochs = 6, temperature = cosine(to = -1) }", "of 6"),
         (groups, "group { epochs = 6, schedule = step(1e300, 1 epochs) }", "epoch 3 of 6"),
     ] {
         place.write("net.mtl", format!("{TASKS}{space}\nsearch {search}\n").as_bytes());

@@ -11,6 +11,7 @@ mod leak;
 mod numbers_as_text;
 mod patience;
 mod rate;
+mod rising;
 mod same_file;
 mod same_label;
 mod scale;
@@ -57,6 +58,7 @@ static LINTS: &[Lint] = &[
     schedule::lint,
     patience::lint,
     rate::lint,
+    rising::lint,
     batch::lint,
 ];
 

@@ -5,7 +5,7 @@ use super::super::docs;
 use super::super::names::{Def, What};
 use super::{CompletionKind, Lister, escape};
 use crate::hir::build::quoted_if_needed;
-use crate::schema::{CallDef, Ty};
+use crate::schema::{CallDef, Ty, main_name};
 use crate::{hir, ops, std as library};
 
 impl Lister<'_> {
@@ -42,13 +42,12 @@ impl Lister<'_> {
             let library = self.analysis.sources.file(d.span.file).path.is_none();
             let parameters = names.defs.iter().filter(|p| p.owner == Some(id) && p.what == What::Parameter);
             // Those with a default may be left out.
-            let required: Vec<String> = parameters
-                .filter(|p| !self.analysis.sources.text(p.whole).contains('='))
+            let required: Vec<(usize, &str)> = parameters
                 .enumerate()
-                .map(|(i, p)| format!("${{{}:{}}}", i + 1, p.name))
+                .filter(|(_, p)| !self.analysis.sources.text(p.whole).contains('='))
+                .map(|(i, p)| (i, p.name.as_str()))
                 .collect();
-            let call = quoted_if_needed(&d.name);
-            let snippet = if required.is_empty() { call } else { format!("{call}({})", required.join(", ")) };
+            let snippet = super::values::snippet(&quoted_if_needed(&d.name), &required);
             let first = self.analysis.sources.text(d.whole).lines().next().unwrap_or_default().to_string();
             blocks.push((library, d.name.clone(), first, snippet));
         }
@@ -88,12 +87,19 @@ impl Lister<'_> {
         offset: usize,
     ) {
         let names = self.analysis.names();
+        let has = |name: &str| {
+            let of_block = names.of(What::Block).find(|(_, d)| d.name == callee);
+            of_block.is_some_and(|(id, _)| names.defs.iter().any(|d| d.owner == Some(id) && d.name == name))
+                || self.call_here(inside, callee, flow).is_some_and(|c| c.args.iter().any(|a| a.name == name))
+        };
+        let written: Vec<&str> = written.iter().map(|w| main_name(w, has)).collect();
         if let Some((id, _)) = names.of(What::Block).chain(names.of(What::Backbone)).find(|(_, d)| d.name == callee) {
             if name.is_none() {
                 let parameters: Vec<(String, String)> = names
                     .defs
                     .iter()
-                    .filter(|d| d.owner == Some(id) && d.what == What::Parameter && !written.contains(&d.name))
+                    .filter(|d| d.owner == Some(id) && d.what == What::Parameter)
+                    .filter(|d| !written.contains(&d.name.as_str()))
                     .map(|d| (d.name.clone(), self.analysis.sources.text(d.whole).to_string()))
                     .collect();
                 for (p, form) in parameters {
@@ -114,13 +120,13 @@ impl Lister<'_> {
         }
         let at = match name {
             Some(n) => call.args.iter().find(|a| a.name == n),
-            None => call.args.get(position),
+            None => call.args.get(position).filter(|_| hir::positional::may_be_unnamed(call.args, position)),
         };
         if let Some(a) = at {
             self.of_type(&a.ty, a.name, inside);
         }
         if name.is_none() {
-            for a in call.args.iter().filter(|a| !written.iter().any(|w| w == a.name)) {
+            for a in call.args.iter().filter(|a| !written.contains(&a.name)) {
                 self.attribute(a, true);
             }
         }

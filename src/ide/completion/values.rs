@@ -7,7 +7,7 @@ use super::{CompletionKind, Lister, escape};
 use crate::data;
 use crate::hir::build::quoted_if_needed;
 use crate::hir::schema::schedules;
-use crate::schema::{AttrDef, CallDef, Need, Ty};
+use crate::schema::{CallDef, Need, Ty};
 use crate::syntax::ast::UNITS;
 
 impl Lister<'_> {
@@ -93,16 +93,27 @@ impl Lister<'_> {
 
     /// Something written like a call, with places for what it requires.
     pub(super) fn call(&mut self, c: &CallDef, detail: &str) {
-        let required: Vec<&AttrDef> = c.args.iter().filter(|a| matches!(a.need, Need::Required)).collect();
-        let snippet = match required.as_slice() {
-            [] => c.name.to_string(),
-            all => {
-                let places: Vec<String> =
-                    all.iter().enumerate().map(|(i, a)| format!("${{{}:{}}}", i + 1, a.name)).collect();
-                format!("{}({})", c.name, places.join(", "))
-            }
-        };
+        let required: Vec<(usize, &str)> = c
+            .args
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| matches!(a.need, Need::Required))
+            .map(|(i, a)| (i, a.name))
+            .collect();
+        let snippet = snippet(c.name, &required);
         let detail = if detail.is_empty() { docs::form(c) } else { detail.to_string() };
         self.add(CompletionKind::Function, c.name, &detail, docs::call(c, "###"), snippet);
+    }
+}
+
+/// A call with a place for each of these arguments, which are given with their positions. Only the first may stand without its name.
+pub(super) fn snippet(name: &str, required: &[(usize, &str)]) -> String {
+    let place = |(n, (i, argument)): (usize, &(usize, &str))| {
+        let value = format!("${{{}:{argument}}}", n + 1);
+        if *i == 0 { value } else { format!("{argument} = {value}") }
+    };
+    match required {
+        [] => name.to_string(),
+        all => format!("{name}({})", all.iter().enumerate().map(place).collect::<Vec<_>>().join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 use super::super::names::{Builtin, DefId, Target, What};
 use super::{COLUMNS, NODES, Place, Resolver, VALUES, callee, copy_name, hir_gate, last};
 use crate::hir::schema::schedules;
-use crate::schema::{AttrDef, CallDef, Ty};
+use crate::schema::{AttrDef, CallDef, Ty, main_name};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, Attr, Edge, Expr, ExprKind, Name};
 use crate::{data, ops, search};
@@ -71,12 +71,15 @@ impl Resolver<'_> {
     /// Arguments of a block or a backbone (`of`), or of an entry of a table.
     pub(super) fn arguments(&mut self, args: &[Arg], of: Option<DefId>, attrs: &'static [AttrDef], place: Place) {
         for (i, arg) in args.iter().enumerate() {
-            let attr = match &arg.name {
-                Some(n) => attrs.iter().find(|a| a.name == n.text),
+            let parameter = |name: &str| of.and_then(|o| self.parameters.get(&(o, name.to_string())).copied());
+            let has = |name: &str| attrs.iter().any(|a| a.name == name) || parameter(name).is_some();
+            let name = arg.name.as_ref().map(|n| main_name(&n.text, has));
+            let attr = match name {
+                Some(name) => attrs.iter().find(|a| a.name == name),
                 None => attrs.get(i),
             };
             if let Some(n) = &arg.name {
-                let parameter = of.and_then(|o| self.parameters.get(&(o, n.text.clone())).copied());
+                let parameter = name.and_then(parameter);
                 let to = parameter.map(Target::Def).or(attr.map(Target::Attr)).unwrap_or(Target::Unknown);
                 self.refer(n, to);
             }

@@ -104,6 +104,22 @@ impl Schedule {
         }
         None
     }
+
+    /// The values before and after the first rise, at whatever step it comes.
+    pub fn rises(&self, per_epoch: usize, epochs: usize) -> Option<(f64, f64)> {
+        const LAST: u64 = 1 << 40;
+        let value = |step: u64| self.value(step, per_epoch, epochs);
+        let mut turns = self.0.turns(per_epoch.max(1));
+        turns.retain(|t| (2..LAST).contains(t));
+        let mut from = value(1);
+        for to in turns.into_iter().chain([LAST]).map(value) {
+            if to > from * (1.0 + 1e-9) {
+                return Some((from, to));
+            }
+            from = to;
+        }
+        None
+    }
 }
 
 /// The steps in which a schedule is evaluated: `steps` steps, counted from 1, that follow `before` other steps.

@@ -11,6 +11,7 @@ mod headers;
 mod heads;
 mod import;
 mod inputs;
+mod misspelt;
 mod params;
 pub mod positional;
 pub mod schema;

@@ -182,13 +182,7 @@ impl Builder<'_> {
         let mut spans: HashMap<String, Span> = HashMap::new();
         let mut ok = true;
         for nested in fields.nested {
-            let Some(name) = nested.names.first() else {
-                self.diags.push(
-                    Diagnostic::new(codes::SYNTAX_HEADER, nested.keyword.span, "a `stage` needs a name")
-                        .help(format!("write `{}`", stage_def.form)),
-                );
-                continue;
-            };
+            let Some(name) = nested.names.first() else { continue };
             let repeated = self.repeated(nested, name, &scope);
             ok &= !repeated.is_empty();
             for (label, scope) in repeated {
@@ -302,6 +296,7 @@ impl Builder<'_> {
         let mut values = HashMap::new();
         let mut implicit = None;
         let mut from_given = false;
+        let mut from: Vec<(String, Span)> = Vec::new();
         if let Some(b) = body {
             let fields = self.fields(name, Some(b), def.attrs, def, name.span);
             from_given = fields.args.is_given("from");
@@ -309,8 +304,16 @@ impl Builder<'_> {
                 let Value::Name(path) = &v.value else { continue };
                 let text = path.join(".");
                 match readable.get(&text) {
+                    Some(r) if growing.has_read(*r) => {
+                        let message = format!("`{text}` is listed twice");
+                        let d = Diagnostic::new(codes::NAME_DUPLICATE, v.span, message).label("again here");
+                        if !self.diags.has(codes::NAME_DUPLICATE, v.span) {
+                            self.diags.push(d.help("remove one of them"));
+                        }
+                    }
                     Some(r) => {
                         growing.read(*r);
+                        from.push((text, v.span));
                     }
                     None => {
                         let n = Name { text, quoted: false, span: v.span };
@@ -367,6 +370,7 @@ impl Builder<'_> {
             }
         };
         let mut out = out;
+        self.unread_sources(&from, &growing, out);
         if probe {
             // Resolve the placeholder for the implicit input to a real source.
             let used = out == Flow::Source(usize::MAX)
@@ -383,6 +387,25 @@ impl Builder<'_> {
             }
         }
         Some((growing.reads, Body { nodes: growing.nodes, out }))
+    }
+
+    /// Warns of names in `from`, the first things that a body reads, that none of its values reads.
+    fn unread_sources(&mut self, from: &[(String, Span)], growing: &Growing, out: Flow) {
+        let all = growing.nodes.iter().flat_map(|n| &n.inputs).chain([&out]);
+        let read: HashSet<usize> = all
+            .filter_map(|f| match f {
+                Flow::Source(i) => Some(*i),
+                Flow::Node(_) => None,
+            })
+            .collect();
+        for (i, (name, span)) in from.iter().enumerate().filter(|(i, _)| !read.contains(i)) {
+            if span.file == self.root && !self.diags.has(codes::NAME_UNUSED, *span) {
+                let message = format!("nothing here reads `{name}`");
+                let d = Diagnostic::new(codes::NAME_UNUSED, *span, message).label("listed, and never used");
+                let one = if from.len() == 1 { "in" } else { &from[i].0 };
+                self.diags.push(d.help(format!("remove it from `from`, or read it: `out = {one} -> ...`")));
+            }
+        }
     }
 
     pub(super) fn unreadable(&mut self, name: &Name, readable: &HashMap<String, Read>, later: &HashSet<String>) {

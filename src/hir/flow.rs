@@ -66,6 +66,10 @@ impl Growing {
         });
         Flow::Source(i)
     }
+
+    pub fn has_read(&self, read: Read) -> bool {
+        self.places.contains_key(&read)
+    }
 }
 
 impl Builder<'_> {

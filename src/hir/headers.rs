@@ -5,16 +5,44 @@ use super::eval;
 use super::schema::{self, ItemDef, Part};
 use crate::diag::{Applicability, Diagnostic, codes};
 use crate::source::Span;
-use crate::syntax::ast::{Item, Name};
+use crate::syntax::ast::{Body, ExprKind, Item, Name, Nested};
+
+/// How these parts are called in messages.
+const VALUE: &str = "= VALUE";
+const BODY: &str = "{ ... }";
 
 impl Builder<'_> {
     /// Checks the parts of a header; false where the item cannot be used.
     pub(super) fn header(&mut self, item: &Item) -> bool {
-        let Some(def) = schema::item(&item.keyword.text) else {
-            let words = schema::items().iter().map(|i| i.keyword);
-            self.diags.push(eval::unknown_word(&item.keyword, words, "an item", codes::SYNTAX_UNKNOWN_ITEM));
-            return false;
+        match schema::item(&item.keyword.text) {
+            Some(def) => self.header_of(item, def),
+            None => {
+                let words = schema::items().iter().map(|i| i.keyword);
+                self.diags.push(eval::unknown_word(&item.keyword, words, "an item", codes::SYNTAX_UNKNOWN_ITEM));
+                false
+            }
+        }
+    }
+
+    /// The same for an entry of a body.
+    pub(super) fn nested_header(&mut self, entry: &Nested, def: &ItemDef) -> bool {
+        let item = Item {
+            keyword: entry.keyword.clone(),
+            names: entry.names.clone(),
+            index: entry.index.clone(),
+            params: None,
+            ty: None,
+            targets: Vec::new(),
+            on: Vec::new(),
+            over: None,
+            value: entry.value.clone(),
+            body: entry.body.as_ref().map(|b| Body { entries: Vec::new(), span: b.span }),
+            span: entry.span,
         };
+        self.header_of(&item, def)
+    }
+
+    fn header_of(&mut self, item: &Item, def: &ItemDef) -> bool {
         let h = def.header;
         let mut ok = true;
         let before = self.diags.len();
@@ -43,13 +71,15 @@ impl Builder<'_> {
             ("for TARGET", h.targets, item.targets.first().map(|e| e.span)),
             ("on LEVEL", h.on, item.on.first().map(|n| n.span)),
             ("over BACKBONE", h.over, item.over.as_ref().map(|n| n.span)),
-            ("= VALUE", h.value, item.value.as_ref().map(|e| e.span)),
-            ("{ ... }", h.body, item.body.as_ref().map(|b| b.span.unwrap_or(item.span))),
+            (VALUE, h.value, item.value.as_ref().map(|e| e.span)),
+            (BODY, h.body, item.body.as_ref().map(|b| b.span.unwrap_or(item.span))),
         ];
         for (index, (what, part, found)) in parts.into_iter().enumerate() {
             match (part, found) {
                 // A name too many stands where the missing part should: one message.
                 (Part::Must, None) if n > h.names.1 => {}
+                // And so does a value where there should be a body.
+                (Part::Must, None) if what == BODY && h.value == Part::No && item.value.is_some() => {}
                 (Part::Must, None) => {
                     let at = item.names.last().map_or(item.keyword.span, |n| n.span);
                     let message = format!("this `{}` lacks `{what}`", def.keyword);
@@ -61,14 +91,27 @@ impl Builder<'_> {
                 // Of a type whose `:` is missing: one message.
                 (Part::No, Some(_)) if index <= 1 && h.ty == Part::Must && item.ty.is_none() && n > h.names.1 => {}
                 (Part::No, Some(span)) => {
-                    self.diags.push(
-                        Diagnostic::new(
-                            codes::SYNTAX_HEADER,
-                            span,
-                            format!("{} takes no `{what}`", named(def.keyword)),
-                        )
-                        .help(forms(def)),
-                    );
+                    let message = format!("{} takes no `{what}`", named(def.keyword));
+                    let d = Diagnostic::new(codes::SYNTAX_HEADER, span, message).help(forms(def));
+                    self.diags.push(match (def.keyword, item.names.last(), &item.value) {
+                        ("level", Some(name), Some(value))
+                            if what == VALUE && matches!(value.kind, ExprKind::Int(_)) =>
+                        {
+                            let text = self.sources.file(span.file).text.get(span.range()).unwrap_or_default();
+                            let text = format!(" {{ copies = {text} }}");
+                            let place = Span { start: name.span.end, ..span };
+                            d.fix("write it as the number of copies", place, text, Applicability::Maybe)
+                        }
+                        _ => d,
+                    });
+                    ok = false;
+                }
+                // Each is all that the item says.
+                (Part::Maybe, Some(span)) if what == BODY && h.value == Part::Maybe && item.value.is_some() => {
+                    let message = format!("{} takes `{VALUE}` or `{BODY}`, not both", named(def.keyword));
+                    let d = Diagnostic::new(codes::SYNTAX_HEADER, span, message).help(forms(def));
+                    let value = item.value.as_ref().map_or(span, |v| v.span);
+                    self.diags.push(d.also(value, "the value"));
                     ok = false;
                 }
                 _ => {}

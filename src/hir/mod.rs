@@ -5,6 +5,7 @@ mod arguments;
 mod backbones;
 pub mod build;
 pub mod dealt;
+pub mod declared;
 pub mod eval;
 mod flow;
 mod headers;

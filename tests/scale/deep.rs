@@ -23,19 +23,19 @@ const KINDS: &[Kind] = &[
     ("blocks that nothing uses", |n| network(&blocks(n, |b| b.to_string())), Some(64)),
     ("blocks that nothing uses, the other way round", |n| network(&reversed(&blocks(n, |b| b.to_string()))), Some(64)),
     ("blocks full of brackets", |n| in_stage(&blocks(n, |b| repeated(60, b))), Some(4)),
-    ("repetitions", |n| network("").replace("linear(4)", &repeated(n, "linear(4)")), Some(99)),
+    ("repetitions", |n| network("").replace("linear(4)", &repeated(n, "linear(4)")), Some(98)),
     (
         "merges",
         |n| {
             let merges = format!("{}x{}", "add(in, ".repeat(n), ")".repeat(n));
             network("").replace("stage s = linear(4)", &format!("stage s {{ from = [x], out = {merges} }}"))
         },
-        Some(99),
+        Some(98),
     ),
-    ("brackets", |n| param(&format!("{}1{}", "(".repeat(n), ")".repeat(n))), Some(99)),
+    ("brackets", |n| param(&format!("{}1{}", "(".repeat(n), ")".repeat(n))), Some(100)),
     ("operators", |n| param(&format!("1{}", " + 1".repeat(n))), Some(399)),
-    ("minus signs", |n| param(&format!("{}1", "- ".repeat(n))), Some(399)),
-    ("`not`", |n| label(&format!("{}d.y", "not ".repeat(n))), Some(399)),
+    ("minus signs", |n| param(&format!("{}1", "- ".repeat(n))), Some(397)),
+    ("`not`", |n| label(&format!("{}d.y", "not ".repeat(n))), Some(397)),
     ("`and`", |n| label(&format!("d.y{}", " and d.y".repeat(n))), Some(399)),
     ("lists", |n| label(&format!("d.y in {}1{}", "[".repeat(n), "]".repeat(n))), None),
     ("calls", |n| param(&format!("{}1{}", "f(".repeat(n), ")".repeat(n))), None),

@@ -16,6 +16,7 @@ mod same_label;
 mod scale;
 mod schedule;
 mod spare_copies;
+mod topology_and_space;
 mod unread_stages;
 mod unused_inputs;
 mod warmup;
@@ -40,6 +41,7 @@ type Lint = fn(&Facts<'_>, &mut Diagnostics);
 static LINTS: &[Lint] = &[
     unread_stages::lint,
     spare_copies::lint,
+    topology_and_space::lint,
     unused_inputs::lint,
     activation::lint,
     collapse::lint,

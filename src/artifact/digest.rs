@@ -17,7 +17,10 @@ use crate::objective::TaskKind;
 use crate::ops::{Dim, TensorType};
 
 /// Says how the digest is made, so that it may be made otherwise one day.
-const PREFIX: &str = "mtl1:sha256:";
+pub(super) const PREFIX: &str = "mtl1:sha256:";
+
+/// The hexadecimal digits of a short digest.
+pub(super) const SHORT: usize = 8;
 
 /// Attributes of a training that change no number of it.
 const NO_NUMBER: &[&str] = &["memory"];
@@ -37,7 +40,7 @@ pub fn network_digest(spec: &Spec, topology: &Topology) -> String {
 fn short(write: &dyn Fn(&mut Encoder)) -> String {
     let mut e = Encoder::default();
     write(&mut e);
-    of_text(&e.text)[PREFIX.len()..][..8].to_string()
+    of_text(&e.text)[PREFIX.len()..][..SHORT].to_string()
 }
 
 /// The parts of a spec that determine what is searched and how, each with a short digest. Like [`parts`], but with the space and the

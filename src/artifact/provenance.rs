@@ -1,9 +1,10 @@
 //! Where a derived file came from: what is written into it, and whether the file still is what was derived.
 
-use super::digest::{digest, parts, search_parts};
+use super::digest::{PREFIX, SHORT, digest, parts, search_parts};
 use crate::data::{name_text, number_text, quoted_text};
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::hir::{Spec, eval::Const};
+use crate::source::Span;
 
 /// This program, as provenance names it.
 pub const TOOL: &str = concat!("mtlc ", env!("CARGO_PKG_VERSION"));
@@ -142,10 +143,41 @@ pub fn unbound_data(spec: &Spec) -> Vec<&str> {
     spec.data.iter().filter(unbound).map(|d| d.name.as_str()).collect()
 }
 
+/// Warns of what stands where a digest should and is none; whether `self` is one of them.
+fn malformed(p: &crate::hir::Provenance, diags: &mut Diagnostics) -> bool {
+    let hex = |s: &str, digits: usize| s.len() == digits && s.bytes().all(|b| b.is_ascii_hexdigit());
+    let whole = |s: &str| s.strip_prefix(PREFIX).is_some_and(|rest| hex(rest, 64));
+    let part = |s: &str| s.rsplit_once(' ').is_some_and(|(name, digest)| !name.is_empty() && hex(digest, SHORT));
+    let mut wrong = |text: &str, span: Option<Span>, form: String| {
+        let d = Diagnostic::new(codes::PROVENANCE_DIGEST, span.unwrap_or(p.span), format!("{text:?} is not a digest"));
+        diags
+            .push(d.label("not as it was derived").help(format!("a digest here is {form}, as `mtlc derive` wrote it")));
+    };
+    for attribute in ["spec", "parts"] {
+        for v in p.args.list(attribute) {
+            if let crate::schema::Value::Str(s) = &v.value
+                && !part(s)
+            {
+                wrong(s, Some(v.span), format!("the name of a part and {SHORT} hexadecimal digits"));
+            }
+        }
+    }
+    for attribute in ["derived", "self"] {
+        let text = p.args.str(attribute);
+        if !whole(text) {
+            wrong(text, p.args.span(attribute), format!("`{PREFIX}` and 64 hexadecimal digits"));
+        }
+    }
+    !whole(p.args.str("self"))
+}
+
 /// Warns of a derived file that was edited. `--set` and schemas from outside change a spec's meaning and not the file: then
 /// nothing is said.
 pub fn check_provenance(spec: &Spec, diags: &mut Diagnostics) {
     let Some(p) = &spec.provenance else { return };
+    if malformed(p, diags) {
+        return;
+    }
     let written = |data: &str| {
         spec.written
             .iter()

@@ -176,6 +176,7 @@ codes! {
     TOPOLOGY_UNREAD        Error   "topology" "unread"        "a node that no task reaches";
     TOPOLOGY_SOURCE        Error   "topology" "source"        "a node that reads what it cannot";
     TOPOLOGY_TASK          Error   "topology" "task"          "a task that is missing or attached twice";
+    TOPOLOGY_AND_SPACE     Warning "topology" "and_space"     "a topology next to a space, of which a command uses one";
 
     // provenance
     PROVENANCE_DIGEST      Warning "provenance" "digest"      "a derived file that was edited after it was derived";

@@ -208,10 +208,6 @@ impl Builder<'_> {
         let mut wired = !broken;
         for nested in fields.nested {
             let Some(name) = nested.names.first() else {
-                self.diags.push(
-                    Diagnostic::new(codes::SYNTAX_HEADER, nested.keyword.span, "a `stage` needs a name")
-                        .help(format!("write `{}`", stage_def.form)),
-                );
                 nameless = true;
                 continue;
             };
@@ -335,16 +331,25 @@ impl Builder<'_> {
         let mut values = HashMap::new();
         let mut implicit = None;
         let mut from_given = false;
+        let mut from: Vec<(String, Span)> = Vec::new();
         if let Some(b) = body {
             let fields = self.fields(name, Some(b), def.attrs, def, name.span);
             from_given = fields.args.is_given("from");
-            let from = fields.args.list("from");
-            for v in from {
+            let written = fields.args.list("from");
+            for v in written {
                 let Value::Name(path) = &v.value else { continue };
                 let text = path.join(".");
                 match readable.get(&text) {
+                    Some(r) if growing.has_read(*r) => {
+                        let message = format!("`{text}` is listed twice");
+                        let d = Diagnostic::new(codes::NAME_DUPLICATE, v.span, message).label("again here");
+                        if !self.diags.has(codes::NAME_DUPLICATE, v.span) {
+                            self.diags.push(d.help("remove one of them"));
+                        }
+                    }
                     Some(r) => {
                         growing.read(*r);
+                        from.push((text, v.span));
                     }
                     None => {
                         growing.lost = true;
@@ -354,7 +359,7 @@ impl Builder<'_> {
                     }
                 }
             }
-            if from_given && (growing.lost && from.len() == 1 || !growing.lost && growing.reads.len() == 1) {
+            if from_given && (growing.lost && written.len() == 1 || !growing.lost && growing.reads.len() == 1) {
                 let only = if growing.lost { LOST } else { Flow::Source(0) };
                 implicit = Some(only);
                 values.insert("in".to_string(), only);
@@ -405,6 +410,9 @@ impl Builder<'_> {
         };
         lost |= growing.lost;
         let mut out = out.filter(|_| !lost);
+        if let Some(out) = out {
+            self.unread_sources(&from, &growing, out);
+        }
         if probe {
             // Resolve the placeholder for the implicit input to a real source.
             let used = out == Some(Flow::Source(usize::MAX))
@@ -422,6 +430,25 @@ impl Builder<'_> {
             }
         }
         Built { reads: growing.reads, body: out.map(|out| Body { nodes: growing.nodes, out }), lost }
+    }
+
+    /// Warns of names in `from`, the first things that a body reads, that none of its values reads.
+    fn unread_sources(&mut self, from: &[(String, Span)], growing: &Growing, out: Flow) {
+        let all = growing.nodes.iter().flat_map(|n| &n.inputs).chain([&out]);
+        let read: HashSet<usize> = all
+            .filter_map(|f| match f {
+                Flow::Source(i) => Some(*i),
+                Flow::Node(_) => None,
+            })
+            .collect();
+        for (i, (name, span)) in from.iter().enumerate().filter(|(i, _)| !read.contains(i)) {
+            if span.file == self.root && !self.diags.has(codes::NAME_UNUSED, *span) {
+                let message = format!("nothing here reads `{name}`");
+                let d = Diagnostic::new(codes::NAME_UNUSED, *span, message).label("listed, and never used");
+                let one = if from.len() == 1 { "in" } else { &from[i].0 };
+                self.diags.push(d.help(format!("remove it from `from`, or read it: `out = {one} -> ...`")));
+            }
+        }
     }
 
     pub(super) fn unreadable(&mut self, name: &Name, readable: &HashMap<String, Read>, later: &HashSet<String>) {

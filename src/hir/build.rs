@@ -147,6 +147,7 @@ impl Builder<'_> {
                 }
             }
         }
+        self.declared_names(&good);
         self.scope.any_name = self.imports_failed();
         for loaded in good.iter().filter(|l| !l.library) {
             self.spec.written.push(Written { item: loaded.item.clone(), base: loaded.base.clone() });
@@ -219,12 +220,30 @@ impl Builder<'_> {
     fn searched(&mut self, nested: &[&Nested]) -> Vec<(String, Const)> {
         let scope = self.scope.clone();
         let mut out = Vec::new();
-        for entry in nested.iter().filter_map(|n| n.body.as_ref()).flat_map(|b| &b.entries) {
-            if let Entry::Attr(a) = entry
-                && let Some(v) = eval::constant(&a.value, &scope, self.diags)
-            {
-                out.push((a.key.text.clone(), v));
+        for body in nested.iter().filter_map(|n| n.body.as_ref()) {
+            for a in self.lines(body, "searched") {
+                if let Some(v) = eval::constant(&a.value, &scope, self.diags) {
+                    out.push((a.key.text.clone(), v));
+                }
             }
+        }
+        out
+    }
+
+    /// The lines `NAME = VALUE` of a body that takes nothing else.
+    pub(super) fn lines<'t>(&mut self, body: &'t AstBody, keyword: &str) -> Vec<&'t Attr> {
+        let mut out = Vec::new();
+        for entry in &body.entries {
+            let span = match entry {
+                Entry::Attr(a) => {
+                    out.push(a);
+                    continue;
+                }
+                Entry::Nested(n) => n.span,
+                Entry::Edge(e) => e.span,
+            };
+            let message = format!("{} takes lines `NAME = VALUE` only", named(keyword));
+            self.diags.push(Diagnostic::new(codes::SYNTAX_UNEXPECTED, span, message).label("not read"));
         }
         out
     }
@@ -235,6 +254,7 @@ impl Builder<'_> {
         for l in items.iter().filter(|l| !l.library) {
             if !self.diags.has_errors() {
                 super::unread::warn(&l.item, self.root, self.diags);
+                super::unread::warn_parameters(&l.item, self.root, self.diags);
             }
             let (keyword, name) = (&l.item.keyword, &l.item.names.first());
             let Some(name) = name else { continue };
@@ -388,7 +408,11 @@ impl Builder<'_> {
                 }
                 Entry::Nested(n) => {
                     let known = |k: &str| crate::syntax::ast::NESTED_KEYWORDS.contains(&k);
-                    if def.open || def.nested.iter().any(|d| d.keyword == n.keyword.text) {
+                    if let Some(inner) = def.nested.iter().find(|d| d.keyword == n.keyword.text) {
+                        // What is wrong with its header is said; its body is read all the same.
+                        self.spec.incomplete |= !self.nested_header(n, inner);
+                        out.nested.push(n);
+                    } else if def.open {
                         out.nested.push(n);
                     } else if known(&n.keyword.text) && self.diags.count(codes::SYNTAX_UNCLOSED) > 0 {
                         // It slipped into this body because a bracket is not closed, which is reported.

@@ -1,16 +1,15 @@
-//! Chains, merges, block templates and repetitions to a [`Body`] of ops.
+//! Chains, merges and repetitions to a [`Body`] of ops; the blocks in them are expanded by `blocks.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::build::{BlockId, Builder, duplicate};
-use super::eval::{self, Const, Scope};
-use super::positional::{self, Slot};
+use super::eval::{self, Scope};
 use super::*;
 use crate::diag::{Diagnostic, codes, suggest};
 use crate::ops::{self, Arity};
 use crate::schema::Ty;
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOp, Body as AstBody, Entry, Expr, ExprKind, Item, Name};
+use crate::syntax::ast::{BinaryOp, Body as AstBody, Entry, Expr, ExprKind, Name};
 
 /// Largest number of ops that one stage may expand to: bounds repetitions of repetitions.
 const MAX_NODES: usize = 20_000;
@@ -26,13 +25,13 @@ pub(super) const MAX_NESTED: usize = 200;
 #[derive(Default)]
 pub(super) struct Way {
     /// The blocks that are being expanded, the outermost first.
-    blocks: Vec<BlockId>,
+    pub blocks: Vec<BlockId>,
     /// Links that stand in one another.
-    links: usize,
+    pub links: usize,
     /// The most blocks that were nested here.
-    deepest: usize,
+    pub deepest: usize,
     /// Only to find mistakes: a block that was read before is not read again.
-    trial: bool,
+    pub trial: bool,
 }
 
 /// What names mean inside a body.
@@ -74,6 +73,10 @@ impl Growing {
         });
         Flow::Source(i)
     }
+
+    pub fn has_read(&self, read: Read) -> bool {
+        self.places.contains_key(&read)
+    }
 }
 
 impl Builder<'_> {
@@ -107,21 +110,6 @@ impl Builder<'_> {
             }
         }
         ok.then_some(at)
-    }
-
-    /// Reads a block that nothing uses, its parameters open, so that its mistakes are found.
-    pub(super) fn try_block(&mut self, block: &Item) {
-        let mut scope = self.scope.clone();
-        for p in block.params.iter().flat_map(|p| &p.value) {
-            scope.set(&p.name.text, Const::Open);
-        }
-        let id = (false, block.names[0].text.clone());
-        let mut way = Way { blocks: vec![id.clone()], deepest: 1, trial: true, ..Way::default() };
-        // What is only tried does not count as part of the stages.
-        let links = self.links_read;
-        self.block_body(block, scope, Flow::Source(0), &mut Growing::default(), &mut way);
-        self.links_read = links;
-        self.heights.insert(id, way.deepest);
     }
 
     /// The first link: a named value, a merge, or an op on the implicit input.
@@ -200,7 +188,7 @@ impl Builder<'_> {
     }
 
     /// Reports the first place that is nested too deeply to be read.
-    fn too_deep<T>(&mut self, span: Span, message: String) -> Option<T> {
+    pub(super) fn too_deep<T>(&mut self, span: Span, message: String) -> Option<T> {
         if self.diags.count(codes::NAME_TOO_DEEP) == 0 {
             self.diags.push(Diagnostic::new(codes::NAME_TOO_DEEP, span, message).label("not read").help(
                 "name the blocks one after the other in one chain, `a -> b -> c`, instead of one inside another",
@@ -364,81 +352,6 @@ impl Builder<'_> {
         Some(Flow::Node(body.nodes.len() - 1))
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn expand(
-        &mut self,
-        block: &Item,
-        name: &Name,
-        args: &[ast::Arg],
-        whole: &Expr,
-        input: Flow,
-        names: &Names,
-        body: &mut Growing,
-        way: &mut Way,
-    ) -> Option<Flow> {
-        let id: BlockId = (self.is_library(&block.keyword), name.text.clone());
-        if let Some(at) = way.blocks.iter().position(|b| *b == id) {
-            let circle: Vec<&str> = way.blocks[at..].iter().chain([&id]).map(|(_, name)| name.as_str()).collect();
-            let d = Diagnostic::new(
-                codes::NAME_CYCLE,
-                name.span,
-                format!("blocks use each other in a circle: {}", circle.join(" -> ")),
-            )
-            .also(block.names[0].span, "defined here")
-            .help("templates cannot be recursive; repeat with `n * block(...)`");
-            if !self.diags.has(d.code, name.span) {
-                self.diags.push(d);
-            }
-            return None;
-        }
-        let known = self.heights.get(&id).copied().filter(|_| way.trial);
-        if way.blocks.len() + known.unwrap_or(1) > MAX_BLOCKS {
-            let message = format!("`{}` is a block that is nested more than {MAX_BLOCKS} deep in others", name.text);
-            return self.too_deep(name.span, message);
-        }
-        let mut scope = self.outer_scope(block);
-        let params = block.params.as_ref().map(|p| p.value.as_slice()).unwrap_or_default();
-        self.bind(&name.text, params, args, whole.span, &names.scope, &mut scope)?;
-        if !id.0 {
-            self.used_blocks.insert(name.text.clone());
-        }
-        if let Some(height) = known {
-            way.deepest = way.deepest.max(way.blocks.len() + height);
-            return Some(input);
-        }
-        way.blocks.push(id.clone());
-        let outer = std::mem::replace(&mut way.deepest, way.blocks.len());
-        let out = self.block_body(block, scope, input, body, way);
-        way.blocks.pop();
-        self.heights.insert(id, way.deepest - way.blocks.len());
-        way.deepest = way.deepest.max(outer);
-        out
-    }
-
-    fn block_body(
-        &mut self,
-        block: &Item,
-        scope: Scope,
-        input: Flow,
-        body: &mut Growing,
-        way: &mut Way,
-    ) -> Option<Flow> {
-        let empty = HashMap::new();
-        let values = HashMap::from([("in".to_string(), input)]);
-        let inner = Names { scope, values, readable: &empty, outer: false, implicit: Some(input) };
-        match (&block.value, &block.body) {
-            (Some(value), _) => self.flow(value, &inner, body, way),
-            (None, Some(b)) => self.values(b, inner, body, way, &[], block.names[0].span),
-            (None, None) => {
-                self.diags.push(
-                    Diagnostic::new(codes::SYNTAX_HEADER, block.names[0].span, "this block has no content")
-                        .help("write `block NAME(...) = CHAIN` or `block NAME(...) { out = CHAIN }`"),
-                );
-                None
-            }
-        }
-    }
-
     /// `name = value` lines up to `out`; attributes in `skip` are the caller's.
     pub(super) fn values(
         &mut self,
@@ -494,99 +407,5 @@ impl Builder<'_> {
             );
         }
         if failed { None } else { out }
-    }
-
-    /// Binds arguments to a template's typed parameters.
-    pub(super) fn bind(
-        &mut self,
-        callee: &str,
-        params: &[ast::Param],
-        args: &[ast::Arg],
-        span: Span,
-        outer: &Scope,
-        inner: &mut Scope,
-    ) -> Option<()> {
-        let mut position = 0;
-        let mut set: HashSet<&str> = HashSet::new();
-        let slots: Vec<Slot> = params.iter().map(Slot::of_param).collect();
-        let report = positional::report(callee, &slots, args, span);
-        // Which parameter is meant is not known, and so is its type.
-        let unclear = report.is_some();
-        self.diags.extend(report);
-        let mut ok = !unclear;
-        for arg in args {
-            let param = match (positional::slot(&slots, arg, &mut position), &arg.name) {
-                (Some(i), _) => &params[i],
-                (None, Some(n)) => {
-                    self.unknown_parameter(callee, n, params);
-                    ok = false;
-                    continue;
-                }
-                (None, None) => continue,
-            };
-            if unclear && arg.name.is_none() {
-                let mut quiet = Diagnostics::default();
-                std::mem::swap(self.diags, &mut quiet);
-                self.typed(param, &arg.value, outer);
-                std::mem::swap(self.diags, &mut quiet);
-                self.diags.extend(positional::beyond_types(|diags| *diags = quiet));
-                continue;
-            }
-            if !set.insert(&param.name.text) {
-                let what = format!("`{}` is given twice", param.name.text);
-                let d = Diagnostic::new(codes::TYPE_ARGUMENTS, arg.value.span, what).label("again here");
-                self.diags.push(d.help(positional::all(&slots)));
-                ok = false;
-                continue;
-            }
-            match self.typed(param, &arg.value, outer) {
-                Some(v) => inner.set(&param.name.text, v),
-                None => ok = false,
-            }
-        }
-        for param in params.iter().filter(|p| !set.contains(p.name.text.as_str())) {
-            match &param.default {
-                // One without a name may be it.
-                None if unclear => {}
-                Some(d) => match self.typed(param, d, inner) {
-                    Some(v) => inner.set(&param.name.text, v),
-                    None => ok = false,
-                },
-                None => {
-                    self.diags.push(
-                        Diagnostic::new(
-                            codes::TYPE_MISSING_ATTRIBUTE,
-                            span,
-                            format!("`{callee}` needs `{}`", param.name.text),
-                        )
-                        .label(format!("`{}` is missing", param.name.text))
-                        .also(param.span, "declared here, without a default"),
-                    );
-                    ok = false;
-                }
-            }
-        }
-        ok.then_some(())
-    }
-
-    fn typed(&mut self, param: &ast::Param, value: &Expr, scope: &Scope) -> Option<Const> {
-        let Some(ty) = &param.ty else {
-            return eval::constant(value, scope, self.diags);
-        };
-        let ty = self.param_type(ty)?;
-        // An open size passes through any type.
-        if let ExprKind::Path(p) = &value.kind
-            && p.len() == 1
-            && scope.get(&p[0].text) == Some(&Const::Open)
-        {
-            return Some(Const::Open);
-        }
-        Some(match eval::value(value, &ty, scope, self.diags)?.value {
-            crate::schema::Value::Int(v) => Const::Int(v),
-            crate::schema::Value::Float(v) => Const::Float(v),
-            crate::schema::Value::Bool(v) => Const::Bool(v),
-            crate::schema::Value::Str(v) => Const::Str(v),
-            _ => return None,
-        })
     }
 }

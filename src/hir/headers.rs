@@ -5,7 +5,11 @@ use super::eval;
 use super::schema::{self, ItemDef, Part};
 use crate::diag::{Applicability, Diagnostic, codes};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Expr, ExprKind, Item, Name, Param};
+use crate::syntax::ast::{Body, Expr, ExprKind, Item, Name, Nested, Param};
+
+/// How these parts are called in messages.
+const VALUE: &str = "= VALUE";
+const BODY: &str = "{ ... }";
 
 /// What became of a header.
 pub(super) enum Header {
@@ -24,6 +28,31 @@ impl Builder<'_> {
             self.diags.push(eval::unknown_word(&item.keyword, words, "an item", codes::SYNTAX_UNKNOWN_ITEM));
             return Header::Unusable;
         };
+        if self.header_of(item, def) {
+            return Header::Good;
+        }
+        mended(item, def).map_or(Header::Unusable, |i| Header::Mended(Box::new(i)))
+    }
+
+    /// The same for an entry of a body; false where it cannot be used.
+    pub(super) fn nested_header(&mut self, entry: &Nested, def: &ItemDef) -> bool {
+        let item = Item {
+            keyword: entry.keyword.clone(),
+            names: entry.names.clone(),
+            index: entry.index.clone(),
+            params: None,
+            ty: None,
+            targets: Vec::new(),
+            on: Vec::new(),
+            over: None,
+            value: entry.value.clone(),
+            body: entry.body.as_ref().map(|b| Body { entries: Vec::new(), span: b.span }),
+            span: entry.span,
+        };
+        self.header_of(&item, def)
+    }
+
+    fn header_of(&mut self, item: &Item, def: &ItemDef) -> bool {
         let h = def.header;
         let mut ok = true;
         let before = self.diags.len();
@@ -52,13 +81,15 @@ impl Builder<'_> {
             ("for TARGET", h.targets, item.targets.first().map(|e| e.span)),
             ("on LEVEL", h.on, item.on.first().map(|n| n.span)),
             ("over BACKBONE", h.over, item.over.as_ref().map(|n| n.span)),
-            ("= VALUE", h.value, item.value.as_ref().map(|e| e.span)),
-            ("{ ... }", h.body, item.body.as_ref().map(|b| b.span.unwrap_or(item.span))),
+            (VALUE, h.value, item.value.as_ref().map(|e| e.span)),
+            (BODY, h.body, item.body.as_ref().map(|b| b.span.unwrap_or(item.span))),
         ];
         for (index, (what, part, found)) in parts.into_iter().enumerate() {
             match (part, found) {
                 // A name too many stands where the missing part should: one message.
                 (Part::Must, None) if n > h.names.1 => {}
+                // And so does a value where there should be a body.
+                (Part::Must, None) if what == BODY && h.value == Part::No && item.value.is_some() => {}
                 (Part::Must, None) => {
                     let at = item.names.last().map_or(item.keyword.span, |n| n.span);
                     let message = format!("this `{}` lacks `{what}`", def.keyword);
@@ -70,14 +101,27 @@ impl Builder<'_> {
                 // Of a type whose `:` is missing: one message.
                 (Part::No, Some(_)) if index <= 1 && h.ty == Part::Must && item.ty.is_none() && n > h.names.1 => {}
                 (Part::No, Some(span)) => {
-                    self.diags.push(
-                        Diagnostic::new(
-                            codes::SYNTAX_HEADER,
-                            span,
-                            format!("{} takes no `{what}`", named(def.keyword)),
-                        )
-                        .help(forms(def)),
-                    );
+                    let message = format!("{} takes no `{what}`", named(def.keyword));
+                    let d = Diagnostic::new(codes::SYNTAX_HEADER, span, message).help(forms(def));
+                    self.diags.push(match (def.keyword, item.names.last(), &item.value) {
+                        ("level", Some(name), Some(value))
+                            if what == VALUE && matches!(value.kind, ExprKind::Int(_)) =>
+                        {
+                            let text = self.sources.file(span.file).text.get(span.range()).unwrap_or_default();
+                            let text = format!(" {{ copies = {text} }}");
+                            let place = Span { start: name.span.end, ..span };
+                            d.fix("write it as the number of copies", place, text, Applicability::Maybe)
+                        }
+                        _ => d,
+                    });
+                    ok = false;
+                }
+                // Each is all that the item says.
+                (Part::Maybe, Some(span)) if what == BODY && h.value == Part::Maybe && item.value.is_some() => {
+                    let message = format!("{} takes `{VALUE}` or `{BODY}`, not both", named(def.keyword));
+                    let d = Diagnostic::new(codes::SYNTAX_HEADER, span, message).help(forms(def));
+                    let value = item.value.as_ref().map_or(span, |v| v.span);
+                    self.diags.push(d.also(value, "the value"));
                     ok = false;
                 }
                 _ => {}
@@ -87,10 +131,7 @@ impl Builder<'_> {
             let end = item.body.as_ref().and_then(|b| b.span).map_or(item.span.end, |b| b.start);
             self.wrong_headers.push(Span { end, ..item.keyword.span });
         }
-        if ok {
-            return Header::Good;
-        }
-        mended(item, def).map_or(Header::Unusable, |i| Header::Mended(Box::new(i)))
+        ok
     }
 
     /// The form of an item says it all; what the parser, whose reports are the first `parsed`, said of the same line would say

@@ -3,8 +3,10 @@
 
 mod arguments;
 mod backbones;
+mod blocks;
 pub mod build;
 pub mod dealt;
+pub mod declared;
 pub mod eval;
 mod flow;
 mod headers;
@@ -15,6 +17,7 @@ mod misspelt;
 mod params;
 pub mod positional;
 pub mod schema;
+mod scope;
 mod searches;
 mod slips;
 mod spaces;

@@ -28,7 +28,13 @@ impl Builder<'_> {
                 ast::ExprKind::Binary { op: ast::BinaryOp::In, left, right } => (&**left, Some(&**right)),
                 _ => (value, None),
             };
-            let bounds = bounds.and_then(|b| self.bounds(b));
+            let bounds = bounds.and_then(|b| match ty {
+                Ty::Int { .. } | Ty::Float { .. } => self.bounds(b),
+                _ => {
+                    self.unbounded(b, ty_expr);
+                    None
+                }
+            });
             let mut found = self.param_value(default, &ty, bounds, None);
             let mut set = false;
             for (_, text) in options.set.iter().filter(|(k, _)| *k == name.text) {
@@ -168,6 +174,14 @@ impl Builder<'_> {
                 None
             }
         }
+    }
+
+    /// Reports bounds of what has no order.
+    fn unbounded(&mut self, bounds: &ast::Expr, ty: &ast::Expr) {
+        let word = eval::as_name(ty).map(|n| n.text).unwrap_or_default();
+        let message = format!("bounds are for numbers, and this parameter is a `{word}`");
+        let d = Diagnostic::new(codes::TYPE_PARAM, bounds.span, message).label("these bounds would hold for nothing");
+        self.diags.push(d.also(ty.span, "the type").help("remove `in` and the bounds"));
     }
 
     fn bounds(&mut self, expr: &ast::Expr) -> Option<(f64, f64, Span)> {

@@ -41,13 +41,7 @@ impl Builder<'_> {
             let inner = def.nested.iter().find(|d| d.keyword == n.keyword.text).expect("fields checked it");
             match inner.keyword {
                 "level" => {
-                    let Some(name) = n.names.first() else {
-                        self.diags.push(
-                            Diagnostic::new(codes::SYNTAX_HEADER, n.keyword.span, "a `level` names a stage")
-                                .help(format!("write `{}`", inner.form)),
-                        );
-                        continue;
-                    };
+                    let Some(name) = n.names.first() else { continue };
                     let args = self.fields(name, n.body.as_ref(), inner.attrs, inner, n.span).args;
                     let copies = match args.get("copies") {
                         Some(Value::Int(c)) => *c as usize,
@@ -66,8 +60,7 @@ impl Builder<'_> {
                     }
                 }
                 "tree" => {
-                    for entry in n.body.as_ref().map(|b| b.entries.as_slice()).unwrap_or_default() {
-                        let Entry::Attr(a) = entry else { continue };
+                    for a in n.body.as_ref().map(|b| self.lines(b, "tree")).unwrap_or_default() {
                         let Some(v) = eval::value(&a.value, &COPIES, &scope, self.diags) else { continue };
                         let copies = match v.value {
                             Value::Int(c) => c as usize,

@@ -281,7 +281,8 @@ impl Builder<'_> {
             BinaryOp::Sub if left.span.end + 1 == right.span.start => {
                 let joined = name(left).zip(name(right)).map(|(l, r)| format!("{l}_{r}"));
                 let known = joined.filter(|j| self.is_callable(&Name { text: j.clone(), quoted: false, span: expr.span }));
-                let d = d.help("a name has no `-` in it; words are joined with `_`");
+                let mut d = d.help("words are joined with `_`");
+                d.message = "a name has no `-` in it".into();
                 match known {
                     Some(joined) => {
                         let end = match &right.kind {
@@ -307,7 +308,8 @@ impl Builder<'_> {
                     Edit { span: before, text: format!("{times} * ") },
                     Edit { span: sign, text: String::new() },
                 ];
-                let mut d = d.help("a repetition is written with the number first: `3 * block(64)`");
+                let mut d = d.label("expected the number first").help("a repetition is written `3 * block(64)`");
+                d.message = "a repetition begins with its number".into();
                 let title = format!("write `{times} * ...`");
                 d.fixes.push(Fix { title, edits, applicability: Applicability::Safe });
                 d

@@ -7,7 +7,7 @@ use super::schema;
 use crate::diag::{Applicability, Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::AttrDef;
 use crate::source::FileId;
-use crate::syntax::ast::{Attr, Body, Entry, Item};
+use crate::syntax::ast::{Attr, Body, Entry, Expr, Item, Param};
 
 /// The body that ends in `out = ...`, whose values are named freely.
 fn bodies(item: &mut Item) -> Vec<(&'static [AttrDef], &'static str, &mut Body)> {
@@ -90,6 +90,39 @@ pub(super) fn warn(item: &Item, root: FileId, diags: &mut Diagnostics) {
                 Diagnostic::new(codes::NAME_UNUSED, a.key.span, format!("nothing in this {keyword} reads `{word}`"))
                     .help("remove it, or read it in a later value or in `out`"),
             );
+        }
+    }
+}
+
+/// Parameters of a block or a backbone that nothing in it reads: whatever a call gives for them changes nothing.
+pub(super) fn warn_parameters(item: &Item, root: FileId, diags: &mut Diagnostics) {
+    let typed = item.params.iter().flat_map(|p| &p.value).filter(|p| p.ty.is_some() && p.span.file == root);
+    let typed: Vec<&Param> = typed.collect();
+    if typed.is_empty() {
+        return;
+    }
+    let mut read = HashSet::new();
+    let mut visit = |e: &Expr| walk_paths(e, &mut |p| read.extend(p.first().map(|n| n.text.clone())));
+    item.value.iter().for_each(&mut visit);
+    item.params.iter().flat_map(|p| &p.value).filter_map(|p| p.default.as_ref()).for_each(&mut visit);
+    each_value(item.body.as_ref(), &mut visit);
+    for p in typed.into_iter().filter(|p| !read.contains(&p.name.text)) {
+        let message = format!("nothing in this {} reads the parameter `{}`", item.keyword.text, p.name.text);
+        let d = Diagnostic::new(codes::NAME_UNUSED, p.name.span, message);
+        diags.push(d.help("remove it, or use it: giving it a value changes nothing now"));
+    }
+}
+
+/// Visits all values of a body, those of nested entries too.
+fn each_value(body: Option<&Body>, visit: &mut dyn FnMut(&Expr)) {
+    for entry in body.iter().flat_map(|b| &b.entries) {
+        match entry {
+            Entry::Attr(a) => visit(&a.value),
+            Entry::Nested(n) => {
+                n.index.iter().flat_map(|i| &i.value).chain(&n.value).for_each(&mut *visit);
+                each_value(n.body.as_ref(), visit);
+            }
+            Entry::Edge(e) => visit(&e.source),
         }
     }
 }

@@ -106,11 +106,12 @@ fn deep_blocks_are_a_problem_of_the_program() {
     let body =
         |n: usize| (1..n).map(|i| format!("block b{i} {{ y = in -> b{}\n out = y }}\n", i - 1)).collect::<String>();
     let mut c = start();
+    c.open(URI, "mtl 1\n");
     for blocks in [chain(3_000), body(3_000)] {
         let network = "input x: f32[8]\ntask a: binary\nbackbone net(x) { stage s = linear(4) -> b2999 }\nhead for a = linear(outputs)\n";
-        c.open(URI, &format!("mtl 1\nblock b0 = relu\n{blocks}{network}"));
+        c.change(URI, &format!("mtl 1\nblock b0 = relu\n{blocks}{network}"));
         assert_eq!(c.problems(URI)[0]["code"], "mtl::name::too_deep");
-        c.open(URI, "mtl 1\nparam n: int = x\n");
+        c.change(URI, "mtl 1\nparam n: int = x\n");
         assert_eq!(c.problems(URI)[0]["code"], "mtl::name::unknown");
     }
     c.end();

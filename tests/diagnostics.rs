@@ -184,6 +184,7 @@ fn colour_only_where_asked() {
     let (map, file) = one(SPEC);
     let d = [misspelt(&map, file)];
     let color = render(MessageFormat::Human, &d, &map, RenderOptions { color: true, width: 100 });
+    let color = mtlc::screen::for_terminal(&color);
     assert!(color.contains("\u{1b}["));
     let mut plain = String::new();
     let mut inside = false;

@@ -2,15 +2,20 @@
 //! errors. ```mtl fragment is only parsed. ```mtl error(CODE, ...) gives exactly those
 //! codes. What stands between `<!-- generated: TABLE -->` and `<!-- end -->` comes from the compiler's tables; `UPDATE=1` rewrites.
 
+#[path = "support/sources.rs"]
+mod sources;
 mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use mtlc::cli::cmd::explain::explain;
 use mtlc::driver;
 use mtlc::hir::schema::{ItemDef, items};
-use mtlc::schema::{AttrDef, CallDef, Need};
+use mtlc::ide::docs::TOPICS;
+use mtlc::schema::{AttrDef, CallDef, Need, Ty};
 use mtlc::source::SourceMap;
+use sources::{literals, sources};
 use support::Expectations;
 
 fn path() -> PathBuf {
@@ -195,4 +200,225 @@ fn tables_are_the_compilers() {
     let mut expected = Expectations::default();
     expected.check(&path(), &out);
     expected.finish();
+}
+
+/// All words of the tables: keywords, attributes, arguments, and what they may be.
+fn words_of_tables() -> BTreeSet<&'static str> {
+    fn ty(of: &'static Ty, out: &mut BTreeSet<&'static str>) {
+        match of {
+            Ty::OneOf(words) => out.extend(*words),
+            Ty::List(inner) | Ty::Schedule(inner) => ty(inner, out),
+            Ty::AnyOf(all) => all.iter().for_each(|t| ty(t, out)),
+            Ty::Call(calls) => calls().into_iter().for_each(|c| call(c, out)),
+            _ => {}
+        }
+    }
+    fn attrs(of: &'static [AttrDef], out: &mut BTreeSet<&'static str>) {
+        for a in of {
+            out.insert(a.name);
+            ty(&a.ty, out);
+        }
+    }
+    fn call(c: &'static CallDef, out: &mut BTreeSet<&'static str>) {
+        if out.insert(c.name) {
+            attrs(c.args, out);
+        }
+    }
+    fn item(i: &'static ItemDef, out: &mut BTreeSet<&'static str>) {
+        out.insert(i.keyword);
+        attrs(i.attrs, out);
+        i.nested.iter().for_each(|n| item(n, out));
+        i.variants.iter().flat_map(|v| v()).for_each(|c| call(c, out));
+    }
+    let mut out = BTreeSet::new();
+    items().iter().for_each(|i| item(i, &mut out));
+    TOPICS.iter().for_each(|t| {
+        out.insert(t.name);
+        (t.calls)().into_iter().for_each(|c| call(c, &mut out));
+        // A name may stand in several tables with other arguments.
+        (t.calls)().into_iter().for_each(|c| attrs(c.args, &mut out));
+    });
+    out
+}
+
+/// Backticked words that are no words of ours: names that messages give as an example, columns of built-in data, other programs, keys of
+/// foreign files.
+const NOT_OURS: &[&str] = &[
+    "a",
+    "b",
+    "c1",
+    "d",
+    "fc",
+    "i",
+    "p",
+    "t",
+    "x",
+    "y1",
+    "y2",
+    "z",
+    "bent",
+    "cos",
+    "sin",
+    "sinc",
+    "square",
+    "hidden",
+    "noises",
+    "targets",
+    "t_2sin_0",
+    "t_ACTIVATION_NUMBER",
+    "t_FAMILY_GROUP_NUMBER",
+    "train-images-idx3-ubyte",
+    "inkscape",
+    "rsvg-convert",
+    "nvidia-smi",
+    "descr",
+    "fortran_order",
+    "version",
+    "attributes",
+    "root",
+    "done",
+    "pairs",
+    "value",
+    "best",
+    "left",
+    "right",
+    "image",
+    "mtlc",
+    "std",
+    "Z",
+    "with",
+];
+
+#[test]
+fn every_word_is_explained() {
+    let mut unknown = BTreeSet::new();
+    let mut asked = 0;
+    let mut ask = |word: &str, place: &str| {
+        asked += 1;
+        match explain(word) {
+            Some(page) if page.len() > word.len() + 20 => {}
+            _ => {
+                unknown.insert(format!("`{word}` ({place})"));
+            }
+        }
+    };
+    words_of_tables().into_iter().for_each(|w| ask(w, "a table"));
+    // Words that are a single name, in backticks, in any text of the program.
+    let name = |w: &str| {
+        w.starts_with(|c: char| c.is_ascii_alphabetic())
+            && w.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    };
+    let mut marked = |text: &str, place: &str| {
+        for word in text.split('`').skip(1).step_by(2).filter(|w| name(w) && !NOT_OURS.contains(w)) {
+            ask(word, place);
+        }
+    };
+    for (path, code) in sources() {
+        for (_, text) in literals(&code) {
+            marked(&text, &path.display().to_string());
+        }
+    }
+    for code in mtlc::diag::Code::all() {
+        marked(code.title(), code.name());
+        // Programs in a page are examples, with names of their own.
+        let page: String =
+            code.explanation().lines().filter(|l| !l.starts_with("    ")).map(|l| format!("{l}\n")).collect();
+        let page: String = page.split("```").step_by(2).collect();
+        marked(&page, code.name());
+    }
+    for (path, title) in titles() {
+        ask(&title, &path);
+    }
+    for word in [
+        "level",
+        "reads",
+        "query",
+        "budget",
+        "share",
+        "outputs",
+        "patience",
+        "delta-m",
+        "Delta M",
+        "MACs",
+        "macs",
+        "shared",
+        "ltb",
+        "LTB",
+        "dmtg",
+        "bmtn",
+        "bmtas",
+        "treemtl",
+        "mtnas",
+        "ple",
+        "batch-size",
+        "learning_rate",
+        "for",
+        "on",
+        "over",
+        "in",
+        "out",
+        "previous",
+        "any",
+        "true",
+        "epoch",
+        "steps",
+        "k",
+        "M",
+        "freeze",
+        "data freeze",
+        "--folds",
+        "folds",
+        "edition",
+        "digest",
+        "route",
+        "gates",
+        "supernet",
+        "copy",
+        "copies",
+        "activation",
+        "Conv2d",
+        "optimisers",
+    ] {
+        ask(word, "a word that users ask for");
+    }
+    assert!(unknown.is_empty(), "{} words are not explained:\n{:#?}", unknown.len(), unknown);
+    assert!(asked > 1000, "{asked}");
+    assert_eq!(explain("no such word at all"), None);
+}
+
+/// The titles of columns, from the statements that make them. What a title takes from data is left out.
+fn titles() -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for (path, code) in sources()
+        .into_iter()
+        .filter(|(p, _)| !p.ends_with("report/table.rs") && p.iter().any(|part| part == "report" || part == "cli"))
+    {
+        for statement in
+            code.split(';').filter(|s| s.contains(" Column::") || s.contains("(Column::") || s.contains("[Column::"))
+        {
+            for (_, text) in literals(statement) {
+                let parts = text.split(['{', '}']).step_by(2).map(str::trim).collect::<Vec<_>>().join(" ");
+                let title = parts.trim_matches([' ', '(', ')']).to_string();
+                if !title.is_empty() && !title.starts_with("of") || title == "of independent" {
+                    out.push((path.display().to_string(), title));
+                }
+            }
+        }
+    }
+    assert!(out.len() > 60, "{} titles", out.len());
+    out
+}
+
+/// Every term is reached by each of its names, and no name is in two sections.
+#[test]
+fn terms_are_reached_by_all_names() {
+    let mut seen = BTreeSet::new();
+    for term in mtlc::ide::glossary::terms() {
+        assert!(term.text.trim_end().ends_with('.') && term.text.len() > 40, "{:?}: {}", term.names, term.text);
+        for name in &term.names {
+            assert!(seen.insert(*name), "`{name}` stands in two headings of terms.md");
+            let page = explain(name).unwrap_or_else(|| panic!("{name}"));
+            assert!(!page.is_empty(), "{name}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use mtlc::diag::Diagnostics;
 use mtlc::ir::{self, partition};
 use mtlc::report::graph::{GraphFormat, GraphOptions, View, draw, drawing};
 use mtlc::report::summary::spec_summary;
+use mtlc::screen::for_terminal;
 
 const SPECS: [&str; 10] = ["deep", "gates", "ltb", "mmoe", "per_copy", "ple", "routes", "towers", "tree", "unet"];
 
@@ -108,7 +109,7 @@ fn words_name_formats_and_views() {
 #[test]
 fn colour_only_where_asked_for_and_never_in_the_width() {
     let c = checked("tree");
-    let colored = draw(&c, None, GraphFormat::Text, GraphOptions { color: true, width: 100 });
+    let colored = for_terminal(&draw(&c, None, GraphFormat::Text, GraphOptions { color: true, width: 100 }));
     let mut bare = String::new();
     let mut escaped = false;
     for ch in colored.chars() {
@@ -120,7 +121,7 @@ fn colour_only_where_asked_for_and_never_in_the_width() {
         }
     }
     assert_eq!(bare, plain(&c, View::Topology, GraphFormat::Text));
-    assert!(spec_summary(&c, true).contains("\x1b[1m"));
+    assert!(for_terminal(&spec_summary(&c, true)).contains("\x1b[1m"));
 }
 
 #[test]
@@ -390,5 +391,5 @@ fn shares_are_shown() {
     assert!(summary.contains("params shared") && summary.contains("MACs shared"), "{summary}");
     assert_eq!(summary.matches("33.3 %").count(), 2, "{summary}");
     let page = mtlc::ide::docs::explain("shared").expect("a page");
-    assert!(page.contains("mean over pairs") && mtlc::ide::docs::contents().contains("  shared "), "{page}");
+    assert!(page.contains("mean over pairs") && mtlc::ide::docs::contents().contains("  shared, "), "{page}");
 }

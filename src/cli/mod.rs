@@ -23,14 +23,16 @@ use terminal::Terminal;
 use crate::ops::kernel::simd::Level;
 use crate::plan::passes::{self, Switches};
 use crate::runtime::threads;
+use crate::screen::{bug, visible};
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    say_panics_in_one_line();
+    say_panics_in_two_lines();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
             // `--help` and `--version` come this way too, as a success.
+            let e = harmless(e);
             let _ = e.print();
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
@@ -58,6 +60,16 @@ pub fn main() -> ExitCode {
         return Exit::Failure.into();
     }
     exit.into()
+}
+
+/// An error of the command line as it may be shown: it repeats arguments, and those may be names of files. It is made again from arguments
+/// without characters that steer a terminal, so that it keeps its colours.
+fn harmless(e: clap::Error) -> clap::Error {
+    let args: Vec<String> = std::env::args_os().map(|a| visible(&a.to_string_lossy(), false)).collect();
+    match Cli::try_parse_from(&args) {
+        Err(same) if same.kind() == e.kind() => same,
+        _ => clap::Error::raw(e.kind(), visible(e.to_string().trim_start_matches("error: "), true)),
+    }
 }
 
 /// Checks the environment variables: a misspelt pass would silently stay on, and a misspelt instruction level would be ignored.
@@ -99,8 +111,9 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Outcome {
     }
 }
 
-/// A panic is our bug, never the user's: one line that says so, where it happened, and how to learn more.
-fn say_panics_in_one_line() {
+/// A panic is our bug, never the user's: a line that says so and where it happened, and a line that says where it is reported. The
+/// backtrace is shown on request only.
+fn say_panics_in_two_lines() {
     std::panic::set_hook(Box::new(|info| {
         let payload = info.payload();
         let what = payload
@@ -108,11 +121,18 @@ fn say_panics_in_one_line() {
             .map(|s| (*s).to_string())
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no message".to_string());
+        // What panicked in the thread was said by the thread.
+        if what == "a scoped thread panicked" {
+            return;
+        }
         let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
-        let what = what.replace('\n', " ");
-        let version = env!("CARGO_PKG_VERSION");
-        let mut text = format!("error: this is a bug in mtlc {version}, please report it: {what}{place}\n");
-        if std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v != "0") {
+        let (message, mut help) = bug(&format!("{what}{place}"));
+        let asked = std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v != "0");
+        if !asked {
+            help += "; `RUST_BACKTRACE=1` adds a backtrace";
+        }
+        let mut text = format!("error: {}\n  help: {help}\n", visible(&message.replace('\n', " "), false));
+        if asked {
             text += &format!("{}\n", std::backtrace::Backtrace::force_capture());
         }
         Terminal::new(false, false, clap::ColorChoice::Never).say(&text);

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::Terminal;
 use crate::runtime::record::{ChoicesEvent, EpochEvent, Listener, SplitLosses, SplitScores, TaskScores};
 use crate::runtime::state::Position;
+use crate::screen::visible;
 
 /// Least time between two plain lines of one phase.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ impl Listener for Progress {
             .expect("the template is ours")
             .progress_chars("=> ");
         bar.set_style(style);
-        bar.set_prefix(phase.to_string());
+        bar.set_prefix(visible(phase, false));
         self.bar = Some(bar);
     }
 
@@ -132,7 +133,13 @@ fn brief(train: &SplitLosses, scores: &SplitScores) -> String {
         .take(MOST)
         .filter_map(|t| {
             let m = t.metrics.first()?;
-            Some(format!("{}{} {} {}", t.task, losses(t), m.name, m.value.map_or("-".into(), |v| format!("{v:.3}"))))
+            Some(format!(
+                "{}{} {} {}",
+                visible(&t.task, false),
+                losses(t),
+                m.name,
+                m.value.map_or("-".into(), |v| format!("{v:.3}"))
+            ))
         })
         .collect();
     if scores.tasks.len() > MOST {

@@ -12,6 +12,7 @@ use super::vocabulary::{self, Shelf};
 
 use crate::diag::{Applicability, Diagnostic, codes, suggest};
 use crate::ops::input::MAX_NUMBERS;
+use crate::screen::steers;
 use crate::source::Span;
 use crate::syntax::ast::{self, Attr, Entry, Expr, ExprKind, Item, Name, Nested, UnaryOp};
 
@@ -36,7 +37,7 @@ pub fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() => write!(out, "\\u{{{:x}}}", c as u32).expect("writing to a string"),
+            c if steers(c) => write!(out, "\\u{{{:x}}}", c as u32).expect("writing to a string"),
             c => out.push(c),
         }
     }

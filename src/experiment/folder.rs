@@ -22,6 +22,7 @@ use super::run::{Info, Status};
 use crate::runtime::checkpoint::write_atomically;
 use crate::runtime::format::{self, Record};
 use crate::runtime::{RunError, plain};
+use crate::screen::shell;
 use crate::source::{json, read_bytes};
 
 /// No record of a run is larger.
@@ -45,9 +46,8 @@ impl RunFolder {
         let info = RunFolder { path: path.to_path_buf() }.read_json::<Info>("run.json");
         Err(RunError::Checkpoint(match info {
             Ok(info) if matches!(info.status, Status::Running | Status::Stopped | Status::Failed) => format!(
-                "the folder `{shown}` holds a run that is not done: go on with it with `mtlc {} --resume {shown}`, or name \
-                 another folder with `-o`",
-                info.command.name()
+                "the folder `{shown}` holds a run that is not done: go on with it with {}, or name another folder with `-o`",
+                shell::mtlc(info.command.name()).words("--resume").path(path)
             ),
             _ => format!("the folder `{shown}` exists and is not empty: name another with `-o`, or remove it"),
         }))

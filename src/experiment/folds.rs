@@ -26,6 +26,7 @@ use crate::runtime::RunError;
 use crate::runtime::epochs::Stopped;
 use crate::runtime::format::Record;
 use crate::runtime::record::Listener;
+use crate::screen::shell;
 use crate::source::FileId;
 use crate::syntax::ast::{Arg, Entry, Expr, ExprKind, Item};
 use crate::syntax::parse;
@@ -133,11 +134,12 @@ pub fn begin(
 ) -> Result<Request, Failure> {
     let data = data(prepared)?;
     let rows = prepared.feed.dataset.train.rows;
+    let asked = |folds: usize| shell::option("--folds").word(&folds.to_string());
     if folds > rows {
-        let message = format!("`--folds {folds}` needs {folds} training rows, and the data have {rows}");
+        let message = format!("{} needs {folds} training rows, and the data have {rows}", asked(folds));
         let help = match rows {
             0 | 1 => "cross-validation needs at least two training rows".to_string(),
-            _ => format!("every fold needs a row: use at most `--folds {rows}`"),
+            _ => format!("every fold needs a row: use at most {}", asked(rows)),
         };
         return Err(Failure::Run(RunError::Data(DataError::option(message, help))));
     }

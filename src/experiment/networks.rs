@@ -9,6 +9,7 @@ use crate::artifact;
 use crate::check::Checked;
 use crate::ir::partition;
 use crate::runtime::{RunError, seal};
+use crate::screen::shell;
 
 /// A network that a run has trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,8 +95,8 @@ pub fn find(folder: &RunFolder, name: Option<&str>) -> Result<Trained, RunError>
         (true, false) if all.is_empty() && asked.is_none() => Err(RunError::Checkpoint(match name == "derived" {
             true => format!(
                 "the run `{path}` holds no trained network: it has searched, and the network that it found is not trained yet; \
-                 `mtlc train {}` does that",
-                program.display()
+                 {} does that",
+                shell::mtlc("train").path(&program)
             ),
             false => no_network(folder),
         })),
@@ -134,12 +135,15 @@ pub fn belong(checked: &Checked, program: &Path, weights: &Path) -> Result<(), R
     if artifact::binding(&checked.spec, Some(topology)) == said {
         return Ok(());
     }
-    let (program, weights) = (program.display(), weights.display());
     Err(RunError::Part {
-        message: format!("the weights `{weights}` were saved for another network than `{program}` describes now"),
+        message: format!(
+            "the weights `{}` were saved for another network than `{}` describes now",
+            weights.display(),
+            program.display()
+        ),
         help: format!(
-            "`mtlc verify` with the run folder shows which file was changed; to use both all the same, name them: \
-             `{program} --weights {weights}`"
+            "`mtlc verify` with the run folder shows which file was changed; to use both all the same, name them: {}",
+            shell::file(program).words("--weights").path(weights)
         ),
     })
 }
@@ -166,13 +170,13 @@ fn listed(all: &[Trained]) -> String {
 fn missing(folder: &RunFolder, name: &str, file: &Path) -> RunError {
     let path = folder.path.display();
     let again = match file == folder.derived() && folder.path.join("search.json").is_file() {
-        true => format!("write it again with `mtlc derive {path} -o {}`", file.display()),
+        true => format!("write it again with {}", shell::mtlc("derive").path(&folder.path).words("-o").path(file)),
         false => "put the file back".into(),
     };
     let others = list(folder);
     let other = match others.iter().find(|t| t.name != name) {
         Some(first) => {
-            format!("; or name another network: `--network {}` (the run holds {})", first.name, listed(&others))
+            format!("; or name another network: {} (the run holds {})", shell::network(&first.name), listed(&others))
         }
         None => String::new(),
     };

@@ -30,6 +30,7 @@ use crate::runtime::keeper::Keeper;
 use crate::runtime::record::Listener;
 use crate::runtime::state::{Marks, States};
 use crate::runtime::{RunError, checkpoint, device};
+use crate::screen::{bug, shell};
 pub use crate::search::bench::Trained;
 use crate::source::temporary_file;
 
@@ -288,10 +289,9 @@ impl Run {
         if info.identify(&program) != info.id {
             return Err(Failure::Run(RunError::Checkpoint(format!(
                 "the program `{}`, or `run.json`, was changed since the run began, so the run cannot go on: begin \
-                 another with `mtlc {} {}`",
+                 another with {}",
                 path.display(),
-                info.command.name(),
-                path.display()
+                shell::mtlc(info.command.name()).path(&path)
             ))));
         }
         let progress: Progress = folder.read_json("progress.json")?;
@@ -401,10 +401,10 @@ fn stored(prepared: Prepared, folder: &RunFolder) -> Result<Prepared, Failure> {
                 help: "leave columns out of the data (`drop`)".into(),
             })))
         }
-        _ => Err(Failure::Run(RunError::Checkpoint(format!(
-            "`{}` is not the program that it was written from: this is a bug in mtlc, please report it",
-            path.display()
-        )))),
+        _ => {
+            let (message, help) = bug(&format!("`{}` is not the program that it was written from", path.display()));
+            Err(Failure::Run(RunError::Part { message, help }))
+        }
     }
 }
 

@@ -12,12 +12,12 @@ use super::one_shot::{FINE_TUNED, ONE_SHOT};
 use super::{RunFolder, SearchResult, account, network_of, random_candidate, rederive};
 use crate::artifact::{self, Provenance, Standing};
 use crate::check::{Checked, cost};
-use crate::data::quoted_text;
 use crate::driver::{self, Compiled};
 use crate::hir::{Options, Topology};
 use crate::ir::partition;
 use crate::plan::lower;
 use crate::runtime::{RunError, seal};
+use crate::screen::shell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -332,7 +332,7 @@ fn compiled(path: &Path, about: &str, out: &mut Vec<Answer>) -> Option<Compiled>
         Ok(c) if c.checked.is_some() => return Some(c),
         Ok(c) => {
             let errors = c.diagnostics.iter().filter(|d| d.is_error()).count();
-            format!("it has {errors} errors: `mtlc check {}` shows them", path.display())
+            format!("it has {errors} errors: {} shows them", shell::mtlc("check").path(path))
         }
         Err(e) => crate::runtime::plain(&e),
     };
@@ -357,7 +357,7 @@ fn as_decided(folder: &RunFolder, program: &Compiled, derived: Option<&Compiled>
     };
     if artifact::digest(&again.spec) != artifact::digest(&derived.spec) {
         return answer(Differs, "deriving from its decisions gives another network than `derived/net.mtl`".into())
-            .help(format!("`mtlc derive {}` writes what it decides", quoted_text(&folder.path.display().to_string())));
+            .help(format!("{} writes what it decides", shell::mtlc("derive").path(&folder.path)));
     }
     if Provenance::of(&again.spec) != Provenance::of(&derived.spec) {
         return answer(Differs, "`derived/net.mtl` tells otherwise of strategy, seed or measures".into());

@@ -8,6 +8,7 @@ use super::import::Loaded;
 use super::*;
 use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::schema::Ty;
+use crate::screen::shell;
 use crate::syntax::ast::Name;
 
 impl Builder<'_> {
@@ -52,7 +53,11 @@ impl Builder<'_> {
         for name in unknown {
             let at = Span::new(self.root, 0, 0);
             let names: Vec<&str> = items.iter().map(|l| l.item.names[0].text.as_str()).collect();
-            let mut d = Diagnostic::new(codes::TYPE_PARAM, at, format!("`--set {name}`: there is no such parameter"));
+            let mut d = Diagnostic::new(
+                codes::TYPE_PARAM,
+                at,
+                format!("{}: there is no such parameter", shell::option("--set").word(name)),
+            );
             d = match suggest::nearest(name, names.iter().copied()) {
                 Some(near) => d.help(format!("did you mean `{near}`?")),
                 None if names.is_empty() => d.help("the spec declares no parameters"),
@@ -81,7 +86,11 @@ impl Builder<'_> {
                     Diagnostic::new(
                         codes::TYPE_PARAM,
                         name.span,
-                        format!("`--set {}={text}` is not {}", name.text, ty.describe()),
+                        format!(
+                            "{} is not {}",
+                            shell::option("--set").word(&format!("{}={text}", name.text)),
+                            ty.describe()
+                        ),
                     )
                     .label("declared here"),
                 );

@@ -1,6 +1,7 @@
 //! Documentation from the tables that checking reads, as markdown: one source for `mtlc explain`, the reference page and an editor's
 //! hover.
 
+use super::glossary;
 use crate::data;
 use crate::diag::{Code, suggest};
 use crate::hir::schema::{self as items, ItemDef};
@@ -47,11 +48,7 @@ pub static TOPICS: [Topic; 9] = [
     },
 ];
 
-/// Terms in tables and drawings that have a page of their own.
-pub static TERMS: [(&str, &str, &str); 1] =
-    [("shared", "How much of their work the tasks of a network have in common", crate::check::shared::EXPLANATION)];
-
-/// Markdown for a code, a table, an entry of a table, an item, or a library module.
+/// Markdown for a code, a table, an entry of a table, an item, a library module, or a word of the [`glossary`].
 pub fn explain(what: &str) -> Option<String> {
     if let Some(c) = Code::find(what) {
         return Some(format!("{}\n", c.explanation().trim_end()));
@@ -72,12 +69,9 @@ pub fn explain(what: &str) -> Option<String> {
     if what == "library" {
         return Some(modules());
     }
-    if let Some((_, _, page)) = TERMS.iter().find(|(name, ..)| *name == what) {
-        return Some((*page).to_string());
-    }
     // The type of an input, which is said where inputs are.
     if let Some(i) = items::item(if what == "fields" { "input" } else { what }) {
-        return Some(item(i, "#"));
+        return Some(item(i, "#") + &glossary::attributes(what));
     }
     // A name may stand in several tables (`mse` is a loss and a metric): all are shown.
     let found: Vec<String> = TOPICS
@@ -86,11 +80,11 @@ pub fn explain(what: &str) -> Option<String> {
         .map(|(t, c)| format!("{}\nOne of the {}.\n", call(c, "#"), t.name))
         .collect();
     if !found.is_empty() {
-        return Some(found.join("\n"));
+        return Some(found.join("\n") + &glossary::attributes(what));
     }
     let name = what.strip_prefix("std.").unwrap_or(what);
     let module = library::modules().iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_string());
-    module.or_else(|| block(what))
+    module.or_else(|| block(what)).or_else(|| glossary::explain(what))
 }
 
 /// A block that every program has: its text, with the remark above it.
@@ -109,10 +103,17 @@ pub fn contents() -> String {
     for (name, doc) in tables.chain(more) {
         out += &format!("  {name:12} {doc}\n");
     }
-    out += "\nWords of tables and drawings:\n\n";
-    for (name, doc, _) in TERMS {
-        out += &format!("  {name:12} {doc}\n");
+    out += "\nKeywords, attributes, arguments and their values (`mtlc explain patience`), other tools' names for them, commands and options;\n\
+            and terms of messages, tables and drawings:\n\n";
+    let mut line = String::new();
+    for name in glossary::terms().iter().map(|t| t.names[0]) {
+        if line.len() + name.len() > 96 {
+            out += &format!("  {line}\n");
+            line.clear();
+        }
+        line += &format!("{}{name}", if line.is_empty() { "" } else { ", " });
     }
+    out += &format!("  {line}\n");
     out += "\nCodes (`mtlc explain shape::merge`):\n";
     let width = Code::all().map(|c| c.name().len()).max().unwrap_or(0);
     let mut family = "";

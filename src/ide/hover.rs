@@ -4,6 +4,7 @@ use super::facts;
 use super::names::{Def, DefId, Target, What};
 use super::{Analysis, docs, hints};
 use crate::diag::Diagnostic;
+use crate::screen::shell::option;
 use crate::source::Span;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +120,11 @@ fn definition(analysis: &Analysis, id: DefId, span: Span) -> String {
         }
         What::Param => {
             if let Some(p) = spec.params.iter().find(|p| p.name == def.name) {
-                text += &format!("- {}; `--set {}=...` changes it for one run\n", p.value.describe(), p.name);
+                text += &format!(
+                    "- {}; {} changes it for one run\n",
+                    p.value.describe(),
+                    option("--set").word(&format!("{}=...", p.name))
+                );
             }
         }
         What::Task => text += &task(analysis, &def.name),

@@ -11,6 +11,7 @@ pub mod context;
 pub mod docs;
 mod extract;
 pub mod facts;
+pub mod glossary;
 pub mod hints;
 pub mod hover;
 mod inline;

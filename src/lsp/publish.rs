@@ -14,6 +14,7 @@ use super::queue::Snapshot;
 use super::worker::Client;
 use crate::diag::{Diagnostic, Severity, codes};
 use crate::ide::Analysis;
+use crate::screen::shell;
 use crate::source::FileId;
 
 /// What each document said of which file.
@@ -105,7 +106,7 @@ pub(super) fn shown(d: &Diagnostic, file: FileId, places: &BTreeMap<FileId, Plac
         message: message.into(),
         tags: (d.code == codes::NAME_UNUSED).then(|| vec![DiagnosticTag::Unnecessary]),
         related_information: (!related.is_empty()).then_some(related),
-        data: Some(json!({ "explain": format!("mtlc explain {}", d.code.name()) })),
+        data: Some(json!({ "explain": shell::mtlc("explain").words(d.code.name()).text() })),
     }
 }
 

@@ -16,6 +16,7 @@ use super::queue::{Job, Queue, Snapshot, Work};
 use super::uri;
 use crate::driver;
 use crate::ide::Analysis;
+use crate::screen::bug;
 
 /// The client as the worker sees it: someone to talk to, who can do some things.
 pub(super) struct Client {
@@ -128,8 +129,8 @@ impl World {
     /// After a panic nothing that was found out is trusted.
     fn forget(&mut self, uri: &str, what: &str) {
         self.found.remove(uri);
-        let text =
-            format!("a bug in mtlc {}: {what} failed; the log of the server says where", env!("CARGO_PKG_VERSION"));
+        let (message, help) = bug(&format!("{what} failed"));
+        let text = format!("{message}; the log of the server says where; {help}");
         self.client.notify("window/logMessage", json!({ "type": 1, "message": text }));
     }
 

@@ -2,6 +2,7 @@
 
 use super::table::{Column, SHARED, Table, human_count, percent};
 use crate::experiment::compare::{Comparison, Row, Spread};
+use crate::screen::visible;
 
 /// Most tasks with columns of their own; of more, the mean over tasks by metric.
 const MOST_TASKS: usize = 8;
@@ -100,7 +101,7 @@ fn seeds(c: &Comparison) -> String {
 
 /// For a terminal.
 pub fn text(c: &Comparison, color: bool) -> String {
-    let mut out = format!("{}: {}\n{}\n\n", c.spec, seeds(c), c.budget);
+    let mut out = format!("{}: {}\n{}\n\n", visible(&c.spec, false), seeds(c), visible(&c.budget, false));
     out += &results(c).terminal(color);
     out += "\n";
     out += &costs(c).terminal(color);
@@ -109,7 +110,7 @@ pub fn text(c: &Comparison, color: bool) -> String {
         out += &agreements(c).terminal(color);
     }
     out += "\n";
-    verdicts(c).iter().for_each(|line| out += &format!("{line}\n"));
+    verdicts(c).iter().for_each(|line| out += &format!("{}\n", visible(line, false)));
     out
 }
 
@@ -122,7 +123,7 @@ pub fn markdown(c: &Comparison) -> String {
         out += &agreements(c).markdown();
     }
     out += "\n";
-    verdicts(c).iter().for_each(|line| out += &format!("- {line}\n"));
+    verdicts(c).iter().for_each(|line| out += &format!("- {}\n", visible(line, false)));
     out
 }
 

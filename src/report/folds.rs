@@ -3,6 +3,7 @@
 use super::compare::spread;
 use super::table::{Column, Table, human_count};
 use crate::experiment::folds::{Folds, Row};
+use crate::screen::visible;
 
 /// A table with a row per network: mean ± sample standard deviation over the folds.
 fn results(f: &Folds) -> Table {
@@ -36,7 +37,11 @@ fn rows(f: &Folds) -> Table {
 }
 
 fn title(f: &Folds) -> String {
-    format!("{}: {} folds, mean ± sample standard deviation of the folds' test scores", f.spec, f.folds)
+    format!(
+        "{}: {} folds, mean ± sample standard deviation of the folds' test scores",
+        visible(&f.spec, false),
+        f.folds
+    )
 }
 
 /// Notes about networks that have no result in some folds.

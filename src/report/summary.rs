@@ -4,6 +4,7 @@ use super::graph::drawing::{CostRow, Drawing, NodeKind};
 use super::graph::{self, GraphFormat, GraphOptions, View, drawing};
 use super::table::{Align, Column, SHARED, Table, count_or_open, human_bytes, pad, shared};
 use crate::check::Checked;
+use crate::screen::{paint, visible};
 
 /// Tasks whose costs are listed.
 const MOST_TASKS: usize = 8;
@@ -11,7 +12,7 @@ const MOST_TASKS: usize = 8;
 /// A few lines on a checked spec. `color`: ANSI.
 pub fn spec_summary(checked: &Checked, color: bool) -> String {
     let spec = &checked.spec;
-    let bold = |text: &str| if color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() };
+    let bold = |text: &str| paint(text, "1", color);
     let mut facts: Vec<(&str, String)> = Vec::new();
     facts.push(("tasks", tasks(checked)));
     if let Some(b) = &spec.backbone {
@@ -54,7 +55,7 @@ pub fn spec_summary(checked: &Checked, color: bool) -> String {
     let width = facts.iter().map(|(n, _)| n.len()).max().unwrap_or(0);
     let mut out = String::new();
     for (name, text) in facts {
-        out.push_str(&format!("{}  {text}\n", bold(&pad(name, width, Align::Left))));
+        out.push_str(&format!("{}  {}\n", bold(&pad(name, width, Align::Left)), visible(&text, false)));
     }
     out.push('\n');
     out.push_str(&cost_table(&costs).terminal(color));

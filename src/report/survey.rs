@@ -3,6 +3,7 @@
 use super::table::{Column, Table};
 use crate::data::SPLITS;
 use crate::data::survey::{ColumnSplit, ColumnSurvey, Survey, balance};
+use crate::screen::visible;
 
 /// Three tables under titles.
 pub fn text(s: &Survey, color: bool) -> String {
@@ -11,7 +12,7 @@ pub fn text(s: &Survey, color: bool) -> String {
         1 => ", 1 file".into(),
         n => format!(", {n} files"),
     };
-    let mut out = format!("data {}: {}{files}\n\n", s.data, s.format);
+    let mut out = format!("data {}: {}{files}\n\n", visible(&s.data, false), s.format);
     out += &rows(s).terminal(color);
     out += "\n";
     out += &labels(s).terminal(color);

@@ -3,6 +3,8 @@
 pub use crate::diag::numbers::{human_bytes, human_count};
 use unicode_width::UnicodeWidthStr;
 
+use crate::screen::{paint, visible};
+
 /// Where the text of a column stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -49,30 +51,32 @@ impl Table {
 
     /// Aligned columns under a rule; titles are bold where `color` is on.
     pub fn terminal(&self, color: bool) -> String {
-        let widths = self.widths();
+        // A cell is one line, and as wide as it is shown.
+        let shown = self.map(|cell| visible(cell, false));
+        let widths = shown.widths();
         let mut out = String::new();
-        let titles: Vec<String> = self.columns.iter().map(|c| c.title.clone()).collect();
-        let line = self.line(&titles, &widths);
-        if color {
-            out.push_str(&format!("\x1b[1m{line}\x1b[0m\n"));
-        } else {
-            out.push_str(&format!("{line}\n"));
-        }
+        let titles: Vec<String> = shown.columns.iter().map(|c| c.title.clone()).collect();
+        let line = shown.line(&titles, &widths);
+        out.push_str(&format!("{}\n", paint(&line, "1", color)));
         let total = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
         out.push_str(&format!("{}\n", "─".repeat(total)));
-        for row in &self.rows {
-            out.push_str(&format!("{}\n", self.line(row, &widths)));
+        for row in &shown.rows {
+            out.push_str(&format!("{}\n", shown.line(row, &widths)));
         }
         out
+    }
+
+    fn map(&self, cell: impl Fn(&str) -> String) -> Table {
+        Table {
+            columns: self.columns.iter().map(|c| Column { title: cell(&c.title), align: c.align }).collect(),
+            rows: self.rows.iter().map(|r| r.iter().map(|c| cell(c)).collect()).collect(),
+        }
     }
 
     /// A table of GitHub's Markdown, padded so that it can be read as it is.
     pub fn markdown(&self) -> String {
         let escape = |s: &str| s.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ");
-        let escaped = Table {
-            columns: self.columns.iter().map(|c| Column { title: escape(&c.title), align: c.align }).collect(),
-            rows: self.rows.iter().map(|r| r.iter().map(|c| escape(c)).collect()).collect(),
-        };
+        let escaped = self.map(|cell| visible(&escape(cell), false));
         let widths: Vec<usize> = escaped.widths().into_iter().map(|w| w.max(3)).collect();
         let line = |cells: &[String]| {
             let mut out = String::from("|");
@@ -163,6 +167,7 @@ pub fn count_or_open(n: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screen::for_terminal;
 
     #[test]
     fn counts_and_bytes_have_three_digits() {
@@ -198,7 +203,7 @@ mod tests {
     fn wide_characters_keep_columns_aligned() {
         let want = "task       auc\n──────────────\nSmiling    0.9\n笑顔     12.25\na|b, c\n";
         assert_eq!(table().terminal(false), want);
-        assert!(table().terminal(true).starts_with("\x1b[1mtask"));
+        assert!(for_terminal(&table().terminal(true)).starts_with("\x1b[1mtask"));
     }
 
     #[test]

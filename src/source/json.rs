@@ -8,6 +8,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::ser::{self, Serialize};
 use serde_json::{Map, Value};
 
+use crate::screen;
+
 /// Why a value is not written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refused {
@@ -39,13 +41,13 @@ impl ser::Error for Refused {
 /// The value on one line, without a line end.
 pub fn line<T: Serialize + ?Sized>(value: &T) -> Result<String, Refused> {
     finite(value)?;
-    serde_json::to_string(value).map_err(|e| Refused::Other(e.to_string()))
+    serde_json::to_string(value).map(|t| screen::json(&t)).map_err(|e| Refused::Other(e.to_string()))
 }
 
 /// The value as indented text, with a line end.
 pub fn text<T: Serialize + ?Sized>(value: &T) -> Result<String, Refused> {
     finite(value)?;
-    serde_json::to_string_pretty(value).map(|t| t + "\n").map_err(|e| Refused::Other(e.to_string()))
+    serde_json::to_string_pretty(value).map(|t| screen::json(&t) + "\n").map_err(|e| Refused::Other(e.to_string()))
 }
 
 /// Refuses a value that contains a number that is not finite.

@@ -10,6 +10,9 @@ mod data;
 mod disk;
 mod paths;
 mod place;
+mod screen;
+#[path = "../support/sources.rs"]
+mod sources;
 mod specs;
 #[path = "../data/support.rs"]
 mod support;

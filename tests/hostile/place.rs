@@ -67,9 +67,20 @@ impl Place {
         self.end(command)
     }
 
+    /// Runs it with arguments that hold anything.
+    pub fn call(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mtlc"));
+        command.args(arguments);
+        self.end(command)
+    }
+
     /// Runs it in a shell, with `$MTLC` for the program.
     pub fn shell(&self, line: &str) -> Ended {
-        let mut command = Command::new("sh");
+        self.shell_of("sh", line)
+    }
+
+    pub fn shell_of(&self, shell: &str, line: &str) -> Ended {
+        let mut command = Command::new(shell);
         command.args(["-c", line]).env("MTLC", env!("CARGO_BIN_EXE_mtlc"));
         self.end(command)
     }

@@ -17,6 +17,7 @@ use crate::hir::Options;
 use crate::ir::count;
 use crate::report::graph::drawing::grouped;
 use crate::report::summary::{spec_json, spec_summary};
+use crate::screen::{self, shell};
 
 /// Rounds of `--fix`: one fix may uncover the next mistake, but a spec settles soon or never.
 const ROUNDS: usize = 20;
@@ -52,7 +53,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Outcome {
         conclude(path, &compiled, format, args.summary, terminal);
     }
     if !logs.is_empty() {
-        terminal.product(&merged(&logs));
+        terminal.exact(&merged(&logs));
     }
     Ok(worst)
 }
@@ -79,7 +80,7 @@ pub fn show(compiled: &Compiled, format: MessageFormat, terminal: &Terminal) {
         compiled.diagnostics.iter().filter(|d| !terminal.quiet || d.severity != Severity::Advice).cloned().collect();
     let text = render::render(format, &shown, &compiled.sources, terminal.stderr());
     match format {
-        MessageFormat::Json | MessageFormat::Sarif => terminal.product(&text),
+        MessageFormat::Json | MessageFormat::Sarif => terminal.exact(&text),
         MessageFormat::Human | MessageFormat::Short => terminal.say(&text),
     }
 }
@@ -91,7 +92,7 @@ fn conclude(path: &Path, compiled: &Compiled, format: MessageFormat, summary: bo
         let mut line = format!("{}: {}", name, render::summary(&compiled.diagnostics));
         let fixable = fix::fixable(&compiled.diagnostics, Applicability::Safe);
         if fixable > 0 && path != Path::new("-") {
-            line += &format!(" ({fixable} fixable: `mtlc check --fix {name}`)");
+            line += &format!(" ({fixable} fixable: {})", shell::mtlc("check --fix").path(path));
         }
         terminal.note(&line);
     } else if let Some(checked) = &compiled.checked {
@@ -250,5 +251,5 @@ fn merged(logs: &[String]) -> String {
             }
         }
     }
-    all.map(|v| format!("{v:#}\n")).unwrap_or_default()
+    all.map(|v| screen::json(&format!("{v:#}\n"))).unwrap_or_default()
 }

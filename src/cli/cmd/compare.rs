@@ -17,6 +17,7 @@ use crate::experiment::run::Saving;
 use crate::report::compare as tables;
 use crate::runtime::control::{Control, Why};
 use crate::runtime::device;
+use crate::screen::{shell, visible};
 
 pub fn run(args: &CompareArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
@@ -62,9 +63,9 @@ fn go(args: &CompareArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
                 Why::Time => "stopped by the clock (`--time`)",
             };
             terminal.say(&format!(
-                "{why} in `{}`; everything is saved\n  help: go on with `mtlc compare --resume {}`\n",
-                at.phase,
-                path.display()
+                "{why} in `{}`; everything is saved\n  help: go on with {}\n",
+                visible(&at.phase, false),
+                shell::mtlc("compare --resume").path(&path)
             ));
             if terminal.json {
                 terminal.object(&json!({ "stopped": StoppedAt::from(&at), "folder": path.display().to_string() }));
@@ -82,7 +83,7 @@ fn go(args: &CompareArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             }
             show(&comparison, args.format, terminal);
             for f in &comparison.findings {
-                terminal.say(&format!("{} {}: {}\n", terminal.paint("warning:", "1;33"), f.folder, f.finding.text));
+                terminal.warn(&format!("{}: {}", f.folder, f.finding.text), None);
             }
             Ok(Ok(Exit::Ok))
         }

@@ -75,7 +75,10 @@ fn go(args: &DeriveArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             }
         }
         None => {
-            terminal.result(|| described(&saved, json!({ "program": text })), || text.clone());
+            match terminal.json {
+                true => terminal.object(&described(&saved, json!({ "program": text }))),
+                false => terminal.exact(&text),
+            }
             vocabularies.iter().for_each(|v| {
                 terminal.note(&format!(
                     "note: this program reads its vocabularies from `{}`, which is next to {}",

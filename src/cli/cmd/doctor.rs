@@ -8,6 +8,7 @@ use crate::cli::exit::{Exit, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::report::table::human_bytes;
 use crate::runtime::{machine, selftest};
+use crate::screen::paint;
 
 /// As pinned in `Cargo.lock`; a test compares.
 const LIBRARIES: [(&str, &str); 5] = [
@@ -79,10 +80,7 @@ fn show(r: &Report, terminal: &Terminal) {
     terminal.product("\n");
     for p in &r.problems {
         let (word, style) = if p.fatal { ("error", "1;31") } else { ("warning", "1;33") };
-        let word = match terminal.stdout_color() {
-            true => format!("\u{1b}[{style}m{word}:\u{1b}[0m"),
-            false => format!("{word}:"),
-        };
+        let word = paint(&format!("{word}:"), style, terminal.stdout_color());
         terminal.product(&format!("{word} {}\n  help: {}\n", p.what, p.help));
     }
     if r.problems.is_empty() {

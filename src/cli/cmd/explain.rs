@@ -3,12 +3,16 @@
 
 use serde_json::json;
 
-use crate::cli::args::ExplainArgs;
+use clap::CommandFactory;
+
+use crate::cli::args::{Cli, ExplainArgs};
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::diag::{Code, suggest};
 use crate::hir::schema as items;
-use crate::ide::docs::{TERMS, TOPICS, contents, explain};
+use crate::ide::docs::{self, TOPICS, contents};
+use crate::ide::glossary;
+use crate::screen::shell;
 use crate::std as library;
 
 pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Outcome {
@@ -29,10 +33,49 @@ pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Outcome {
     Ok(Exit::Ok)
 }
 
+/// The page of a word: of the language and the tables, else of a command or an option.
+pub fn explain(what: &str) -> Option<String> {
+    docs::explain(what).or_else(|| {
+        let (mut commands, mut options) = (String::new(), Vec::<(String, String)>::new());
+        visit(&Cli::command(), &mut |path, command| {
+            if command.get_name() == what || path == what {
+                let about = command.get_long_about().or(command.get_about()).map(|a| a.to_string()).unwrap_or_default();
+                let help = shell::mtlc(path).words("--help");
+                commands += &format!("# {}\n\n{about}\n\n{help} shows its options.\n", shell::mtlc(path));
+            }
+            let long = what.trim_start_matches("--");
+            for arg in command.get_arguments().filter(|a| a.get_long() == Some(long)) {
+                let help = arg.get_long_help().or(arg.get_help()).map(|h| h.to_string()).unwrap_or_default();
+                match options.iter_mut().find(|(h, _)| *h == help) {
+                    Some((_, owners)) => *owners += &format!(", {}", shell::mtlc(path)),
+                    None => options.push((help, shell::mtlc(path).to_string())),
+                }
+            }
+        });
+        let of = |(help, owners): &(String, String)| format!("An option of {owners}: {help}\n");
+        let options: Vec<String> = options.iter().map(of).collect();
+        match (commands.is_empty(), options.is_empty()) {
+            (true, true) => None,
+            (false, _) => Some(commands),
+            (true, false) => Some(format!("# `--{}`\n\n{}", what.trim_start_matches("--"), options.join("\n"))),
+        }
+    })
+}
+
+/// All commands, with the words that select them.
+fn visit(command: &clap::Command, each: &mut impl FnMut(&str, &clap::Command)) {
+    for below in command.get_subcommands() {
+        each(below.get_name(), below);
+        for (outer, inner) in below.get_subcommands().map(|i| (below.get_name(), i)) {
+            each(&format!("{outer} {}", inner.get_name()), inner);
+        }
+    }
+}
+
 fn unknown(what: &str) -> Failure {
     let mut names: Vec<&str> = TOPICS.iter().map(|t| t.name).chain(["items", "library"]).collect();
     names.extend(TOPICS.iter().flat_map(|t| (t.calls)()).map(|c| c.name));
-    names.extend(TERMS.iter().map(|(name, ..)| *name));
+    names.extend(glossary::names());
     names.extend(items::items().iter().map(|i| i.keyword));
     names.extend(library::modules().iter().map(|(n, _)| *n));
     names.extend(Code::all().map(Code::name));

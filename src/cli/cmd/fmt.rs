@@ -53,7 +53,7 @@ pub fn run(args: &FmtArgs, terminal: &Terminal) -> Outcome {
         } else if args.stdout || stdin {
             match terminal.json {
                 true => record["text"] = json!(formatted.text),
-                false => terminal.product(&formatted.text),
+                false => terminal.exact(&formatted.text),
             }
         } else if !same {
             write::replace(path, &formatted.text)?;

@@ -17,6 +17,7 @@ use crate::experiment::{self, RunFolder};
 use crate::report::folds as tables;
 use crate::runtime::control::{Control, Why};
 use crate::runtime::device;
+use crate::screen::visible;
 
 /// Runs a command that was given `--folds`, or that resumes a folder of folds; `None` for other commands.
 pub fn asked(command: Command, args: &RunArgs, terminal: &Terminal) -> Option<Result<Outcome, Stop>> {
@@ -80,10 +81,9 @@ fn work(path: PathBuf, request: &Request, args: &RunArgs, terminal: &Terminal) -
                 Why::Time => "stopped by the clock (`--time`)",
             };
             terminal.say(&format!(
-                "{why} in `{}`; everything is saved\n  help: go on with `mtlc {} --resume {}`\n",
-                at.phase,
-                request.command.name(),
-                path.display()
+                "{why} in `{}`; everything is saved\n  help: go on with {}\n",
+                visible(&at.phase, false),
+                session::resume(request.command, &path)
             ));
             if terminal.json {
                 let at = StoppedAt::from(&at);

@@ -10,6 +10,7 @@ use crate::cli::write;
 use crate::driver;
 use crate::hir::Options;
 use crate::report::graph::{self, GraphOptions};
+use crate::screen::shell;
 
 pub fn run(args: &GraphArgs, terminal: &Terminal) -> Outcome {
     // Refuse an unknown format before any work is done.
@@ -45,7 +46,9 @@ pub fn run(args: &GraphArgs, terminal: &Terminal) -> Outcome {
                 terminal.object(&json!({ "output": path.display().to_string(), "format": format.name() }));
             }
         }
-        None => terminal.product(&text),
+        // A picture in text is for people, and the others are files.
+        None if format == graph::GraphFormat::Text => terminal.product(&text),
+        None => terminal.exact(&text),
     }
     Ok(Exit::Ok)
 }
@@ -96,8 +99,8 @@ fn format(args: &GraphArgs, json: bool) -> Result<graph::GraphFormat, Failure> {
             refused(
                 format!("mtlc does not write .{ending} files"),
                 format!(
-                    "write an svg, `-o {}`, and convert it: `rsvg-convert`, `inkscape` and every browser do that",
-                    svg.display()
+                    "write an svg, {}, and convert it: `rsvg-convert`, `inkscape` and every browser do that",
+                    shell::option("-o").path(&svg)
                 ),
             )
         }

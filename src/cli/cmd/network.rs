@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::session::{self, Stop};
 use crate::cli::exit::{Exit, Failure};
 use crate::experiment::{RunFolder, networks};
+use crate::screen::shell;
 
 /// A program and its weights.
 pub struct Chosen {
@@ -28,15 +29,17 @@ pub fn chosen(doing: &str, what: &Path, weights: Option<&Path>, network: Option<
     if let Some(name) = network {
         let f = Failure::new(
             Exit::Usage,
-            format!("`--network {name}` picks a network of a run, and `{}` is a file", what.display()),
+            format!("{} picks a network of a run, and `{}` is a file", shell::network(name), what.display()),
         )
         .help("name the run folder, or leave `--network` out");
         return Err(Stop::Failed(f));
     }
     let Some(weights) = weights else {
         let what = if doing == "predict" { "predicts" } else { "is evaluated" };
-        let f = Failure::new(Exit::Usage, format!("a program {what} with weights"))
-            .help(format!("name them: `mtlc {doing} FILE --weights RUN/checkpoints/derived.safetensors`"));
+        let f = Failure::new(Exit::Usage, format!("a program {what} with weights")).help(format!(
+            "name them: {}",
+            shell::mtlc(doing).words("FILE --weights RUN/checkpoints/derived.safetensors")
+        ));
         return Err(Stop::Failed(f));
     };
     Ok(Chosen { program: what.to_path_buf(), weights: weights.to_path_buf(), name: "network".into(), bound: false })

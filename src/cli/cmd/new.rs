@@ -9,6 +9,7 @@ use crate::cli::args::{NewArgs, Template};
 use crate::cli::exit::{Exit, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::cli::write;
+use crate::screen::shell;
 
 impl Template {
     pub const ALL: [Template; 4] = [Template::Digits, Template::Census, Template::Faces, Template::Table];
@@ -36,10 +37,11 @@ pub fn run(args: &NewArgs, terminal: &Terminal) -> Outcome {
     let about = |t: &Template| t.to_possible_value().map_or(String::new(), |v| format!("`{}`", v.get_name()));
     let others: Vec<String> = Template::ALL.iter().filter(|t| **t != args.template).map(about).collect();
     terminal.note(&format!(
-        "wrote {shown} from the template {} (`--template` has others: {})\nnext: `mtlc check {shown}`",
+        "wrote {shown} from the template {} (`--template` has others: {})",
         about(&args.template),
         others.join(", ")
     ));
+    terminal.note(&format!("next: {}", shell::mtlc("check").path(&path)));
     if terminal.json {
         terminal.object(&json!({ "file": shown.to_string() }));
     }

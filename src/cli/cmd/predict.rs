@@ -49,7 +49,7 @@ fn go(args: &PredictArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     let contents = Contents::new(&leads, answers, args.raw);
     let stream: Box<dyn Write> = match &pending {
         Some(p) => Box::new(io::BufWriter::with_capacity(1 << 16, p.stream().map_err(Stop::Failed)?)),
-        None => Box::new(io::BufWriter::with_capacity(1 << 16, io::stdout().lock())),
+        None => Box::new(io::BufWriter::with_capacity(1 << 16, terminal.exact_stream())),
     };
     let spool = pending.as_ref().map_or(Path::new("."), Pending::folder);
     let lost = |e: io::Error| match &pending {

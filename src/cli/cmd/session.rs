@@ -19,6 +19,8 @@ use crate::experiment::run::{Command, Info, Order, Run, Saving, Settings, Status
 use crate::experiment::{self, Finding, Prepared, RunFolder, SearchResult, Summary};
 use crate::runtime::control::{Control, Why};
 use crate::runtime::{RunError, device};
+use crate::screen::shell::{self, Suggestion};
+use crate::screen::visible;
 
 /// How a command ends early: with diagnostics already shown, or with a failure to show.
 pub enum Stop {
@@ -99,7 +101,7 @@ pub struct Finished {
 /// Begins a run, or goes on with one, and does what is left of it.
 pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<Finished, Stop> {
     if args.random > 0 && command != Command::Run {
-        let said = format!("`mtlc {}` trains no random networks, so `--random` has no effect", command.name());
+        let said = format!("{} trains no random networks, so `--random` has no effect", shell::mtlc(command.name()));
         let help = "use `mtlc run --random N`, which also trains them, or leave `--random` out";
         return Err(Stop::Failed(Failure::new(Exit::Usage, said).help(help)));
     }
@@ -150,12 +152,8 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
     let outcome = outcome.map_err(|f| match stop(f, terminal) {
         // A disk that is full, a device that is gone: what was done is not lost.
         Stop::Failed(f) if f.exit == Exit::Failure && f.help.is_none() => {
-            let help = format!(
-                "what was done is saved: when this is mended, go on with `mtlc {} --resume {}`",
-                command.name(),
-                folder.path.display()
-            );
-            Stop::Failed(f.help(help))
+            let again = resume(command, &folder.path);
+            Stop::Failed(f.help(format!("what was done is saved: when this is mended, go on with {again}")))
         }
         stop => stop,
     })?;
@@ -164,10 +162,13 @@ pub fn execute(command: Command, args: &RunArgs, terminal: &Terminal) -> Result<
 
 /// The error for a folder that was begun by another command.
 pub fn begun_by(command: Command, path: &Path) -> Stop {
-    let (name, shown) = (command.name(), path.display());
-    let f = Failure::new(Exit::Usage, format!("`{shown}` was begun by `mtlc {name}`"))
-        .help(format!("go on with `mtlc {name} --resume {shown}`"));
-    Stop::Failed(f)
+    let said = format!("`{}` was begun by {}", path.display(), shell::mtlc(command.name()));
+    Stop::Failed(Failure::new(Exit::Usage, said).help(format!("go on with {}", resume(command, path))))
+}
+
+/// The command that goes on with what is in a folder.
+pub fn resume(command: Command, folder: &Path) -> Suggestion {
+    shell::mtlc(command.name()).words("--resume").path(folder)
 }
 
 /// The run in a folder, if it is one that can go on. One that is done is shown once more.
@@ -201,10 +202,9 @@ fn resumable(command: Command, path: &Path, terminal: &Terminal) -> Result<(Info
                 format!("the run `{shown}` diverged: going on would come to the same"),
             )
             .help(format!(
-                "begin another with a lower learning rate, or with `clip = 1.0`: `mtlc {} {}`; the last states and \
-                     weights before it stay in `{shown}`",
-                command.name(),
-                folder.path.join("source.mtl").display()
+                "begin another with a lower learning rate, or with `clip = 1.0`: {}; the last states and weights before it \
+                 stay in `{shown}`",
+                shell::mtlc(command.name()).path(&folder.path.join("source.mtl"))
             ));
             return Err(Stop::Failed(f));
         }
@@ -233,10 +233,7 @@ pub fn product(summary: &Summary, topology: bool, terminal: &Terminal) {
 
 /// Prints the findings after a result on standard error.
 pub fn warn(findings: &[Finding], terminal: &Terminal) {
-    for f in findings {
-        let label = terminal.paint("warning:", "1;33");
-        terminal.say(&format!("{label} {}\n  help: {}\n", f.text, f.help));
-    }
+    findings.iter().for_each(|f| terminal.warn(&f.text, Some(&f.help)));
 }
 
 impl Finished {
@@ -247,9 +244,10 @@ impl Finished {
             Why::Signal => "stopped by a signal",
             Why::Time => "stopped by the clock (`--time`)",
         };
+        let phase = visible(&at.phase, false);
         let place = match at.step {
-            0 => format!("while `{}` was evaluated", at.phase),
-            step => format!("in `{}`, epoch {} of {}, after step {step}", at.phase, at.epoch, at.epochs),
+            0 => format!("while `{phase}` was evaluated"),
+            step => format!("in `{phase}`, epoch {} of {}, after step {step}", at.epoch, at.epochs),
         };
         let folder = self.folder.path.display();
         // A summary and the result of a search contain it already.
@@ -260,8 +258,8 @@ impl Finished {
             terminal.note(&format!("results so far: {folder}/partial"));
         }
         terminal.say(&format!(
-            "{why} {place}; everything is saved\n  help: go on with `mtlc {} --resume {folder}`\n",
-            command.name()
+            "{why} {place}; everything is saved\n  help: go on with {}\n",
+            resume(command, &self.folder.path)
         ));
         Some(Exit::Stopped)
     }

@@ -12,6 +12,7 @@ use crate::driver::{self, Compiled};
 use crate::experiment::RunFolder;
 use crate::experiment::verify::{self, Answer, Verdict};
 use crate::hir::Options;
+use crate::screen::{paint, visible};
 
 pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Outcome {
     go(args, terminal).unwrap_or_else(Stop::outcome)
@@ -100,10 +101,10 @@ fn show(answers: &[Answer], terminal: &Terminal) {
             Verdict::Unknown => "33",
         };
         let words = format!("{:width$}", a.verdict.words());
-        let words = if color { format!("\u{1b}[{style}m{words}\u{1b}[0m") } else { words };
-        terminal.product(&format!("{words}  {}: {}\n", a.about, a.why));
+        let words = paint(&words, style, color);
+        terminal.product(&format!("{words}  {}: {}\n", visible(&a.about, false), visible(&a.why, false)));
         if let (Some(help), false) = (&a.help, a.verdict == Verdict::Holds) {
-            terminal.product(&format!("{:width$}  help: {help}\n", ""));
+            terminal.product(&format!("{:width$}  help: {}\n", "", visible(help, false)));
         }
     }
 }

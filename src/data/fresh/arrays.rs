@@ -11,6 +11,7 @@ use crate::data::freeze::ColumnFacts;
 use crate::data::raw::{Split, Values};
 use crate::data::{DataError, LoadContext, idx, npy};
 use crate::diag::suggest;
+use crate::screen::shell;
 
 pub struct Arrays<'a> {
     wanted: &'a Wanted,
@@ -62,7 +63,7 @@ impl<'a> Arrays<'a> {
         }
         if wanted.columns.len() != 1 || wanted.id.is_some() {
             let what = match &wanted.id {
-                Some(id) => format!("`--id {id}` names an array, and idx files have no names"),
+                Some(id) => format!("{} names an array, and idx files have no names", shell::option("--id").word(id)),
                 None => {
                     format!("the network reads several columns, {}, and idx files have no names", wanted.names())
                 }

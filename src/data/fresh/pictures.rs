@@ -12,6 +12,7 @@ use crate::data::axes::Order;
 use crate::data::freeze::{ColumnFacts, Facts};
 use crate::data::picture::{self, Form};
 use crate::data::raw::{Split, Values};
+use crate::screen::shell;
 
 pub struct Pictures<'a> {
     wanted: &'a Wanted,
@@ -48,7 +49,7 @@ impl<'a> Pictures<'a> {
         };
         if let Some(id) = &wanted.id {
             return Err(DataError::option(
-                format!("`--id {id}` names a column, and pictures have none"),
+                format!("{} names a column, and pictures have none", shell::option("--id").word(id)),
                 "leave `--id` out: every row begins with the name of its file",
             ));
         }

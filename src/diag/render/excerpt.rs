@@ -6,8 +6,9 @@
 //! file has a column to stand on, labels of several files share one report, and a file of 10,000 lines is not read again
 //! for each problem.
 
-use super::place::{Place, visible};
+use super::place::Place;
 use crate::diag::{Diagnostic, Label};
+use crate::screen::visible;
 use crate::source::{LineCol, SourceFile, SourceMap};
 
 /// A label over more lines than this is drawn on its first line only.
@@ -132,7 +133,7 @@ impl Excerpt {
             self.marks.push(Mark {
                 offset: start,
                 len: end.saturating_sub(start),
-                text: (!s.text.is_empty()).then(|| visible(s.text, true)),
+                text: (!s.text.is_empty()).then(|| visible(s.text, false)),
                 primary: s.primary,
                 at: s.place.first(),
             });

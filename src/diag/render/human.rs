@@ -11,9 +11,9 @@ use miette::{
 
 use super::RenderOptions;
 use super::excerpt::{Excerpt, Window};
-use super::place::visible;
 use crate::diag::fix::{Change, preview};
 use crate::diag::{Applicability, Diagnostic, Fix, Severity};
+use crate::screen::{self, visible};
 use crate::source::{FileId, SourceMap};
 
 /// Lines of a fix that are shown on each side of the change.
@@ -26,8 +26,8 @@ pub fn report(d: &Diagnostic, map: &SourceMap, opts: RenderOptions) -> String {
     let columns = width - 10;
     let report = Report {
         header: format!("{}[{}]", d.severity.name(), d.code.name()),
-        message: visible(&d.message, true),
-        help: d.help.as_ref().map(|h| visible(h, true)),
+        message: visible(&d.message, false),
+        help: d.help.as_ref().map(|h| visible(h, false)),
         severity: d.severity,
         excerpt: Excerpt::of(d, map, columns),
     };
@@ -41,6 +41,8 @@ pub fn report(d: &Diagnostic, map: &SourceMap, opts: RenderOptions) -> String {
         // Cannot happen for an excerpt; were it to, the message must still come through.
         drawn = format!("{}\n  {}\n", report.header, report.message);
     }
+    // The report was made of visible text, so these are the colours of miette.
+    let mut drawn = screen::painted(&drawn);
     for fix in &d.fixes {
         draw_fix(&mut drawn, fix, map, columns, opts.color);
     }
@@ -154,7 +156,7 @@ impl std::fmt::Debug for Excerpt {
 
 /// `fix:` with its title, then the changed lines before (`-`) and after (`+`), with their numbers.
 fn draw_fix(out: &mut String, fix: &Fix, map: &SourceMap, columns: usize, color: bool) {
-    let paint = |text: &str, code: &str| if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() };
+    let paint = |text: &str, style: &str| screen::paint(text, style, color);
     let guess = match fix.applicability {
         Applicability::Safe => "",
         Applicability::Maybe => " (a guess: not applied by itself)",

@@ -11,11 +11,10 @@ mod place;
 mod sarif;
 mod short;
 
-pub use place::visible;
-
 use std::str::FromStr;
 
 use super::{Diagnostic, Severity};
+use crate::screen;
 use crate::source::SourceMap;
 
 /// How diagnostics are written.
@@ -94,8 +93,8 @@ pub fn render(format: MessageFormat, diags: &[Diagnostic], map: &SourceMap, opts
     match format {
         MessageFormat::Human => diags.iter().map(|d| human::report(d, map, opts) + "\n").collect(),
         MessageFormat::Short => diags.iter().map(|d| short::line(d, map) + "\n").collect(),
-        MessageFormat::Json => diags.iter().map(|d| json::object(d, map).to_string() + "\n").collect(),
-        MessageFormat::Sarif => format!("{:#}\n", sarif::log(diags, map)),
+        MessageFormat::Json => diags.iter().map(|d| screen::json(&json::object(d, map).to_string()) + "\n").collect(),
+        MessageFormat::Sarif => screen::json(&format!("{:#}\n", sarif::log(diags, map))),
     }
 }
 

@@ -35,20 +35,3 @@ impl<'a> Place<'a> {
         (self.file.utf16_position(self.start as u32), self.file.utf16_position(self.end as u32))
     }
 }
-
-/// Text that is safe on a terminal: control characters, and characters that reorder what is shown, become visible
-/// stand-ins. Tabs stay, and line ends where `lines` says so.
-pub fn visible(text: &str, lines: bool) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\t' => c,
-            '\n' if lines => c,
-            '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
-            '\x7f' => '\u{2421}',
-            '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                '\u{fffd}'
-            }
-            c => c,
-        })
-        .collect()
-}

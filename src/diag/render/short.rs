@@ -1,8 +1,9 @@
 //! One line for each diagnostic, as `grep`, editors and CI logs read them:
 //! `path:line:column: error[mtl::shape::mismatch]: message (help: ...)`.
 
-use super::place::{Place, visible};
+use super::place::Place;
 use crate::diag::Diagnostic;
+use crate::screen::visible;
 use crate::source::SourceMap;
 
 /// The line, without a line end.

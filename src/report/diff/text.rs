@@ -2,6 +2,7 @@
 
 use super::{Change, Diff, How, Item, Other, Parting, Section, Shown, StageGroups};
 use crate::report::table::{Column, SHARED, Table, count_or_open, shared};
+use crate::screen::{paint, visible};
 
 /// Tasks that are named one by one; of more the first ones and a number.
 const MOST_NAMES: usize = 6;
@@ -48,7 +49,7 @@ pub fn section_text(section: &Section, color: bool, width: usize) -> String {
 
 impl Text {
     fn bold(&self, text: &str) -> String {
-        if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_string() }
+        paint(text, "1", self.color)
     }
 
     fn blank(&mut self) {
@@ -56,7 +57,7 @@ impl Text {
     }
 
     fn line(&mut self, text: &str) {
-        self.out.push_str(text.trim_end());
+        self.out.push_str(&visible(text.trim_end(), false));
         self.out.push('\n');
     }
 

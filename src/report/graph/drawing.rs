@@ -4,6 +4,7 @@ use crate::check::{Cost, Shared};
 
 use super::View;
 use crate::report::table::shared;
+use crate::screen::visible;
 
 /// A spec, a space or a topology, ready to be drawn.
 #[derive(Debug, Clone)]
@@ -240,6 +241,22 @@ fn power(log10: f64) -> String {
 }
 
 impl Drawing {
+    /// With names as a picture shows them. JSON has escapes of its own, and keeps the names.
+    pub fn shown(mut self) -> Drawing {
+        let queries = self.nodes.iter_mut().filter_map(|n| match &mut n.kind {
+            NodeKind::Mix { query, .. } => query.as_mut(),
+            _ => None,
+        });
+        queries.for_each(|q| *q = visible(q, false));
+        let names = [&mut self.name, &mut self.backbone].into_iter();
+        let names = names.chain(self.layers.iter_mut().map(|l| &mut l.name));
+        let names = names.chain(self.nodes.iter_mut().map(|n| &mut n.label));
+        let names = names.chain(self.tasks.iter_mut().map(|t| &mut t.name));
+        let names = names.chain(self.levels.iter_mut().flat_map(|l| [&mut l.name, &mut l.reads]));
+        names.for_each(|name| *name = visible(name, false));
+        self
+    }
+
     /// `topology over deep_wide`.
     pub fn title(&self) -> String {
         match self.view {

@@ -15,6 +15,7 @@ mod text;
 use std::str::FromStr;
 
 use crate::check::Checked;
+use crate::screen;
 
 pub use build::drawing;
 pub use drawing::Drawing;
@@ -128,10 +129,10 @@ pub fn draw(checked: &Checked, view: Option<View>, format: GraphFormat, opts: Gr
     let view = view.filter(|v| v.is_in(checked)).unwrap_or_else(|| View::of(checked));
     let drawing = drawing(checked, view);
     match format {
-        GraphFormat::Text => text::write(&drawing, opts),
-        GraphFormat::Dot => dot::write(&drawing),
-        GraphFormat::Mermaid => mermaid::write(&drawing),
-        GraphFormat::Svg => svg::write(&drawing),
-        GraphFormat::Json => json::write(&drawing),
+        GraphFormat::Json => screen::json(&json::write(&drawing)),
+        GraphFormat::Text => text::write(&drawing.shown(), opts),
+        GraphFormat::Dot => dot::write(&drawing.shown()),
+        GraphFormat::Mermaid => mermaid::write(&drawing.shown()),
+        GraphFormat::Svg => svg::write(&drawing.shown()),
     }
 }

@@ -6,6 +6,7 @@ use super::color::ansi;
 use super::drawing::*;
 use super::{GraphOptions, View};
 use crate::report::table::{Align, Column, SHARED, Table, count_or_open, human_bytes, pad, shared};
+use crate::screen;
 
 /// Layers beyond which a tree is listed layer by layer: indentation would eat the line.
 const DEEPEST_TREE: usize = 14;
@@ -47,15 +48,13 @@ enum Line {
 
 impl Text<'_> {
     fn bold(&self, text: &str) -> String {
-        if self.opts.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
+        screen::paint(text, "1", self.opts.color)
     }
 
     fn paint(&self, text: &str, set: Option<usize>) -> String {
         match set {
-            Some(s) if self.opts.color => {
-                format!("\x1b[38;5;{}m{text}\x1b[0m", ansi(self.d.sets[s].color.stroke))
-            }
-            _ => text.to_string(),
+            Some(s) => screen::paint(text, &format!("38;5;{}", ansi(self.d.sets[s].color.stroke)), self.opts.color),
+            None => text.to_string(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::{Contents, Rows, Writer, read};
 use crate::objective::TaskKind;
 use crate::runtime::answers::Answer;
+use crate::screen;
 
 pub struct Jsonl<'a> {
     pub contents: Contents,
@@ -13,7 +14,7 @@ pub struct Jsonl<'a> {
 }
 
 fn text(s: &str) -> String {
-    serde_json::Value::from(s).to_string()
+    screen::json(&serde_json::Value::from(s).to_string())
 }
 
 fn number(v: f32) -> String {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::screen::visible;
+
 /// Tasks up to which cells carry their number, and names stand beside the rows.
 const NUMBERS: usize = 12;
 const NAMES: usize = 60;
@@ -112,9 +114,8 @@ fn shortened(name: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    let control = |c: &char| !c.is_control();
-    text.chars()
-        .filter(control)
+    visible(text, false)
+        .chars()
         .map(|c| match c {
             '&' => "&amp;".to_string(),
             '<' => "&lt;".to_string(),

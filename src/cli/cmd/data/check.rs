@@ -38,7 +38,7 @@ fn go(args: &DataCheckArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         terminal.note(&format!("note: {note}"));
     }
     for f in &found.findings {
-        terminal.say(&format!("{} {}\n", terminal.paint("warning:", "1;33"), f.message));
+        terminal.warn(&f.message, None);
     }
     terminal.note(match read.frozen {
         true => "the data are those of the frozen schema",

@@ -53,7 +53,10 @@ fn go(args: &FreezeArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
     });
     if args.stdout {
         record["program"] = json!(text.text);
-        terminal.result(|| record, || text.text.clone());
+        match terminal.json {
+            true => terminal.object(&record),
+            false => terminal.exact(&text.text),
+        }
         for v in &text.beside {
             terminal.note(&format!(
                 "note: the vocabularies are in a file `{}` next to the program, which is only written without `--stdout`",

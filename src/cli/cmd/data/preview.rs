@@ -13,6 +13,7 @@ use crate::objective::TaskKind;
 use crate::report::picture;
 use crate::report::table::{self, Column};
 use crate::runtime::feed;
+use crate::screen::visible;
 
 /// Numbers of an input that are no image and are written out.
 const MOST_NUMBERS: usize = 8;
@@ -43,7 +44,7 @@ fn go(args: &PreviewArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         (0..rows).for_each(|row| terminal.object(&view.json(row, &specs)));
         return Ok(Ok(Exit::Ok));
     }
-    let mut out = format!("data {}: {} of {} {} rows\n\n", read.name, rows, table.rows, SPLITS[s]);
+    let mut out = format!("data {}: {} of {} {} rows\n\n", visible(&read.name, false), rows, table.rows, SPLITS[s]);
     for (i, spec) in specs.iter().enumerate() {
         out += &match &spec.from {
             InputFrom::Fields { columns, .. } => view.fields(i, columns),
@@ -128,7 +129,12 @@ impl View<'_> {
         let mut out = String::new();
         for r in 0..self.rows {
             let values = self.values(input, r);
-            out += &format!("{name} {sizes:?}, {}: {}\n", self.place(r), ends(values.iter().map(|v| f64::from(*v))));
+            out += &format!(
+                "{} {sizes:?}, {}: {}\n",
+                visible(name, false),
+                self.place(r),
+                ends(values.iter().map(|v| f64::from(*v)))
+            );
             match sizes {
                 [c @ (1 | 3), h, w] => out += &picture::text(values, *c, *h, *w),
                 _ => {

@@ -8,6 +8,8 @@
 mod arithmetic;
 mod data;
 mod disk;
+mod files;
+mod folders;
 mod paths;
 mod place;
 mod specs;

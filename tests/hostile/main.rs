@@ -8,7 +8,6 @@
 mod arithmetic;
 mod data;
 mod disk;
-mod files;
 mod folders;
 mod paths;
 mod place;

@@ -2,10 +2,8 @@
 //!
 //! Moments are drawn by a seed: half uniformly over the time that an uninterrupted run takes, half within a phase (search,
 //! derivation, retraining, evaluation) that is waited for. `MTLC_KILLS=200` kills that often, `MTLC_SEED=7` draws others, and
-//! `--nocapture` shows what happened. `MTLC_MOVES=40` is the same for folders that are renamed, removed, replaced, linked or shared.
+//! `--nocapture` shows what happened.
 
-#[cfg(unix)]
-mod moved;
 mod place;
 
 use std::time::Duration;
@@ -98,13 +96,4 @@ fn runs_that_were_ended_early_end_with_the_same_bytes() {
     report("SIGKILL", count, &campaign(&programs, Signal::Kill, count, 1, seed));
     report("SIGTERM", fewer, &campaign(&programs, Signal::Term, fewer, 1, seed + 1000));
     report("SIGKILL twice in one run", fewer, &campaign(&programs, Signal::Kill, fewer, 2, seed + 2000));
-}
-
-#[test]
-#[cfg(unix)]
-fn runs_whose_folders_are_moved_end_and_write_nowhere_else() {
-    let (count, seed) = (from_environment("MTLC_MOVES", 7), from_environment("MTLC_SEED", 1));
-    let programs = [Place::small()];
-    let parts: Vec<String> = moved::campaign(&programs, count, seed).iter().map(|(m, n)| format!("{m} {n}")).collect();
-    println!("moves: {count} of {count} noticed or harmless; {}", parts.join(", "));
 }

@@ -31,25 +31,6 @@ pub struct Place {
     expected: BTreeMap<PathBuf, Vec<u8>>,
 }
 
-const SMALL: &str = r#"mtl 1
-
-data d { format = csv, train = "t.csv", validation = share(0.2, of = train), test = share(0.2, of = train) }
-input x: fields { from = d[a, b] }
-task yes: binary { label = d.yes == 1 }
-task value: regression(1) { from = d.value }
-backbone net(x) {
-  stage trunk  = one_hot -> linear(4) -> relu
-  stage branch = linear(3) -> relu
-}
-head for * = linear(outputs)
-space trees over net {
-  level trunk { copies = 1 }
-  level branch { copies = 2 }
-}
-search learn_to_branch { epochs = 30, warmup = 2, batch = 8 }
-train { epochs = 30, batch = 8, optimizer = adam(lr = 0.01) }
-"#;
-
 /// Three examples, with fewer epochs.
 pub fn programs() -> Vec<Place> {
     vec![
@@ -70,33 +51,20 @@ pub fn programs() -> Vec<Place> {
 impl Place {
     fn new(name: &'static str, shorter: &[(&str, &str)]) -> Place {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let folder = tempfile::tempdir().expect("a folder");
         let mut text = std::fs::read_to_string(examples.join(format!("{name}.mtl"))).expect("an example");
         for (from, to) in shorter {
             assert!(text.contains(from), "{name}.mtl no longer says `{from}`");
             text = text.replace(from, to);
         }
-        Place::of(name, &text, |folder| {
-            for sub in ["data", "parts"] {
-                std::fs::create_dir(folder.join(sub)).expect("a folder");
-                for entry in std::fs::read_dir(examples.join(sub)).expect("a folder").flatten() {
-                    if entry.path().is_file() {
-                        std::fs::copy(entry.path(), folder.join(sub).join(entry.file_name())).expect("a copy");
-                    }
+        for sub in ["data", "parts"] {
+            std::fs::create_dir(folder.path().join(sub)).expect("a folder");
+            for entry in std::fs::read_dir(examples.join(sub)).expect("a folder").flatten() {
+                if entry.path().is_file() {
+                    std::fs::copy(entry.path(), folder.path().join(sub).join(entry.file_name())).expect("a copy");
                 }
             }
-        })
-    }
-
-    /// A program that is quick in any build.
-    pub fn small() -> Place {
-        let row = |i: usize| format!("{},{},{},{}\n", i * 37 % 19, i * 53 % 23, i * 7 % 2, i * 11 % 13);
-        let table: String = "a,b,yes,value\n".to_string() + &(0..80).map(row).collect::<String>();
-        Place::of("small", SMALL, |folder| std::fs::write(folder.join("t.csv"), table).expect("a file"))
-    }
-
-    fn of(name: &'static str, text: &str, fill: impl FnOnce(&Path)) -> Place {
-        let folder = tempfile::tempdir().expect("a folder");
-        fill(folder.path());
+        }
         std::fs::write(folder.path().join("net.mtl"), text).expect("a file");
         let mut place = Place { name, folder, whole: Duration::ZERO, expected: BTreeMap::new() };
         let start = Instant::now();
@@ -107,11 +75,11 @@ impl Place {
         place
     }
 
-    pub fn run(&self) -> PathBuf {
+    fn run(&self) -> PathBuf {
         self.folder.path().join("run")
     }
 
-    pub fn fresh(&self, every: &str) -> Vec<String> {
+    fn fresh(&self, every: &str) -> Vec<String> {
         let mut args: Vec<String> = ["run", "net.mtl", "-o", "run", "--random", "1"].map(String::from).into();
         if self.name == "synthetic_a" {
             args.extend(["--set", "epochs=6", "--set", "warmup=1"].map(String::from));
@@ -120,19 +88,15 @@ impl Place {
         args
     }
 
-    fn command(&self, args: &[String]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mtlc"));
-        command.args(args).args(["--quiet", "--device", "cpu"]).current_dir(self.folder.path()).stdout(Stdio::null());
-        command
-    }
-
     fn start(&self, args: &[String]) -> Child {
-        self.command(args).stderr(Stdio::null()).spawn().expect("the binary runs")
-    }
-
-    /// Starts a command whose messages are kept.
-    pub fn listen(&self, args: &[String]) -> Child {
-        self.command(args).stderr(Stdio::piped()).spawn().expect("the binary runs")
+        Command::new(env!("CARGO_BIN_EXE_mtlc"))
+            .args(args)
+            .args(["--quiet", "--device", "cpu"])
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs")
     }
 
     /// Removes what an earlier run has left.
@@ -170,7 +134,7 @@ impl Place {
         self.run().join("run.json").exists().then(|| self.phase())
     }
 
-    pub fn wait_for(&self, moment: Moment, child: &mut Child) {
+    fn wait_for(&self, moment: Moment, child: &mut Child) {
         let (file, after) = match moment {
             Moment::At(time) => {
                 std::thread::sleep(time);

@@ -8,7 +8,7 @@ use crate::artifact;
 use crate::check::{self, Checked, Partly};
 use crate::diag::{Diagnostic, Diagnostics, codes, suggest};
 use crate::hir::{self, Options};
-use crate::source::{FileId, SourceMap, read_bytes};
+use crate::source::{FileId, SourceMap, read_text};
 use crate::syntax::{self, Parse};
 
 /// A compilation: the sources (for rendering), what was found, and the checked spec if nothing was wrong.
@@ -89,9 +89,5 @@ const MOST: u64 = 256 << 20;
 
 /// Reads a text file; bytes that are not UTF-8 are an error of kind `InvalidData`.
 pub fn read(path: &Path) -> std::io::Result<String> {
-    let bytes = read_bytes(path, MOST)?;
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        std::io::Error::new(std::io::ErrorKind::InvalidData, format!("not UTF-8 text (at byte {at})"))
-    })
+    read_text(path, MOST)
 }

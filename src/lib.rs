@@ -27,7 +27,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`screen`] | text for a terminal: what may reach it, colours, commands to copy into a shell, where bugs are reported |
-//! | [`source`] | files, spans, lines and columns |
+//! | [`source`] | files: how they are opened (`disk.rs`) and how folders are written (`folder.rs`); spans, lines and columns; memory of the machine |
 //! | [`diag`] | one Diagnostic type, the table of codes with an explanation each, fixes, rendering (only `render/human.rs` knows miette) |
 //! | [`syntax`] | text to a lossless tree and its typed view; never fails (only room that knows pest) |
 //! | [`fmt`] | tree to canonical text |

@@ -399,7 +399,8 @@ fn going_on_from_a_state_gives_the_same_bytes() {
             let values = steps(p, &first.fed, &mut at, 3);
             let mut header = header(&at);
             let tensors = p.save(&mut header).expect("a state");
-            State { header, tensors }.write(&file).expect("written");
+            let held = mtlc::source::Folder::open(folder.path()).expect("a folder");
+            State { header, tensors }.write(&held, "state.safetensors").expect("written");
             values
         });
         let second = Setting::new(text, &gpu, &Switches::all());

@@ -147,3 +147,45 @@ fn uses_are_read() {
     let want = [("a", "b"), ("c", "d"), ("c", "e"), ("g", "h")].map(|(a, b)| (a.to_string(), b.to_string()));
     assert_eq!(found, want);
 }
+
+/// Calls that open a file by its path, so that a pipe could block for ever, a device be read without end, or a link be followed.
+const OPENS: [&str; 6] =
+    ["fs::read(", "fs::read_to_string(", "File::open(", "OpenOptions::new(", "File::options(", "fs::write("];
+
+/// Where they may be, and why; everything else goes through `source::{open_regular, read_bytes, read_text}` and `source::Folder`.
+const MAY_OPEN: [(&str, &str); 10] = [
+    ("source/disk.rs", "the door itself"),
+    ("source/held_other.rs", "looks for links first"),
+    ("source/machine.rs", "files of the system"),
+    ("source/limits.rs", "files of the system"),
+    ("cli/cmd/doctor.rs", "files of the system"),
+    ("cli/write.rs", "writes to a device that the user names with `-o`"),
+    ("data/fresh/mod.rs", "reads a stream that the user names on the command line"),
+    ("data/fresh/table.rs", "a function of its own of that name"),
+    ("lsp/answers/commands.rs", "makes a new log"),
+    ("lsp/worker.rs", "writes in a private folder"),
+];
+
+#[test]
+fn files_are_opened_in_one_place() {
+    let (mut all, mut wrong, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
+    files(&source(), &mut all);
+    for path in all {
+        let inside = path.strip_prefix(source()).expect("a file of src").to_string_lossy().replace('\\', "/");
+        let text = std::fs::read_to_string(&path).expect("it was listed");
+        // Tests make files as they like.
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = code.split("#[cfg(all(test").next().unwrap_or_default();
+        for (n, line) in code.lines().enumerate().filter(|(_, l)| !l.trim_start().starts_with("//")) {
+            let Some(call) = OPENS.iter().find(|c| line.contains(*c)) else { continue };
+            match MAY_OPEN.iter().find(|(file, _)| *file == inside) {
+                Some((file, _)) => drop(used.insert(*file)),
+                None => wrong
+                    .push(format!("src/{inside}:{}: `{call}` (use `source::open_regular` or `source::Folder`)", n + 1)),
+            }
+        }
+    }
+    let unused = MAY_OPEN.iter().filter(|(file, _)| !used.contains(file));
+    wrong.extend(unused.map(|(file, why)| format!("src/{file} opens nothing any more ({why}): remove its line")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

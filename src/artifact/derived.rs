@@ -84,15 +84,6 @@ pub fn vocabularies(spec: &Spec) -> Vec<Sidecar> {
     spec.data.iter().filter_map(|d| d.schema.as_ref()?.sidecar(&d.name)).collect()
 }
 
-/// Writes the vocabularies into the folder of a program. Call this before the program itself is written.
-pub fn write_vocabularies(spec: &Spec, folder: &Path) -> std::io::Result<()> {
-    let all = vocabularies(spec);
-    if !all.is_empty() && !folder.as_os_str().is_empty() {
-        std::fs::create_dir_all(folder)?;
-    }
-    all.iter().try_for_each(|v| v.write(folder))
-}
-
 /// Reads a vocabulary file from `all`, before it is on disk; other paths are read with `load`.
 pub fn beside(
     all: &[Sidecar],

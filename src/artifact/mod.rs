@@ -23,9 +23,7 @@ mod written;
 
 pub use binding::binding;
 pub use canonical::{Canonical, canonical, canonicalise, same_meaning};
-pub use derived::{
-    Derivation, beside, derived_file, network_file, program_file, unfrozen_file, vocabularies, write_vocabularies,
-};
+pub use derived::{Derivation, beside, derived_file, network_file, program_file, unfrozen_file, vocabularies};
 pub use digest::{digest, network_digest, parts, search_parts};
 pub use encode::Encoder;
 pub use paths::rebased;

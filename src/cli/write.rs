@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
-use crate::source::temporary_file;
+use crate::source::{TEMPORARY, temporary_file};
 
 /// Replaces the file at `path`, keeping its permissions.
 pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub fn create(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn temporary(path: &Path, text: &str) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut file = temporary_file(".mtlc-", 0o666, |b| b.tempfile_in(folder(path)))?;
+    let mut file = temporary_file(TEMPORARY, 0o666, |b| b.tempfile_in(folder(path)))?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file)
@@ -59,7 +59,7 @@ impl Pending {
         }
         let folder = folder(path);
         std::fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, &e))?;
-        let file = temporary_file(".mtlc-", 0o666, |b| b.tempfile_in(folder));
+        let file = temporary_file(TEMPORARY, 0o666, |b| b.tempfile_in(folder));
         let file = file.map_err(|e| Failure::io("write", path, &e))?;
         Ok(Pending { path: path.to_path_buf(), file, replace })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::DataError;
-use super::picture::Form;
+use super::picture::{self, Form};
 use crate::random::Randomness;
 
 /// The pictures of one column in one split, by row. Cheap to clone.
@@ -69,7 +69,7 @@ impl Album {
     /// is an error that names it.
     pub fn read(&self, row: usize, drawn: Option<Drawn>) -> Result<Vec<f32>, DataError> {
         let path: PathBuf = self.folder.join(self.name(row));
-        let bytes = std::fs::read(&path).map_err(|e| DataError::read(&path, e))?;
+        let bytes = picture::bytes(&path).map_err(|e| DataError::read(&path, e))?;
         let mut pixels = self.form.read(&path, &bytes, self.exif)?;
         if self.mirrored(row, drawn) {
             pixels.chunks_exact_mut(self.form.width).for_each(<[f32]>::reverse);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::album::Album;
 use super::error::excerpt;
-use super::files::{self, Opened};
+use super::files::{self, Claim, Opened};
 use super::picture::Form;
 use super::{DataError, FormatDef, KnownColumn, LoadContext, Outline, Raw, RawColumn, Split, Values, text};
 use crate::diag::{Diagnostic, codes};
@@ -83,9 +83,12 @@ const IMAGES: &str = "img_align_celeba";
 const LIST: &str = "list_attr_celeba.txt";
 const PARTITION: &str = "list_eval_partition.txt";
 
+/// The lists of CelebA have less than 30 MB.
+const MOST: u64 = 1 << 30;
+
 fn load(args: &Args, context: &LoadContext) -> Result<Raw, DataError> {
     let root = args.str("root").trim_end_matches('/');
-    let open = |name: &str| files::open(&format!("{root}/{name}"), context);
+    let open = |name: &str| files::open(&format!("{root}/{name}"), context, "a list", |_| Claim::AtMost(MOST));
     let (list, partition) = (open(LIST)?, open(PARTITION)?);
     let mut notes = Vec::new();
     let (listed, parted) = (List::of(&list)?, List::of(&partition)?);

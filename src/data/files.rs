@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{DataError, FileFact, LoadContext};
+use super::{DataError, FileFact, LoadContext, zip};
 use crate::schema::{Args, Value};
-use crate::source::{CHANGED, NOT_REGULAR, read_bytes};
+use crate::source::{CHANGED, open_regular, reserve};
 
 /// A file's contents, decompressed if it is gzip (by its first bytes, not its name), with its path for messages.
 pub struct Opened {
@@ -17,30 +17,59 @@ pub struct Opened {
     pub fact: FileFact,
 }
 
-/// Reads `written`, which is relative to the spec's folder.
-pub fn open(written: &str, context: &LoadContext) -> Result<Opened, DataError> {
-    let path = resolve(written, context.base);
-    let stored = read_bytes(&path, u64::MAX).map_err(|e| DataError::read(&path, e))?;
-    let (sha256, length) = (hex(&Sha256::digest(&stored)), stored.len() as u64);
-    let bytes = if stored.starts_with(&[0x1f, 0x8b]) {
-        let most = unpacked(stored.len());
-        let mut plain = Vec::new();
-        flate2::read::MultiGzDecoder::new(stored.as_slice())
-            .take(most as u64 + 1)
-            .read_to_end(&mut plain)
-            .map_err(|e| DataError::read(&path, e))?;
-        if plain.len() > most {
-            return Err(DataError::Bomb { path, stored: stored.len(), most });
+/// What the first bytes of a file say of its length, before the rest is read.
+pub enum Claim {
+    /// The whole file has this many bytes, decompressed.
+    Bytes(u64),
+    /// A zip archive, whose directory is at its end.
+    Archive,
+    /// The header is wrong. Only the first bytes are read, and whoever parses them reports why.
+    Wrong,
+    /// The format does not say: at most this many bytes.
+    AtMost(u64),
+}
+
+/// The first bytes of a file, in which every header fits.
+const HEAD: u64 = 1 << 20;
+
+/// Reads `written`, which is relative to the spec's folder. `claim` gives the length according to the header; a file that is longer is
+/// refused before it is read. `expected` is the kind of file, for messages.
+pub fn open(
+    written: &str,
+    context: &LoadContext,
+    expected: &'static str,
+    claim: impl FnOnce(&[u8]) -> Claim,
+) -> Result<Opened, DataError> {
+    let mut file = stream(written, context)?;
+    let (path, size, packed) = (file.path.clone(), file.size, file.is_packed());
+    let failed = |e: io::Error| Stream::failed(&path, size, e);
+    let mut bytes = Vec::new();
+    file.by_ref().take(HEAD).read_to_end(&mut bytes).map_err(failed)?;
+    let more = "bytes follow after the last value";
+    let (most, found) = match claim(&bytes) {
+        Claim::Wrong => return Ok(Opened { fact: file.fact_so_far(), path, bytes }),
+        Claim::Archive if packed => (u64::MAX - 1, String::new()),
+        Claim::Archive => {
+            zip::accounted(&path, size)?;
+            (size, String::new())
         }
-        plain
-    } else {
-        stored
+        Claim::Bytes(n) if packed => (n, more.into()),
+        Claim::Bytes(n) => (n, format!("{} {more}", size.saturating_sub(n))),
+        Claim::AtMost(n) => (n, format!("a file of more than {} MiB", n >> 20)),
     };
-    let mut sum = flate2::Crc::new();
-    sum.update(&bytes);
-    let contents = Some((u64::from(sum.amount()), sum.sum()));
-    let fact = FileFact { path: written.to_string(), sha256, bytes: length, contents };
-    Ok(Opened { path, bytes, fact })
+    if !packed {
+        if size > most {
+            return Err(DataError::Magic { path, expected, found });
+        }
+        reserve(&mut bytes, size).map_err(failed)?;
+    }
+    // One byte more tells that a packed file is longer.
+    let rest = (most + 1).saturating_sub(bytes.len() as u64);
+    file.by_ref().take(rest).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(DataError::Magic { path, expected, found });
+    }
+    Ok(Opened { fact: file.finish()?, path, bytes })
 }
 
 /// A regular file that is read from front to back, decompressed if it is gzip, and hashed while it is read.
@@ -86,14 +115,9 @@ struct Bomb(u64);
 pub fn stream(written: &str, context: &LoadContext) -> Result<Stream, DataError> {
     let path = resolve(written, context.base);
     let open = || -> io::Result<(File, u64)> {
-        let found = std::fs::metadata(&path)?;
-        if found.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if !found.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, NOT_REGULAR));
-        }
-        Ok((File::open(&path)?, found.len()))
+        let file = open_regular(&path)?;
+        let size = file.metadata()?.len();
+        Ok((file, size))
     };
     let begin = |mut file: File, size: u64| -> io::Result<Packing> {
         let mut first = Vec::with_capacity(2);
@@ -140,6 +164,11 @@ impl Stream {
             Ok(Bomb(most)) => DataError::Bomb { path: path.into(), stored: size as usize, most: most as usize },
             Err(e) => DataError::read(path, e),
         }
+    }
+
+    /// The facts of the part that was read, for a file that is refused.
+    fn fact_so_far(self) -> FileFact {
+        FileFact { path: self.written, sha256: String::new(), bytes: self.size, contents: None }
     }
 
     /// The facts that a schema records about the file. Call this after the file was read to its end.

@@ -3,7 +3,10 @@
 //! An idx file is two zero bytes, a type code, the number of dimensions, each size as a big-endian `u32`, then the values
 //! big-endian in C order.
 
+use std::path::Path;
+
 use super::error::LARGEST;
+use super::files::Claim;
 use super::numbers::{Kind, Stored};
 use super::raw::{Part, Raw, RawColumn, Values};
 use super::split::{self, Parts, SHARE_TY};
@@ -129,12 +132,43 @@ pub(super) struct Array {
 }
 
 pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataError> {
-    let file = files::open(written, context)?;
-    let b = &file.bytes;
-    let path = file.path;
-    let magic = |found: String| DataError::Magic { path: path.clone(), expected: "an idx file", found };
+    let file = files::open(written, context, EXPECTED, claim)?;
+    let (b, path) = (&file.bytes, file.path);
+    let Header { start, sizes, stored } = header(b, &path)?;
+    let count = sizes.iter().product::<usize>();
+    let wanted = count * stored.width();
+    let body = &b[start..];
+    if body.len() < wanted {
+        let detail = format!("the header promises {sizes:?} values ({wanted} bytes), and {} bytes follow", body.len());
+        return Err(DataError::Truncated { path, detail });
+    }
+    let values = stored.read(body);
+    refuse_infinite(&values, count / sizes[0].max(1), &path, "the array")?;
+    Ok(Array { sizes, values, path, fact: file.fact })
+}
+
+const EXPECTED: &str = "an idx file";
+
+fn claim(first: &[u8]) -> Claim {
+    match header(first, Path::new("")) {
+        Ok(h) => Claim::Bytes((h.start + h.sizes.iter().product::<usize>() * h.stored.width()) as u64),
+        Err(_) => Claim::Wrong,
+    }
+}
+
+struct Header {
+    /// Where the values begin.
+    start: usize,
+    sizes: Vec<usize>,
+    stored: Stored,
+}
+
+/// Reads the header of an idx file. `path` is for messages.
+fn header(b: &[u8], path: &Path) -> Result<Header, DataError> {
+    let magic = |found: String| DataError::Magic { path: path.to_path_buf(), expected: EXPECTED, found };
+    let cut = |detail: String| DataError::Truncated { path: path.to_path_buf(), detail };
     if b.len() < 4 {
-        return Err(DataError::Truncated { path, detail: format!("{} bytes, no room for a header", b.len()) });
+        return Err(cut(format!("{} bytes, no room for a header", b.len())));
     }
     if b[0] != 0 || b[1] != 0 || b[3] == 0 {
         return Err(magic(format!("it begins with {}, not 00 00 TYPE DIMENSIONS", files::hex(&b[..4]))));
@@ -142,12 +176,12 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     let rank = b[3] as usize;
     let start = 4 + 4 * rank;
     if b.len() < start {
-        return Err(DataError::Truncated { path, detail: format!("the header names {rank} sizes and stops") });
+        return Err(cut(format!("the header names {rank} sizes and stops")));
     }
     let sizes: Vec<usize> =
         b[4..start].chunks_exact(4).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize).collect();
     // Counted without zeros, so that no array of no samples hides a size that overflows later.
-    let whole = sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1))).filter(|n| *n < usize::MAX / 8);
+    let whole = sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1))).filter(|n| *n < usize::MAX / 16);
     if whole.is_none() {
         return Err(magic(format!("sizes {sizes:?}, which no file can hold")));
     }
@@ -155,7 +189,6 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
     if sizes[1..].contains(&0) {
         return Err(magic(format!("sizes {sizes:?}, whose samples hold no values")));
     }
-    let count = sizes.iter().product::<usize>();
     let kind = match b[2] {
         0x08 => Kind::U8,
         0x09 => Kind::I8,
@@ -165,28 +198,11 @@ pub(super) fn read(written: &str, context: &LoadContext) -> Result<Array, DataEr
         0x0e => Kind::F64,
         other => return Err(magic(format!("type code {other:#04x} does not exist"))),
     };
-    let stored = Stored { kind, big: true };
-    let wanted = count * stored.width();
-    let body = &b[start..];
-    if body.len() < wanted {
-        let detail = format!("the header promises {sizes:?} values ({wanted} bytes), and {} bytes follow", body.len());
-        return Err(DataError::Truncated { path, detail });
-    }
-    if body.len() > wanted {
-        return Err(magic(format!("{} bytes follow after the last value", body.len() - wanted)));
-    }
-    let values = stored.read(body);
-    refuse_infinite(&values, count / sizes[0].max(1), &path, "the array")?;
-    Ok(Array { sizes, values, path, fact: file.fact })
+    Ok(Header { start, sizes, stored: Stored { kind, big: true } })
 }
 
 /// Refuses infinite and too large numbers. A NaN is accepted, since it may mark a missing label; inputs refuse it later.
-pub(super) fn refuse_infinite(
-    v: &Values,
-    elements: usize,
-    path: &std::path::Path,
-    column: &str,
-) -> Result<(), DataError> {
+pub(super) fn refuse_infinite(v: &Values, elements: usize, path: &Path, column: &str) -> Result<(), DataError> {
     let bad = match v {
         Values::F16(v) => v.iter().position(|x| x & 0x7fff == 0x7c00),
         Values::F32(v) => v.iter().position(|x| x.is_infinite()),

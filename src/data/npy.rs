@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::files::Claim;
 use super::idx::refuse_infinite;
 use super::numbers::{Stored, from_fortran};
 use super::raw::{Part, Raw, RawColumn, Values};
@@ -139,7 +140,7 @@ pub(super) fn arrays(
 ) -> Result<Vec<Array>, DataError> {
     let mut arrays = Vec::new();
     for (i, written) in files.iter().enumerate() {
-        let file = files::open(written, context)?;
+        let file = files::open(written, context, EXPECTED, claim)?;
         facts.push(file.fact);
         if zip::is_zip(&file.bytes) {
             for (member, bytes) in zip::members(&file.bytes, &file.path)? {
@@ -155,10 +156,38 @@ pub(super) fn arrays(
     Ok(arrays)
 }
 
-/// Reads one `.npy`.
-fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
-    let magic = |found: String| DataError::Magic { path: path.clone(), expected: "an array that can be read", found };
-    let short = |detail: &str| DataError::Truncated { path: path.clone(), detail: detail.into() };
+const EXPECTED: &str = "an array that can be read";
+
+fn claim(first: &[u8]) -> Claim {
+    if zip::is_zip(first) {
+        return Claim::Archive;
+    }
+    match header(first, Path::new("")) {
+        Ok(h) => Claim::Bytes((h.start + h.bytes()) as u64),
+        Err(_) => Claim::Wrong,
+    }
+}
+
+/// The header of one `.npy`.
+struct Header {
+    /// Where the values begin.
+    start: usize,
+    sizes: Vec<usize>,
+    stored: Stored,
+    fortran: bool,
+}
+
+impl Header {
+    /// The length of the values.
+    fn bytes(&self) -> usize {
+        self.sizes.iter().product::<usize>() * self.stored.width()
+    }
+}
+
+/// Reads the header of one `.npy`. `path` is for messages.
+fn header(b: &[u8], path: &Path) -> Result<Header, DataError> {
+    let magic = |found: String| DataError::Magic { path: path.to_path_buf(), expected: EXPECTED, found };
+    let short = |detail: &str| DataError::Truncated { path: path.to_path_buf(), detail: detail.into() };
     if !b.starts_with(b"\x93NUMPY") {
         return Err(magic(format!("it begins with {}, not 93 \"NUMPY\"", files::hex(&b[..b.len().min(6)]))));
     }
@@ -193,19 +222,30 @@ fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
     };
     // Counted without zeros, so that no array of no samples hides a size that overflows later.
     let product = |sizes: &[usize]| sizes.iter().try_fold(1usize, |n, s| n.checked_mul((*s).max(1)));
-    let Some(elements) = product(&sizes[1..]).filter(|_| product(&sizes).is_some_and(|n| n < usize::MAX / 8)) else {
+    if product(&sizes).is_none_or(|n| n >= usize::MAX / 16) {
         return Err(magic(format!("shape {sizes:?}, which no file can hold")));
-    };
+    }
     // A file of a few bytes could count as many such samples as it likes.
     if sizes[1..].contains(&0) {
         return Err(magic(format!("shape {sizes:?}, whose samples hold no values")));
     }
-    let wanted = sizes.iter().product::<usize>() * stored.width();
-    let body = &b[start + length..];
+    Ok(Header { start: start + length, sizes, stored, fortran })
+}
+
+/// Reads one `.npy`.
+fn parse(b: &[u8], name: String, path: PathBuf) -> Result<Array, DataError> {
+    let h = header(b, &path)?;
+    let (wanted, body) = (h.bytes(), &b[h.start..]);
+    let Header { sizes, stored, fortran, .. } = h;
+    let elements = sizes[1..].iter().product::<usize>();
     if body.len() < wanted {
-        return Err(short(&format!("shape {sizes:?} needs {wanted} bytes, and {} follow the header", body.len())));
+        let detail = format!("shape {sizes:?} needs {wanted} bytes, and {} follow the header", body.len());
+        return Err(DataError::Truncated { path, detail });
     }
-    let body = &body[..wanted];
+    if body.len() > wanted {
+        let found = format!("{} bytes follow after the last value", body.len() - wanted);
+        return Err(DataError::Magic { path, expected: EXPECTED, found });
+    }
     let values = stored.read(body);
     let values = if fortran { from_fortran(values, &sizes) } else { values };
     refuse_infinite(&values, elements, &path, &name)?;

@@ -14,10 +14,19 @@ use zune_jpeg::JpegDecoder;
 use super::DataError;
 use super::exif::Orientation;
 use super::resize::bilinear;
+use crate::source::read_bytes;
 
 /// Largest side, and most pixels, of a picture that is brought to another size.
 pub const MOST_SIDE: usize = 16_384;
 pub const MOST_PIXELS: usize = 100_000_000;
+
+/// Most bytes of the file of a picture.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// The file of a picture.
+pub fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    read_bytes(path, MOST_BYTES)
+}
 
 /// Channels and sizes that a picture is brought to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use candle_core::Tensor;
+
 use super::RunFolder;
 use super::run::{Phase, Run};
 use crate::runtime::RunError;
@@ -31,6 +33,10 @@ impl Bench for Run {
 
     fn weights(&self, phase: &str) -> PathBuf {
         self.folder.checkpoint(phase)
+    }
+
+    fn save(&self, phase: &str, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
+        self.folder.save_tensors(phase, tensors)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), RunError> {
@@ -67,6 +73,10 @@ impl Bench for Loose {
 
     fn weights(&self, phase: &str) -> PathBuf {
         self.folder.checkpoint(phase)
+    }
+
+    fn save(&self, phase: &str, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
+        self.folder.save_tensors(phase, tensors)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), RunError> {

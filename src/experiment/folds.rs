@@ -4,6 +4,7 @@
 //! ```text
 //! request.json         what was asked for           runs/fold_N/    the run of fold N, an ordinary run folder
 //! programs/fold_N.mtl  the program of fold N: that of the user with `test = fold(N, of = K)`, without a frozen schema
+//! run.lock             held by the process that works here
 //! folds.json           every number                 folds.md, folds.csv (a row per network and fold, then mean and deviation)
 //! ```
 //!
@@ -214,21 +215,28 @@ fn program(text: &str, data: &str, fold: usize, of: usize) -> String {
 
 /// The request in a folder, if it is the folder of a cross-validation.
 pub fn open(path: &Path) -> Option<Request> {
-    RunFolder { path: path.to_path_buf() }.read_json("request.json").ok()
+    RunFolder::at(path).read_json("request.json").ok()
 }
 
-fn run_folder(path: &Path, fold: usize) -> RunFolder {
-    RunFolder { path: path.join("runs").join(format!("fold_{fold}")) }
+fn run_name(fold: usize) -> String {
+    format!("runs/fold_{fold}")
 }
 
 /// Runs the unfinished part of a cross-validation.
-pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn Listener) -> Result<Ended, Failure> {
+pub fn execute(
+    within: &RunFolder,
+    request: &Request,
+    means: &Means,
+    listener: &mut dyn Listener,
+) -> Result<Ended, Failure> {
+    let _lock = several::take(within)?;
     for fold in 1..=request.folds {
-        let (program, folder) = (path.join("programs").join(format!("fold_{fold}.mtl")), run_folder(path, fold));
+        let program = within.path.join("programs").join(format!("fold_{fold}.mtl"));
         let of = several::One {
             command: request.command,
             program: &program,
-            folder: &folder,
+            within,
+            name: run_name(fold),
             seed: request.seed,
             set: &request.set,
             baselines: true,
@@ -238,8 +246,8 @@ pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn
             return Ok(Ended::Stopped(at));
         }
     }
-    let folds = collect(path, request)?;
-    RunFolder { path: path.to_path_buf() }.write_json("folds.json", &folds)?;
+    let folds = collect(&within.path, request)?;
+    within.write_json("folds.json", &folds)?;
     Ok(Ended::Done(Box::new(folds)))
 }
 
@@ -247,13 +255,12 @@ pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn
 fn collect(path: &Path, request: &Request) -> Result<Folds, Failure> {
     let mut networks: Vec<(String, Vec<Fold>)> = Vec::new();
     for fold in 1..=request.folds {
-        let folder = run_folder(path, fold);
+        let folder = RunFolder::at(&path.join(run_name(fold)));
         let info: Info = folder.read_json("run.json")?;
         let compiled = super::compile(&folder.path.join("program.mtl"))?;
         let spec = &compiled.checked.as_ref().expect("it was checked").spec;
         let schema = runs::data_sets(spec).first().and_then(|d| spec.data[*d].schema.as_ref());
-        let one =
-            Fold { fold, folder: format!("runs/fold_{fold}"), rows: schema.map_or([0; 3], |s| s.rows), network: None };
+        let one = Fold { fold, folder: run_name(fold), rows: schema.map_or([0; 3], |s| s.rows), network: None };
         let found: Vec<NetworkResult> = match info.status {
             Status::Diverged => Vec::new(),
             _ => folder.read_json::<Summary>("summary.json")?.networks,

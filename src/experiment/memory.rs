@@ -7,7 +7,8 @@ use crate::hir::Topology;
 use crate::ir::{Network, partition};
 use crate::plan::{Plan, lower, lower_per_task};
 use crate::runtime::memory::{Estimate, Training};
-use crate::runtime::{RunError, blocks, machine};
+use crate::runtime::{RunError, blocks};
+use crate::source::machine;
 
 /// The phase that takes most, and how much.
 pub struct Need {

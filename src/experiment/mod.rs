@@ -216,7 +216,7 @@ pub fn search(
     }
     if let Some(model) = &found.supernet {
         let binding = artifact::binding(&checked.spec, None);
-        checkpoint::save_model(&folder.checkpoint("supernet"), model, &binding)?;
+        folder.save("supernet", model, &binding)?;
     }
     folder.write_json("search.json", &found.result)?;
     Ok(Ended::Done(found))
@@ -468,11 +468,6 @@ fn is_there(table: &Path) -> Result<(), RunError> {
 pub fn program_text(prepared: &Prepared, at: &Path) -> String {
     let folder = at.parent().unwrap_or(Path::new(""));
     artifact::program_file(&prepared.compiled.sources, &prepared.checked().spec, folder)
-}
-
-/// Writes the large vocabularies of a spec into the folder of a program.
-pub fn write_vocabularies(checked: &Checked, folder: &Path) -> Result<(), RunError> {
-    artifact::write_vocabularies(&checked.spec, folder).map_err(|e| RunError::io(folder, e))
 }
 
 /// Compiles a spec that must be clean.

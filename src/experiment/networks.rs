@@ -31,8 +31,8 @@ pub fn write(prepared: &Prepared, candidate: &Candidate, folder: &RunFolder) -> 
     let (sources, spec) = (&prepared.compiled.sources, &prepared.checked().spec);
     let beside = at.parent().unwrap_or(&folder.path);
     let text = artifact::network_file(sources, spec, &candidate.topology, beside);
-    super::write_vocabularies(prepared.checked(), beside)?;
-    crate::runtime::checkpoint::write_atomically(&at, text.as_bytes())
+    folder.write_vocabularies(prepared.checked(), "networks/")?;
+    folder.write(&format!("networks/{}.mtl", candidate.name), &text)
 }
 
 fn program(folder: &RunFolder, name: &str) -> PathBuf {

@@ -46,7 +46,7 @@ fn pruned(
     let (network, model) = network_model(&prepared, &candidate.topology, Randomness::new(run.info.seed), &run.device)?;
     inherit(prepared.checked(), derived, &supernet, &model)?;
     let binding = artifact::binding(&prepared.checked().spec, Some(&candidate.topology));
-    checkpoint::save_model(&run.folder.checkpoint(name), &model, &binding)?;
+    run.folder.save(name, &model, &binding)?;
     networks::write(&prepared, &candidate, &run.folder)?;
     let result = measure(&prepared, &network, &model, name, &run.control)?;
     let (trained, marks) = (Trained { epochs: 0, best_epoch: 0, train: None, seconds: 0.0 }, listener.marks()?);

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::results::StoppedAt;
-use super::run::{Command, Phase, Run, Status, Trained, write_own};
+use super::run::{Command, Phase, Run, Status, Trained};
 use super::{
     Candidate, Ended, Failure, NetworkResult, Prepared, SearchResult, Summary, apply, baselines, derived_text, measure,
     network_model, networks, one_shot, random_candidate, train_args,
@@ -33,8 +33,23 @@ pub struct Outcome {
     pub stopped: Option<Stopped>,
 }
 
-/// Does what is left of a run.
+/// Does what is left of a run. A run that ends badly says so in its folder.
 pub fn execute(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
+    let failure = match work(run, listener) {
+        Ok(outcome) => return Ok(outcome),
+        Err(failure) => failure,
+    };
+    if let Err(lost) = run.check() {
+        run.leave();
+        return Err(lost.into());
+    }
+    // The failure itself matters more than one on the way.
+    let diverged = matches!(&failure, Failure::Run(e) if e.is_divergence());
+    let _ = run.set_status(if diverged { Status::Diverged } else { Status::Failed });
+    Err(failure)
+}
+
+fn work(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Failure> {
     run.set_status(Status::Running)?;
     let outcome = match run.info.command {
         Command::Search => search_only(run, listener),
@@ -46,21 +61,16 @@ pub fn execute(run: &mut Run, listener: &mut dyn Listener) -> Result<Outcome, Fa
         Err(Failure::Run(RunError::Interrupted)) => {
             let phase = run.progress.phases.last().map_or("search", |p| p.name.as_str()).to_string();
             let at = Stopped { why: Why::Signal, phase, epoch: 0, epochs: 0, step: 0 };
-            Ok(Outcome { search: None, topology: String::new(), summary: None, stopped: Some(at) })
+            Outcome { search: None, topology: String::new(), summary: None, stopped: Some(at) }
         }
-        outcome => outcome,
+        outcome => outcome?,
     };
-    // A run that ends badly says so in its folder; the failure itself matters more than one on the way.
-    let outcome = outcome.inspect_err(|f| {
-        let diverged = matches!(f, Failure::Run(e) if e.is_divergence());
-        let _ = run.set_status(if diverged { Status::Diverged } else { Status::Failed });
-    })?;
     if outcome.stopped.is_none() {
         if let Some(summary) = &outcome.summary {
             run.folder.write_json("summary.json", summary)?;
         }
         // What an earlier sitting could show of a run that was not done.
-        let _ = std::fs::remove_dir_all(run.folder.path.join("partial"));
+        let _ = run.folder.held()?.remove_all("partial");
         run.finish()?;
     } else {
         if let Some(summary) = &outcome.summary {
@@ -95,8 +105,8 @@ fn search(run: &mut Run, listener: &mut dyn Listener) -> Result<Ended<(SearchRes
 /// The topology's text, and the derived file in its place.
 fn write_derived(run: &Run, result: &SearchResult, derived: &Derived) -> Result<String, Failure> {
     let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.derived());
-    super::write_vocabularies(run.prepared.checked(), &run.folder.path.join("derived"))?;
-    write_own(&run.folder, "derived/net.mtl", &text)?;
+    run.folder.write_vocabularies(run.prepared.checked(), "derived/")?;
+    run.folder.write_own("derived/net.mtl", &text)?;
     Ok(artifact::topology_text(&run.prepared.checked().spec, &derived.topology))
 }
 
@@ -105,7 +115,7 @@ fn stopped_search(run: &Run, at: Stopped, found: Option<(SearchResult, Derived)>
     let mut topology = String::new();
     if let Some((result, derived)) = &found {
         let text = derived_text(&run.prepared, &derived.topology, result, &run.folder.path.join("partial/net.mtl"));
-        super::write_vocabularies(run.prepared.checked(), &run.folder.path.join("partial"))?;
+        run.folder.write_vocabularies(run.prepared.checked(), "partial/")?;
         run.folder.write("partial/net.mtl", &text)?;
         topology = artifact::topology_text(&run.prepared.checked().spec, &derived.topology);
     }
@@ -231,7 +241,7 @@ pub(super) fn network(
             model.keep_within(&memory, listener);
             let began = Instant::now();
             let mut keeper = run.keeper(name, listener);
-            keeper.best = Some((weights.clone(), binding.clone()));
+            keeper.best = Some(run.folder.place(name, &binding)?);
             let fitted = fit(&model, &job, &mut keeper, listener)?;
             let seconds = began.elapsed().as_secs_f64();
             let trained = Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, train: fitted.train, seconds };
@@ -241,7 +251,7 @@ pub(super) fn network(
                 }
                 return Ok(Some(at));
             }
-            checkpoint::save_model(&weights, &model, &binding)?;
+            run.folder.save(name, &model, &binding)?;
             networks::write(prepared, candidate, &run.folder)?;
             let marks = listener.marks()?;
             run.record(Phase { name: name.into(), trained: Some(trained.clone()), result: None, marks })?;

@@ -1,14 +1,14 @@
 //! Writes events to `metrics.jsonl` and `search.jsonl`, and passes them on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::RunFolder;
 use crate::runtime::RunError;
 use crate::runtime::record::{ChoicesEvent, EpochEvent, Listener};
 use crate::runtime::state::{Marks, Position};
-use crate::source::json;
+use crate::source::{Folder, json};
 
 pub struct Recorder<'a> {
     metrics: Log,
@@ -21,30 +21,35 @@ pub struct Recorder<'a> {
 
 /// A file of lines, to which only its end is added.
 struct Log {
-    path: PathBuf,
+    folder: Folder,
+    name: &'static str,
     file: Option<File>,
     length: u64,
 }
 
 impl Log {
     /// Goes on at `length`: what a stopped run has written after its last state is cut off, and will be written again.
-    fn open(path: &Path, length: u64) -> Result<Log, RunError> {
-        let mut log = Log { path: path.to_path_buf(), file: None, length };
-        if path.exists() {
+    fn open(folder: &Folder, name: &'static str, length: u64) -> Result<Log, RunError> {
+        let mut log = Log { folder: folder.clone(), name, file: None, length };
+        if log.path().symlink_metadata().is_ok() {
             log.file()?;
         } else if length > 0 {
             return Err(RunError::Checkpoint(format!(
                 "the log `{}` is missing: the run cannot go on without it",
-                path.display()
+                log.path().display()
             )));
         }
         Ok(log)
     }
 
+    fn path(&self) -> PathBuf {
+        self.folder.path().join(self.name)
+    }
+
     fn file(&mut self) -> Result<&mut File, RunError> {
         if self.file.is_none() {
             let open = || -> std::io::Result<File> {
-                let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
+                let mut file = self.folder.append(self.name)?;
                 if file.metadata()?.len() < self.length {
                     return Err(std::io::Error::other("it is shorter than when the run's state was saved"));
                 }
@@ -52,30 +57,31 @@ impl Log {
                 file.seek(SeekFrom::End(0))?;
                 Ok(file)
             };
-            self.file = Some(open().map_err(|e| RunError::io(&self.path, e))?);
+            self.file = Some(open().map_err(|e| RunError::io(&self.path(), e))?);
         }
         Ok(self.file.as_mut().expect("opened above"))
     }
 
     fn line(&mut self, value: &impl serde::Serialize) -> Result<(), RunError> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let mut text = json::line(value).map_err(RunError::refused(&name))?;
+        let mut text = json::line(value).map_err(RunError::refused(self.name))?;
         text.push('\n');
+        self.folder.check().map_err(|e| RunError::io(&self.path(), e))?;
         let written = self.file()?.write_all(text.as_bytes());
-        written.map_err(|e| RunError::io(&self.path, e))?;
+        written.map_err(|e| RunError::io(&self.path(), e))?;
         self.length += text.len() as u64;
         Ok(())
     }
 
     fn sync(&mut self) -> Result<(), RunError> {
-        self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(|e| RunError::io(&self.path, e))
+        self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(|e| RunError::io(&self.path(), e))
     }
 }
 
 impl<'a> Recorder<'a> {
     /// Logs of a run from where they stood.
     pub fn open(folder: &RunFolder, marks: Marks, next: &'a mut dyn Listener) -> Result<Recorder<'a>, RunError> {
-        let log = |name: &str, length| Log::open(&folder.path.join(name), length);
+        let held = folder.held()?;
+        let log = |name, length| Log::open(held, name, length);
         Ok(Recorder {
             metrics: log("metrics.jsonl", marks.metrics)?,
             search: log("search.jsonl", marks.search)?,

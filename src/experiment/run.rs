@@ -2,12 +2,11 @@
 //!
 //! What makes a run survive: the folder appears whole (program, seed, command) or not at all; a finished phase is one line of
 //! `progress.json`, written after everything that the phase leaves; an unfinished one has its states under `resume/`. All files
-//! are renamed into place, logs are cut back to the last state, and one process at a time holds the folder.
+//! are renamed into place, logs are cut back to the last state, and one process at a time holds the folder. All of it is written through
+//! a handle ([`crate::source::Folder`]), which notices when the folder is moved.
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::several::New;
 use super::{Failure, NetworkResult, Prepared, RunFolder, sums};
 use crate::artifact;
 use crate::data::DataError;
@@ -23,16 +23,15 @@ use crate::diag::codes;
 use crate::driver;
 use crate::hir::Spec;
 use crate::hir::eval::Const;
-use crate::runtime::checkpoint::TEMPORARY;
 use crate::runtime::control::Control;
 use crate::runtime::format::Record;
 use crate::runtime::keeper::Keeper;
 use crate::runtime::record::Listener;
 use crate::runtime::state::{Marks, States};
-use crate::runtime::{RunError, checkpoint, device};
+use crate::runtime::{RunError, device};
 use crate::screen::{bug, shell};
 pub use crate::search::bench::Trained;
-use crate::source::temporary_file;
+use crate::source::Lock;
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,7 +210,7 @@ pub struct Run {
     saving: Saving,
     states: States,
     started: Instant,
-    /// Held until the process ends.
+    /// Held until the run ends.
     _lock: Lock,
 }
 
@@ -221,7 +220,6 @@ impl Run {
         let Order { command, seed, random, baselines, set } = order;
         let device = device::open(settings.device.as_deref().unwrap_or("auto"))?;
         RunFolder::vacant(path)?;
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let cannot = |e: std::io::Error| {
             let why = match e.kind() {
                 _ if path.symlink_metadata().is_ok() && !path.is_dir() => {
@@ -235,9 +233,7 @@ impl Run {
                 path.display()
             ))
         };
-        std::fs::create_dir_all(parent).map_err(cannot)?;
-        let made = temporary_file(TEMPORARY, 0o777, |b| b.tempdir_in(parent)).map_err(cannot)?;
-        let new = RunFolder { path: made.path().to_path_buf() };
+        let new = New::beside(path).map_err(cannot)?;
         let program = super::program_text(&prepared, &path.join("program.mtl"));
         let mut info = Info {
             version: Info::VERSION,
@@ -260,32 +256,25 @@ impl Run {
             sums: None,
         };
         info.id = info.identify(&program);
-        std::fs::create_dir(new.path.join("checkpoints")).map_err(cannot)?;
-        new.write("source.mtl", &prepared.compiled.sources.file(prepared.compiled.root).text)?;
-        super::write_vocabularies(prepared.checked(), &new.path)?;
-        new.write("program.mtl", &program)?;
-        new.write_json("progress.json", &Progress::new())?;
-        new.write_json("run.json", &info)?;
-        let lock = Lock::take(&new.path)?;
-        // An empty folder may be there already; one that is not empty stays, and this fails.
-        if path.is_dir() {
-            std::fs::remove_dir(path).map_err(cannot)?;
-        }
-        std::fs::rename(made.path(), path).map_err(cannot)?;
-        let _ = made.keep();
-        let folder = RunFolder { path: path.to_path_buf() };
+        let files = &new.folder;
+        files.held()?.make("checkpoints").map_err(cannot)?;
+        files.write("source.mtl", &prepared.compiled.sources.file(prepared.compiled.root).text)?;
+        files.write_vocabularies(prepared.checked(), "")?;
+        files.write("program.mtl", &program)?;
+        files.write_json("progress.json", &Progress::new())?;
+        files.write_json("run.json", &info)?;
+        let (folder, lock) = new.place(path, cannot)?;
         let prepared = stored(prepared, &folder)?;
-        Ok(Run::new(folder, info, prepared, device, Progress::new(), settings, lock))
+        Run::new(folder, info, prepared, device, Progress::new(), settings, lock)
     }
 
     /// Goes on with a run that was stopped, from its folder alone.
     pub fn resume(info: Info, folder: RunFolder, settings: Settings) -> Result<Run, Failure> {
         let began_on = info.device.split(' ').next().unwrap_or("auto").to_string();
         let device = device::open(settings.device.as_deref().unwrap_or(&began_on))?;
-        let lock = Lock::take(&folder.path)?;
-        tidy(&folder.path, 2);
+        let lock = folder.lock()?;
         let path = folder.path.join("program.mtl");
-        let program = std::fs::read_to_string(&path).map_err(|e| RunError::io(&path, e))?;
+        let program = driver::read(&path).map_err(|e| RunError::io(&path, e))?;
         if info.identify(&program) != info.id {
             return Err(Failure::Run(RunError::Checkpoint(format!(
                 "the program `{}`, or `run.json`, was changed since the run began, so the run cannot go on: begin \
@@ -296,7 +285,7 @@ impl Run {
         }
         let progress: Progress = folder.read_json("progress.json")?;
         let prepared = super::prepare(&path, &[])?;
-        let run = Run::new(folder, info, prepared, device, progress, settings, lock);
+        let run = Run::new(folder, info, prepared, device, progress, settings, lock)?;
         // Killed after a phase was recorded and before its states were gone.
         let done = run.states.phases().into_iter().filter(|p| run.done(p).is_some());
         done.for_each(|p| run.states.clear(&p));
@@ -311,12 +300,13 @@ impl Run {
         progress: Progress,
         settings: Settings,
         lock: Lock,
-    ) -> Run {
+    ) -> Result<Run, Failure> {
         let Settings { control, saving, .. } = settings;
-        let states = States::new(folder.path.join("resume"), saving.keep);
+        let states = States::new(folder.held()?.clone(), saving.keep);
         let prepared = Rc::new(prepared);
         device::precision(&prepared.checked().spec).begin();
-        Run { folder, info, prepared, device, control, progress, saving, states, started: Instant::now(), _lock: lock }
+        let (started, _lock) = (Instant::now(), lock);
+        Ok(Run { folder, info, prepared, device, control, progress, saving, states, started, _lock })
     }
 
     /// Where the logs go on: where the unfinished phase's state left them, or where the last phase that is done did.
@@ -374,6 +364,19 @@ impl Run {
         self.folder.write_json("run.json", &self.info)
     }
 
+    /// Fails if the folder of the run is no longer at its place, or is no longer this process's.
+    pub fn check(&self) -> Result<(), RunError> {
+        self.folder.held()?.check().map_err(|e| RunError::io(&self.folder.path, e))
+    }
+
+    /// Closes a run whose folder was renamed while it worked there: that folder can be resumed.
+    pub fn leave(&mut self) {
+        if let Ok(folder) = self.folder.held() {
+            folder.follow();
+            let _ = self.set_status(Status::Stopped);
+        }
+    }
+
     /// Closes a finished run. The list of checksums is written after all files that it covers, and `run.json` after the list.
     pub fn finish(&mut self) -> Result<(), RunError> {
         self.write_progress()?;
@@ -405,74 +408,5 @@ fn stored(prepared: Prepared, folder: &RunFolder) -> Result<Prepared, Failure> {
             let (message, help) = bug(&format!("`{}` is not the program that it was written from", path.display()));
             Err(Failure::Run(RunError::Part { message, help }))
         }
-    }
-}
-
-/// A folder taken for this process, until it ends; the file says whose it is. Systems without locks on files go without.
-struct Lock(Option<File>);
-
-impl Lock {
-    fn take(folder: &Path) -> Result<Lock, RunError> {
-        let path = folder.join("run.lock");
-        let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = open.map_err(|e| RunError::io(&path, e))?;
-        match file.try_lock() {
-            Ok(()) => {
-                let _ = file.set_len(0);
-                let _ = writeln!(file, "{}", std::process::id());
-                Ok(Lock(Some(file)))
-            }
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                let holder = holder.trim();
-                let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
-                Err(RunError::Checkpoint(format!(
-                    "another mtlc{who} is working in `{}`: let it end, or stop it, and resume then",
-                    folder.display()
-                )))
-            }
-            Err(TryLockError::Error(_)) => Ok(Lock(None)),
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if let Some(file) = &self.0 {
-            let _ = file.set_len(0);
-        }
-    }
-}
-
-/// Removes what a killed process has left half written.
-fn tidy(folder: &Path, depth: usize) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(kind) = entry.file_type() else { continue };
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // The library that writes tensors has temporary files of its own: `.tmp` and six letters.
-        let library = name.starts_with(".tmp")
-            && name.len() == 10
-            && ["resume", "checkpoints"].iter().any(|f| folder.ends_with(f));
-        let ours = name.starts_with(TEMPORARY) || library;
-        if kind.is_file() && ours {
-            let _ = std::fs::remove_file(entry.path());
-        } else if kind.is_dir() && depth > 0 {
-            tidy(&entry.path(), depth - 1);
-        }
-    }
-}
-
-/// Writes a file of the run's own making; one that stands there and says something else is the user's, and stays.
-pub fn write_own(folder: &RunFolder, name: &str, text: &str) -> Result<(), RunError> {
-    let path: PathBuf = folder.path.join(name);
-    match std::fs::read_to_string(&path) {
-        Ok(old) if old == text => Ok(()),
-        Ok(_) => Err(RunError::Checkpoint(format!(
-            "`{}` was changed since the run wrote it: move it elsewhere, then resume",
-            path.display()
-        ))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => checkpoint::write_atomically(&path, text.as_bytes()),
-        Err(e) => Err(RunError::io(&path, e)),
     }
 }

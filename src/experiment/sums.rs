@@ -1,15 +1,20 @@
 //! `SHA256SUMS` of a finished run, in the format of `sha256sum`: `sha256sum -c SHA256SUMS` in the folder reads it too.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::RunFolder;
-use crate::runtime::RunError;
 use crate::runtime::seal::hex;
+use crate::runtime::{RunError, checkpoint};
+use crate::source::{machine, open_regular, read_text};
 
 pub const FILE: &str = "SHA256SUMS";
+
+/// No file of a run is larger, except weights.
+const LARGEST: u64 = 1 << 30;
 
 /// Files that change after the checksums are written.
 const LEFT_OUT: [&str; 3] = [FILE, "run.json", "run.lock"];
@@ -18,7 +23,9 @@ const LEFT_OUT: [&str; 3] = [FILE, "run.json", "run.lock"];
 pub fn write(folder: &RunFolder) -> Result<String, RunError> {
     let mut text = String::new();
     for name in files(&folder.path)? {
-        text += &format!("{}  {name}\n", sum(&folder.path.join(&name))?);
+        if let Some(sum) = sum(&folder.path.join(&name))? {
+            text += &format!("{sum}  {name}\n");
+        }
     }
     folder.write(FILE, &text)?;
     Ok(hex(&Sha256::digest(text.as_bytes())))
@@ -39,7 +46,7 @@ pub struct Compared {
 /// Compares a folder with its sums; `None` if it has none.
 pub fn compare(folder: &RunFolder) -> Result<Option<Compared>, RunError> {
     let path = folder.path.join(FILE);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match read_text(&path, LARGEST) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(RunError::io(&path, e)),
@@ -61,7 +68,7 @@ pub fn compare(folder: &RunFolder) -> Result<Option<Compared>, RunError> {
         let at = folder.path.join(name);
         if !at.is_file() {
             out.missing.push(name.to_string());
-        } else if sum(&at)? == *want {
+        } else if sum(&at)?.as_deref() == Some(*want) {
             out.same += 1;
         } else {
             out.changed.push(name.to_string());
@@ -114,9 +121,21 @@ fn entries(folder: &Path, wanted: impl Fn(std::fs::FileType) -> bool) -> Result<
     Ok(out)
 }
 
-fn sum(path: &Path) -> Result<String, RunError> {
-    let mut file = std::fs::File::open(path).map_err(|e| RunError::io(path, e))?;
-    let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut hash).map_err(|e| RunError::io(path, e))?;
-    Ok(hex(&hash.finalize()))
+/// The checksum of a file. A file that is longer than any of its kind is not read: it has none.
+fn sum(path: &Path) -> Result<Option<String>, RunError> {
+    let hashed = || -> std::io::Result<Option<String>> {
+        let file = open_regular(path)?;
+        let size = file.metadata()?.len();
+        let most = match path.extension().is_some_and(|e| e == "safetensors") {
+            true => checkpoint::claimed_length(path)?.unwrap_or(LARGEST),
+            false => LARGEST,
+        };
+        if size > most || machine::total_memory().is_some_and(|m| size > m) {
+            return Ok(None);
+        }
+        let mut hash = Sha256::new();
+        std::io::copy(&mut file.take(size + 1), &mut hash)?;
+        Ok(Some(hex(&hash.finalize())))
+    };
+    hashed().map_err(|e| RunError::io(path, e))
 }

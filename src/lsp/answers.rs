@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::convert::{Place, markdown, symbol_kind};
-use super::worker::{World, library_file};
+use super::worker::World;
 use super::{publish, uri, workspace};
 use crate::fmt::{self, diff};
 use crate::ide::actions::{self, ActionKind};
@@ -113,7 +113,7 @@ impl World {
                 return Some(json!({ "uri": open.place.uri, "range": open.place.range(range) }));
             }
             Some(p) => p.clone(),
-            None => library_file(&source.name, &source.text)?,
+            None => self.scratch.write(&source.name, &source.text).ok()?,
         };
         let place = self.place(&self.now.uri_of(&path), &source.text);
         Some(json!({ "uri": place.uri, "range": place.range(range) }))

@@ -1,5 +1,6 @@
 //! The working side: takes up what is queued, one thing after the other, each with the state of the world at that moment.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,27 @@ pub(super) struct World {
     pub(super) now: Snapshot,
     found: HashMap<String, Found>,
     published: Published,
+    pub(super) scratch: Scratch,
+}
+
+/// Files that the server writes for the editor to open: drawings, and files of the library. They are in a folder of their own, which only
+/// this user can read, whose name nobody can predict, and which goes with the server.
+#[derive(Default)]
+pub(super) struct Scratch(RefCell<Option<tempfile::TempDir>>);
+
+impl Scratch {
+    /// Writes a file, replacing one of that name.
+    pub(super) fn write(&self, name: &str, text: &str) -> std::io::Result<PathBuf> {
+        let mut folder = self.0.borrow_mut();
+        // Some systems clean up their folder for temporary files.
+        if folder.as_ref().is_none_or(|f| !f.path().is_dir()) {
+            *folder = Some(tempfile::Builder::new().prefix("mtlc-").tempdir()?);
+        }
+        let path = folder.as_ref().expect("made above").path().join(name);
+        std::fs::create_dir_all(path.parent().expect("it is in the folder"))?;
+        std::fs::write(&path, text)?;
+        Ok(path)
+    }
 }
 
 struct Found {
@@ -75,7 +97,13 @@ pub(super) fn imports(text: &str) -> bool {
 }
 
 pub(super) fn run(queue: &Queue, client: Client) {
-    let mut world = World { client, now: Snapshot::default(), found: HashMap::new(), published: Published::default() };
+    let mut world = World {
+        client,
+        now: Snapshot::default(),
+        found: HashMap::new(),
+        published: Published::default(),
+        scratch: Scratch::default(),
+    };
     while let Some((work, now)) = queue.next() {
         world.now = now;
         match work {
@@ -171,15 +199,4 @@ impl Snapshot {
 
 pub(super) fn analyse(now: &Snapshot, document: &Document) -> Analysis {
     Analysis::new(&document.text, &document.path, &|p| now.load(p))
-}
-
-/// A file of the library as one that an editor can open: written to the folder for temporary files when it is first asked for.
-pub(super) fn library_file(name: &str, text: &str) -> Option<PathBuf> {
-    let path = std::env::temp_dir().join(format!("mtlc-{}", env!("CARGO_PKG_VERSION"))).join(name);
-    if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
-        return Some(path);
-    }
-    std::fs::create_dir_all(path.parent()?).ok()?;
-    std::fs::write(&path, text).ok()?;
-    Some(path)
 }

@@ -1,26 +1,29 @@
 //! Weights on disk: safetensors with a header in a fixed order, written beside and renamed into place, so a file is either
 //! the old one or the new one.
 
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::{SafeTensors, View};
 
 use super::model::Model;
 use super::{RunError, seal};
-use crate::source::{read_bytes, temporary_file};
+use crate::source::{Folder, open_regular, read_rest};
 
 /// Writes named tensors. The same tensors give the same bytes.
-pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
-    write_tensors(path, pieces(tensors)?, None)
+pub fn save(folder: &Folder, name: &str, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
+    write_tensors(folder, name, pieces(tensors)?, None)
 }
 
 /// The same with a [`seal`] that says which network they are of.
-pub fn save_sealed(path: &Path, tensors: &[(String, Tensor)], binding: &str) -> Result<(), RunError> {
+pub fn save_sealed(folder: &Folder, name: &str, tensors: &[(String, Tensor)], binding: &str) -> Result<(), RunError> {
     let pieces = pieces(tensors)?;
     let metadata = seal::metadata(binding, seal::of_pieces(b"", &pieces));
-    write_tensors(path, pieces, Some(metadata))
+    write_tensors(folder, name, pieces, Some(metadata))
 }
 
 /// Tensors on their way to disk, by name.
@@ -73,7 +76,7 @@ impl Piece {
     }
 }
 
-impl safetensors::View for Piece {
+impl View for Piece {
     fn dtype(&self) -> Dtype {
         self.dtype
     }
@@ -89,46 +92,78 @@ impl safetensors::View for Piece {
 }
 
 /// Writes a safetensors file, one tensor in memory at a time. `metadata` should have one key: more are written in random order.
-/// The library sorts tensors by type and name.
 pub fn write_tensors(
-    path: &Path,
+    folder: &Folder,
+    name: &str,
     pieces: Vec<(String, Piece)>,
-    metadata: Option<std::collections::HashMap<String, String>>,
+    metadata: Option<HashMap<String, String>>,
 ) -> Result<(), RunError> {
-    place(path, |file| match safetensors::serialize_to_file(pieces, metadata, file) {
-        Err(safetensors::SafeTensorError::IoError(e)) => Err(e),
-        Err(e) => Err(std::io::Error::other(e)),
-        Ok(()) => Ok(()),
-    })
+    let written = folder.write(name, |file| serialize(pieces, metadata, file));
+    written.map_err(|e| RunError::io(&folder.path().join(name), e))
 }
 
-/// How temporary files begin: one that a crash leaves behind is known as ours.
-pub const TEMPORARY: &str = ".mtlc-";
-
-/// Writes a file beside and renames it into place.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    place(path, |file| std::fs::write(file, bytes))
-}
-
-/// Lets `fill` write a temporary file, then puts it in the place of `path`; both are on the disk when this returns.
-fn place(path: &Path, fill: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), RunError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
-    let temporary = temporary_file(TEMPORARY, 0o666, |b| b.tempfile_in(folder));
-    let file = temporary.map_err(|e| RunError::io(folder, e))?.into_temp_path();
-    let whole = fill(&file).and_then(|()| std::fs::File::open(&file)?.sync_all());
-    whole.map_err(|e| RunError::io(path, e))?;
-    file.persist(path).map_err(|e| RunError::io(path, e.error))?;
-    // The name is in the folder, which is a file of its own; not every file system lets it be synced.
-    if let Ok(folder) = std::fs::File::open(folder) {
-        let _ = folder.sync_all();
+/// The format in the order of the library: by type, the widest first, then by name. The library itself writes only to paths.
+fn serialize(
+    mut pieces: Vec<(String, Piece)>,
+    metadata: Option<HashMap<String, String>>,
+    file: &mut File,
+) -> std::io::Result<()> {
+    pieces.sort_by(|(a, x), (b, y)| y.dtype.cmp(&x.dtype).then(a.cmp(b)));
+    let mut end = 0;
+    let infos = pieces.iter().map(|(name, piece)| {
+        let begin = end;
+        end += piece.data_len();
+        let info = TensorInfo { dtype: piece.dtype, shape: piece.shape().to_vec(), data_offsets: (begin, end) };
+        (name.clone(), info)
+    });
+    let header = Metadata::new(metadata, infos.collect()).map_err(std::io::Error::other)?;
+    let mut header = serde_json::to_vec(&header)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
+    for (_, piece) in pieces {
+        out.write_all(&piece.bytes())?;
     }
-    Ok(())
+    out.flush()
+}
+
+/// No header of a safetensors file is longer.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// The bytes of a safetensors file. Where the length of the file is not the one that its header describes, only the header is read, and
+/// the library says what is wrong with it.
+pub fn read_tensors(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    let claimed = claimed(&mut file, &mut bytes)?;
+    if claimed == Some(size) {
+        read_rest(file, size, &mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// The length of a safetensors file according to its header; `None` if the header is wrong.
+pub fn claimed_length(path: &Path) -> std::io::Result<Option<u64>> {
+    claimed(&mut open_regular(path)?, &mut Vec::new())
+}
+
+/// Reads the header of a file into `bytes`.
+fn claimed(file: &mut File, bytes: &mut Vec<u8>) -> std::io::Result<Option<u64>> {
+    file.take(8).read_to_end(bytes)?;
+    let Ok(length) = <[u8; 8]>::try_from(bytes.as_slice()).map(u64::from_le_bytes) else { return Ok(None) };
+    if length > MAX_HEADER {
+        return Ok(None);
+    }
+    file.take(length).read_to_end(bytes)?;
+    let header: Option<Metadata> = serde_json::from_slice(&bytes[8..]).ok();
+    Ok(header.map(|h| 8 + length + h.data_len() as u64))
 }
 
 /// Reads named tensors as f32. Of a file that has a [`seal`], the values must be those that were saved.
 pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
-    let bytes = read_bytes(path, u64::MAX).map_err(|e| {
+    let bytes = read_tensors(path).map_err(|e| {
         RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
     })?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
@@ -163,15 +198,15 @@ pub fn load(path: &Path) -> Result<Vec<(String, Tensor)>, RunError> {
 }
 
 /// Saves all weights and buffers of a model; `binding` says of which network (`artifact::binding`).
-pub fn save_model(path: &Path, model: &Model, binding: &str) -> Result<(), RunError> {
+pub fn save_model(folder: &Folder, name: &str, model: &Model, binding: &str) -> Result<(), RunError> {
     let tensors: Vec<(String, Tensor)> =
         model.named().iter().map(|(n, v)| (n.to_string(), v.as_tensor().clone())).collect();
-    save_sealed(path, &tensors, binding)
+    save_sealed(folder, name, &tensors, binding)
 }
 
 /// Loads weights into a model; all names and shapes must agree, and the message names the first that do not.
 pub fn load_model(path: &Path, model: &Model) -> Result<(), RunError> {
-    let loaded: std::collections::HashMap<String, Tensor> = load(path)?.into_iter().collect();
+    let loaded: HashMap<String, Tensor> = load(path)?.into_iter().collect();
     let named = model.named();
     let missing: Vec<&str> = named.iter().map(|(n, _)| *n).filter(|n| !loaded.contains_key(*n)).collect();
     let mut extra: Vec<&str> =

@@ -1,6 +1,5 @@
 //! When a training loop saves its state and when it stops. The clock decides both, so neither may touch a result.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use candle_core::{Tensor, Var};
@@ -11,6 +10,7 @@ use super::control::{Control, Why};
 use super::model::Model;
 use super::state::{Header, State, States};
 use crate::optim::Optimizer;
+use crate::source::Folder;
 
 /// Share of the time that saving may take.
 const SAVING: u32 = 20;
@@ -36,9 +36,17 @@ pub struct Keeper<'a> {
     batch: usize,
     /// Found on disk.
     pub found: Option<State>,
-    /// Where the best weights so far are left for others to read, with what network they are of; and the epoch whose are there.
-    pub best: Option<(PathBuf, String)>,
+    /// Where the best weights so far are left for others to read; and the epoch whose are there.
+    pub best: Option<Place>,
     written: usize,
+}
+
+/// Where weights are left.
+pub struct Place {
+    pub folder: Folder,
+    pub name: String,
+    /// Which network they are of.
+    pub binding: String,
 }
 
 /// What to do after a step.
@@ -156,12 +164,12 @@ impl<'a> Keeper<'a> {
             }
         }
         states.save(&state)?;
-        if let (Some((path, binding)), Some(best)) = (&self.best, &state.header.best)
+        if let (Some(place), Some(best)) = (&self.best, &state.header.best)
             && best.epoch != self.written
         {
             let tensors = state.part("best");
             if !tensors.is_empty() {
-                checkpoint::save_sealed(path, &tensors, binding)?;
+                checkpoint::save_sealed(&place.folder, &place.name, &tensors, &place.binding)?;
                 self.written = best.epoch;
             }
         }

@@ -4,7 +4,6 @@
 //! is included as well. `tests/peak.rs` compares estimates with measured peaks.
 
 use super::feed::Feed;
-use super::machine;
 use super::model::Model;
 use super::record::Listener;
 use crate::diag::numbers::human_bytes;
@@ -16,6 +15,7 @@ use crate::plan::memory::{Ledger, Pace};
 use crate::plan::passes::recompute::{self, Chosen};
 use crate::plan::passes::{self, Switches};
 use crate::schema::{Args, Call};
+use crate::source::machine;
 
 /// Bytes, by what they are for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -17,9 +17,7 @@ pub mod format;
 mod forward;
 pub mod keeper;
 pub mod latency;
-mod limits;
 pub mod losses;
-pub mod machine;
 pub mod memory;
 pub mod model;
 pub mod reader;
@@ -36,6 +34,7 @@ pub mod weigher;
 
 use crate::data::DataError;
 use crate::source::json::Refused;
+use crate::source::{Loss, Lost};
 
 /// The reason of a failure of the file system, in words.
 pub fn plain(e: &std::io::Error) -> String {
@@ -75,6 +74,9 @@ pub enum RunError {
     Interrupted,
     #[error("cannot read or write `{path}`: {}", plain(source))]
     Io { path: String, source: std::io::Error },
+    /// A folder that cannot be written any more.
+    #[error(transparent)]
+    Lost(Lost),
     #[error("{0}")]
     Checkpoint(String),
     /// A required part of a run that is missing or belongs to something else.
@@ -101,7 +103,11 @@ fn without_backtrace(e: &candle_core::Error) -> String {
 
 impl RunError {
     pub fn io(path: &std::path::Path, source: std::io::Error) -> RunError {
-        RunError::Io { path: path.display().to_string(), source }
+        match Lost::of(&source) {
+            // The folder is the cause, not the file.
+            Some(lost) => RunError::Lost(lost.clone()),
+            None => RunError::Io { path: path.display().to_string(), source },
+        }
     }
 
     /// Makes the error for a value that a file cannot contain.
@@ -129,6 +135,11 @@ impl RunError {
                 Some("lower the learning rate, or limit the gradient with `clip = 1.0`; the checkpoints written so far are kept".into())
             }
             RunError::Part { help, .. } => Some(help.clone()),
+            RunError::Lost(lost) => Some(match lost.how {
+                Loss::Renamed => "nothing was written to what is there now; where the folder is now, the run is as it was last saved: go on with `--resume` and the new name".into(),
+                Loss::Removed => "what the run had saved went with it: begin again".into(),
+                Loss::Taken => "nothing more was written; end the other process, then go on with `--resume`".into(),
+            }),
             RunError::Memory { activations, .. } => Some(match activations {
                 true => "make `batch` smaller, or stages narrower, or let steps compute again what does not fit: `train { memory = 2G }`; `--ignore-memory` runs it all the same".into(),
                 false => "make stages narrower or copies fewer; `--ignore-memory` runs it all the same".into(),

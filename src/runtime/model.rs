@@ -6,16 +6,17 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::RngExt;
 use rand_distr::{Distribution, Normal};
 
+use super::blocks;
 use super::forward::Way;
 use super::tape::{Observer, Tape};
 use super::watch;
 use super::waves::Waves;
-use super::{blocks, machine};
 use crate::ir::routes;
 use crate::ops::Init;
 use crate::plan::passes::{self, Switches};
 use crate::plan::{Plan, Route, Symbols};
 use crate::random::Randomness;
+use crate::source::machine;
 
 /// A plan with its weights on a device.
 pub struct Model {

@@ -12,9 +12,8 @@ use safetensors::tensor::Dtype;
 use sha2::{Digest, Sha256};
 
 use super::RunError;
-use super::checkpoint::Piece;
+use super::checkpoint::{Piece, read_tensors};
 pub use crate::data::hex;
-use crate::source::read_bytes;
 
 const KEY: &str = "mtlc";
 const VALUES: &str = " values:sha256:";
@@ -66,7 +65,7 @@ pub fn of_pieces(before: &[u8], pieces: &[(String, Piece)]) -> Sum {
 
 /// Reads what a weights file says of itself, and compares it with its values.
 pub fn read(path: &Path) -> Result<Sealed, RunError> {
-    let bytes = read_bytes(path, u64::MAX).map_err(|e| {
+    let bytes = read_tensors(path).map_err(|e| {
         RunError::Checkpoint(format!("cannot read the weights `{}`: {}", path.display(), super::plain(&e)))
     })?;
     of(&bytes)

@@ -10,7 +10,7 @@ use super::checkpoint;
 use crate::ops::{self, Pass};
 use crate::random::Randomness;
 use crate::schema::{Args, Value};
-use crate::source::{FileId, Span, Spanned};
+use crate::source::{FileId, Folder, Span, Spanned, TEMPORARY};
 
 /// Rows, inputs and outputs: enough for the kernels' blocks to be in use.
 const SIZES: [usize; 3] = [96, 200, 72];
@@ -89,12 +89,12 @@ fn run(device: &Device, x: &[f32], w: &[f32], b: &[f32]) -> candle_core::Result<
 
 /// Writes weights into a folder, reads them back, and removes them.
 pub fn keep(folder: &Path) -> Result<(), String> {
-    let place = tempfile::Builder::new().prefix(".mtlc-").tempdir_in(folder).map_err(|e| super::plain(&e))?;
-    let path = place.path().join("weights.safetensors");
+    let place = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(folder).map_err(|e| super::plain(&e))?;
+    let (name, held) = ("weights.safetensors", Folder::open(place.path()).map_err(|e| super::plain(&e))?);
     let values: Vec<f32> = (0..1000).map(|i| i as f32 / 7.0).collect();
     let made = Tensor::from_slice(&values, (20, 50), &Device::Cpu).map_err(|e| e.to_string())?;
-    checkpoint::save(&path, &[("a".to_string(), made)]).map_err(|e| e.to_string())?;
-    let back = checkpoint::load(&path).map_err(|e| e.to_string())?;
+    checkpoint::save(&held, name, &[("a".to_string(), made)]).map_err(|e| e.to_string())?;
+    let back = checkpoint::load(&place.path().join(name)).map_err(|e| e.to_string())?;
     let same = match back.as_slice() {
         [(name, t)] => name == "a" && t.flatten_all().and_then(|t| t.to_vec1::<f32>()).is_ok_and(|v| v == values),
         _ => false,

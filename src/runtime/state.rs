@@ -6,7 +6,7 @@
 //! before it. Random draws are functions of seed and counters, so there is no generator to save.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
@@ -14,12 +14,12 @@ use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
-use super::checkpoint::{pieces, write_tensors};
+use super::checkpoint::{pieces, read_tensors, write_tensors};
 use super::format::{self, Record};
 use super::losses::Tally;
 use super::record::{SplitLosses, SplitScores};
 use super::seal::{Sum, of_pieces};
-use crate::source::{json, read_bytes};
+use crate::source::{Folder, json};
 
 /// Where a loop stands: after `cursor` steps of `epoch`; an epoch whose steps are all done still has to be evaluated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -105,17 +105,17 @@ impl State {
         names.filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.strip_prefix('/')?.to_string(), t.clone()))).collect()
     }
 
-    pub fn write(&self, path: &Path) -> Result<(), RunError> {
+    pub fn write(&self, folder: &Folder, name: &str) -> Result<(), RunError> {
         let pieces = pieces(&self.tensors)?;
         let sum = of_pieces(&self.header.said()?, &pieces);
         let sealed = Sealed { version: Sealed::VERSION, sha256: sum.finish(), header: self.header.clone() };
         let text = json::line(&sealed).map_err(RunError::refused(&self.header.phase))?;
-        write_tensors(path, pieces, Some(HashMap::from([(KEY.to_string(), text)])))
+        write_tensors(folder, name, pieces, Some(HashMap::from([(KEY.to_string(), text)])))
     }
 
     /// Reads a state; the message says what is wrong with the file.
     pub fn read(path: &Path) -> Result<State, RunError> {
-        let bytes = read_bytes(path, u64::MAX).map_err(|e| RunError::io(path, e))?;
+        let bytes = read_tensors(path).map_err(|e| RunError::io(path, e))?;
         State::from_bytes(&bytes)
             .map_err(|why| RunError::Checkpoint(format!("the saved state `{}` {why}", path.display())))
     }
@@ -154,46 +154,42 @@ fn numbers<T, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> 
     bytes.as_chunks::<N>().0.iter().map(|b| number(*b)).collect()
 }
 
-/// The states of a run: a folder of files, named by phase and step.
+/// The folder of the states in a run folder.
+const BELOW: &str = "resume";
+
+/// The states of a run: files named by phase and step.
 #[derive(Debug, Clone)]
 pub struct States {
-    folder: PathBuf,
+    /// The run folder.
+    folder: Folder,
     /// How many of a phase are kept.
     keep: usize,
 }
 
 impl States {
-    pub fn new(folder: PathBuf, keep: usize) -> States {
+    pub fn new(folder: Folder, keep: usize) -> States {
         States { folder, keep: keep.max(1) }
     }
 
-    /// Files of a phase by step, oldest first.
-    fn files(&self, phase: &str) -> Vec<(u64, PathBuf)> {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let step = name.strip_suffix(".safetensors").and_then(|n| n.rsplit_once('-'));
-            if let Some((of, step)) = step
-                && of == phase
-                && let Ok(step) = step.parse()
-            {
-                files.push((step, entry.path()));
-            }
-        }
-        files.sort();
-        files
+    /// Phase, step and name of every state.
+    fn all(&self) -> Vec<(String, u64, String)> {
+        let read = |name: String| {
+            let (phase, step) = name.strip_suffix(".safetensors")?.rsplit_once('-')?;
+            Some((phase.to_string(), step.parse().ok()?, format!("{BELOW}/{name}")))
+        };
+        let mut all: Vec<_> = self.folder.files(BELOW).into_iter().filter_map(read).collect();
+        all.sort();
+        all
+    }
+
+    /// Files of a phase, oldest first.
+    fn files(&self, phase: &str) -> Vec<String> {
+        self.all().into_iter().filter(|(of, ..)| of == phase).map(|(.., name)| name).collect()
     }
 
     /// Phases that have states.
     pub fn phases(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if let Some((phase, _)) = name.strip_suffix(".safetensors").and_then(|n| n.rsplit_once('-')) {
-                names.push(phase.to_string());
-            }
-        }
-        names.sort();
+        let mut names: Vec<String> = self.all().into_iter().map(|(phase, ..)| phase).collect();
         names.dedup();
         names
     }
@@ -201,10 +197,10 @@ impl States {
     /// Writes a state, then removes those of its phase that are too old.
     pub fn save(&self, state: &State) -> Result<(), RunError> {
         let Header { phase, position, .. } = &state.header;
-        state.write(&self.folder.join(format!("{phase}-{:010}.safetensors", position.step)))?;
+        state.write(&self.folder, &format!("{BELOW}/{phase}-{:010}.safetensors", position.step))?;
         let files = self.files(phase);
-        for (_, path) in files.iter().take(files.len().saturating_sub(self.keep)) {
-            std::fs::remove_file(path).map_err(|e| RunError::io(path, e))?;
+        for name in files.iter().take(files.len().saturating_sub(self.keep)) {
+            self.folder.remove(name).map_err(|e| RunError::io(&self.folder.path().join(name), e))?;
         }
         Ok(())
     }
@@ -212,8 +208,9 @@ impl States {
     /// The newest state of a phase that is whole and belongs to `run`, and what is to be said of those passed over.
     pub fn latest(&self, phase: &str, run: &str) -> (Option<State>, Vec<String>) {
         let mut passed = Vec::new();
-        for (_, path) in self.files(phase).iter().rev() {
-            match State::read(path) {
+        for name in self.files(phase).iter().rev() {
+            let path = self.folder.path().join(name);
+            match State::read(&path) {
                 Ok(state) if state.header.run == run && state.header.phase == phase => return (Some(state), passed),
                 Ok(_) => passed.push(format!(
                     "the saved state `{}` belongs to another program or seed: it is passed over",
@@ -227,11 +224,11 @@ impl States {
 
     /// Removes the states of a phase that is done.
     pub fn clear(&self, phase: &str) {
-        for (_, path) in self.files(phase) {
+        for name in self.files(phase) {
             // One that stays costs space and no more: the phase is recorded as done.
-            let _ = std::fs::remove_file(path);
+            let _ = self.folder.remove(&name);
         }
         // Succeeds when the last phase has gone.
-        let _ = std::fs::remove_dir(&self.folder);
+        let _ = self.folder.remove_empty(BELOW);
     }
 }

@@ -4,7 +4,7 @@
 //! own, so that a run that is stopped goes on in the phase where it stood; and it ends with one decision per choice of the space.
 //! Derivation, retraining, records, verification and messages follow from the decisions and are the same for all.
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
 use std::path::PathBuf;
 
@@ -71,6 +71,8 @@ pub trait Bench {
     fn record(&mut self, phase: &str, trained: Trained, listener: &mut dyn Listener) -> Result<(), RunError>;
     /// Where the weights of a phase's network are kept.
     fn weights(&self, phase: &str) -> PathBuf;
+    /// Saves the weights of a phase's network.
+    fn save(&self, phase: &str, tensors: &[(String, Tensor)]) -> Result<(), RunError>;
     /// Leaves a file with the run.
     fn write(&self, name: &str, text: &str) -> Result<(), RunError>;
     /// A file that was left with the run.
@@ -156,9 +158,9 @@ pub fn train_part(
             if let Some(at) = fitted.stopped {
                 return Ok(Ended::Stopped(at, None));
             }
-            let named: Vec<(String, candle_core::Tensor)> =
+            let named: Vec<(String, Tensor)> =
                 model.named().into_iter().map(|(n, v)| (n.to_string(), v.as_tensor().clone())).collect();
-            checkpoint::save(&path, &named)?;
+            bench.save(phase, &named)?;
             let trained = Trained { epochs: fitted.epochs, best_epoch: fitted.epoch, train: fitted.train, seconds };
             bench.record(phase, trained.clone(), listener)?;
             trained

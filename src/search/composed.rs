@@ -9,6 +9,7 @@
 
 use std::path::PathBuf;
 
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::bench::{Bench, Ended, Ground, Outcome, Trained};
@@ -170,6 +171,10 @@ impl Bench for Segment<'_> {
 
     fn weights(&self, phase: &str) -> PathBuf {
         self.inner.weights(&self.name(phase))
+    }
+
+    fn save(&self, phase: &str, tensors: &[(String, Tensor)]) -> Result<(), RunError> {
+        self.inner.save(&self.name(phase), tensors)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), RunError> {

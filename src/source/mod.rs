@@ -1,12 +1,21 @@
-//! Source files, byte spans, and the way from a byte offset to a line and a column.
+//! Source files, byte spans, and the way from a byte offset to a line and a column. How any file is opened, and how a folder is
+//! written: [`open_regular`] and [`Folder`] are the only doors.
 //!
 //! Everything that points into a user's text does it with a [`Span`]: a file id and a byte range. Spans stand
 //! beside values and never take part in equality of meaning. Nothing in this room knows the language.
 
 mod disk;
+mod folder;
+#[cfg(not(unix))]
+mod held_other;
+#[cfg(unix)]
+mod held_unix;
 pub mod json;
+mod limits;
+pub mod machine;
 
-pub use disk::{CHANGED, NOT_REGULAR, programs, read_bytes};
+pub use disk::{CHANGED, NOT_REGULAR, open_regular, programs, read_bytes, read_rest, read_text, reserve};
+pub use folder::{Folder, LOCK, Lock, Loss, Lost, TEMPORARY};
 
 use std::path::{Path, PathBuf};
 

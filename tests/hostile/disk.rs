@@ -26,7 +26,7 @@ impl Drop for Small {
 #[test]
 fn a_disk_that_fills() {
     let place = Place::table();
-    let Some(_small) = Small::mount(&place.path("small"), "24k").filter(|_| is_root()) else {
+    let Some(_small) = Small::mount(&place.path("small"), "28k").filter(|_| is_root()) else {
         println!("skipped: a small file system takes root and the right to mount");
         return;
     };

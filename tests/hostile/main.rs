@@ -8,6 +8,7 @@
 mod arithmetic;
 mod data;
 mod disk;
+mod folders;
 mod paths;
 mod place;
 mod screen;

@@ -54,7 +54,8 @@ fn go(args: &CompareArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
         ignore_memory: args.ignore_memory,
     };
     let mut progress = Progress::new(terminal);
-    let ended = compare::execute(&path, &request, &means, &mut progress);
+    let folder = RunFolder::at(&path);
+    let ended = compare::execute(&folder, &request, &means, &mut progress);
     progress.finish();
     match ended.map_err(|f| stop(f, terminal))? {
         Ended::Stopped(at) => {
@@ -73,7 +74,6 @@ fn go(args: &CompareArgs, terminal: &Terminal) -> Result<Outcome, Stop> {
             Ok(Ok(Exit::Stopped))
         }
         Ended::Done(comparison) => {
-            let folder = RunFolder { path: path.clone() };
             for (name, text) in [
                 ("compare.md", tables::markdown(&comparison)),
                 ("compare.csv", tables::csv(&comparison)),

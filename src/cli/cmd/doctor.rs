@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::cli::exit::{Exit, Outcome};
 use crate::cli::terminal::Terminal;
 use crate::report::table::human_bytes;
-use crate::runtime::{machine, selftest};
+use crate::runtime::selftest;
 use crate::screen::paint;
+use crate::source::machine;
 
 /// As pinned in `Cargo.lock`; a test compares.
 const LIBRARIES: [(&str, &str); 5] = [

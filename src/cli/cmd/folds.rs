@@ -72,7 +72,8 @@ fn work(path: PathBuf, request: &Request, args: &RunArgs, terminal: &Terminal) -
         ignore_memory: args.ignore_memory,
     };
     let mut progress = Progress::new(terminal);
-    let ended = folds::execute(&path, request, &means, &mut progress);
+    let folder = RunFolder::at(&path);
+    let ended = folds::execute(&folder, request, &means, &mut progress);
     progress.finish();
     match ended.map_err(|f| stop(f, terminal))? {
         Ended::Stopped(at) => {
@@ -92,7 +93,6 @@ fn work(path: PathBuf, request: &Request, args: &RunArgs, terminal: &Terminal) -
             Ok(Ok(Exit::Stopped))
         }
         Ended::Done(found) => {
-            let folder = RunFolder { path: path.clone() };
             for (name, text) in [("folds.md", tables::markdown(&found)), ("folds.csv", tables::csv(&found))] {
                 folder.write(name, &text).map_err(failed)?;
             }

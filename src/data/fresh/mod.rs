@@ -18,6 +18,7 @@ use super::raw::{Raw, RawColumn, Split};
 use super::{DataError, text};
 use crate::diag::suggest;
 use crate::schema::Args;
+use crate::source::open_regular;
 
 /// The split of a [`Raw`] that new rows stand in: not the training split, whose oddities are worth notes.
 pub const SPLIT: usize = 2;
@@ -201,7 +202,7 @@ fn kind(path: &Path) -> Result<Kind, DataError> {
     if about.is_dir() {
         return Ok(Kind::Picture);
     }
-    if !about.is_file() {
+    if is_stream(path) {
         // A pipe can be read once.
         return Ok(Kind::Table);
     }
@@ -220,11 +221,19 @@ fn kind(path: &Path) -> Result<Kind, DataError> {
     })
 }
 
+/// Whether the path is one of the streams that this process was started with, as in `mtlc predict run <(zcat new.csv.gz)`. Other pipes
+/// are refused: to open one could block for ever.
+fn is_stream(path: &Path) -> bool {
+    let given = ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|p| path.starts_with(p));
+    given && std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
+}
+
 /// A file's bytes, unpacked if it is gzip.
 fn unpacked(path: &Path) -> Result<Box<dyn Read>, DataError> {
     let file: Box<dyn Read> = match path == Path::new("-") {
         true => Box::new(std::io::stdin()),
-        false => Box::new(std::fs::File::open(path).map_err(|e| cannot_read(path, &e))?),
+        false if is_stream(path) => Box::new(std::fs::File::open(path).map_err(|e| cannot_read(path, &e))?),
+        false => Box::new(open_regular(path).map_err(|e| cannot_read(path, &e))?),
     };
     let mut file = std::io::BufReader::with_capacity(1 << 16, file);
     let mut first = Vec::with_capacity(2);
@@ -250,6 +259,10 @@ fn cannot_read(path: &Path, e: &std::io::Error) -> DataError {
         NotFound => DataError::option(format!("there is no `{}`", path.display()), "name files or folders of new data"),
         UnexpectedEof => DataError::Truncated { path, detail: "the compressed stream is cut off".into() },
         PermissionDenied => DataError::option(format!("cannot read `{}`: permission denied", path.display()), ""),
+        InvalidInput => DataError::option(
+            format!("cannot read `{}`: {e}", path.display()),
+            "copy it to a file, or give a table as standard input: `mtlc predict RUN - < FILE`",
+        ),
         IsADirectory => DataError::option(format!("`{}` is a folder", path.display()), "name the files in it"),
         _ => DataError::option(format!("cannot read `{}`: {e}", path.display()), "copy or fetch the file again"),
     }

@@ -140,7 +140,7 @@ impl Intake {
 
     /// Refuses a picture by its header.
     fn fits(&self, path: &Path, resize: bool) -> Result<(), DataError> {
-        let bytes = std::fs::read(path).map_err(|e| super::cannot_read(path, &e))?;
+        let bytes = picture::bytes(path).map_err(|e| super::cannot_read(path, &e))?;
         let (width, height) = picture::shown(&bytes, path, self.exif)?;
         if (width, height) == (self.form.width, self.form.height) {
             return Ok(());
@@ -164,7 +164,7 @@ impl Intake {
 
     /// The values of one picture, in the axis order of the training arrays.
     fn read(&self, path: &Path) -> Result<Vec<f32>, DataError> {
-        let bytes = std::fs::read(path).map_err(|e| super::cannot_read(path, &e))?;
+        let bytes = picture::bytes(path).map_err(|e| super::cannot_read(path, &e))?;
         let planes = self.form.read(path, &bytes, self.exif)?;
         let mut pixels = self.order.held(self.form.sizes(), planes);
         let [low, high] = self.ends;

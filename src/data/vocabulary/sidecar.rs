@@ -20,13 +20,16 @@ use sha2::{Digest, Sha256};
 use super::{escaped, in_order, lines, unescaped};
 use crate::data::files::hex;
 use crate::data::freeze::{ColumnFacts, Facts, Schema};
-use crate::source::temporary_file;
+use crate::source::{TEMPORARY, read_bytes, temporary_file};
 
 /// If all vocabularies of a data set together have more bytes than this, the large ones are stored in a file.
 const INLINE: usize = 256 << 10;
 
 /// A vocabulary of at most this many bytes is always stored in the program.
 const SMALL: usize = 1 << 10;
+
+/// No vocabulary file is larger.
+const MOST: u64 = 1 << 30;
 
 const FIRST: &str = "mtl vocabulary 1";
 
@@ -74,7 +77,7 @@ impl Sidecar {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let path = folder.join(&self.name);
         if path.symlink_metadata().is_ok() {
-            return match std::fs::read(&path) {
+            return match read_bytes(&path, MOST) {
                 Ok(there) if there == self.text.as_bytes() => Ok(()),
                 Ok(_) => Err(std::io::Error::new(
                     std::io::ErrorKind::AlreadyExists,
@@ -83,13 +86,13 @@ impl Sidecar {
                 Err(e) => Err(e),
             };
         }
-        let mut file = temporary_file(".mtlc-", 0o666, |b| b.tempfile_in(folder))?;
+        let mut file = temporary_file(TEMPORARY, 0o666, |b| b.tempfile_in(folder))?;
         file.write_all(self.text.as_bytes())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(&path) {
             Ok(_) => Ok(()),
             // Another process has written the file in the meantime.
-            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => match std::fs::read(&path)? {
+            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => match read_bytes(&path, MOST)? {
                 there if there == self.text.as_bytes() => Ok(()),
                 _ => Err(e.error),
             },

@@ -4,6 +4,7 @@
 //! ```text
 //! request.json    what was asked for             runs/NAME-N/    the run of seed N, an ordinary run folder
 //! programs/       the file on its own, schemas embedded (program.mtl), and one program per strategy
+//! run.lock        held by the process that works here
 //! compare.json    every number                   compare.md, compare.csv (a row per strategy), runs.csv (a row per run)
 //! ```
 //!
@@ -24,13 +25,14 @@ pub use super::several::Means;
 use super::several::{self, misused, new_folder};
 use super::{Failure, Finding, NetworkResult, Prepared, RunFolder, SearchResult, Summary, train_args};
 use crate::artifact;
+use crate::data::quoted_text;
+use crate::driver;
 use crate::ir::partition;
 use crate::runtime::RunError;
-use crate::runtime::checkpoint::write_atomically;
 use crate::runtime::epochs::Stopped;
 use crate::runtime::format::Record;
 use crate::runtime::record::Listener;
-use crate::search::strategies;
+use crate::search::{strategies, strategy};
 
 pub use numbers::{Chain, Spread, Standing, Verdict, agreement, delta, verdict};
 use programs::Base;
@@ -233,27 +235,46 @@ pub fn open(path: &Path) -> Result<Request, RunError> {
             "`{shown}` is no comparison: it holds no `request.json`; name a folder that `mtlc compare` has left"
         )));
     }
-    RunFolder { path: path.to_path_buf() }.read_json("request.json")
+    let request: Request = RunFolder::at(path).read_json("request.json")?;
+    match request.entries.iter().find(|e| !is_entry(&e.name)) {
+        None => Ok(request),
+        Some(entry) => Err(RunError::Checkpoint(format!(
+            "`{}` names {}, which is no strategy and no baseline: it was edited",
+            path.join("request.json").display(),
+            quoted_text(&entry.name)
+        ))),
+    }
+}
+
+/// Whether a comparison has rows of this name. Names become names of files.
+fn is_entry(name: &str) -> bool {
+    BASELINES.contains(&name) || strategy(name).is_some()
 }
 
 /// Does what is left of a comparison.
-pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn Listener) -> Result<Ended, Failure> {
-    let folder = RunFolder { path: path.to_path_buf() };
+pub fn execute(
+    folder: &RunFolder,
+    request: &Request,
+    means: &Means,
+    listener: &mut dyn Listener,
+) -> Result<Ended, Failure> {
+    let _lock = several::take(folder)?;
+    let path = &folder.path;
     for entry in &request.entries {
         let program = path.join("programs").join(format!("{}.mtl", entry.name));
         if entry.name == RANDOM && !program.is_file() {
-            let text = std::fs::read_to_string(path.join("programs").join("program.mtl"));
-            let text = text.map_err(|e| RunError::io(&path.join("programs").join("program.mtl"), e))?;
-            let base = compiled(&text, &[], &path.join("programs").join("program.mtl"));
+            let at = path.join("programs").join("program.mtl");
+            let text = driver::read(&at).map_err(|e| RunError::io(&at, e))?;
+            let base = compiled(&text, &[], &at);
             let checked =
                 base.checked.as_ref().ok_or_else(|| misused("the program of the comparison has errors".into()))?;
             let draws = draws(path, request, checked)?;
             let asked = Asked { name: RANDOM.into(), body: None };
             let program_text = Base { text: &text, checked }.program(&asked, draws).text;
-            write_atomically(&program, program_text.as_bytes())?;
+            folder.write(&format!("programs/{RANDOM}.mtl"), &program_text)?;
         }
         for seed in &request.seeds {
-            if let Some(at) = one(path, &program, &entry.name, (*seed, &request.set), means, listener)? {
+            if let Some(at) = one(folder, &program, &entry.name, (*seed, &request.set), means, listener)? {
                 return Ok(Ended::Stopped(at));
             }
         }
@@ -264,12 +285,16 @@ pub fn execute(path: &Path, request: &Request, means: &Means, listener: &mut dyn
 }
 
 fn run_folder(path: &Path, name: &str, seed: u64) -> RunFolder {
-    RunFolder { path: path.join("runs").join(format!("{name}-{seed}")) }
+    RunFolder::at(&path.join(run_name(name, seed)))
+}
+
+fn run_name(name: &str, seed: u64) -> String {
+    format!("runs/{name}-{seed}")
 }
 
 /// Runs a program with a seed, or continues that run. The run records what `--set` changed. A run that diverges is a result, too.
 fn one(
-    path: &Path,
+    within: &RunFolder,
     program: &Path,
     name: &str,
     (seed, set): (u64, &Assigned),
@@ -277,8 +302,8 @@ fn one(
     listener: &mut dyn Listener,
 ) -> Result<Option<Stopped>, Failure> {
     let command = if BASELINES.contains(&name) { Command::Train } else { Command::Run };
-    let (folder, title) = (run_folder(path, name, seed), format!("{name}, seed {seed}"));
-    let of = several::One { command, program, folder: &folder, seed, set, baselines: false, title };
+    let title = format!("{name}, seed {seed}");
+    let of = several::One { command, program, within, name: run_name(name, seed), seed, set, baselines: false, title };
     several::one(&of, means, listener)
 }
 
@@ -310,7 +335,7 @@ fn collect(path: &Path, request: &Request) -> Result<Comparison, Failure> {
             let info: Info = folder.read_json("run.json")?;
             let none = One {
                 seed: *seed,
-                folder: format!("runs/{}-{seed}", entry.name),
+                folder: run_name(&entry.name, *seed),
                 diverged: info.status == Status::Diverged,
                 delta: None,
                 search: None,

@@ -53,7 +53,7 @@ pub(super) fn steps(
     let folder = tempfile::tempdir().map_err(|e| RunError::io(&std::env::temp_dir(), e))?;
     let asked = Arc::new(AtomicBool::new(false));
     let control = Control::new(asked.clone(), None);
-    let mut bench = Loose { folder: RunFolder { path: folder.path().to_path_buf() }, control };
+    let mut bench = Loose { folder: RunFolder::at(folder.path()), control };
     let mut clock = Clock { asked, warmup, steps, seen: 0, last: None, times: Vec::new() };
     let ground = Ground { checked, network, search: first, feed: &feed, random, device };
     let (ended, watched) = watch::watching(|| match searches.len() {

@@ -8,6 +8,7 @@ use gen_lsp_types::ExecuteCommandParams;
 use serde_json::{Value, json};
 
 use super::{Answer, Open, Refusal, read};
+use crate::driver;
 use crate::ide::facts;
 use crate::lsp::uri;
 use crate::lsp::worker::World;
@@ -28,8 +29,8 @@ pub(super) fn on_command(world: &mut World, params: Value) -> Answer {
             let svg = drawing(&open, None, GraphFormat::Svg)
                 .ok_or_else(|| Refusal::failed("there is nothing to draw while the program has errors"))?;
             let name = uri::path(&uri).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-            let path = std::env::temp_dir().join(format!("mtlc-{}-{name}.svg", std::process::id()));
-            std::fs::write(&path, &svg).map_err(|e| Refusal::failed(e.to_string()))?;
+            let path = world.scratch.write(&format!("{name}.svg"), &svg);
+            let path = path.map_err(|e| Refusal::failed(e.to_string()))?;
             let at = uri::of(&path);
             if world.client.shows_documents {
                 world.client.ask("window/showDocument", json!({ "uri": at, "external": true }));
@@ -68,7 +69,7 @@ fn summary(open: &Open) -> String {
 /// Starts a run of the file on disk and does not wait for it: what it says goes to a file beside the program.
 fn run(world: &mut World, uri: &str, verb: &str) -> Answer {
     let path = uri::path(uri);
-    let on_disk = std::fs::read_to_string(&path).ok();
+    let on_disk = driver::read(&path).ok();
     let same = world.now.documents.get(uri).is_some_and(|d| on_disk.as_deref() == Some(&*d.text));
     if !same {
         return Err(Refusal::failed("save the file first: what runs is what stands on disk"));

@@ -35,7 +35,8 @@ impl Checkpoints {
         let (model, wide) = (model(SPEC), model(&SPEC.replace("linear(4)", "linear(6)")));
         let path = folder.path().join("w");
         let saved = |m: &Model| {
-            save_model(&path, m, "network").expect("it is written");
+            let held = mtlc::source::Folder::open(folder.path()).expect("a folder");
+            save_model(&held, "w", m, "network").expect("it is written");
             std::fs::read(&path).expect("it was written")
         };
         let (good, other) = (saved(&model), saved(&wide));

@@ -40,7 +40,8 @@ impl States {
         let folder = Folder::new();
         let saved = [state(7, 0.5), state(8, 0.75)].map(|state| {
             let path = folder.path().join("s");
-            state.write(&path).expect("it is written");
+            let held = mtlc::source::Folder::open(folder.path()).expect("a folder");
+            state.write(&held, "s").expect("it is written");
             (std::fs::read(&path).expect("it was written"), state)
         });
         States { saved: saved.into() }

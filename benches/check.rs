@@ -1,9 +1,15 @@
 //! How long checking takes, and how it grows: a long program (stages, blocks, tasks), and a large space (tasks and candidate
 //! nodes). Each at a quarter, a half and the whole of the size; the best of three, in milliseconds. `cargo bench --bench check`.
 
+#[path = "../tests/scale/programs.rs"]
+mod programs;
+
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
+
+/// Milliseconds that a check of 100,000 things may take.
+const MOST: f64 = 2000.0;
 
 /// About `lines` lines: half blocks and stages that use them, half tasks of three lines with their heads.
 fn long_program(lines: usize) -> String {
@@ -69,6 +75,14 @@ fn time(text: &str) -> f64 {
         }
     }
     best
+}
+
+/// One check of a text that may have mistakes, in milliseconds.
+fn once(text: &str) -> f64 {
+    let load = |p: &Path| Err(std::io::Error::other(p.display().to_string()));
+    let start = Instant::now();
+    std::hint::black_box(mtlc::driver::compile_text(text, Path::new("bench.mtl"), &Default::default(), &load));
+    start.elapsed().as_secs_f64() * 1e3
 }
 
 fn main() {

@@ -8,9 +8,6 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
 
-/// Milliseconds that a check of 100,000 things may take.
-const MOST: f64 = 2000.0;
-
 /// About `lines` lines: half blocks and stages that use them, half tasks of three lines with their heads.
 fn long_program(lines: usize) -> String {
     let stages = (lines / 40).max(1);
@@ -75,14 +72,6 @@ fn time(text: &str) -> f64 {
         }
     }
     best
-}
-
-/// One check of a text that may have mistakes, in milliseconds.
-fn once(text: &str) -> f64 {
-    let load = |p: &Path| Err(std::io::Error::other(p.display().to_string()));
-    let start = Instant::now();
-    std::hint::black_box(mtlc::driver::compile_text(text, Path::new("bench.mtl"), &Default::default(), &load));
-    start.elapsed().as_secs_f64() * 1e3
 }
 
 fn main() {

@@ -105,8 +105,11 @@ fn is_style(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || b == b';')
 }
 
-/// Where bugs of mtlc are reported.
-pub const ISSUES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/issues");
+/// Where bugs of mtlc are reported: at the `repository` of `Cargo.toml`, once it has an address.
+pub const ISSUES: &str = match env!("CARGO_PKG_REPOSITORY").is_empty() {
+    true => "the issue tracker of the repository that mtlc came from",
+    false => concat!(env!("CARGO_PKG_REPOSITORY"), "/issues"),
+};
 
 /// The message and the help of an error that is a mistake of mtlc, not of the user.
 pub fn bug(what: &str) -> (String, String) {

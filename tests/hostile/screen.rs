@@ -365,5 +365,4 @@ fn a_panic_says_two_lines_and_more_on_request() {
     }
     let text = said(Some("1"));
     assert!(text.lines().count() > 6 && text.contains("mtlc::"), "{text}");
-    assert!(mtlc::screen::ISSUES.starts_with("https://"));
 }

@@ -107,7 +107,7 @@ fn slip(word: &str, near: &str) -> bool {
     let ends = head == 0 || tail == 0;
     match (x, y) {
         ([p, q], [r, s]) => p == s && q == r && b.len() >= 4,
-        ([_], [_]) => b.len() >= 5,
+        ([_], [_]) => b.len() >= 5 && head > 0,
         // A doubled letter: the end of the common beginning is the letter itself.
         ([p], []) => head > 0 && a[head - 1] == *p && (tail > 0 || *p != 's') && b.len() >= 4 || !ends && b.len() >= 6,
         ([], [q]) => b.len() >= 5 && head > 0 && (tail > 0 || *q != 's'),
@@ -186,6 +186,7 @@ mod tests {
             "sgdw",
             "ada",
             "auprc",
+            "reads",
             "StepLR",
             "user",
             "userss",

@@ -125,6 +125,8 @@ const LIKE: &[(&str, &[&str])] = &[
     ("adaptiveavgpool2d", &["global_avg_pool"]),
     ("dropout2d", &["dropout"]),
     ("onehotencoding", &["one_hot"]),
+    ("view", &["flatten"]),
+    ("reshape", &["flatten"]),
     ("upsampling", &["upsample"]),
     ("interpolate", &["upsample"]),
     ("sigmoid", &["binary"]),

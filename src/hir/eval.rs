@@ -185,10 +185,15 @@ pub fn constant(expr: &Expr, scope: &Scope, diags: &mut Diagnostics) -> Option<C
     }
 }
 
+/// How other languages write that there is no value.
+fn is_null(word: &str) -> bool {
+    ["none", "null", "nil", "undefined"].contains(&word.to_lowercase().as_str())
+}
+
 fn unknown_value(name: &Name, scope: &Scope, diags: &mut Diagnostics) {
     let mut d = Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("`{}` has no value here", name.text))
         .label("not a parameter");
-    if ["none", "null", "nil", "undefined"].contains(&name.text.to_lowercase().as_str()) {
+    if is_null(&name.text) {
         let message = format!("there is no value `{}`", name.text);
         diags.push(Diagnostic { message, ..d }.label("no value").help("leave the attribute out, or give it a value"));
         return;
@@ -536,6 +541,12 @@ pub fn unknown_word<'a>(
     wanted: &str,
     code: crate::diag::Code,
 ) -> Diagnostic {
+    if is_null(&name.text) {
+        let message = format!("there is no value `{}`", name.text);
+        return Diagnostic::new(code, name.span, message)
+            .label("no value")
+            .help("leave the attribute out, or give it a value");
+    }
     // A list is help, and no part of what is wrong.
     let (message, help) = match wanted.contains('`') {
         true => (format!("`{}` is not known here", name.text), format!("expected {wanted}")),

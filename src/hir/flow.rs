@@ -222,7 +222,12 @@ impl Builder<'_> {
         match &link.kind {
             ExprKind::Missing => None,
             ExprKind::Chain(links) => self.links(links, Some(input), names, body, way),
-            ExprKind::Binary { op: BinaryOp::Mul, right, .. } if matches!(right.kind, ExprKind::Int(_)) => {
+            ExprKind::Binary { op: BinaryOp::Mul, left, right }
+                if matches!(
+                    (&left.kind, &right.kind),
+                    (ExprKind::Path(_) | ExprKind::Call { .. }, ExprKind::Int(_))
+                ) =>
+            {
                 self.not_an_op(link)
             }
             ExprKind::Binary { op: BinaryOp::Mul, left, right } => {

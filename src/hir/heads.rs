@@ -145,7 +145,13 @@ impl Builder<'_> {
                     self.diags.push(d.help("remove it, or declare such a task"));
                 }
                 let is_known = kind || target.kind == ExprKind::Star || self.declared_task(&name.text);
-                if hits.is_empty() && !is_known {
+                if hits.is_empty() && !is_known && ["all", "every", "each"].contains(&name.text.as_str()) {
+                    let d =
+                        Diagnostic::new(codes::NAME_UNKNOWN, name.span, format!("there is no task `{}`", name.text));
+                    let how = crate::diag::Applicability::Maybe;
+                    self.diags.push(d.label("all tasks are written `*`").fix("write `*`", name.span, "*", how));
+                    unknown_target = true;
+                } else if hits.is_empty() && !is_known {
                     let known = known.get_or_insert_with(|| targets.names());
                     self.unknown_name("task", &name, known.iter().map(String::as_str));
                     unknown_target = true;

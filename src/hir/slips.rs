@@ -204,5 +204,11 @@ fn twice(what: &str, name: &str, at: Span, first: Span, whole: Span) -> Diagnost
     Diagnostic::new(codes::NAME_DUPLICATE, at, format!("the {what}{quoted} stands here twice"))
         .label("the same again")
         .also(first, "first here")
-        .fix("remove the second", whole, "", Applicability::Safe)
+        // The second of two parts with a name may be meant to have another one.
+        .fix(
+            "remove the second",
+            whole,
+            "",
+            if ["attribute", "value", "line"].contains(&what) { Applicability::Safe } else { Applicability::Maybe },
+        )
 }

@@ -260,6 +260,13 @@ impl Builder<'_> {
                     d.fixes.push(Fix { title, edits, applicability: Applicability::Maybe });
                     d
                 }
+                ExprKind::Call { callee, .. } if matches!(&callee.kind, ExprKind::Path(p) if p.len() > 1) => {
+                    let ExprKind::Path(p) = &callee.kind else { return d.help(CHAIN) };
+                    match suggest::nearest(&p[p.len() - 1].text, self.callable()) {
+                        Some(near) => d.help(format!("ops have no prefix: this one is called `{near}`")),
+                        None => d.help(CHAIN),
+                    }
+                }
                 ExprKind::Path(p) if p.len() > 1 => {
                     let last = &p[p.len() - 1].text;
                     let dotted = "ops have no prefix and no methods: they follow one another with `->`";
@@ -300,7 +307,7 @@ impl Builder<'_> {
                     None => d,
                 }
             }
-            BinaryOp::Mul if whole(right) => {
+            BinaryOp::Mul if whole(right) && !whole(left) => {
                 let ExprKind::Int(times) = right.kind else { return d.help(CHAIN) };
                 let sign = Span { start: left.span.end, end: right.span.end, ..expr.span };
                 let before = Span { end: expr.span.start, ..expr.span };

@@ -152,7 +152,7 @@ impl Reader<'_> {
             compared |= strength == 4;
             let right = self.climb(flat, strength + 1);
             let span = left.expr.span.to(right.expr.span);
-            let height = left.height.max(right.height) + 2;
+            let height = left.height.max(right.height) + if sign.kind() == Kind::NotIn { 2 } else { 1 };
             let sign = (sign.kind(), self.span(sign.text_range()));
             let power = || super::report::power(&left.expr, &right.expr);
             match sign {

@@ -1,6 +1,7 @@
 //! What is written as in other languages, and what is surely an `=` forgotten: the grammar reads it as what it means, and here it
 //! is said, with the fix. One walk over all tokens.
 
+use super::ast::{ITEM_KEYWORDS, NESTED_KEYWORDS};
 use super::literal;
 use super::read::Reader;
 use super::tree::{Kind, SyntaxElement, SyntaxNode, SyntaxToken, is_strange_blank};
@@ -310,7 +311,17 @@ impl Reader<'_> {
             format!("`{{` is missing: the body of this `{word}` is not opened"),
         )
         .label("expected `{`")
-        .fix("insert `{`", span, " {", Applicability::Safe);
+        .fix(
+            "insert `{`",
+            span,
+            " {",
+            // A line that belongs to no item is not the header of one.
+            if [ITEM_KEYWORDS, NESTED_KEYWORDS].concat().contains(&word.as_str()) {
+                Applicability::Safe
+            } else {
+                Applicability::Maybe
+            },
+        );
         self.push(d);
     }
 }

@@ -185,6 +185,13 @@ impl Reader<'_> {
             } else if item.children().any(|c| c.kind() == Kind::Body) {
                 d = d.also(end, format!("`{keyword}` ends here")).help("is this `}` one too many?");
             }
+            if sets(text) {
+                let name: String =
+                    text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let value = text.split_once('=').map(|(_, v)| v.trim()).unwrap_or_default();
+                let value = excerpt(value);
+                d = d.help(format!("a value of its own is a parameter: `param {name}: TYPE = {value}`; an attribute stands inside the `{{ }}` of an item"));
+            }
         } else {
             d = d.help(format!("an item begins with one of {}", listing(ITEM_KEYWORDS)));
         }
@@ -582,6 +589,11 @@ impl Reader<'_> {
             '.' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
                 let d = Diagnostic::new(codes::SYNTAX_NUMBER, head, "a number has one `.`");
                 return self.push(d.label("a second one").help("text, such as a version, stands in quotes"));
+            }
+            '\u{2212}' | '\u{2013}' | '\u{2014}' => {
+                d(format!("the character U+{:04X} looks like a minus sign and is none", first as u32))
+                    .label("expected `-`")
+                    .fix("replace it with `-`", head, "-", Applicability::Safe)
             }
             c if c.is_control() || !c.is_ascii() && (c.is_whitespace() || !c.is_alphanumeric()) => {
                 d(format!("the character U+{:04X} does not belong here", c as u32)).label(if c.is_whitespace() {

@@ -137,6 +137,9 @@ impl Reader<'_> {
 /// What follows a value in other languages, and what is written in its place.
 fn foreign_form(tail: &str) -> Option<&'static str> {
     let words: Vec<&str> = tail.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
+    let words: Vec<String> = words.iter().map(|w| w.to_lowercase()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let tail = tail.to_lowercase();
     let first = words.first().copied().filter(|w| tail.starts_with(w)).unwrap_or_default();
     Some(match first {
         "if" if words.contains(&"else") => {
@@ -145,6 +148,10 @@ fn foreign_form(tail: &str) -> Option<&'static str> {
         "" if tail.starts_with('?') => {
             "a value does not depend on a condition: declare a `param` and set it with `--set NAME=VALUE`"
         }
+        "is" if words.last() == Some(&"null") || words.last() == Some(&"none") => {
+            "rows without a value are left out with `mask = ...`; a missing label is left out by itself"
+        }
+        "in" => "a value is compared with several in a list: `d.x in [1, 2]`",
         "is" if words.get(1) == Some(&"not") => "two values are compared with `!=`",
         "is" => "two values are compared with `==`",
         "between" => "a range is two comparisons: `d.x >= 1 and d.x <= 5`",

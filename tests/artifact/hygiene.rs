@@ -12,7 +12,7 @@ const PRELUDE: &str = "mtl 1
 input image: f32[3, 16, 16]
 task a: binary
 backbone net(image) {
-  stage s1 = conv_bn(8) -> basic(8) -> separable(8, 8) -> inverted_residual(8) -> aspp(8)
+  stage s1 = conv_bn(8) -> basic(8) -> separable(8, channels = 8) -> inverted_residual(8) -> aspp(8)
   stage s2 = flatten -> mlp(4)
 }
 head for a = linear(outputs)

@@ -243,7 +243,7 @@ fn every_problem_is_reported_where_it_is() {
     for (text, expected) in [
         ("", &["1:1 edition the file does not begin with `mtl 1`"][..]),
         ("mtl 2\n", &["1:1 edition `mtl 2` is a later edition of the language than this mtlc knows"]),
-        ("mtl 1\ntaks a: binary\n", &["2:1 unknown_item there is no item called `tsk`"]),
+        ("mtl 1\ntsk a: binary\n", &["2:1 unknown_item there is no item called `tsk`"]),
         (
             "mtl 1\ntrain {\n  lr =\n  epochs = 3\ntask a: binary {\n  from = x.y\n}\n",
             &["2:7 unclosed `{` is never closed", "3:7 missing_value a value is missing after `=`"],
@@ -287,7 +287,7 @@ fn every_problem_is_reported_where_it_is() {
 
 #[test]
 fn safe_fixes_mend_the_text() {
-    for text in ["task a: binary\n", "mtl 1\ntsk a: binary\n", "mtl 1\ntrain { a = [1 2,, 3]; b = 2 c = 3, }\n"] {
+    for text in ["task a: binary\n", "mtl 1\ntaks a: binary\n", "mtl 1\ntrain { a = [1 2,, 3]; b = 2 c = 3, }\n"] {
         let mut mended = text.to_string();
         let mut edits: Vec<_> = read(text).diagnostics.into_iter().flat_map(|d| d.fixes).collect();
         assert!(edits.iter().all(|f| f.applicability == mtlc::diag::Applicability::Safe), "{text}");

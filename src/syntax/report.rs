@@ -468,7 +468,9 @@ impl Reader<'_> {
             // `"a, "b"` in a list, or `"a, name = "b"`.
             let last = content.rfind(',').filter(|i| sets(&content[i + 1..]) && content.ends_with('='));
             let content = content.strip_suffix(',').or(last.map(|i| &content[..i]));
-            if let (Some(content), true) = (content, follows.is_some_and(|c| c.is_alphanumeric() || c == '_')) {
+            if let (Some(content), true) =
+                (content.filter(|c| !c.is_empty()), follows.is_some_and(|c| c.is_alphanumeric() || c == '_'))
+            {
                 return Some((self.at(start + a, start + b + 1), start + a + 1 + content.len()));
             }
         }

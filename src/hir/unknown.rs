@@ -284,28 +284,20 @@ impl Builder<'_> {
         };
         let whole = |e: &Expr| matches!(e.kind, ExprKind::Int(_));
         match op {
-            // `conv-bn(16)`: a name with `-`.
-            BinaryOp::Sub if left.span.end + 1 == right.span.start => {
+            // `conv-bn(16)`: a name with `-`, in any layout.
+            BinaryOp::Sub => {
                 let joined = name(left).zip(name(right)).map(|(l, r)| format!("{l}_{r}"));
-                let known = joined.filter(|j| self.is_callable(&Name { text: j.clone(), quoted: false, span: expr.span }));
-                let mut d = d.help("words are joined with `_`");
+                let known = |j: &String| self.is_callable(&Name { text: j.clone(), quoted: false, span: expr.span });
+                let Some(joined) = joined.filter(known) else {
+                    return d.help(format!("{CHAIN}; a name has no `-` in it"));
+                };
+                let end = match &right.kind {
+                    ExprKind::Call { callee, .. } => callee.span.end,
+                    _ => right.span.end,
+                };
+                let mut d = d.label(format!("`{joined}` is written with `_`")).help("words are joined with `_`");
                 d.message = "a name has no `-` in it".into();
-                match known {
-                    Some(joined) => {
-                        let end = match &right.kind {
-                            ExprKind::Call { callee, .. } => callee.span.end,
-                            _ => right.span.end,
-                        };
-                        let title = format!("write `{joined}`");
-                        d.label(format!("`{joined}` is written with `_`")).fix(
-                            title,
-                            Span { end, ..expr.span },
-                            joined,
-                            Applicability::Safe,
-                        )
-                    }
-                    None => d,
-                }
+                d.fix(format!("write `{joined}`"), Span { end, ..expr.span }, joined, Applicability::Safe)
             }
             BinaryOp::Mul if whole(right) && !whole(left) => {
                 let ExprKind::Int(times) = right.kind else { return d.help(CHAIN) };

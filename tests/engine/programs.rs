@@ -168,7 +168,7 @@ task b: regression(2)
 backbone net(image) {
   stage one = conv(5) -> relu -> max_pool(2)
   stage two = conv(6, bias = false) -> relu -> max_pool(3, stride = 2, padding = 1)
-  stage out = flatten -> linear(8)
+  stage last = flatten -> linear(8)
 }
 head for * = linear(outputs)
 ";

@@ -125,7 +125,7 @@ pub struct AttrDef {
 const ALIASES: &[(&str, &str)] = &[("k", "kernel"), ("s", "stride"), ("c", "channels")];
 
 /// The name that an argument is read as, where the call has (`has`) this argument and none of the written name.
-pub fn main_name<'a>(written: &'a str, has: impl Fn(&str) -> bool) -> &'a str {
+pub fn main_name(written: &str, has: impl Fn(&str) -> bool) -> &str {
     match ALIASES.iter().find(|(alias, name)| *alias == written && !has(alias) && has(name)) {
         Some((_, name)) => name,
         None => written,

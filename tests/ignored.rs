@@ -50,13 +50,13 @@ fn outcome(text: &str) -> (Vec<String>, Option<String>) {
     (said, c.checked.as_ref().map(|c| artifact::digest(&c.spec)))
 }
 
-/// All items and entries that stand in the program.
+/// All items and entries of the program.
 fn definitions() -> Vec<&'static ItemDef> {
     let all = schema::items().iter().flat_map(|i| std::iter::once(i).chain(i.nested));
     all.filter(|d| PROGRAM.contains(&format!("@{}", d.keyword))).collect()
 }
 
-/// The parts of a header, how each is written, and whether it may stand there.
+/// The parts of a header, how each is written, and whether it is allowed.
 type HeaderPart = (&'static str, fn(&Header) -> Part);
 
 const PARTS: &[HeaderPart] = &[

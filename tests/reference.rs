@@ -235,7 +235,7 @@ fn words_of_tables() -> BTreeSet<&'static str> {
     TOPICS.iter().for_each(|t| {
         out.insert(t.name);
         (t.calls)().into_iter().for_each(|c| call(c, &mut out));
-        // A name may stand in several tables with other arguments.
+        // Several tables may have the same name with other arguments.
         (t.calls)().into_iter().for_each(|c| attrs(c.args, &mut out));
     });
     out

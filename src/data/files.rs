@@ -17,7 +17,7 @@ pub struct Opened {
     pub fact: FileFact,
 }
 
-/// What the first bytes of a file say of its length, before the rest is read.
+/// The length that the first bytes of a file claim, before the rest is read.
 pub enum Claim {
     /// The whole file has this many bytes, decompressed.
     Bytes(u64),

@@ -286,7 +286,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a name stands in a file of the library.
+    /// Whether a name is written in a file of the library.
     pub(super) fn is_library(&self, name: &Name) -> bool {
         self.library_files.contains(&name.span.file)
     }

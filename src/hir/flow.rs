@@ -26,7 +26,7 @@ pub(super) const MAX_NESTED: usize = 200;
 pub(super) struct Way {
     /// The blocks that are being expanded, the outermost first.
     pub blocks: Vec<BlockId>,
-    /// Links that stand in one another.
+    /// Links that are nested in one another.
     pub links: usize,
     /// The most blocks that were nested here.
     pub deepest: usize,

@@ -190,7 +190,7 @@ pub struct Stage {
     pub span: Span,
     pub reads: Vec<Read>,
     pub body: Body,
-    /// A mistake in it, or in a stage that it reads, is reported: what it gives is not known.
+    /// A mistake in it, or in a stage that it reads, is reported, and its type is not known.
     pub unknown: bool,
 }
 

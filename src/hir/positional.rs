@@ -197,7 +197,7 @@ pub(super) fn report(callee: &str, slots: &[Slot], args: &[Arg], whole: Span) ->
     Some(d)
 }
 
-/// What reading a value reports beside its type and range.
+/// What reading a value reports, apart from its type and range.
 pub(super) fn beyond_types<T>(read: impl FnOnce(&mut Diagnostics) -> T) -> impl Iterator<Item = Diagnostic> {
     let mut diags = Diagnostics::default();
     read(&mut diags);

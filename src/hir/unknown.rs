@@ -11,7 +11,7 @@ use crate::schema::{AttrDef, CallDef};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, BinaryOp, Body, Entry, Expr, ExprKind, Name, Nested};
 
-/// What no program says, because it may differ from run to run: the option of the command line that does.
+/// What no program contains, because it may differ from run to run: the option of the command line that does.
 pub const COMMAND_LINE: &[(&str, &str)] = &[
     ("seed", "--seed"),
     ("device", "--device"),

@@ -39,7 +39,7 @@ struct Owned {
 
 /// The words of the language that are no entries of tables.
 struct Words {
-    /// Nested entries, with the keyword of the item that they stand in.
+    /// Nested entries, with the keyword of the item that contains them.
     nested: Vec<(&'static ItemDef, &'static str)>,
     attributes: Vec<Owned>,
     /// Values that are calls but in no table, with what takes them.
@@ -186,7 +186,7 @@ fn grouped<T: Copy>(entries: impl Iterator<Item = (T, String)>, text: impl Fn(T)
     out.into_iter().map(|(entry, _, owners)| (entry, owners.join(", "))).collect()
 }
 
-/// What a table tells of attributes of that name: for a word that is also an entry of a table.
+/// The attributes of that name in a table, for a word that is also an entry of a table.
 pub fn attributes(word: &str) -> String {
     let owned = WORDS.attributes.iter().filter(|a| a.attr.name == word).map(|a| (a.attr, a.owner.clone()));
     let parts = grouped(owned, docs::attribute).into_iter();

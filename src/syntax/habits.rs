@@ -103,7 +103,7 @@ impl Reader<'_> {
     fn may_calculate(&self, sign: usize, after: &str) -> bool {
         let before = self.text[..sign].trim_end_matches([' ', '\t']).chars().next_back();
         let operand = before.is_some_and(|c| c.is_alphanumeric() || "_)]\"".contains(c));
-        // What closes a body may stand in it, too.
+        // The brackets that close a body may be part of it, too.
         let rest = after.trim().trim_end_matches(['}', ')', ']', ',', ' ']);
         // A second sign of this kind would be looked at in the same way again.
         let again = ["//", "--", "/*"].iter().any(|s| rest.contains(s));

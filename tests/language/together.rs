@@ -41,7 +41,7 @@ const TOPOLOGY: &str = "topology over net {
 }
 ";
 
-/// A piece of the program, what stands in its place, and how many errors that gives.
+/// A piece of the program, its replacement, and how many errors that gives.
 const MISTAKES: &[(&str, &str, usize)] = &[
     ("width: int = 16", "width: int = sixteen", 1),
     ("format = csv", "format = csvv", 1),

@@ -1,4 +1,4 @@
-//! Whatever may stand in something of its own kind, on a usual stack: it is read up to a limit, and beyond it refused with a message.
+//! Whatever may be nested in its own kind, on a usual stack: it is read up to a limit, and beyond it refused with a message.
 
 use mtlc::diag::codes;
 use mtlc::{fmt, ide};
